@@ -1,6 +1,6 @@
 //! Signed tree heads (C2SP tlog-checkpoint in a signed-note).
 
-use signed_note::{Note, NoteError, StandardVerifier, Verifier as _, VerifierList};
+use signed_note::{Note, StandardVerifier, Verifier as _, VerifierList};
 
 use crate::hash::Hash;
 use crate::{LedgerError, TREE_SIZE_MAX};
@@ -49,10 +49,9 @@ pub fn open_checkpoint(note: &str, vkey: &str) -> Result<Checkpoint, LedgerError
         return Err(LedgerError::CheckpointMalformed);
     }
     let note = Note::from_bytes(note.as_bytes()).map_err(|_| LedgerError::CheckpointMalformed)?;
-    note.verify(&VerifierList::new(vec![Box::new(verifier)])).map_err(|error| match error {
-        NoteError::MalformedNote => LedgerError::CheckpointMalformed,
-        _ => LedgerError::CheckpointSignatureInvalid(name.clone()),
-    })?;
+    if note.verify(&VerifierList::new(vec![Box::new(verifier)])).is_err() {
+        return Err(unsigned(&note, name));
+    }
     let signed =
         tlog_tiles::Checkpoint::from_bytes(note.text()).map_err(|_| LedgerError::CheckpointMalformed)?;
     if signed.origin() != name {
@@ -64,6 +63,18 @@ pub fn open_checkpoint(note: &str, vkey: &str) -> Result<Checkpoint, LedgerError
     }
     check_size(signed.size())?;
     Ok(Checkpoint { origin: name, size: signed.size(), root: Hash::from_tlog(*signed.hash()) })
+}
+
+/// Why a note that the key did not sign is refused. Its text is not trusted, but may tell which log was mistaken for
+/// which.
+fn unsigned(note: &Note, name: String) -> LedgerError {
+    match tlog_tiles::Checkpoint::from_bytes(note.text()) {
+        Ok(claimed) if claimed.origin() != name => {
+            let found = claimed.origin().chars().take(ORIGIN_BYTES_MAX).collect();
+            LedgerError::CheckpointOriginMismatch { expected: name, found }
+        }
+        _ => LedgerError::CheckpointSignatureInvalid(name),
+    }
 }
 
 /// Reads a verifier key in its one canonical spelling; the parser alone would also take upper-case digits.

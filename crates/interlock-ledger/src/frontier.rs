@@ -45,3 +45,10 @@ impl Frontier {
         right_to_left.reduce(|right, left| node_hash(left, right)).unwrap_or(Hash::EMPTY_ROOT)
     }
 }
+
+/// The root over a run of hashes, such as those of a full tile.
+pub(crate) fn root_of(hashes: &[Hash]) -> Hash {
+    let mut frontier = Frontier::default();
+    frontier.push_subtrees(hashes, 0);
+    frontier.root()
+}

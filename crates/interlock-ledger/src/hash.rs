@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-/// Bytes in a [`Hash`].
+/// Bytes in a [`Hash`](struct@Hash).
 pub const HASH_BYTES: usize = 32;
 
 /// A SHA-256 value: a leaf, a node or a root.

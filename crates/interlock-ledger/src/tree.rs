@@ -93,6 +93,12 @@ impl Tree {
         }
         changed
     }
+
+    /// The current partial tiles: those that [`Tree::edge`] names, lowest level first.
+    pub(crate) fn edge_tiles(&self) -> Vec<Tile> {
+        let partial = (0_u8..).zip(&self.levels).filter(|(_, state)| !state.hashes.is_empty());
+        partial.map(|(level, state)| state.tile(level, state.hashes.clone())).collect()
+    }
 }
 
 impl Level {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use interlock_ledger::{Checkpoint, Hash, LogKey, Tile, Tree, canonical, leaf_hash};
+use interlock_ledger::{
+    Checkpoint, Hash, LogKey, LogSource, Report, Tile, TileAt, Tree, VerifyError, canonical, leaf_hash,
+    verify_export, write_export,
+};
 use serde_json::json;
 
 pub(crate) const ORIGIN: &str = "interlock.test/ws_01";
@@ -73,8 +76,56 @@ impl Log {
         self.checkpoint = key().sign_checkpoint(&self.head()).unwrap();
     }
 
+    /// The log as a file.
+    pub(crate) fn export(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        assert_eq!(write_export(self, &vkey(), &mut bytes).unwrap(), self.head());
+        bytes
+    }
+
+    /// What a verifier says about this log as it is stored.
+    pub(crate) fn verify(&mut self) -> Result<Report, VerifyError> {
+        let mut bytes = Vec::new();
+        write_export(self, &vkey(), &mut bytes).unwrap();
+        verify_export(bytes.as_slice(), Some(&vkey()))
+    }
+
+    /// Keeps the checkpoint, as somebody without the key must, and makes the tiles fit the entries.
+    pub(crate) fn rebuild_tiles(&mut self) {
+        let entries = std::mem::take(&mut self.entries);
+        self.tree = Tree::empty();
+        for envelope in entries {
+            self.push(envelope);
+        }
+        self.store();
+    }
+
     pub(crate) fn head(&self) -> Checkpoint {
         Checkpoint { origin: ORIGIN.to_owned(), size: self.tree.size(), root: self.tree.root() }
+    }
+}
+
+/// A store that does not have what it is asked for.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not stored")]
+pub(crate) struct NotStored;
+
+impl LogSource for Log {
+    type Error = NotStored;
+
+    fn checkpoint(&mut self) -> Result<String, NotStored> {
+        Ok(self.checkpoint.clone())
+    }
+
+    fn tile(&mut self, at: TileAt) -> Result<Vec<u8>, NotStored> {
+        let tile = self.tiles.get(&(at.level, at.index)).ok_or(NotStored)?;
+        tile.hashes.get(..at.bytes()).map(<[u8]>::to_vec).ok_or(NotStored)
+    }
+
+    fn entries(&mut self, first: u64, count: u64) -> Result<Vec<Vec<u8>>, NotStored> {
+        let first = usize::try_from(first).unwrap();
+        let last = first + usize::try_from(count).unwrap();
+        self.entries.get(first..last).map(<[Vec<u8>]>::to_vec).ok_or(NotStored)
     }
 }
 
