@@ -152,7 +152,7 @@ fn function(name: &str, lines: usize) -> String {
 
 #[test]
 fn functions_end_where_their_own_brace_closes() {
-    let text = r####"
+    let text = r##"
 fn tricky(a: [u8; 2], f: fn(char) -> bool) -> &'static str {
     let _ = ('{', '\'', '\u{7b}', b'{', "}}\"{", r#"fn "fake() {"#, br"{", 'l');
     // { fn commented() {
@@ -166,7 +166,7 @@ trait T {
     fn without_body(&self) -> [u8; 4];
     fn r#type(&self) where Self: Sized { }
 }
-"####;
+"##;
     let found = source::functions(&source::tokens(text));
     let found: Vec<_> = found.iter().map(|found| (found.name.as_str(), found.line, found.lines)).collect();
     assert_eq!(found, [("tricky", 2, 9), ("nested", 6, 3), ("type", 13, 1)]);

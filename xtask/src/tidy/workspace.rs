@@ -1,6 +1,6 @@
 //! What `cargo metadata` says of the workspace, reduced to what the checks ask.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::shell;
@@ -53,16 +53,15 @@ impl Workspace {
     /// Asks cargo; for the licences of all platforms if it can, else of this one.
     pub(super) fn load() -> Result<Self> {
         let mut notes = Vec::new();
-        let metadata = match query(&["--locked"]) {
+        let complete = query(&["--locked", "--offline"]).or_else(|_| query(&["--locked"]));
+        let metadata = match complete {
             Ok(metadata) => metadata,
             Err(error) => {
                 let platform = shell::host()?;
-                let metadata = query(&["--locked", "--offline", "--filter-platform", &platform])
-                    .with_context(|| format!("cargo metadata failed: {error}"))?;
                 notes.push(format!(
                     "packages of other platforms are not at hand: only those of {platform} are checked"
                 ));
-                metadata
+                query(&["--locked", "--offline", "--filter-platform", &platform]).map_err(|_| error)?
             }
         };
         Ok(Self {
