@@ -6,8 +6,6 @@ use super::source;
 use super::tree::{RustFile, Tree};
 use super::workspace::Workspace;
 
-/// The rules' own text, which names what it looks for.
-const EXEMPT: &str = "xtask/src/tidy/";
 /// Files that package managers write, hosts and all.
 const LOCKS: [&str; 2] = [".lock", "package-lock.json"];
 const ALLOWED_SLEEPS: &str = "xtask/allow/sleep.txt";
@@ -47,20 +45,21 @@ const FINISH: &str = "finish it, or say in the documents that it is absent";
 const PORTABLE: &str = "use a path from the repository, the instance folder or a temporary folder";
 const NO_HOST: &str = "leave the choice of registry to the machine";
 
+// In two pieces each, or this file would be the first to break its rules.
 const RULES: [Rule; 13] = [
-    rule("TODO", Place::Whole, PROSE, FINISH),
-    rule("FIXME", Place::Whole, PROSE, FINISH),
-    rule("XXX", Place::Whole, PROSE, FINISH),
-    rule("todo!", Place::Whole, RUST, FINISH),
-    rule("unimplemented!", Place::Whole, RUST, FINISH),
-    rule("#[ignore", Place::Anywhere, RUST, "make the test real, or delete it"),
-    rule("/root/", Place::Path, ANY, PORTABLE),
-    rule("/work/", Place::Path, ANY, PORTABLE),
-    rule("/home/", Place::Path, ANY, PORTABLE),
-    rule("crates.io", Place::Anywhere, ANY, NO_HOST),
-    rule("registry.npmjs", Place::Anywhere, ANY, NO_HOST),
-    rule("pypi.org", Place::Anywhere, ANY, NO_HOST),
-    rule("deb.debian.org", Place::Anywhere, ANY, NO_HOST),
+    rule(concat!("TO", "DO"), Place::Whole, PROSE, FINISH),
+    rule(concat!("FI", "XME"), Place::Whole, PROSE, FINISH),
+    rule(concat!("XX", "X"), Place::Whole, PROSE, FINISH),
+    rule(concat!("to", "do!"), Place::Whole, RUST, FINISH),
+    rule(concat!("un", "implemented!"), Place::Whole, RUST, FINISH),
+    rule(concat!("#[", "ignore"), Place::Anywhere, RUST, "make the test real, or delete it"),
+    rule(concat!("/ro", "ot/"), Place::Path, ANY, PORTABLE),
+    rule(concat!("/wo", "rk/"), Place::Path, ANY, PORTABLE),
+    rule(concat!("/ho", "me/"), Place::Path, ANY, PORTABLE),
+    rule(concat!("crates.", "io"), Place::Anywhere, ANY, NO_HOST),
+    rule(concat!("registry.", "npmjs"), Place::Anywhere, ANY, NO_HOST),
+    rule(concat!("pypi.", "org"), Place::Anywhere, ANY, NO_HOST),
+    rule(concat!("deb.", "debian.org"), Place::Anywhere, ANY, NO_HOST),
 ];
 
 const SLEEPS: [&[&str]; 2] = [&["thread", "sleep"], &["time", "sleep"]];
@@ -68,7 +67,7 @@ const SLEEPS: [&[&str]; 2] = [&["thread", "sleep"], &["time", "sleep"]];
 /// Lines with such words, and tests that sleep.
 pub(super) fn check(tree: &Tree, _: &Workspace) -> Vec<Finding> {
     let mut found = Vec::new();
-    let files = tree.files.iter().filter(|(path, _)| !path.starts_with(EXEMPT) && !is_lock(path));
+    let files = tree.files.iter().filter(|(path, _)| !is_lock(path));
     for (path, text) in files {
         let rules = RULES.iter().filter(|rule| rule.files.iter().any(|suffix| path.ends_with(suffix)));
         for rule in rules {
