@@ -92,7 +92,7 @@ fn posted(
     thread.updated_at = position.at.at;
     finding(facts, thread_id, head, print)?;
     let message = Message { thread_id, head: head.clone(), text: text.clone() };
-    facts.append(RowChange::Message(message, position.index));
+    facts.append(RowChange::Message(message, *position));
     Ok(())
 }
 
