@@ -1,1 +1,16 @@
-//! interlock-api
+//! The wire contract: request and response types, and the one operation table that every surface follows from.
+//!
+//! It stands apart from core because the wire is frozen and the domain is not. A row of
+//! [`operations`] drives the router, OpenAPI, authorization and its tests, and the reference docs;
+//! the typed client calls by row. Deliberately absent: rules, storage, the server.
+
+#[cfg(feature = "client")]
+pub mod client;
+pub mod operation;
+pub mod operations;
+pub mod problem;
+pub mod v1;
+
+pub use operation::{Media, Method, Op, Operation};
+pub use operations::OPERATIONS;
+pub use problem::Problem;

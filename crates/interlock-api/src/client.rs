@@ -1,0 +1,229 @@
+//! The typed HTTP client: one call per row of the operation table.
+//!
+//! Used by the CLI, the supervisor and the built-in agents. It never retries by itself except through
+//! [`Client::call_until`], which repeats with the same idempotency key and so changes things once.
+
+use std::time::Duration;
+
+use interlock_core::Reason;
+use serde_json::{Map, Value};
+
+use crate::operation::{Method, Op, Operation};
+use crate::problem::Problem;
+
+/// Bytes of an answer that the client takes in.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The pause before the first repetition; doubles up to [`PAUSE_MS_MAX`].
+const PAUSE_MS: u64 = 50;
+/// The longest pause between repetitions.
+const PAUSE_MS_MAX: u64 = 1_000;
+/// Time an answer may take beyond what the call itself waits for.
+const ANSWER_MS_MAX: u64 = 30_000;
+
+/// A server as one caller sees it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// A client of the server at `url` (`http://127.0.0.1:7070`) that sends this bearer token.
+    ///
+    /// # Errors
+    /// `PARAMETER_INVALID` when the URL is not plain `http://HOST[:PORT]`: TLS is the business of a proxy or tunnel.
+    pub fn new(url: &str, token: Option<String>) -> Result<Self, Problem> {
+        let wrong = |detail: String| Problem::new(Reason::ParameterInvalid, &detail, "");
+        let url = url.trim_end_matches('/').to_owned();
+        if url.strip_prefix("http://").is_none_or(|rest| rest.is_empty() || rest.contains('/')) {
+            return Err(wrong(format!("`{url}` is no server address"))
+                .hint("give http://HOST:PORT; reach a remote server through a tunnel"));
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .no_proxy()
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { http, url, token })
+    }
+
+    /// The server's address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Call an operation. Mutations need a key; the same key with the same parameters changes things once.
+    ///
+    /// # Errors
+    /// The server's problem, or `SERVER_UNREACHABLE`.
+    pub async fn call<O: Op>(&self, params: &O::Params, key: Option<&str>) -> Result<O::Response, Problem> {
+        let bytes = self.call_bytes(&O::ROW, &to_map(params)?, key).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Problem::new(Reason::Defect, &format!("the answer is not understood: {error}"), "")
+        })
+    }
+
+    /// Call an operation again and again while the server cannot be reached or says `UNAVAILABLE`, until the time is up.
+    ///
+    /// # Errors
+    /// The last problem.
+    pub async fn call_until<O: Op>(
+        &self,
+        params: &O::Params,
+        key: Option<&str>,
+        patience: Duration,
+    ) -> Result<O::Response, Problem> {
+        let start = tokio::time::Instant::now();
+        let mut pause = PAUSE_MS;
+        loop {
+            match self.call::<O>(params, key).await {
+                Err(problem) if problem.retryable && start.elapsed() < patience => {
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    pause = (pause * 2).min(PAUSE_MS_MAX);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Call an operation by its row with untyped parameters; gives the answer's bytes.
+    ///
+    /// # Errors
+    /// The server's problem, or `SERVER_UNREACHABLE`.
+    pub async fn call_bytes(
+        &self,
+        row: &Operation,
+        params: &Map<String, Value>,
+        key: Option<&str>,
+    ) -> Result<Vec<u8>, Problem> {
+        let mut response = self.send(row, params, key).await?;
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER_BYTES_MAX {
+                return Err(Problem::new(Reason::LimitExceeded, "the answer is larger than 64 MiB", ""));
+            }
+        }
+        if status.is_success() { Ok(bytes) } else { Err(self.problem(status.as_u16(), &bytes)) }
+    }
+
+    /// Call an operation and hand its answer's bytes to `sink` as they arrive, however many they are.
+    ///
+    /// # Errors
+    /// The server's problem, `SERVER_UNREACHABLE`, or what `sink` says.
+    pub async fn stream<O: Op>(
+        &self,
+        params: &O::Params,
+        mut sink: impl FnMut(&[u8]) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let mut response = self.send(&O::ROW, &to_map(params)?, None).await?;
+        if !response.status().is_success() {
+            let status = response.status().as_u16();
+            let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+            return Err(self.problem(status, &bytes));
+        }
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            sink(&chunk)?;
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        row: &Operation,
+        params: &Map<String, Value>,
+        key: Option<&str>,
+    ) -> Result<reqwest::Response, Problem> {
+        let mut rest = params.clone();
+        let mut path = String::new();
+        for part in row.path.split('/').skip(1) {
+            path.push('/');
+            match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) => path.push_str(&text(&rest.remove(name).unwrap_or_default())),
+                None => path.push_str(part),
+            }
+        }
+        let wait_ms = params.get("wait_ms").and_then(Value::as_u64).unwrap_or(0);
+        let url = format!("{}{path}", self.url);
+        let mut request = match row.method {
+            Method::Get => {
+                let query: Vec<(String, String)> =
+                    rest.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), text(v))).collect();
+                self.http.get(with_query(&url, &query))
+            }
+            Method::Post => self.http.post(url).json(&rest),
+        };
+        if row.media == crate::Media::Json {
+            request = request.timeout(Duration::from_millis(wait_ms + ANSWER_MS_MAX));
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        request.send().await.map_err(|error| self.unreachable(&error))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Problem {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        Problem::new(
+            Reason::ServerUnreachable,
+            &format!("the server at {} does not answer: {cause}", self.url),
+            "",
+        )
+        .hint("start it with: interlock up")
+    }
+
+    fn problem(&self, status: u16, bytes: &[u8]) -> Problem {
+        serde_json::from_slice(bytes).unwrap_or_else(|_| {
+            let detail = format!("{} answered {status} without problem details", self.url);
+            Problem::new(Reason::ServerUnreachable, &detail, "").hint("is that an Interlock server?")
+        })
+    }
+}
+
+fn to_map<T: serde::Serialize>(params: &T) -> Result<Map<String, Value>, Problem> {
+    match serde_json::to_value(params) {
+        Ok(Value::Object(map)) => Ok(map),
+        other => Err(Problem::new(Reason::Defect, &format!("parameters are no object: {other:?}"), "")),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => encode(text),
+        other => encode(&other.to_string()),
+    }
+}
+
+fn with_query(url: &str, pairs: &[(String, String)]) -> String {
+    let mut out = url.to_owned();
+    for (n, (name, value)) in pairs.iter().enumerate() {
+        out.push(if n == 0 { '?' } else { '&' });
+        out.push_str(&encode(name));
+        out.push('=');
+        out.push_str(value);
+    }
+    out
+}
+
+/// Percent-encode everything but the unreserved characters of RFC 3986.
+fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _infallible = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

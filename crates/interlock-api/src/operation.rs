@@ -1,0 +1,87 @@
+//! What a row of the operation table is.
+
+use interlock_core::actor::Permission;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The HTTP method of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; parameters that are not in the path come from the query.
+    Get,
+    /// Changes, or takes; parameters that are not in the path come from the JSON body.
+    Post,
+}
+
+impl Method {
+    /// The method's name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// What an operation answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// One JSON object of the response type.
+    Json,
+    /// A tar archive.
+    Tar,
+}
+
+impl Media {
+    /// The media type on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Tar => "application/x-tar",
+        }
+    }
+}
+
+/// One operation: a row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    /// Its id: OpenAPI's `operationId`, the MCP tool's name, the page in the reference.
+    pub id: &'static str,
+    /// The HTTP method.
+    pub method: Method,
+    /// The path, with `{name}` for parameters.
+    pub path: &'static str,
+    /// The MCP tool's name, for operations that are tools.
+    pub tool: Option<&'static str>,
+    /// What the caller's role must have.
+    pub permission: Permission,
+    /// Whether it writes to the ledger; then it needs an `Idempotency-Key`.
+    pub mutates: bool,
+    /// The contract version that brought it.
+    pub since: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// What it answers with.
+    pub media: Media,
+    /// The JSON Schema of its parameters.
+    pub request: fn() -> schemars::Schema,
+    /// The JSON Schema of its answer.
+    pub response: fn() -> schemars::Schema,
+}
+
+impl Operation {
+    /// The names of the path's parameters, in order.
+    pub fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+}
+
+/// An operation as a type: what ties a handler, a permit and a client call to their row.
+pub trait Op: Send + Sync + 'static {
+    /// Its row.
+    const ROW: Operation;
+    /// Its parameters: path, query and body in one object.
+    type Params: Serialize + DeserializeOwned + schemars::JsonSchema + Send + 'static;
+    /// Its answer.
+    type Response: Serialize + DeserializeOwned + schemars::JsonSchema + Send + 'static;
+}

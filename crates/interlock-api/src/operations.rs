@@ -1,0 +1,129 @@
+//! The one operation table. A row without handler, schema, permission or page fails a test.
+
+use interlock_core::actor::Permission;
+
+use crate::operation::{Media, Method, Op, Operation};
+use crate::v1::{agent, ledger, message, thread, wake, workspace};
+
+macro_rules! operations {
+    ($(
+        $(#[doc = $summary:literal])+
+        $name:ident = $id:literal $method:ident $path:literal
+            tool $tool:expr, permission $permission:ident, mutates $mutates:literal, media $media:ident,
+            $params:ty => $response:ty;
+    )*) => {
+        $(
+            $(#[doc = $summary])+
+            #[derive(Debug, Clone, Copy)]
+            pub struct $name;
+
+            impl Op for $name {
+                const ROW: Operation = Operation {
+                    id: $id,
+                    method: Method::$method,
+                    path: $path,
+                    tool: $tool,
+                    permission: Permission::$permission,
+                    mutates: $mutates,
+                    since: "1.0",
+                    summary: concat!($($summary),+),
+                    media: Media::$media,
+                    request: || schemars::schema_for!($params),
+                    response: || schemars::schema_for!($response),
+                };
+                type Params = $params;
+                type Response = $response;
+            }
+        )*
+
+        /// Every operation, in the order of the reference.
+        pub const OPERATIONS: &[Operation] = &[$($name::ROW),*];
+    };
+}
+
+operations! {
+    /// Open a thread with its first participants.
+    CreateThread = "create_thread" Post "/v1/threads"
+        tool Some("create_thread"), permission ThreadCreate, mutates true, media Json,
+        thread::CreateThreadParams => thread::ThreadView;
+    /// List the threads you may see, newest change first.
+    ListThreads = "list_threads" Get "/v1/threads"
+        tool Some("list_threads"), permission ThreadRead, mutates false, media Json,
+        thread::ListThreadsParams => thread::ListThreadsResponse;
+    /// Read one thread with its participants and findings.
+    GetThread = "get_thread" Get "/v1/threads/{thread_id}"
+        tool Some("get_thread"), permission ThreadRead, mutates false, media Json,
+        thread::GetThreadParams => thread::ThreadView;
+    /// Change a thread's status along its graph; for coordinators of the thread and operators.
+    UpdateThreadStatus = "update_thread_status" Post "/v1/threads/{thread_id}/status"
+        tool Some("update_thread_status"), permission ThreadStatus, mutates true, media Json,
+        thread::UpdateThreadStatusParams => thread::ThreadView;
+    /// Post a message; managed addressees are woken in the same transaction.
+    PostMessage = "post_message" Post "/v1/threads/{thread_id}/messages"
+        tool Some("post_message"), permission MessageWrite, mutates true, media Json,
+        message::PostMessageParams => message::PostMessageResponse;
+    /// Read messages after a seq, waiting for the next one when asked to.
+    ReadMessages = "read_messages" Get "/v1/threads/{thread_id}/messages"
+        tool Some("read_messages"), permission ThreadRead, mutates false, media Json,
+        message::ReadMessagesParams => message::ReadMessagesResponse;
+    /// Acknowledge that you have read everything up to a seq.
+    AckRead = "ack_read" Post "/v1/threads/{thread_id}/ack"
+        tool Some("ack_read"), permission MessageWrite, mutates true, media Json,
+        message::AckReadParams => message::AckReadResponse;
+    /// List the threads in which something is unread for you, waiting for the first when asked to.
+    Inbox = "inbox" Get "/v1/inbox"
+        tool Some("inbox"), permission ThreadRead, mutates false, media Json,
+        message::InboxParams => message::InboxResponse;
+    /// Read what happened in a thread, messages and wakes in one order, waiting for more when asked to.
+    ReadTimeline = "read_timeline" Get "/v1/threads/{thread_id}/timeline"
+        tool None, permission ThreadRead, mutates false, media Json,
+        thread::ReadTimelineParams => thread::ReadTimelineResponse;
+    /// Register an agent, or a person, under a name that nobody had before.
+    RegisterAgent = "register_agent" Post "/v1/agents"
+        tool None, permission AgentManage, mutates true, media Json,
+        agent::RegisterAgentParams => agent::AgentView;
+    /// List the registered agents.
+    ListAgents = "list_agents" Get "/v1/agents"
+        tool None, permission AgentRead, mutates false, media Json,
+        agent::ListAgentsParams => agent::ListAgentsResponse;
+    /// List wakes, newest first.
+    ListWakes = "list_wakes" Get "/v1/wakes"
+        tool None, permission WakeRead, mutates false, media Json,
+        wake::ListWakesParams => wake::ListWakesResponse;
+    /// Read one wake with its ladder of proof.
+    GetWake = "get_wake" Get "/v1/wakes/{wake_id}"
+        tool None, permission WakeRead, mutates false, media Json,
+        wake::GetWakeParams => wake::WakeView;
+    /// Take due wakes for a supervisor, waiting for the first when asked to. Outside the ledger: a lease with a fence.
+    ClaimWakes = "claim_wakes" Post "/v1/wakes/claim"
+        tool None, permission WakeRun, mutates false, media Json,
+        wake::ClaimWakesParams => wake::ClaimWakesResponse;
+    /// Keep wakes while their processes live. Outside the ledger.
+    RenewWakes = "renew_wakes" Post "/v1/wakes/renew"
+        tool None, permission WakeRun, mutates false, media Json,
+        wake::RenewWakesParams => wake::RenewWakesResponse;
+    /// Report what became of a wake's process.
+    ReportWake = "report_wake" Post "/v1/wakes/{wake_id}/report"
+        tool None, permission WakeRun, mutates true, media Json,
+        wake::ReportWakeParams => wake::WakeView;
+    /// See the whole workspace at one look: threads, agents, wakes, and what needs a person.
+    GetStatus = "get_status" Get "/v1/status"
+        tool None, permission WorkspaceRead, mutates false, media Json,
+        workspace::GetStatusParams => workspace::StatusView;
+    /// Stop every agent at once; supervisors kill what runs and start nothing more until the server restarts.
+    HaltAgents = "halt_agents" Post "/v1/halt"
+        tool None, permission WorkspaceHalt, mutates false, media Json,
+        workspace::HaltAgentsParams => workspace::HaltAgentsResponse;
+    /// Read ledger entries: who did what, when, with which result.
+    ListEntries = "list_entries" Get "/v1/ledger/entries"
+        tool None, permission LedgerRead, mutates false, media Json,
+        ledger::ListEntriesParams => ledger::ListEntriesResponse;
+    /// Read the newest signed checkpoint and the key that verifies it.
+    GetCheckpoint = "get_checkpoint" Get "/v1/ledger/checkpoint"
+        tool None, permission LedgerRead, mutates false, media Json,
+        ledger::GetCheckpointParams => ledger::GetCheckpointResponse;
+    /// Export the ledger: entries, tiles and signed checkpoint, verifiable without a server.
+    ExportLedger = "export_ledger" Get "/v1/ledger/export"
+        tool None, permission LedgerRead, mutates false, media Tar,
+        ledger::ExportLedgerParams => ledger::ExportLedgerResponse;
+}

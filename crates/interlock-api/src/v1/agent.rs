@@ -1,0 +1,75 @@
+//! Agents on the wire.
+
+use interlock_core::actor::{AgentName, Role};
+use interlock_core::agent::{Launch, Runtime};
+use interlock_core::id::AgentId;
+use interlock_core::time::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Parameters of `register_agent`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterAgentParams {
+    /// The name: unique in the workspace, never reused.
+    pub name: AgentName,
+    /// The access role its tokens carry; `participant` unless said otherwise.
+    #[serde(default = "participant")]
+    pub role: Role,
+    /// How it is run; `unmanaged` unless said otherwise.
+    #[serde(default = "unmanaged")]
+    pub runtime: Runtime,
+    /// How to start it, for runtime `command`.
+    #[serde(default)]
+    pub launch: Launch,
+}
+
+const fn participant() -> Role {
+    Role::Participant
+}
+
+const fn unmanaged() -> Runtime {
+    Runtime::Unmanaged
+}
+
+/// An agent as it is read.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct AgentView {
+    /// Its id.
+    pub agent_id: AgentId,
+    /// Its name.
+    pub name: AgentName,
+    /// Its access role.
+    pub role: Role,
+    /// How it is run.
+    pub runtime: Runtime,
+    /// The command line's words; empty for unmanaged agents.
+    pub command: Vec<String>,
+    /// Its working directory, where one was configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+/// Parameters of `list_agents`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListAgentsParams {
+    /// Names after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Rows at most, 1 to 200; 0 = 50.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub limit: u32,
+}
+
+/// Answer of `list_agents`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ListAgentsResponse {
+    /// By name.
+    pub agents: Vec<AgentView>,
+    /// Pass it as `cursor` for the next page; absent = this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}

@@ -1,0 +1,188 @@
+//! Messages on the wire.
+
+use interlock_core::actor::AgentName;
+use interlock_core::id::{MessageId, ThreadId};
+use interlock_core::thread::{MessageKind, Status, ThreadRole};
+use interlock_core::time::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Data of an event: an object, kept as it was sent.
+pub type Data = serde_json::Map<String, serde_json::Value>;
+
+/// A message as it is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageView {
+    /// Its id.
+    pub message_id: MessageId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// Its place in the thread: 1, 2, 3 without gaps.
+    pub seq: u64,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The event's type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// The version of the event's data.
+    pub event_version: u32,
+    /// The version of the message's shape.
+    pub schema_version: u32,
+    /// Who posted it.
+    pub from: AgentName,
+    /// Whom it is for; empty = everybody but the sender.
+    pub to: Vec<AgentName>,
+    /// The thread role it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_role: Option<ThreadRole>,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_reply_to: Option<MessageId>,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+    /// Text for people.
+    pub body: String,
+    /// The event's data.
+    #[serde(default, skip_serializing_if = "Data::is_empty")]
+    pub data: Data,
+}
+
+/// Parameters of `post_message`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostMessageParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// `chat` or `event`; `chat` unless said otherwise.
+    #[serde(default = "chat")]
+    pub kind: MessageKind,
+    /// The event's type, for events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// The version of the event's data; 1 unless said otherwise.
+    #[serde(default = "one")]
+    pub event_version: u32,
+    /// The version of the message's shape; 1 unless said otherwise.
+    #[serde(default = "one")]
+    pub schema_version: u32,
+    /// Text for people, at most 32 KiB.
+    #[serde(default)]
+    pub body: String,
+    /// The event's data, at most 16 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data>,
+    /// Whom it is for; empty = everybody but you.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<AgentName>,
+    /// The thread role it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_role: Option<ThreadRole>,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_reply_to: Option<MessageId>,
+}
+
+const fn chat() -> MessageKind {
+    MessageKind::Chat
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// Answer of `post_message`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PostMessageResponse {
+    /// The message.
+    pub message_id: MessageId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// Its place in the thread.
+    pub seq: u64,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+    /// The index of its ledger entry: durable and provable when you read this.
+    pub ledger_index: u64,
+}
+
+/// Parameters of `read_messages`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadMessagesParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Messages after this `seq`; 0 = from the beginning.
+    #[serde(default)]
+    pub after_seq: u64,
+    /// Rows at most, 1 to 200; 0 = 50.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub limit: u32,
+    /// How long to wait for the first message, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
+}
+
+/// Answer of `read_messages`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ReadMessagesResponse {
+    /// In the order of `seq`.
+    pub messages: Vec<MessageView>,
+    /// Pass it as `after_seq` to go on.
+    pub next_seq: u64,
+    /// Whether there is more already.
+    pub has_more: bool,
+    /// The `seq` you have acknowledged; 0 when you take no part.
+    pub acked_seq: u64,
+}
+
+/// Parameters of `ack_read`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AckReadParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Everything up to here was read.
+    pub seq: u64,
+}
+
+/// Answer of `ack_read`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct AckReadResponse {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The cursor now; never below what it was.
+    pub acked_seq: u64,
+}
+
+/// Parameters of `inbox`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InboxParams {
+    /// How long to wait for the first unread message, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
+}
+
+/// A thread with something unread.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct InboxItem {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Its title.
+    pub title: String,
+    /// Where it stands.
+    pub status: Status,
+    /// The `seq` you have acknowledged.
+    pub acked_seq: u64,
+    /// The `seq` of its last message.
+    pub last_seq: u64,
+    /// Messages after your cursor that are for you.
+    pub unread: u32,
+}
+
+/// Answer of `inbox`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct InboxResponse {
+    /// The threads, newest change first; at most 200.
+    pub threads: Vec<InboxItem>,
+}

@@ -1,0 +1,14 @@
+//! Version 1 of the wire types. Additive only: fields are added, never renamed, retyped or removed.
+
+pub mod agent;
+pub mod ledger;
+pub mod message;
+pub mod thread;
+pub mod wake;
+pub mod workspace;
+
+/// Whether a value is what it is when nothing is said; keeps such fields off the wire.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}

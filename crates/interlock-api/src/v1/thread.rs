@@ -1,0 +1,222 @@
+//! Threads on the wire.
+
+use interlock_core::Reason;
+use interlock_core::actor::AgentName;
+use interlock_core::id::{FindingId, ThreadId, WakeId};
+use interlock_core::thread::{FindingState, Status, ThreadKind, ThreadRole};
+use interlock_core::time::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::message::MessageView;
+
+/// A participant to be.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ParticipantParams {
+    /// Who.
+    pub agent: AgentName,
+    /// With which part; `participant` unless said otherwise.
+    #[serde(default = "participant")]
+    pub role: ThreadRole,
+}
+
+const fn participant() -> ThreadRole {
+    ThreadRole::Participant
+}
+
+/// Parameters of `create_thread`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateThreadParams {
+    /// The title, at most 200 bytes.
+    pub title: String,
+    /// What it is for; `workflow` unless said otherwise.
+    #[serde(default = "workflow")]
+    pub kind: ThreadKind,
+    /// Who takes part; you are added as coordinator when absent.
+    #[serde(default)]
+    pub participants: Vec<ParticipantParams>,
+}
+
+const fn workflow() -> ThreadKind {
+    ThreadKind::Workflow
+}
+
+/// A participant as it is read.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ParticipantView {
+    /// Who.
+    pub agent: AgentName,
+    /// With which part.
+    pub role: ThreadRole,
+    /// Whether a supervisor can wake it.
+    pub managed: bool,
+    /// The highest `seq` it acknowledged.
+    pub acked_seq: u64,
+}
+
+/// A finding as a thread shows it; its text is in the message that reported it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct FindingView {
+    /// Its id.
+    pub finding_id: FindingId,
+    /// Where it stands.
+    pub state: FindingState,
+    /// How often it came back.
+    pub cycles: u32,
+    /// The `seq` of the message that reported it.
+    pub reported_seq: u64,
+    /// The commit that settled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+/// A thread as it is read.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ThreadView {
+    /// Its id.
+    pub thread_id: ThreadId,
+    /// Its title.
+    pub title: String,
+    /// What it is for.
+    pub kind: ThreadKind,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it is not active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Who must act while it is blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AgentName>,
+    /// Who opened it.
+    pub created_by: AgentName,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The `seq` of its last message; 0 = none yet.
+    pub last_seq: u64,
+    /// Who takes part.
+    pub participants: Vec<ParticipantView>,
+    /// Finished wakes since the last progress.
+    pub turns_without_progress: u32,
+    /// Finished wakes in all.
+    pub turns: u64,
+    /// Its findings; only in `get_thread`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingView>,
+}
+
+/// Parameters of `get_thread`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetThreadParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+}
+
+/// Parameters of `list_threads`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListThreadsParams {
+    /// Only threads with this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// What a former page gave as `next_cursor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Rows at most, 1 to 200; 0 = 50.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub limit: u32,
+}
+
+/// Answer of `list_threads`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ListThreadsResponse {
+    /// Newest first.
+    pub threads: Vec<ThreadView>,
+    /// Pass it as `cursor` for the next page; absent = this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Parameters of `update_thread_status`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateThreadStatusParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The status wanted.
+    pub status: Status,
+    /// Which kind of reason: BY_REQUEST, PAUSED, FINDING_UNRESOLVED, OPEN_FINDINGS or LEASH_REACHED.
+    #[serde(default = "by_request")]
+    pub reason: Reason,
+    /// The reason in words, at most 2,000 bytes.
+    #[serde(default)]
+    pub text: String,
+    /// Who must act now, only with `blocked`; whoever opened the thread unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AgentName>,
+}
+
+const fn by_request() -> Reason {
+    Reason::ByRequest
+}
+
+/// Parameters of `read_timeline`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadTimelineParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Items after this position (`index.n`); absent = from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Rows at most, 1 to 200; 0 = 50.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub limit: u32,
+    /// How long to wait for the first item, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
+}
+
+/// One thing that happened in a thread.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineItem {
+    /// Where it stands in the ledger: `index.n`.
+    pub position: String,
+    /// The ledger entry's index.
+    pub index: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who: the sender of a message, the agent of a wake.
+    pub actor: AgentName,
+    /// What: a message's event type or `message`, else the ledger kind without its version (`wake.accepted`).
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The message's `seq`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// The wake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_id: Option<WakeId>,
+    /// The message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageView>,
+    /// The ledger event, for everything but messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<serde_json::Value>,
+}
+
+/// Answer of `read_timeline`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ReadTimelineResponse {
+    /// In the ledger's order.
+    pub items: Vec<TimelineItem>,
+    /// Pass it as `after` to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Whether there is more already.
+    pub has_more: bool,
+}

@@ -1,0 +1,233 @@
+//! Wakes on the wire.
+
+use interlock_core::Reason;
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Launch;
+use interlock_core::id::{SessionId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::time::Timestamp;
+use interlock_core::wake::{Evidence, Lane, Outcome, WakeResult, WakeState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A wake as it is read. Absent times = steps not reached.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct WakeView {
+    /// Its id.
+    pub wake_id: WakeId,
+    /// Who is woken.
+    pub agent: AgentName,
+    /// For which thread.
+    pub thread_id: ThreadId,
+    /// The highest `seq` it is for.
+    pub seq: u64,
+    /// Who posted the message that asked for it.
+    pub cause: AgentName,
+    /// Where it stands.
+    pub state: WakeState,
+    /// Held back while its thread is blocked.
+    pub held: bool,
+    /// Attempts started so far.
+    pub attempts: u32,
+    /// How its last attempt came to the supervisor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Lane>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<WakeResult>,
+    /// Why its last attempt, or it, failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The last process's exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// Not before this.
+    pub due_at: Timestamp,
+    /// When a process was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatched_at: Option<Timestamp>,
+    /// When the runtime accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
+    /// By which evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// When the agent's own acknowledgement passed `seq`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
+    /// When the agent posted in the thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acted_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Parameters of `list_wakes`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListWakesParams {
+    /// Only of this thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<ThreadId>,
+    /// Only of this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// Only in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<WakeState>,
+    /// What a former page gave as `next_cursor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Rows at most, 1 to 200; 0 = 50.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub limit: u32,
+}
+
+/// Answer of `list_wakes`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ListWakesResponse {
+    /// Newest first.
+    pub wakes: Vec<WakeView>,
+    /// Pass it as `cursor` for the next page; absent = this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Parameters of `get_wake`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetWakeParams {
+    /// The wake.
+    pub wake_id: WakeId,
+}
+
+/// Parameters of `claim_wakes`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimWakesParams {
+    /// The supervisor's name, stable over its restarts: 1 to 64 characters.
+    pub supervisor: String,
+    /// This life of it: 1 to 64 characters, another at each start. A claim by a new life releases what
+    /// the former one held: the caller must have proved that its processes are gone.
+    pub incarnation: String,
+    /// Wakes at most, 1 to 32.
+    pub limit: u32,
+    /// How long to wait for the first wake, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
+}
+
+/// A wake handed to a supervisor, with everything its process needs.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ClaimedWake {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The wake.
+    pub wake: WakeView,
+    /// Goes into every renewal and report.
+    pub fence: u64,
+    /// How it came to you; goes into the report that its process was started.
+    pub lane: Lane,
+    /// The session of this attempt.
+    pub session_id: SessionId,
+    /// The bearer token of this agent and this wake.
+    pub token: String,
+    /// Until when the process may run, and the token holds.
+    pub deadline: Timestamp,
+    /// The prompt: ids only, never message bodies.
+    pub prompt: String,
+    /// How to start it.
+    pub launch: Launch,
+    /// How long the runtime may take to accept.
+    pub accept_timeout_ms: u32,
+    /// How long the process may run.
+    pub run_ms_max: u32,
+    /// How long the lease holds without renewal; renew at a third of it, and end the process when it has run out.
+    pub lease_ms: u32,
+}
+
+/// Answer of `claim_wakes`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ClaimWakesResponse {
+    /// The wakes; empty when the wait ended without one.
+    pub wakes: Vec<ClaimedWake>,
+    /// All agents are to be stopped now.
+    pub halt: bool,
+}
+
+/// A wake that a supervisor holds.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeldWake {
+    /// The wake.
+    pub wake_id: WakeId,
+    /// The claim's fence.
+    pub fence: u64,
+}
+
+/// Parameters of `renew_wakes`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewWakesParams {
+    /// The supervisor's name.
+    pub supervisor: String,
+    /// This life of it.
+    pub incarnation: String,
+    /// The wakes to keep, at most 64.
+    pub wakes: Vec<HeldWake>,
+}
+
+/// A wake that is still held.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RenewedWake {
+    /// The wake.
+    pub wake_id: WakeId,
+    /// Whether it counts as accepted, be it by a call that only the server saw.
+    pub is_accepted: bool,
+}
+
+/// Answer of `renew_wakes`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RenewWakesResponse {
+    /// What you still hold; end the processes of the others.
+    pub wakes: Vec<RenewedWake>,
+    /// All agents are to be stopped now.
+    pub halt: bool,
+}
+
+/// What a supervisor observed of a wake's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "step")]
+pub enum ReportParams {
+    /// It was started.
+    Started {
+        /// As the claim said.
+        lane: Lane,
+    },
+    /// It accepted the wake.
+    Accepted {
+        /// The proof.
+        evidence: Evidence,
+    },
+    /// It and its whole group are gone.
+    Ended {
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// Parameters of `report_wake`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportWakeParams {
+    /// The wake.
+    pub wake_id: WakeId,
+    /// This life of the supervisor.
+    pub incarnation: String,
+    /// The claim's fence.
+    pub fence: u64,
+    /// What was observed.
+    pub report: ReportParams,
+}

@@ -1,0 +1,113 @@
+//! The workspace as a whole on the wire.
+
+use std::collections::BTreeMap;
+
+use interlock_core::Reason;
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Runtime;
+use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::time::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::thread::ThreadView;
+use super::wake::WakeView;
+
+/// Parameters of `get_status`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetStatusParams {}
+
+/// What an agent is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// Nothing to do.
+    Dormant,
+    /// A wake waits for it.
+    Waiting,
+    /// Its process runs.
+    Active,
+    /// Not run by us.
+    Unmanaged,
+}
+
+/// One agent at one look.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct AgentActivity {
+    /// Who.
+    pub name: AgentName,
+    /// How it is run.
+    pub runtime: Runtime,
+    /// What it is doing.
+    pub activity: Activity,
+    /// The wake it runs or waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_id: Option<WakeId>,
+    /// That wake's thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<ThreadId>,
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Attention {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Its title.
+    pub title: String,
+    /// Why it is blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Who must act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AgentName>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A supervisor as the server last heard of it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SupervisorView {
+    /// Its name.
+    pub name: String,
+    /// How long ago it last called.
+    pub silent_ms: u64,
+}
+
+/// Answer of `get_status`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct StatusView {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// Threads by status.
+    pub thread_counts: BTreeMap<String, u64>,
+    /// Wakes by state; finished ones by result.
+    pub wake_counts: BTreeMap<String, u64>,
+    /// What waits for a person, longest first; at most 50.
+    pub attention: Vec<Attention>,
+    /// The agents; at most 200.
+    pub agents: Vec<AgentActivity>,
+    /// The threads that changed last; at most 20.
+    pub threads: Vec<ThreadView>,
+    /// Wakes that wait or run; at most 50.
+    pub wakes: Vec<WakeView>,
+    /// Supervisors heard of since the server started.
+    pub supervisors: Vec<SupervisorView>,
+    /// Whether all agents were stopped.
+    pub is_halted: bool,
+    /// Ledger entries.
+    pub ledger_size: u64,
+}
+
+/// Parameters of `halt_agents`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HaltAgentsParams {}
+
+/// Answer of `halt_agents`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct HaltAgentsResponse {
+    /// Wakes that were running.
+    pub running: u32,
+}

@@ -1,0 +1,23 @@
+//! What an agent's row becomes.
+
+use super::Agent;
+use crate::event::Event;
+use crate::facts::{Facts, Position};
+
+/// Apply an event of this module; others are none of its business.
+pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) {
+    if let Event::AgentRegistered { agent_id, name, role, runtime, launch_digest, launch, launch_salt } =
+        event
+    {
+        facts.insert_agent(Agent {
+            agent_id: *agent_id,
+            name: name.clone(),
+            role: *role,
+            runtime: *runtime,
+            created_at: position.at.at,
+            launch_digest: *launch_digest,
+            launch: launch.clone(),
+            launch_salt: *launch_salt,
+        });
+    }
+}

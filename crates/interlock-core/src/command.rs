@@ -1,0 +1,190 @@
+//! What can be asked for: one command, one decision, one ledger entry.
+
+use crate::actor::{Actor, AgentName, Role};
+use crate::agent::{Launch, Runtime};
+use crate::id::{CommandId, MessageId, ThreadId, WakeId, WorkspaceId};
+use crate::reason::Reason;
+use crate::text::Digest;
+use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
+use crate::wake::{Evidence, Lane, Outcome};
+
+/// A command with everything about its asking that a decision may depend on.
+#[derive(Debug, Clone)]
+pub struct Envelope<C = Command> {
+    /// Names this request in the ledger.
+    pub command_id: CommandId,
+    /// The caller's or our id of the HTTP request, for logs.
+    pub request_id: String,
+    /// The workspace it changes.
+    pub workspace_id: WorkspaceId,
+    /// Who asks.
+    pub actor: Actor,
+    /// The operation's id in the operation table.
+    pub operation: &'static str,
+    /// Digest of the request's parameters: tells a retry from another request with the same key.
+    pub fingerprint: Digest,
+    /// The W3C trace context's `traceparent`, where the caller sent one.
+    pub trace: Option<String>,
+    /// The caller's key; the same key and fingerprint give the same answer.
+    pub idempotency_key: Option<String>,
+    /// Randomness drawn by the shell; ids and salts derive from it.
+    pub entropy: [u8; 32],
+    /// What is asked.
+    pub command: C,
+}
+
+/// Everything that can be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Make an agent known.
+    RegisterAgent(RegisterAgent),
+    /// Open a thread.
+    CreateThread(CreateThread),
+    /// Post a message.
+    PostMessage(PostMessage),
+    /// Acknowledge messages up to a `seq`.
+    AckRead(AckRead),
+    /// Change a thread's status.
+    ChangeStatus(ChangeStatus),
+    /// Take due wakes for a supervisor.
+    ClaimWakes(ClaimWakes),
+    /// Keep wakes while their processes live.
+    RenewWakes(RenewWakes),
+    /// Say what became of a wake.
+    ReportWake(ReportWake),
+    /// Note that a wake's own token was used: proof that its runtime accepted.
+    NoteCall {
+        /// The wake.
+        wake_id: WakeId,
+    },
+}
+
+/// See [`Command::RegisterAgent`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegisterAgent {
+    /// Its name.
+    pub name: AgentName,
+    /// Its access role.
+    pub role: Role,
+    /// How it is run.
+    pub runtime: Runtime,
+    /// How to start it.
+    pub launch: Launch,
+}
+
+/// See [`Command::CreateThread`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateThread {
+    /// The title.
+    pub title: String,
+    /// What it is for.
+    pub kind: ThreadKind,
+    /// Who takes part, with which part; the opener is added as coordinator when absent.
+    pub participants: Vec<(AgentName, ThreadRole)>,
+}
+
+/// See [`Command::PostMessage`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PostMessage {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Chat or event.
+    pub kind: MessageKind,
+    /// The event's type, for events.
+    pub event_type: Option<String>,
+    /// The version of the event's data.
+    pub event_version: u32,
+    /// The version of the message's shape.
+    pub schema_version: u32,
+    /// Text for people.
+    pub body: String,
+    /// The event's data.
+    pub data: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Whom it is for; empty = everybody but the sender.
+    pub to: Vec<AgentName>,
+    /// The thread role it is for.
+    pub to_role: Option<ThreadRole>,
+    /// The message it answers.
+    pub in_reply_to: Option<MessageId>,
+}
+
+/// See [`Command::AckRead`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AckRead {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Everything up to here was read.
+    pub seq: u64,
+}
+
+/// See [`Command::ChangeStatus`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangeStatus {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The status wanted.
+    pub status: Status,
+    /// Which kind of reason, for machines.
+    pub reason: Reason,
+    /// The reason in words.
+    pub text: String,
+    /// Who must act now; only with `blocked`.
+    pub owner: Option<AgentName>,
+}
+
+/// See [`Command::ClaimWakes`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimWakes {
+    /// The supervisor, stable over restarts.
+    pub supervisor: String,
+    /// This life of it.
+    pub incarnation: String,
+    /// How many at most.
+    pub limit: u32,
+    /// What made it ask.
+    pub lane: Lane,
+}
+
+/// See [`Command::RenewWakes`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenewWakes {
+    /// The supervisor.
+    pub supervisor: String,
+    /// This life of it.
+    pub incarnation: String,
+    /// The wakes it holds, with their fences.
+    pub wakes: Vec<(WakeId, u64)>,
+}
+
+/// See [`Command::ReportWake`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportWake {
+    /// The wake.
+    pub wake_id: WakeId,
+    /// This life of the supervisor.
+    pub incarnation: String,
+    /// The claim the report belongs to.
+    pub fence: u64,
+    /// What is reported.
+    pub report: Report,
+}
+
+/// What a supervisor can report of a wake; times are durations it measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// The process was started.
+    Started {
+        /// What brought the wake to the supervisor.
+        lane: Lane,
+    },
+    /// The runtime accepted.
+    Accepted {
+        /// The proof.
+        evidence: Evidence,
+    },
+    /// The process is gone, its whole group too.
+    Ended {
+        /// How it ended.
+        outcome: Outcome,
+    },
+}

@@ -1,0 +1,129 @@
+//! The way in: which facts a command needs, and the arm that decides it.
+
+use crate::command::{Command, Envelope};
+use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
+use crate::reason::{Reason, Refusal};
+use crate::text::{Digest, fingerprint};
+use crate::time::Now;
+use crate::{agent, thread, wake};
+
+/// Why a command has no decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// A rule said no.
+    Refused(Refusal),
+    /// A fact is needed that was not loaded; the next batch loads it.
+    Missing(Key),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Missing> for Stop {
+    fn from(missing: Missing) -> Self {
+        Self::Missing(missing.0)
+    }
+}
+
+/// The row an idempotency key stands in: actor, operation and key, never two actors' in one.
+pub fn idempotency_digest(env: &Envelope) -> Option<Digest> {
+    let key = env.idempotency_key.as_ref()?;
+    let parts = [env.actor.name.as_str().as_bytes(), env.operation.as_bytes(), key.as_bytes()];
+    Some(fingerprint("interlock idempotency 1", &parts))
+}
+
+/// What to load before deciding this command.
+pub fn keys(env: &Envelope) -> Keys {
+    let mut keys = Keys::new();
+    if let Some(digest) = idempotency_digest(env) {
+        keys.insert(Key::Idempotency(digest));
+    }
+    match &env.command {
+        Command::RegisterAgent(command) => {
+            keys.insert(Key::Agent(command.name.clone()));
+        }
+        Command::CreateThread(command) => {
+            keys.extend(command.participants.iter().map(|(name, _)| Key::Agent(name.clone())));
+            keys.insert(Key::Agent(env.actor.name.clone()));
+        }
+        Command::PostMessage(command) => thread::post_keys(command, &mut keys),
+        Command::AckRead(command) => {
+            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+        }
+        Command::ChangeStatus(command) => {
+            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+        }
+        Command::ClaimWakes(_) => {
+            keys.insert(Key::LiveWakes);
+        }
+        Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
+        Command::ReportWake(command) => {
+            keys.insert(Key::Wake(command.wake_id));
+        }
+        Command::NoteCall { wake_id } => {
+            keys.insert(Key::Wake(*wake_id));
+        }
+    }
+    keys
+}
+
+/// What else to load, now that the first facts are there; empty for most commands.
+pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
+    let mut keys = Keys::new();
+    let mut thread_of = |id| keys.extend([Key::Thread(id), Key::ThreadWakes(id)]);
+    match &env.command {
+        Command::ReportWake(command) => {
+            if let Ok(Some(wake)) = facts.wake(command.wake_id) {
+                thread_of(wake.thread_id);
+            }
+        }
+        Command::ClaimWakes(_) => {
+            for wake in facts.live_wakes().into_iter().flatten() {
+                if wake.attempts > 0 {
+                    thread_of(wake.thread_id);
+                }
+            }
+        }
+        _ => {}
+    }
+    keys.retain(|key| !facts.has(key));
+    keys
+}
+
+/// What follows from a command on these facts at this time; pure and total.
+///
+/// # Errors
+/// [`Stop::Refused`] when a rule says no, [`Stop::Missing`] when a fact was not loaded.
+pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop> {
+    if let Some(digest) = idempotency_digest(env)
+        && let Some(used) = facts.used(&digest)?
+    {
+        if used.fingerprint != env.fingerprint {
+            return Err(Refusal::new(
+                Reason::KeyReused,
+                "the idempotency key was used for another request of this operation",
+            )
+            .hint("use a new key for a new request, and the same key only for a retry")
+            .into());
+        }
+        return Ok(Decision {
+            reply: Reply::of(&used.events),
+            replayed: Some(used.index),
+            ..Decision::unchanged()
+        });
+    }
+    match &env.command {
+        Command::RegisterAgent(command) => agent::register(facts, env, command, now),
+        Command::CreateThread(command) => thread::create(facts, env, command, now),
+        Command::PostMessage(command) => thread::post(facts, env, command, now),
+        Command::AckRead(command) => thread::ack(facts, env, command),
+        Command::ChangeStatus(command) => thread::change_status(facts, env, command, now),
+        Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
+        Command::RenewWakes(command) => wake::renew(facts, command, now),
+        Command::ReportWake(command) => wake::report(facts, env, command, now),
+        Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
+    }
+}

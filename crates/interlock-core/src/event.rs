@@ -1,0 +1,175 @@
+//! What happened: the ordered events of a command's ledger entry. Additive only; a new shape gets a new `/version`.
+
+use crate::actor::{AgentName, Role};
+use crate::agent::{Launch, Runtime};
+use crate::id::{AgentId, ThreadId, WakeId};
+use crate::reason::Reason;
+use crate::text::{Digest, Salt};
+use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
+use crate::time::Timestamp;
+use crate::wake::{Evidence, Lane, WakeResult};
+
+/// One participant of a thread as an event names it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Joined {
+    /// Who.
+    pub agent: AgentName,
+    /// With which part.
+    pub role: ThreadRole,
+    /// Whether a supervisor can wake it.
+    pub managed: bool,
+}
+
+/// One thing that happened. Free text is skipped when an event is written to the ledger; its digest stays.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind")]
+#[expect(missing_docs, reason = "the fields are the rows' fields, documented there")]
+pub enum Event {
+    /// An agent was made known.
+    #[serde(rename = "agent.registered/1")]
+    AgentRegistered {
+        agent_id: AgentId,
+        name: AgentName,
+        role: Role,
+        runtime: Runtime,
+        launch_digest: Digest,
+        #[serde(skip)]
+        launch: Launch,
+        #[serde(skip)]
+        launch_salt: Salt,
+    },
+    /// A thread was opened.
+    #[serde(rename = "thread.created/1")]
+    ThreadCreated {
+        thread_id: ThreadId,
+        thread_kind: ThreadKind,
+        created_by: AgentName,
+        participants: Vec<Joined>,
+        title_digest: Digest,
+        #[serde(skip)]
+        title: String,
+        #[serde(skip)]
+        title_salt: Salt,
+    },
+    /// Somebody joined a thread.
+    #[serde(rename = "thread.participant_added/1")]
+    ParticipantAdded { thread_id: ThreadId, participant: Joined },
+    /// A message was posted.
+    #[serde(rename = "thread.message_posted/1")]
+    MessagePosted {
+        thread_id: ThreadId,
+        message: MessageHead,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finding_print: Option<Digest>,
+        #[serde(skip)]
+        text: MessageText,
+    },
+    /// A participant acknowledged messages.
+    #[serde(rename = "thread.cursor_moved/1")]
+    CursorMoved { thread_id: ThreadId, agent: AgentName, seq: u64 },
+    /// A thread's status changed.
+    #[serde(rename = "thread.status_changed/1")]
+    StatusChanged { thread_id: ThreadId, from: Status, to: Status, reason: Reason, owner: Option<AgentName> },
+    /// An agent is to be woken.
+    #[serde(rename = "wake.requested/1")]
+    WakeRequested {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        seq: u64,
+        cause: AgentName,
+        held: bool,
+    },
+    /// A further message is covered by a wake that has not been dispatched yet.
+    #[serde(rename = "wake.joined/1")]
+    WakeJoined { wake_id: WakeId, thread_id: ThreadId, seq: u64 },
+    /// A process was started.
+    #[serde(rename = "wake.dispatched/1")]
+    WakeDispatched {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        attempt: u32,
+        lane: Lane,
+        supervisor: String,
+        fence: u64,
+    },
+    /// The runtime accepted.
+    #[serde(rename = "wake.accepted/1")]
+    WakeAccepted { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, evidence: Evidence },
+    /// The agent's acknowledgement passed the wake's `seq`.
+    #[serde(rename = "wake.seen/1")]
+    WakeSeen { wake_id: WakeId, thread_id: ThreadId, agent: AgentName },
+    /// The agent posted in the thread.
+    #[serde(rename = "wake.acted/1")]
+    WakeActed { wake_id: WakeId, thread_id: ThreadId, agent: AgentName },
+    /// An attempt failed; another follows at `due_at`.
+    #[serde(rename = "wake.attempt_failed/1")]
+    WakeAttemptFailed {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        attempt: u32,
+        reason: Reason,
+        exit_code: Option<i32>,
+        due_at: Timestamp,
+    },
+    /// An attempt ended through no fault of the agent; it is due again at once.
+    #[serde(rename = "wake.released/1")]
+    WakeReleased { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason },
+    /// A wake is over.
+    #[serde(rename = "wake.finished/1")]
+    WakeFinished {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        result: WakeResult,
+        reason: Option<Reason>,
+        exit_code: Option<i32>,
+    },
+}
+
+impl Event {
+    /// The thread it belongs to, where it belongs to one.
+    pub const fn thread_id(&self) -> Option<ThreadId> {
+        match self {
+            Self::AgentRegistered { .. } => None,
+            Self::ThreadCreated { thread_id, .. }
+            | Self::ParticipantAdded { thread_id, .. }
+            | Self::MessagePosted { thread_id, .. }
+            | Self::CursorMoved { thread_id, .. }
+            | Self::StatusChanged { thread_id, .. }
+            | Self::WakeRequested { thread_id, .. }
+            | Self::WakeJoined { thread_id, .. }
+            | Self::WakeDispatched { thread_id, .. }
+            | Self::WakeAccepted { thread_id, .. }
+            | Self::WakeSeen { thread_id, .. }
+            | Self::WakeActed { thread_id, .. }
+            | Self::WakeAttemptFailed { thread_id, .. }
+            | Self::WakeReleased { thread_id, .. }
+            | Self::WakeFinished { thread_id, .. } => Some(*thread_id),
+        }
+    }
+
+    /// Whether a supervisor has something to look at after it.
+    pub const fn concerns_supervisors(&self) -> bool {
+        matches!(
+            self,
+            Self::WakeRequested { .. }
+                | Self::WakeReleased { .. }
+                | Self::WakeFinished { .. }
+                | Self::WakeAttemptFailed { .. }
+                | Self::StatusChanged { .. }
+        )
+    }
+
+    /// Whether the thread's timeline gets a row for it. Messages are read from their own rows, and
+    /// acknowledgements are shown by the wakes that they end.
+    pub const fn is_on_timeline(&self) -> bool {
+        self.thread_id().is_some()
+            && !matches!(
+                self,
+                Self::MessagePosted { .. } | Self::CursorMoved { .. } | Self::WakeJoined { .. }
+            )
+    }
+}

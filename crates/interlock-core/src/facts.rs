@@ -1,0 +1,453 @@
+//! What a decision is made on: rows loaded from the store, changed in place by `evolve`.
+//!
+//! A row that was looked for and is not there differs from a row that was never looked for: the
+//! first is an answer, the second a [`Missing`] that makes the shell load more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::actor::AgentName;
+use crate::agent::Agent;
+use crate::event::Event;
+use crate::id::{MessageId, ThreadId, WakeId};
+use crate::policy::Policy;
+use crate::text::Digest;
+use crate::thread::{Finding, Message, Thread};
+use crate::time::{Hybrid, Timestamp};
+use crate::wake::{Lease, Wake};
+
+/// One thing to load.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The row of an idempotency key, with the events of its entry.
+    Idempotency(Digest),
+    /// An agent by name.
+    Agent(AgentName),
+    /// A thread with its participants.
+    Thread(ThreadId),
+    /// The unfinished wakes of a thread, without their leases.
+    ThreadWakes(ThreadId),
+    /// The findings of a thread.
+    Findings(ThreadId),
+    /// Whether a message is in a thread.
+    Message(ThreadId, MessageId),
+    /// A wake and its lease.
+    Wake(WakeId),
+    /// Unfinished wakes that are due, or leased, with their leases.
+    LiveWakes,
+}
+
+/// What to load: a set of keys.
+pub type Keys = BTreeSet<Key>;
+
+/// A row was needed that nobody loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a fact was not loaded: {0:?}")]
+pub struct Missing(pub Key);
+
+/// Rows contradict an event: the batch is aborted and the workspace frozen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("stored rows contradict an event: {0}")]
+pub struct Corrupt(pub String);
+
+impl From<Missing> for Corrupt {
+    fn from(missing: Missing) -> Self {
+        Self(missing.to_string())
+    }
+}
+
+/// What an idempotency key was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// Digest of the parameters of the first request.
+    pub fingerprint: Digest,
+    /// The ledger index of its entry.
+    pub index: u64,
+    /// That entry's events, without free text.
+    pub events: Vec<Event>,
+}
+
+/// Where an event stands in the ledger, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The entry's index.
+    pub index: u64,
+    /// The event's number in the entry, from 0.
+    pub n: u32,
+    /// The entry's time.
+    pub at: Hybrid,
+}
+
+/// A row to write: what `evolve` made of the events of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowChange {
+    /// Insert or replace an agent.
+    Agent(Agent),
+    /// Insert or replace a thread.
+    Thread(Thread),
+    /// Note that an agent takes part in a thread.
+    Member(AgentName, ThreadId),
+    /// Append a message that was written by the entry at this index.
+    Message(Message, u64),
+    /// Insert or replace a wake.
+    Wake(Wake),
+    /// Insert or replace a finding.
+    Finding(Finding),
+    /// Append a row to a thread's timeline.
+    Timeline(ThreadId, Position, Event),
+    /// Remember an idempotency key.
+    Idempotency(Digest, Digest, u64),
+    /// Operational: insert or replace a lease.
+    Lease(Lease),
+    /// Operational: remove a lease.
+    Unlease(WakeId),
+}
+
+/// The rows of a batch: loaded, changed by events, and finally the changes to write.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The constants of waking and guarding.
+    pub policy: Policy,
+    agents: BTreeMap<AgentName, Option<Agent>>,
+    threads: BTreeMap<ThreadId, Option<Thread>>,
+    wakes: BTreeMap<WakeId, Option<Wake>>,
+    leases: BTreeMap<WakeId, Lease>,
+    thread_wakes: BTreeMap<ThreadId, Vec<WakeId>>,
+    live_wakes: Option<Vec<WakeId>>,
+    findings: BTreeMap<ThreadId, Vec<Finding>>,
+    messages: BTreeMap<(ThreadId, MessageId), bool>,
+    used: BTreeMap<Digest, Option<Used>>,
+    dirty: Dirty,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Dirty {
+    agents: BTreeSet<AgentName>,
+    threads: BTreeSet<ThreadId>,
+    wakes: BTreeSet<WakeId>,
+    findings: BTreeSet<(ThreadId, usize)>,
+    leases: BTreeSet<WakeId>,
+    appended: Vec<RowChange>,
+}
+
+impl Facts {
+    /// No rows, with these constants.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, ..Self::default() }
+    }
+
+    /// Whether this key has been looked for.
+    pub fn has(&self, key: &Key) -> bool {
+        match key {
+            Key::Idempotency(digest) => self.used.contains_key(digest),
+            Key::Agent(name) => self.agents.contains_key(name),
+            Key::Thread(id) => self.threads.contains_key(id),
+            Key::ThreadWakes(id) => self.thread_wakes.contains_key(id),
+            Key::Findings(id) => self.findings.contains_key(id),
+            Key::Message(thread, id) => self.messages.contains_key(&(*thread, *id)),
+            Key::Wake(id) => self.wakes.contains_key(id),
+            Key::LiveWakes => self.live_wakes.is_some(),
+        }
+    }
+
+    // What the store puts in. Rows that are there already are newer: they carry this batch's changes.
+
+    /// Loaded: an idempotency key.
+    pub fn put_used(&mut self, key: Digest, used: Option<Used>) {
+        self.used.entry(key).or_insert(used);
+    }
+
+    /// Loaded: an agent.
+    pub fn put_agent(&mut self, name: AgentName, agent: Option<Agent>) {
+        self.agents.entry(name).or_insert(agent);
+    }
+
+    /// Loaded: a thread.
+    pub fn put_thread(&mut self, id: ThreadId, thread: Option<Thread>) {
+        self.threads.entry(id).or_insert(thread);
+    }
+
+    /// Loaded: a thread's unfinished wakes.
+    pub fn put_thread_wakes(&mut self, id: ThreadId, wakes: Vec<Wake>) {
+        if self.thread_wakes.contains_key(&id) {
+            return;
+        }
+        self.thread_wakes.insert(id, wakes.iter().map(|wake| wake.wake_id).collect());
+        for wake in wakes {
+            self.wakes.entry(wake.wake_id).or_insert(Some(wake));
+        }
+    }
+
+    /// Loaded: a thread's findings.
+    pub fn put_findings(&mut self, id: ThreadId, findings: Vec<Finding>) {
+        self.findings.entry(id).or_insert(findings);
+    }
+
+    /// Loaded: whether a message is in a thread.
+    pub fn put_message(&mut self, thread: ThreadId, id: MessageId, is_there: bool) {
+        self.messages.entry((thread, id)).or_insert(is_there);
+    }
+
+    /// Loaded: a wake and its lease.
+    pub fn put_wake(&mut self, id: WakeId, wake: Option<Wake>, lease: Option<Lease>) {
+        self.wakes.entry(id).or_insert(wake);
+        if let Some(lease) = lease
+            && !self.dirty.leases.contains(&id)
+        {
+            self.leases.entry(id).or_insert(lease);
+        }
+    }
+
+    /// Loaded: the due and leased wakes, oldest due first.
+    pub fn put_live_wakes(&mut self, wakes: Vec<(Wake, Option<Lease>)>) {
+        if self.live_wakes.is_some() {
+            return;
+        }
+        self.live_wakes = Some(wakes.iter().map(|(wake, _)| wake.wake_id).collect());
+        for (wake, lease) in wakes {
+            self.put_wake(wake.wake_id, Some(wake), lease);
+        }
+    }
+
+    // What rules read.
+
+    /// What an idempotency key was used for.
+    pub fn used(&self, key: &Digest) -> Result<Option<&Used>, Missing> {
+        self.used.get(key).map(Option::as_ref).ok_or(Missing(Key::Idempotency(*key)))
+    }
+
+    /// An agent.
+    pub fn agent(&self, name: &AgentName) -> Result<Option<&Agent>, Missing> {
+        self.agents.get(name).map(Option::as_ref).ok_or_else(|| Missing(Key::Agent(name.clone())))
+    }
+
+    /// A thread.
+    pub fn thread(&self, id: ThreadId) -> Result<Option<&Thread>, Missing> {
+        self.threads.get(&id).map(Option::as_ref).ok_or(Missing(Key::Thread(id)))
+    }
+
+    /// A wake.
+    pub fn wake(&self, id: WakeId) -> Result<Option<&Wake>, Missing> {
+        self.wakes.get(&id).map(Option::as_ref).ok_or(Missing(Key::Wake(id)))
+    }
+
+    /// A wake's lease; `None` also while the wake was loaded without.
+    pub fn lease(&self, id: WakeId) -> Option<&Lease> {
+        self.leases.get(&id)
+    }
+
+    /// A thread's unfinished wakes.
+    pub fn thread_wakes(&self, id: ThreadId) -> Result<impl Iterator<Item = &Wake>, Missing> {
+        let ids = self.thread_wakes.get(&id).ok_or(Missing(Key::ThreadWakes(id)))?;
+        Ok(ids.iter().filter_map(|id| self.wakes.get(id)?.as_ref()))
+    }
+
+    /// The due and leased wakes.
+    pub fn live_wakes(&self) -> Result<impl Iterator<Item = &Wake>, Missing> {
+        let ids = self.live_wakes.as_ref().ok_or(Missing(Key::LiveWakes))?;
+        Ok(ids.iter().filter_map(|id| self.wakes.get(id)?.as_ref()))
+    }
+
+    /// A thread's findings.
+    pub fn findings(&self, id: ThreadId) -> Result<&[Finding], Missing> {
+        self.findings.get(&id).map(Vec::as_slice).ok_or(Missing(Key::Findings(id)))
+    }
+
+    /// Whether a message is in a thread.
+    pub fn has_message(&self, thread: ThreadId, id: MessageId) -> Result<bool, Missing> {
+        self.messages.get(&(thread, id)).copied().ok_or(Missing(Key::Message(thread, id)))
+    }
+
+    // What `evolve` changes.
+
+    pub(crate) fn insert_agent(&mut self, agent: Agent) {
+        self.dirty.agents.insert(agent.name.clone());
+        self.agents.insert(agent.name.clone(), Some(agent));
+    }
+
+    pub(crate) fn insert_thread(&mut self, thread: Thread) {
+        let id = thread.thread_id;
+        for name in thread.members.keys() {
+            self.dirty.appended.push(RowChange::Member(name.clone(), id));
+        }
+        self.dirty.threads.insert(id);
+        self.threads.insert(id, Some(thread));
+        self.thread_wakes.insert(id, Vec::new());
+        self.findings.insert(id, Vec::new());
+    }
+
+    pub(crate) fn thread_mut(&mut self, id: ThreadId) -> Result<&mut Thread, Corrupt> {
+        self.dirty.threads.insert(id);
+        match self.threads.get_mut(&id) {
+            Some(Some(thread)) => Ok(thread),
+            Some(None) => Err(Corrupt(format!("{id} does not exist"))),
+            None => Err(Missing(Key::Thread(id)).into()),
+        }
+    }
+
+    pub(crate) fn insert_wake(&mut self, wake: Wake) {
+        let id = wake.wake_id;
+        if let Some(list) = self.thread_wakes.get_mut(&wake.thread_id) {
+            list.push(id);
+        }
+        if let Some(list) = self.live_wakes.as_mut() {
+            list.push(id);
+        }
+        self.dirty.wakes.insert(id);
+        self.wakes.insert(id, Some(wake));
+    }
+
+    pub(crate) fn wake_mut(&mut self, id: WakeId) -> Result<&mut Wake, Corrupt> {
+        self.dirty.wakes.insert(id);
+        match self.wakes.get_mut(&id) {
+            Some(Some(wake)) => Ok(wake),
+            Some(None) => Err(Corrupt(format!("{id} does not exist"))),
+            None => Err(Missing(Key::Wake(id)).into()),
+        }
+    }
+
+    pub(crate) fn forget_live(&mut self, id: WakeId, thread: ThreadId) {
+        if let Some(list) = self.thread_wakes.get_mut(&thread) {
+            list.retain(|other| *other != id);
+        }
+        if let Some(list) = self.live_wakes.as_mut() {
+            list.retain(|other| *other != id);
+        }
+    }
+
+    pub(crate) fn findings_mut(&mut self, id: ThreadId) -> Result<&mut Vec<Finding>, Corrupt> {
+        self.findings.get_mut(&id).ok_or_else(|| Missing(Key::Findings(id)).into())
+    }
+
+    pub(crate) fn touch_finding(&mut self, id: ThreadId, place: usize) {
+        self.dirty.findings.insert((id, place));
+    }
+
+    pub(crate) fn append(&mut self, row: RowChange) {
+        if let RowChange::Message(message, _) = &row {
+            self.messages.insert((message.thread_id, message.head.message_id), true);
+        }
+        if let RowChange::Member(name, thread) = &row {
+            self.dirty.threads.insert(*thread);
+            self.agents.entry(name.clone()).or_insert(None);
+        }
+        self.dirty.appended.push(row);
+    }
+
+    /// Remember an idempotency key: called by the shell once per entry that has one.
+    pub fn remember(&mut self, key: Digest, used: Used) {
+        self.dirty.appended.push(RowChange::Idempotency(key, used.fingerprint, used.index));
+        self.used.insert(key, Some(used));
+    }
+
+    /// Apply an operational effect.
+    pub fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Lease(lease) => {
+                self.dirty.leases.insert(lease.wake_id);
+                self.leases.insert(lease.wake_id, lease);
+            }
+            Effect::Unlease(id) => {
+                self.dirty.leases.insert(id);
+                self.leases.remove(&id);
+            }
+        }
+    }
+
+    /// The rows that this batch changed, each once; leaves the facts without changes.
+    pub fn take_changes(&mut self) -> Vec<RowChange> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let mut rows = dirty.appended;
+        rows.extend(dirty.agents.iter().filter_map(|k| self.agents.get(k)?.clone()).map(RowChange::Agent));
+        rows.extend(dirty.threads.iter().filter_map(|k| self.threads.get(k)?.clone()).map(RowChange::Thread));
+        rows.extend(dirty.wakes.iter().filter_map(|k| self.wakes.get(k)?.clone()).map(RowChange::Wake));
+        rows.extend(dirty.findings.iter().filter_map(|(thread, place)| {
+            self.findings.get(thread)?.get(*place).cloned().map(RowChange::Finding)
+        }));
+        rows.extend(dirty.leases.iter().map(|id| match self.leases.get(id) {
+            Some(lease) => RowChange::Lease(lease.clone()),
+            None => RowChange::Unlease(*id),
+        }));
+        rows
+    }
+}
+
+/// What a decision changes outside the ledger: operational rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A supervisor holds a wake.
+    Lease(Lease),
+    /// Nobody holds it any more.
+    Unlease(WakeId),
+}
+
+/// What became of a decision: the answer to its caller.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Things are as asked already.
+    Unchanged,
+    /// An agent was registered.
+    Agent(AgentName),
+    /// A thread was opened or changed.
+    Thread(ThreadId),
+    /// A message was posted.
+    Message(ThreadId, MessageId, u64, Timestamp),
+    /// A cursor moved.
+    Cursor(ThreadId, u64),
+    /// Wakes handed to a supervisor, with their leases.
+    Claimed(Vec<(Wake, Lease)>),
+    /// Wakes kept, each with whether it counts as accepted; what is absent was lost.
+    Renewed(Vec<(WakeId, bool)>),
+    /// A wake was changed.
+    Wake(WakeId),
+}
+
+/// One command's outcome: no events = no ledger entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// Operational changes.
+    pub effects: Vec<Effect>,
+    /// The answer.
+    pub reply: Reply,
+    /// Set when the answer comes from an earlier entry with the same idempotency key.
+    pub replayed: Option<u64>,
+}
+
+impl Decision {
+    /// These events, with the answer that follows from them.
+    pub fn of(events: Vec<Event>) -> Self {
+        let reply = Reply::of(&events);
+        Self { events, effects: Vec::new(), reply, replayed: None }
+    }
+
+    /// Nothing changes.
+    pub const fn unchanged() -> Self {
+        Self { events: Vec::new(), effects: Vec::new(), reply: Reply::Unchanged, replayed: None }
+    }
+}
+
+impl Reply {
+    /// The answer that an entry's events give: the first one that answers something.
+    pub fn of(events: &[Event]) -> Self {
+        events
+            .iter()
+            .find_map(|event| match event {
+                Event::AgentRegistered { name, .. } => Some(Self::Agent(name.clone())),
+                Event::ThreadCreated { thread_id, .. } | Event::StatusChanged { thread_id, .. } => {
+                    Some(Self::Thread(*thread_id))
+                }
+                Event::MessagePosted { thread_id, message, .. } => {
+                    Some(Self::Message(*thread_id, message.message_id, message.seq, message.posted_at))
+                }
+                Event::CursorMoved { thread_id, seq, .. } => Some(Self::Cursor(*thread_id, *seq)),
+                Event::WakeDispatched { wake_id, .. }
+                | Event::WakeAccepted { wake_id, .. }
+                | Event::WakeAttemptFailed { wake_id, .. }
+                | Event::WakeReleased { wake_id, .. }
+                | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
+                _ => None,
+            })
+            .unwrap_or(Self::Unchanged)
+    }
+}

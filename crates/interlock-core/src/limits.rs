@@ -1,0 +1,41 @@
+//! Every limit in one place: named `<thing>_MAX` with its unit, checked in core or at the edge,
+//! listed in `docs/limits.md`.
+
+/// Bytes of a request's body.
+pub const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a message's body text.
+pub const MESSAGE_BODY_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a message's `data` object as JSON.
+pub const MESSAGE_DATA_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a thread's title.
+pub const TITLE_BYTES_MAX: usize = 200;
+/// Bytes of a reason that a person or an agent gives.
+pub const REASON_BYTES_MAX: usize = 2_000;
+/// Participants of one thread.
+pub const PARTICIPANTS_MAX: usize = 64;
+/// Addressees named by one message.
+pub const ADDRESSEES_MAX: usize = 64;
+/// Characters of an agent's name.
+pub const AGENT_NAME_CHARS_MAX: usize = 64;
+/// Characters of an idempotency key.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 200;
+/// Characters of an event type.
+pub const EVENT_TYPE_CHARS_MAX: usize = 64;
+/// Words of an agent's command line.
+pub const COMMAND_WORDS_MAX: usize = 256;
+/// Bytes of an agent's launch description as JSON.
+pub const LAUNCH_BYTES_MAX: usize = 32 * 1024;
+/// Findings one thread may hold.
+pub const FINDINGS_MAX: usize = 1_000;
+/// Rows of one page.
+pub const PAGE_ROWS_MAX: u32 = 200;
+/// Rows of one page when the caller names no number.
+pub const PAGE_ROWS_DEFAULT: u32 = 50;
+/// Milliseconds a long-poll may wait.
+pub const WAIT_MS_MAX: u32 = 50_000;
+/// Wakes handed out by one claim.
+pub const CLAIM_WAKES_MAX: u32 = 32;
+/// Live wakes looked at by one claim.
+pub const LIVE_WAKES_MAX: u32 = 512;
+/// The `schema_version` of messages this build writes, and the highest it reads.
+pub const SCHEMA_VERSION_MAX: u32 = 1;

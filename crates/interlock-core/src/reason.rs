@@ -1,0 +1,301 @@
+//! The error taxonomy: a closed set of codes to branch on, an open set of reasons to look up (contracts.md 2).
+
+use std::fmt;
+
+/// The closed set that callers branch on. Each has one HTTP status and one exit code.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// The request itself is wrong; sending it again will not help.
+    InvalidArgument,
+    /// No token, or none that holds.
+    Unauthorized,
+    /// The token holds, but not for this.
+    Forbidden,
+    /// The request names a workspace that is not the token's.
+    WorkspaceMismatch,
+    /// It is not there, or not for you to know.
+    NotFound,
+    /// The state of things does not allow it.
+    Conflict,
+    /// The thread cannot go from its status to that one.
+    InvalidThreadTransition,
+    /// The idempotency key was used for something else.
+    IdempotencyConflict,
+    /// A precondition of the request did not hold.
+    PreconditionFailed,
+    /// The request is too big.
+    PayloadTooLarge,
+    /// The method, media type or header is not supported.
+    Unsupported,
+    /// Too many requests.
+    RateLimited,
+    /// Not now; try again.
+    Unavailable,
+    /// Stored data is broken.
+    DataLoss,
+    /// A defect of ours.
+    Internal,
+}
+
+impl Code {
+    /// Every code, in the order of contracts.md.
+    pub const ALL: [Self; 15] = [
+        Self::InvalidArgument,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::WorkspaceMismatch,
+        Self::NotFound,
+        Self::Conflict,
+        Self::InvalidThreadTransition,
+        Self::IdempotencyConflict,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::Unsupported,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::DataLoss,
+        Self::Internal,
+    ];
+
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::WorkspaceMismatch => "WORKSPACE_MISMATCH",
+            Self::NotFound => "NOT_FOUND",
+            Self::Conflict => "CONFLICT",
+            Self::InvalidThreadTransition => "INVALID_THREAD_TRANSITION",
+            Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
+            Self::PreconditionFailed => "PRECONDITION_FAILED",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::Unsupported => "UNSUPPORTED",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::DataLoss => "DATA_LOSS",
+            Self::Internal => "INTERNAL",
+        }
+    }
+
+    /// The HTTP status that goes with it unless the reason says another of its family (405, 415, 428, 431).
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::InvalidArgument => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden | Self::WorkspaceMismatch => 403,
+            Self::NotFound => 404,
+            Self::Conflict | Self::InvalidThreadTransition | Self::IdempotencyConflict => 409,
+            Self::PreconditionFailed => 412,
+            Self::PayloadTooLarge => 413,
+            Self::Unsupported => 415,
+            Self::RateLimited => 429,
+            Self::Unavailable => 503,
+            Self::DataLoss | Self::Internal => 500,
+        }
+    }
+
+    /// The exit code of a command that ends with it.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::NotFound
+            | Self::Conflict
+            | Self::InvalidThreadTransition
+            | Self::IdempotencyConflict
+            | Self::PreconditionFailed => 1,
+            Self::InvalidArgument | Self::PayloadTooLarge | Self::Unsupported => 2,
+            Self::Unauthorized | Self::Forbidden | Self::WorkspaceMismatch => 3,
+            Self::RateLimited | Self::Unavailable => 4,
+            Self::DataLoss => 5,
+            Self::Internal => 70,
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Unavailable)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! reasons {
+    ($($name:ident => $text:literal, $code:ident, $title:literal;)*) => {
+        /// The open set of reasons: never renamed, never reused; each has its page `docs/errors/<REASON>.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        pub enum Reason {
+            $(#[doc = $title] #[serde(rename = $text)] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The text on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The code it belongs to.
+            pub const fn code(self) -> Code {
+                match self { $(Self::$name => Code::$code,)* }
+            }
+
+            /// One short sentence, the same for every occurrence.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    BodyMalformed => "BODY_MALFORMED", InvalidArgument, "the request body is not what this operation takes";
+    ParameterInvalid => "PARAMETER_INVALID", InvalidArgument, "a parameter is not valid";
+    UsageInvalid => "USAGE_INVALID", InvalidArgument, "the command line is not valid";
+    LimitExceeded => "LIMIT_EXCEEDED", InvalidArgument, "a value is over its limit";
+    SchemaVersionUnsupported => "SCHEMA_VERSION_UNSUPPORTED", InvalidArgument, "this schema_version is not supported";
+    EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is emitted by status changes only";
+    EventDataInvalid => "EVENT_DATA_INVALID", InvalidArgument, "the event's data lacks what its type needs";
+    ActorMismatch => "ACTOR_MISMATCH", InvalidArgument, "the request names another actor than its token";
+    ConfigInvalid => "CONFIG_INVALID", InvalidArgument, "the configuration is not valid";
+    NotARepository => "NOT_A_REPOSITORY", InvalidArgument, "the path is no git repository that can be worked in";
+    RepositoryEmpty => "REPOSITORY_EMPTY", InvalidArgument, "the repository has no commit";
+    InstanceInvalid => "INSTANCE_INVALID", InvalidArgument, "the folder is no Interlock instance, or none can be made there";
+    PathUnwritable => "PATH_UNWRITABLE", InvalidArgument, "the path cannot be written";
+    CheckNotRunnable => "CHECK_NOT_RUNNABLE", InvalidArgument, "a check command cannot be run";
+    DatabaseForeign => "DATABASE_FOREIGN", InvalidArgument, "the file is no Interlock database";
+    SchemaTooNew => "SCHEMA_TOO_NEW", InvalidArgument, "the database was written by a newer Interlock";
+    TokenMissing => "TOKEN_MISSING", Unauthorized, "no bearer token was sent";
+    TokenInvalid => "TOKEN_INVALID", Unauthorized, "the bearer token does not hold";
+    TokenExpired => "TOKEN_EXPIRED", Unauthorized, "the bearer token has expired";
+    RoleMissing => "ROLE_MISSING", Forbidden, "the token's role may not do this";
+    NotCoordinator => "NOT_COORDINATOR", Forbidden, "only a coordinator of the thread may do this";
+    WorkspaceUnknown => "WORKSPACE_UNKNOWN", Forbidden, "the token's workspace is not served here";
+    CrossOrigin => "CROSS_ORIGIN", Forbidden, "the request's Host or Origin is not this server";
+    WorkspaceDiffers => "WORKSPACE_DIFFERS", WorkspaceMismatch, "the request names another workspace than its token";
+    ThreadNotFound => "THREAD_NOT_FOUND", NotFound, "there is no such thread for you";
+    AgentNotFound => "AGENT_NOT_FOUND", NotFound, "there is no such agent";
+    WakeNotFound => "WAKE_NOT_FOUND", NotFound, "there is no such wake for you";
+    MessageNotFound => "MESSAGE_NOT_FOUND", NotFound, "there is no such message in the thread";
+    RouteNotFound => "ROUTE_NOT_FOUND", NotFound, "there is no such route";
+    LogNotFound => "LOG_NOT_FOUND", NotFound, "the wake has no log here";
+    AgentExists => "AGENT_EXISTS", Conflict, "an agent of this name exists already";
+    ParticipantMissing => "PARTICIPANT_MISSING", Conflict, "an addressee is no participant of the thread";
+    ThreadWrongStatus => "THREAD_WRONG_STATUS", Conflict, "the thread's status does not allow it";
+    FindingUnknown => "FINDING_UNKNOWN", Conflict, "the finding was not reported in this thread";
+    CursorAhead => "CURSOR_AHEAD", Conflict, "the acknowledged position is beyond the thread's last message";
+    LeaseLost => "LEASE_LOST", Conflict, "another claim of the wake has replaced this one";
+    WakeWrongState => "WAKE_WRONG_STATE", Conflict, "the wake is not in the state for this report";
+    ServerRunning => "SERVER_RUNNING", Conflict, "another server holds this instance";
+    ServerNotRunning => "SERVER_NOT_RUNNING", Conflict, "no server runs on this instance";
+    SupervisorRunning => "SUPERVISOR_RUNNING", Conflict, "another supervisor holds this state folder";
+    InstanceExists => "INSTANCE_EXISTS", Conflict, "there is an instance here already";
+    TransitionInvalid => "TRANSITION_INVALID", InvalidThreadTransition, "the thread cannot change to that status";
+    KeyReused => "KEY_REUSED", IdempotencyConflict, "the idempotency key was used for another request";
+    KeyMissing => "KEY_MISSING", PreconditionFailed, "a mutation needs an Idempotency-Key";
+    BodyTooLarge => "BODY_TOO_LARGE", PayloadTooLarge, "the request body is too large";
+    MethodUnsupported => "METHOD_UNSUPPORTED", Unsupported, "the route does not take this method";
+    MediaTypeUnsupported => "MEDIA_TYPE_UNSUPPORTED", Unsupported, "the body must be application/json";
+    HeadersTooLarge => "HEADERS_TOO_LARGE", Unsupported, "the request's headers are too large";
+    ServerBusy => "SERVER_BUSY", RateLimited, "too many requests are waiting";
+    StoreUnavailable => "STORE_UNAVAILABLE", Unavailable, "the store cannot be written or read now";
+    ServerUnreachable => "SERVER_UNREACHABLE", Unavailable, "the server cannot be reached";
+    ServerStopping => "SERVER_STOPPING", Unavailable, "the server is stopping";
+    AddressOccupied => "ADDRESS_OCCUPIED", Unavailable, "the address is in use";
+    DatabaseBroken => "DATABASE_BROKEN", DataLoss, "the database file is broken";
+    StateCorrupt => "STATE_CORRUPT", DataLoss, "stored rows contradict each other; the workspace is frozen";
+    LedgerInvalid => "LEDGER_INVALID", DataLoss, "the exported ledger does not verify";
+    Defect => "INTERNAL", Internal, "a defect of the server; its log has the request id";
+    Paused => "PAUSED", Conflict, "the thread was paused by a person";
+    NoProgress => "NO_PROGRESS", Conflict, "too many turns without progress";
+    IdenticalFindings => "IDENTICAL_FINDINGS", Conflict, "the same finding came back too often";
+    WakeFailed => "WAKE_FAILED", Conflict, "an agent could not be woken";
+    FindingUnresolved => "FINDING_UNRESOLVED", Conflict, "an agent could not mend a finding";
+    OpenFindings => "OPEN_FINDINGS", Conflict, "the review ended with open findings";
+    LeashReached => "LEASH_REACHED", Conflict, "the run reached its limit of turns or minutes";
+    ByRequest => "BY_REQUEST", Conflict, "a participant asked for it";
+    NotConverged => "NOT_CONVERGED", Conflict, "the agents ended without resolving the thread";
+    Interrupted => "INTERRUPTED", Conflict, "the run was interrupted";
+    NotAccepted => "NOT_ACCEPTED", Conflict, "the agent's process did not accept the wake in time";
+    NotAcked => "NOT_ACKED", Conflict, "the agent's process ended well but never acknowledged its messages";
+    ExitedWithError => "EXITED_WITH_ERROR", Conflict, "the agent's process ended with an error";
+    KilledBySignal => "KILLED_BY_SIGNAL", Conflict, "the agent's process was killed by a signal";
+    TryAgain => "TRY_AGAIN", Conflict, "the agent's process asked to be tried again";
+    RunTimeExceeded => "RUN_TIME_EXCEEDED", Conflict, "the agent's process ran longer than it may";
+    SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
+    LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
+    Halted => "HALTED", Conflict, "all agents were stopped by a person";
+    ThreadEnded => "THREAD_ENDED", Conflict, "the thread was resolved or closed";
+    AlreadySeen => "ALREADY_SEEN", Conflict, "the agent had read the messages before it was woken";
+}
+
+impl Reason {
+    /// The reason with this text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == text)
+    }
+
+    /// The HTTP status: the code's, but for the members of a family that have their own.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::MethodUnsupported => 405,
+            Self::HeadersTooLarge => 431,
+            Self::KeyMissing => 428,
+            _ => self.code().status(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A rule said no: what to branch on, what to look up, a sentence to read and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Refusal {
+    /// What to look up.
+    pub reason: Reason,
+    /// A sentence for people: lower case, no full stop, the caller's input in backticks.
+    pub detail: String,
+    /// What to do about it, as an imperative.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal with this reason and sentence.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The code to branch on.
+    pub const fn code(&self) -> Code {
+        self.reason.code()
+    }
+}

@@ -1,0 +1,109 @@
+//! Free text lives beside the log: the ledger holds a salted digest of it, so that text can be erased
+//! later without breaking the chain (design.md 2, origins.md X3).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use sha2::Digest as _;
+
+/// Sixteen bytes that keep a digest of short text from being guessed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Salt(pub [u8; 16]);
+
+impl Salt {
+    /// The `n`th salt that the envelope with this entropy makes.
+    pub fn derive(entropy: &[u8; 32], n: u32) -> Self {
+        let mut hash = sha2::Sha256::new();
+        hash.update(b"interlock salt 1");
+        hash.update(entropy);
+        hash.update(n.to_be_bytes());
+        let mut salt = [0; 16];
+        for (to, from) in salt.iter_mut().zip(hash.finalize()) {
+            *to = from;
+        }
+        Self(salt)
+    }
+}
+
+/// A SHA-256 value, lower-case hex on the wire.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The digest with this hex text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut text = String::with_capacity(64);
+        for byte in self.0 {
+            for half in [byte >> 4, byte & 15] {
+                text.push(HEX.get(usize::from(half)).copied().map_or('0', char::from));
+            }
+        }
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("a digest is 64 hex digits"))
+    }
+}
+
+fn parts_digest(domain: &[u8], parts: &[&[u8]]) -> Digest {
+    let mut hash = sha2::Sha256::new();
+    hash.update(domain);
+    for part in parts {
+        // Lengths keep ("ab","c") and ("a","bc") apart.
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    Digest(hash.finalize().into())
+}
+
+/// The salted digest of a text's parts.
+pub fn digest(salt: &Salt, parts: &[&[u8]]) -> Digest {
+    let mut all: Vec<&[u8]> = vec![&salt.0];
+    all.extend_from_slice(parts);
+    parts_digest(b"interlock text 1", &all)
+}
+
+/// A digest without salt, for values that are compared and not secret: fingerprints, finding prints.
+pub fn fingerprint(domain: &str, parts: &[&[u8]]) -> Digest {
+    parts_digest(domain.as_bytes(), parts)
+}

@@ -1,0 +1,143 @@
+//! What a thread's rows become.
+
+use super::{
+    Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread, event_type as et,
+};
+use crate::event::{Event, Joined};
+use crate::facts::{Corrupt, Facts, Position, RowChange};
+use crate::id::ThreadId;
+use crate::text::Digest;
+
+/// Apply an event of this module; others are none of its business.
+pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
+    match event {
+        Event::ThreadCreated { .. } => created(facts, event, position),
+        Event::ParticipantAdded { thread_id, participant } => {
+            let thread = facts.thread_mut(*thread_id)?;
+            thread.members.insert(participant.agent.clone(), member(participant, thread.seq));
+            facts.append(RowChange::Member(participant.agent.clone(), *thread_id));
+        }
+        Event::MessagePosted { thread_id, message, finding_print, text } => {
+            posted(facts, *thread_id, message, *finding_print, text, position)?;
+        }
+        Event::CursorMoved { thread_id, agent, seq } => {
+            let thread = facts.thread_mut(*thread_id)?;
+            let Some(member) = thread.members.get_mut(agent) else {
+                return Err(Corrupt(format!("{agent} acknowledges in {thread_id} without taking part")));
+            };
+            if *seq <= member.cursor || *seq > thread.seq {
+                return Err(Corrupt(format!("the cursor of {agent} in {thread_id} would go to {seq}")));
+            }
+            member.cursor = *seq;
+        }
+        Event::StatusChanged { thread_id, from, to, reason, owner } => {
+            let thread = facts.thread_mut(*thread_id)?;
+            if thread.status != *from {
+                return Err(Corrupt(format!("{thread_id} is {} and not {from}", thread.status)));
+            }
+            thread.status = *to;
+            thread.reason = (*to != Status::Active).then_some(*reason);
+            thread.owner.clone_from(owner);
+            thread.updated_at = position.at.at;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn created(facts: &mut Facts, event: &Event, position: &Position) {
+    if let Event::ThreadCreated {
+        thread_id, thread_kind, created_by, participants, title, title_salt, ..
+    } = event
+    {
+        facts.insert_thread(Thread {
+            thread_id: *thread_id,
+            kind: *thread_kind,
+            status: Status::Active,
+            reason: None,
+            owner: None,
+            created_by: created_by.clone(),
+            created_at: position.at.at,
+            updated_at: position.at.at,
+            seq: 0,
+            members: participants.iter().map(|joined| (joined.agent.clone(), member(joined, 0))).collect(),
+            guard: Guard::default(),
+            title: title.clone(),
+            title_salt: *title_salt,
+        });
+    }
+}
+
+/// Whoever joins later has nothing unread of what was said before.
+const fn member(joined: &Joined, seq: u64) -> Member {
+    Member { role: joined.role, cursor: seq, managed: joined.managed }
+}
+
+fn posted(
+    facts: &mut Facts,
+    thread_id: ThreadId,
+    head: &MessageHead,
+    print: Option<Digest>,
+    text: &MessageText,
+    position: &Position,
+) -> Result<(), Corrupt> {
+    let thread = facts.thread_mut(thread_id)?;
+    if head.seq != thread.seq + 1 {
+        return Err(Corrupt(format!(
+            "{thread_id} has {} messages, the next cannot be {}",
+            thread.seq, head.seq
+        )));
+    }
+    thread.seq = head.seq;
+    thread.updated_at = position.at.at;
+    finding(facts, thread_id, head, print)?;
+    let message = Message { thread_id, head: head.clone(), text: text.clone() };
+    facts.append(RowChange::Message(message, position.index));
+    Ok(())
+}
+
+fn finding(
+    facts: &mut Facts,
+    thread_id: ThreadId,
+    head: &MessageHead,
+    print: Option<Digest>,
+) -> Result<(), Corrupt> {
+    let Some(finding_id) = head.finding_id else { return Ok(()) };
+    let findings = facts.findings_mut(thread_id)?;
+    let known = findings.iter().position(|finding| finding.finding_id == finding_id);
+    let place = if let Some(place) = known {
+        place
+    } else {
+        let print = print.ok_or_else(|| Corrupt(format!("{finding_id} was never reported")))?;
+        // A new id for what was reported before goes on counting where that one stands.
+        let same = findings.iter().filter(|f| f.print == print && f.state != FindingState::Verified);
+        let cycles = same.map(|f| f.cycles).max().unwrap_or(0);
+        findings.push(Finding {
+            finding_id,
+            thread_id,
+            print,
+            state: FindingState::Open,
+            cycles,
+            reported_seq: head.seq,
+            commit: None,
+        });
+        findings.len() - 1
+    };
+    if let Some(finding) = findings.get_mut(place) {
+        match head.event_type.as_deref() {
+            Some(et::FINDING_REPORTED | et::FINDING_REJECTED) => {
+                finding.state = FindingState::Open;
+                finding.cycles += 1;
+            }
+            Some(et::FINDING_VERIFIED) => {
+                finding.state = FindingState::Verified;
+                finding.cycles = 0;
+                finding.commit.clone_from(&head.commit);
+            }
+            Some(et::FINDING_UNRESOLVED) => finding.state = FindingState::Unresolved,
+            _ => {}
+        }
+    }
+    facts.touch_finding(thread_id, place);
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Threads: participants, messages, cursors, status, findings.
+
+mod ack;
+mod create;
+mod event_data;
+mod evolve;
+mod model;
+mod post;
+mod status;
+
+pub(crate) use ack::ack;
+pub(crate) use create::create;
+pub(crate) use evolve::evolve;
+pub use model::{
+    Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageText, Status, Thread,
+    ThreadKind, ThreadRole, event_type,
+};
+pub(crate) use post::{post, post_keys};
+pub(crate) use status::{StatusChange, change_status, status_events};
+
+use crate::command::Envelope;
+use crate::decide::Stop;
+use crate::facts::Facts;
+use crate::id::ThreadId;
+use crate::reason::{Reason, Refusal};
+
+/// The thread, when this actor may know that it exists.
+fn visible<'a>(facts: &'a Facts, env: &Envelope, id: ThreadId) -> Result<&'a Thread, Stop> {
+    match facts.thread(id)? {
+        Some(thread) if thread.members.contains_key(&env.actor.name) || env.actor.role.sees_all_threads() => {
+            Ok(thread)
+        }
+        _ => Err(not_found(id).into()),
+    }
+}
+
+/// The refusal for a thread that is not there or not for this actor: the two look alike.
+pub fn not_found(id: ThreadId) -> Refusal {
+    Refusal::new(Reason::ThreadNotFound, format!("there is no thread `{id}` for you"))
+        .hint("list your threads to see their ids")
+}
+
+/// A text within its limit, or the refusal that names both.
+fn within(what: &str, text: &str, bytes_max: usize) -> Result<(), Refusal> {
+    if text.len() <= bytes_max {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::LimitExceeded,
+        format!("{what} has {} bytes, at most {bytes_max} are allowed", text.len()),
+    ))
+}

@@ -1,0 +1,257 @@
+//! What a thread is: its status graph, participants, messages and findings.
+
+use std::collections::BTreeMap;
+
+use crate::actor::{AgentName, closed_set};
+use crate::id::{FindingId, MessageId, ThreadId, WakeId};
+use crate::reason::Reason;
+use crate::text::{Digest, Salt};
+use crate::time::Timestamp;
+
+closed_set! {
+    /// Where a thread stands (design.md 3).
+    Status {
+        /// Work goes on; wakes are dispatched.
+        Active = "active",
+        /// Work waits for somebody; nothing is dispatched.
+        Blocked = "blocked",
+        /// The work is done.
+        Resolved = "resolved",
+        /// The end.
+        Closed = "closed",
+    }
+}
+
+impl Status {
+    /// Whether a thread may go from this status to that one. The same status again is no change and always fine.
+    pub const fn may_become(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Active, Self::Blocked | Self::Resolved | Self::Closed)
+                | (Self::Blocked | Self::Resolved, Self::Active | Self::Closed)
+        )
+    }
+
+    /// Whether messages may be posted.
+    pub const fn takes_messages(self) -> bool {
+        matches!(self, Self::Active | Self::Blocked)
+    }
+}
+
+closed_set! {
+    /// What a thread is for.
+    ThreadKind {
+        /// Talk.
+        Conversation = "conversation",
+        /// Work towards a result.
+        Workflow = "workflow",
+        /// Something broke.
+        Incident = "incident",
+    }
+}
+
+closed_set! {
+    /// A participant's part in one thread.
+    ThreadRole {
+        /// Takes part.
+        Participant = "participant",
+        /// Leads: changes the thread's status, has the last word.
+        Coordinator = "coordinator",
+    }
+}
+
+closed_set! {
+    /// What a message is.
+    MessageKind {
+        /// Free text.
+        Chat = "chat",
+        /// Something that happened, with data for machines.
+        Event = "event",
+        /// Said by Interlock itself.
+        System = "system",
+    }
+}
+
+/// Event types with a meaning of their own (contracts.md 1).
+pub mod event_type {
+    /// A commit was made for the thread.
+    pub const FIX_PUSHED: &str = "fix_pushed";
+    /// The work is ready to be looked at again.
+    pub const RE_REVIEW_REQUESTED: &str = "re_review_requested";
+    /// The reviewer found something.
+    pub const FINDING_REPORTED: &str = "finding_reported";
+    /// A finding is mended.
+    pub const FINDING_VERIFIED: &str = "finding_verified";
+    /// A finding is still there.
+    pub const FINDING_REJECTED: &str = "finding_rejected";
+    /// A finding that its addressee cannot mend.
+    pub const FINDING_UNRESOLVED: &str = "finding_unresolved";
+    /// Emitted when a thread is resolved; nobody may post it.
+    pub const THREAD_RESOLVED: &str = "thread_resolved";
+    /// Emitted when a thread is blocked; nobody may post it.
+    pub const THREAD_ESCALATED: &str = "thread_escalated";
+    /// Emitted on every other change of status; nobody may post it.
+    pub const THREAD_STATUS_CHANGED: &str = "thread_status_changed";
+
+    /// Types that only status changes emit.
+    pub const RESERVED: [&str; 3] = [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED];
+}
+
+/// One participant as the thread's row holds it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Member {
+    /// The part in this thread.
+    pub role: ThreadRole,
+    /// The highest `seq` acknowledged; never goes back.
+    pub cursor: u64,
+    /// Whether a supervisor can wake it; frozen when it joined.
+    pub managed: bool,
+}
+
+/// The counters of the loop guard, in the same row as what they guard.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Guard {
+    /// Finished wakes since the last progress.
+    pub turns: u32,
+    /// Finished wakes in all.
+    pub turns_total: u64,
+    /// Commits already announced as `fix_pushed`; a repeated one is no progress. The last 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commits: Vec<String>,
+}
+
+/// A thread with its participants: the row that every post reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Thread {
+    /// Its id.
+    pub thread_id: ThreadId,
+    /// What it is for.
+    pub kind: ThreadKind,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it is blocked, or how it ended.
+    pub reason: Option<Reason>,
+    /// Who must act while it is blocked.
+    pub owner: Option<AgentName>,
+    /// Who opened it.
+    pub created_by: AgentName,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The `seq` of its last message; 0 = none yet.
+    pub seq: u64,
+    /// Who takes part.
+    pub members: BTreeMap<AgentName, Member>,
+    /// The loop guard's counters.
+    #[serde(default)]
+    pub guard: Guard,
+    /// The title: free text, beside the log.
+    #[serde(skip)]
+    pub title: String,
+    /// The title's salt.
+    #[serde(skip)]
+    pub title_salt: Salt,
+}
+
+/// A message as it is stored and read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The thread it was posted in.
+    pub thread_id: ThreadId,
+    /// Everything but the free text.
+    pub head: MessageHead,
+    /// The free text.
+    pub text: MessageText,
+}
+
+/// A message without its free text: what the ledger entry holds of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MessageHead {
+    /// Its id.
+    pub message_id: MessageId,
+    /// Its place in the thread: 1, 2, 3 without gaps.
+    pub seq: u64,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The event's type, for events and system messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// The version of that event type's data.
+    pub event_version: u32,
+    /// The version of the message's shape.
+    pub schema_version: u32,
+    /// Who posted it.
+    pub from: AgentName,
+    /// Whom it is for; empty = everybody but the sender.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<AgentName>,
+    /// The thread role it is for, where it was addressed so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_role: Option<ThreadRole>,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_reply_to: Option<MessageId>,
+    /// The finding it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding_id: Option<FindingId>,
+    /// The commit it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The wake in whose run it was posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_id: Option<WakeId>,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+    /// The salted digest of body and data.
+    pub text_digest: Digest,
+}
+
+/// A message's free text, kept beside the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MessageText {
+    /// Text for people.
+    pub body: String,
+    /// The event's data as JSON text; empty = none.
+    pub data: String,
+    /// Makes the digest useless for guessing short texts.
+    pub salt: Salt,
+}
+
+impl MessageText {
+    /// The digest the ledger holds of this text.
+    pub fn digest(&self) -> Digest {
+        crate::text::digest(&self.salt, &[self.body.as_bytes(), self.data.as_bytes()])
+    }
+}
+
+closed_set! {
+    /// Where a finding stands.
+    FindingState {
+        /// Reported, not mended.
+        Open = "open",
+        /// Mended, as its reporter says.
+        Verified = "verified",
+        /// Its addressee cannot mend it.
+        Unresolved = "unresolved",
+    }
+}
+
+/// A finding of a thread.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Finding {
+    /// Its id, minted by its reporter.
+    pub finding_id: FindingId,
+    /// The thread it was reported in.
+    pub thread_id: ThreadId,
+    /// Digest of path, rule and message: two findings are identical when this is equal.
+    pub print: Digest,
+    /// Where it stands.
+    pub state: FindingState,
+    /// How often it was reported or rejected since it was last verified.
+    pub cycles: u32,
+    /// The `seq` of the message that reported it first.
+    pub reported_seq: u64,
+    /// The commit that settled it.
+    pub commit: Option<String>,
+}

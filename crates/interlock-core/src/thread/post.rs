@@ -1,0 +1,231 @@
+//! Rules of posting a message: who may, to whom, and whom it wakes.
+
+use std::collections::BTreeSet;
+
+use super::event_data::{self, EventFacts};
+use super::{
+    FindingState, Member, MessageHead, MessageKind, MessageText, StatusChange, Thread, ThreadRole,
+    event_type as et, status_events, visible, within,
+};
+use crate::actor::AgentName;
+use crate::command::{Envelope, PostMessage};
+use crate::decide::Stop;
+use crate::event::{Event, Joined};
+use crate::facts::{Decision, Facts, Key, Keys};
+use crate::id::MessageId;
+use crate::limits::{
+    ADDRESSEES_MAX, EVENT_TYPE_CHARS_MAX, FINDINGS_MAX, MESSAGE_BODY_BYTES_MAX, MESSAGE_DATA_BYTES_MAX,
+    SCHEMA_VERSION_MAX,
+};
+use crate::reason::{Reason, Refusal};
+use crate::text::Salt;
+use crate::thread::Status;
+use crate::time::Now;
+use crate::wake;
+
+/// What a post needs to know.
+pub(crate) fn post_keys(command: &PostMessage, keys: &mut Keys) {
+    let id = command.thread_id;
+    keys.extend([Key::Thread(id), Key::ThreadWakes(id)]);
+    if let Some(message_id) = command.in_reply_to {
+        keys.insert(Key::Message(id, message_id));
+    }
+    if command.event_type.as_deref().is_some_and(|name| name.starts_with("finding_")) {
+        keys.insert(Key::Findings(id));
+    }
+}
+
+/// A message takes the next `seq` of its thread and wakes the managed participants it is for.
+pub(crate) fn post(
+    facts: &Facts,
+    env: &Envelope,
+    command: &PostMessage,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let thread = visible(facts, env, command.thread_id)?;
+    if !thread.status.takes_messages() {
+        return Err(Refusal::new(
+            Reason::ThreadWrongStatus,
+            format!("the thread is {}; messages are posted to active or blocked threads", thread.status),
+        )
+        .hint("set the thread back to active first, or open a new one")
+        .into());
+    }
+    let known = check_shape(command)?;
+    check_addressees(thread, env, command)?;
+    if let Some(id) = command.in_reply_to
+        && !facts.has_message(command.thread_id, id)?
+    {
+        return Err(Refusal::new(
+            Reason::MessageNotFound,
+            format!("there is no message `{id}` in the thread"),
+        )
+        .into());
+    }
+    let cycles = finding_cycles(facts, command, &known)?;
+
+    let mut events = Vec::with_capacity(3);
+    if !thread.members.contains_key(&env.actor.name) {
+        // Whoever may see every thread joins by speaking: a person takes part like anybody else.
+        let participant =
+            Joined { agent: env.actor.name.clone(), role: ThreadRole::Participant, managed: false };
+        events.push(Event::ParticipantAdded { thread_id: command.thread_id, participant });
+    }
+    let print = known.print;
+    let (message, text) = compose(thread, env, command, known, now)?;
+    let seq = message.seq;
+    let asked: BTreeSet<&AgentName> = addressees(thread, &message).map(|(name, _)| name).collect();
+    events.push(Event::MessagePosted { thread_id: command.thread_id, message, finding_print: print, text });
+    wake::on_post(facts, env, thread, seq, &asked, now, &mut events)?;
+    if cycles >= facts.policy.identical_findings_max && thread.status == Status::Active {
+        let body = format!("The same finding came back {cycles} times; a person has to look at it.");
+        let change = StatusChange::guard(thread, Reason::IdenticalFindings, &body);
+        status_events(facts, env, thread, &change, seq + 1, now, &mut events)?;
+    }
+    Ok(Decision::of(events))
+}
+
+/// Whom a message is for: the named, those of the role, or everybody but its sender.
+pub(crate) fn addressees<'t>(
+    thread: &'t Thread,
+    message: &MessageHead,
+) -> impl Iterator<Item = (&'t AgentName, &'t Member)> {
+    thread.members.iter().filter(move |(name, member)| {
+        let by_name = message.to.contains(name);
+        let by_role = message.to_role.is_some_and(|role| role == member.role);
+        let is_broadcast = message.to.is_empty() && message.to_role.is_none();
+        **name != message.from && (by_name || by_role || is_broadcast)
+    })
+}
+
+fn check_shape(command: &PostMessage) -> Result<EventFacts, Refusal> {
+    within("the body", &command.body, MESSAGE_BODY_BYTES_MAX)?;
+    if command.schema_version == 0 || command.schema_version > SCHEMA_VERSION_MAX {
+        return Err(Refusal::new(
+            Reason::SchemaVersionUnsupported,
+            format!(
+                "schema_version {} is not supported, only 1 to {SCHEMA_VERSION_MAX}",
+                command.schema_version
+            ),
+        ));
+    }
+    let wrong = |detail: &str| Err(Refusal::new(Reason::ParameterInvalid, detail));
+    match (command.kind, command.event_type.as_deref()) {
+        (MessageKind::System, _) => wrong("system messages are written by Interlock alone"),
+        (MessageKind::Chat, Some(_)) => wrong("a chat message has no event_type"),
+        (MessageKind::Chat, None) if command.body.trim().is_empty() => wrong("a chat message needs a body"),
+        (MessageKind::Chat, None) => Ok(EventFacts::default()),
+        (MessageKind::Event, None) => wrong("an event needs an event_type"),
+        (MessageKind::Event, Some(_)) if command.event_version == 0 => wrong("event_version begins at 1"),
+        (MessageKind::Event, Some(name)) => {
+            if et::RESERVED.contains(&name) {
+                return Err(Refusal::new(
+                    Reason::EventTypeReserved,
+                    format!("`{name}` is emitted by status changes; nobody may post it"),
+                )
+                .hint("change the thread's status instead"));
+            }
+            let fits = name.len() <= EVENT_TYPE_CHARS_MAX
+                && !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.');
+            if !fits {
+                return wrong("an event_type is 1 to 64 of a-z 0-9 `_` `.`");
+            }
+            event_data::read(name, command.data.as_ref())
+        }
+    }
+}
+
+fn check_addressees(thread: &Thread, env: &Envelope, command: &PostMessage) -> Result<(), Refusal> {
+    if command.to.len() > ADDRESSEES_MAX {
+        return Err(Refusal::new(
+            Reason::LimitExceeded,
+            format!(
+                "the message names {} addressees, at most {ADDRESSEES_MAX} are allowed",
+                command.to.len()
+            ),
+        ));
+    }
+    let is_here = |name: &&AgentName| !thread.members.contains_key(*name) && **name != env.actor.name;
+    match command.to.iter().find(is_here) {
+        Some(name) => {
+            Err(Refusal::new(Reason::ParticipantMissing, format!("`{name}` is no participant of the thread"))
+                .hint("address participants only; get_thread lists them"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// How often the finding this message is about has now come back; 0 when it is about none.
+fn finding_cycles(facts: &Facts, command: &PostMessage, known: &EventFacts) -> Result<u32, Stop> {
+    let Some(id) = known.finding_id else { return Ok(0) };
+    let findings = facts.findings(command.thread_id)?;
+    let own = findings.iter().find(|finding| finding.finding_id == id);
+    match command.event_type.as_deref() {
+        Some(et::FINDING_REPORTED) => {
+            if own.is_some_and(|finding| Some(finding.print) != known.print) {
+                return Err(Refusal::new(
+                    Reason::EventDataInvalid,
+                    format!("`{id}` was reported for something else"),
+                )
+                .hint("mint a new finding_id for a new finding")
+                .into());
+            }
+            if own.is_none() && findings.len() >= FINDINGS_MAX {
+                return Err(Refusal::new(
+                    Reason::LimitExceeded,
+                    format!("the thread has {FINDINGS_MAX} findings, the most it may hold"),
+                )
+                .into());
+            }
+            let same =
+                findings.iter().filter(|f| Some(f.print) == known.print && f.state != FindingState::Verified);
+            Ok(same.map(|finding| finding.cycles).max().unwrap_or(0) + 1)
+        }
+        event_type => match own {
+            Some(finding) if event_type == Some(et::FINDING_REJECTED) => Ok(finding.cycles + 1),
+            Some(_) => Ok(0),
+            None => {
+                Err(Refusal::new(Reason::FindingUnknown, format!("`{id}` was not reported in this thread"))
+                    .hint("report it first with finding_reported")
+                    .into())
+            }
+        },
+    }
+}
+
+fn compose(
+    thread: &Thread,
+    env: &Envelope,
+    command: &PostMessage,
+    known: EventFacts,
+    now: &Now,
+) -> Result<(MessageHead, MessageText), Refusal> {
+    let data = match &command.data {
+        Some(data) if !data.is_empty() => serde_json::to_string(data)
+            .map_err(|error| Refusal::new(Reason::BodyMalformed, error.to_string()))?,
+        _ => String::new(),
+    };
+    within("the data", &data, MESSAGE_DATA_BYTES_MAX)?;
+    let text = MessageText { body: command.body.clone(), data, salt: Salt::derive(&env.entropy, 0) };
+    let head = MessageHead {
+        message_id: MessageId::derive(now.wall, &env.entropy, 0),
+        seq: thread.seq + 1,
+        kind: command.kind,
+        event_type: command.event_type.clone(),
+        event_version: command.event_version,
+        schema_version: command.schema_version,
+        from: env.actor.name.clone(),
+        to: command.to.clone(),
+        to_role: command.to_role,
+        in_reply_to: command.in_reply_to,
+        finding_id: known.finding_id,
+        commit: known.commit,
+        wake_id: env.actor.wake_id,
+        posted_at: now.wall,
+        text_digest: text.digest(),
+    };
+    Ok((head, text))
+}

@@ -1,0 +1,161 @@
+//! Rules of a thread's status: who may change it, and what it says and does to wakes.
+
+use super::{
+    MessageHead, MessageKind, MessageText, Status, Thread, ThreadRole, event_type as et, visible, within,
+};
+use crate::actor::{AgentName, Role};
+use crate::command::{ChangeStatus, Envelope};
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::{Decision, Facts};
+use crate::id::MessageId;
+use crate::limits::REASON_BYTES_MAX;
+use crate::reason::{Reason, Refusal};
+use crate::text::Salt;
+use crate::time::Now;
+use crate::wake;
+
+/// Reasons that a caller may give; the others are given by rules.
+const CALLER_REASONS: [Reason; 5] = [
+    Reason::ByRequest,
+    Reason::Paused,
+    Reason::FindingUnresolved,
+    Reason::OpenFindings,
+    Reason::LeashReached,
+];
+
+/// A change of status as it will be recorded.
+#[derive(Debug)]
+pub(crate) struct StatusChange<'a> {
+    pub(crate) to: Status,
+    pub(crate) reason: Reason,
+    pub(crate) owner: Option<AgentName>,
+    pub(crate) text: &'a str,
+}
+
+impl<'a> StatusChange<'a> {
+    /// A guard blocks the thread; whoever opened it has to act.
+    pub(crate) fn guard(thread: &Thread, reason: Reason, text: &'a str) -> Self {
+        Self { to: Status::Blocked, reason, owner: Some(thread.created_by.clone()), text }
+    }
+}
+
+/// A participant with a say changes the status along the graph; the same status again is no change.
+pub(crate) fn change_status(
+    facts: &Facts,
+    env: &Envelope,
+    command: &ChangeStatus,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let thread = visible(facts, env, command.thread_id)?;
+    may_change(thread, env)?;
+    within("the reason", &command.text, REASON_BYTES_MAX)?;
+    if thread.status == command.status {
+        return Ok(Decision::unchanged());
+    }
+    if !thread.status.may_become(command.status) {
+        return Err(Refusal::new(
+            Reason::TransitionInvalid,
+            format!("a {} thread cannot become {}", thread.status, command.status),
+        )
+        .into());
+    }
+    if !CALLER_REASONS.contains(&command.reason) {
+        return Err(Refusal::new(
+            Reason::ParameterInvalid,
+            format!("the reason `{}` is given by rules, not by callers", command.reason),
+        )
+        .into());
+    }
+    let owner = owner(thread, command)?;
+    let change = StatusChange { to: command.status, reason: command.reason, owner, text: &command.text };
+    let mut events = Vec::new();
+    let effects = status_events(facts, env, thread, &change, thread.seq + 1, now, &mut events)?;
+    Ok(Decision { effects, ..Decision::of(events) })
+}
+
+fn may_change(thread: &Thread, env: &Envelope) -> Result<(), Refusal> {
+    let leads = thread.members.get(&env.actor.name).is_some_and(|m| m.role == ThreadRole::Coordinator);
+    if leads || matches!(env.actor.role, Role::Operator | Role::Admin | Role::Coordinator) {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::NotCoordinator, format!("`{}` is no coordinator of the thread", env.actor.name))
+        .hint("ask a coordinator of the thread, or an operator"))
+}
+
+fn owner(thread: &Thread, command: &ChangeStatus) -> Result<Option<AgentName>, Refusal> {
+    match (&command.owner, command.status) {
+        (Some(name), Status::Blocked) if !thread.members.contains_key(name) => Err(Refusal::new(
+            Reason::ParticipantMissing,
+            format!("`{name}` is no participant of the thread and cannot own its escalation"),
+        )),
+        (Some(name), Status::Blocked) => Ok(Some(name.clone())),
+        (None, Status::Blocked) => Ok(Some(thread.created_by.clone())),
+        (Some(_), _) => Err(Refusal::new(Reason::ParameterInvalid, "only a blocked thread has an owner")),
+        (None, _) => Ok(None),
+    }
+}
+
+/// The events of a change of status: the change, its system message with this `seq`, and what it does to wakes.
+pub(crate) fn status_events(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    change: &StatusChange<'_>,
+    seq: u64,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<Vec<crate::facts::Effect>, Stop> {
+    let thread_id = thread.thread_id;
+    events.push(Event::StatusChanged {
+        thread_id,
+        from: thread.status,
+        to: change.to,
+        reason: change.reason,
+        owner: change.owner.clone(),
+    });
+    let (message, text) = announcement(env, change, seq, now);
+    events.push(Event::MessagePosted { thread_id, message, finding_print: None, text });
+    if matches!(change.to, Status::Resolved | Status::Closed) {
+        return wake::on_thread_end(facts, thread_id, events);
+    }
+    Ok(Vec::new())
+}
+
+fn announcement(
+    env: &Envelope,
+    change: &StatusChange<'_>,
+    seq: u64,
+    now: &Now,
+) -> (MessageHead, MessageText) {
+    let event_type = match change.to {
+        Status::Resolved => et::THREAD_RESOLVED,
+        Status::Blocked => et::THREAD_ESCALATED,
+        Status::Active | Status::Closed => et::THREAD_STATUS_CHANGED,
+    };
+    let data = serde_json::json!({"status": change.to, "reason": change.reason, "owner": change.owner});
+    // Number 1 of this entropy: number 0 may be the message that led here.
+    let text = MessageText {
+        body: change.text.to_owned(),
+        data: data.to_string(),
+        salt: Salt::derive(&env.entropy, 1),
+    };
+    let head = MessageHead {
+        message_id: MessageId::derive(now.wall, &env.entropy, 1),
+        seq,
+        kind: MessageKind::System,
+        event_type: Some(event_type.to_owned()),
+        event_version: 1,
+        schema_version: 1,
+        from: env.actor.name.clone(),
+        to: Vec::new(),
+        to_role: None,
+        in_reply_to: None,
+        finding_id: None,
+        commit: None,
+        wake_id: env.actor.wake_id,
+        posted_at: now.wall,
+        text_digest: text.digest(),
+    };
+    (head, text)
+}

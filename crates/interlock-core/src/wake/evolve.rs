@@ -1,0 +1,94 @@
+//! What a wake's row becomes.
+
+use super::{Ladder, Wake, WakeState};
+use crate::event::Event;
+use crate::facts::{Corrupt, Facts, Position};
+use crate::id::{ThreadId, WakeId};
+use crate::thread::Status;
+
+/// Apply an event of this module; others are none of its business.
+pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
+    let at = position.at.at;
+    match event {
+        Event::WakeRequested { wake_id, thread_id, agent, seq, cause, held } => facts.insert_wake(Wake {
+            wake_id: *wake_id,
+            agent: agent.clone(),
+            thread_id: *thread_id,
+            seq: *seq,
+            cause: cause.clone(),
+            state: WakeState::Pending,
+            requested_at: at,
+            due_at: at,
+            held: *held,
+            attempts: 0,
+            releases: 0,
+            fence: 0,
+            lane: None,
+            ladder: Ladder::default(),
+            result: None,
+            reason: None,
+            exit_code: None,
+        }),
+        Event::WakeJoined { wake_id, seq, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.seq = wake.seq.max(*seq);
+            // A later message is unread again.
+            wake.ladder.seen_at = None;
+        }
+        Event::WakeDispatched { wake_id, attempt, lane, fence, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            if wake.state != WakeState::Pending {
+                return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
+            }
+            wake.state = WakeState::Running;
+            (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
+            wake.ladder.dispatched_at = Some(at);
+            wake.ladder.accepted_at = None;
+            wake.ladder.evidence = None;
+        }
+        Event::WakeAccepted { wake_id, evidence, .. } => {
+            let ladder = &mut facts.wake_mut(*wake_id)?.ladder;
+            (ladder.accepted_at, ladder.evidence) = (Some(at), Some(*evidence));
+        }
+        Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
+        Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
+        Event::WakeAttemptFailed { wake_id, reason, exit_code, due_at, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.state = WakeState::Pending;
+            (wake.due_at, wake.reason, wake.exit_code) = (*due_at, Some(*reason), *exit_code);
+        }
+        Event::WakeReleased { wake_id, reason, .. } => released(facts, *wake_id, *reason)?,
+        Event::WakeFinished { wake_id, thread_id, result, reason, exit_code, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.state = WakeState::Finished;
+            (wake.result, wake.reason, wake.exit_code) = (Some(*result), *reason, *exit_code);
+            wake.ladder.finished_at = Some(at);
+            facts.forget_live(*wake_id, *thread_id);
+        }
+        Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Its process is gone through no fault of the agent's: the attempt does not count.
+fn released(facts: &mut Facts, wake_id: WakeId, reason: crate::reason::Reason) -> Result<(), Corrupt> {
+    let wake = facts.wake_mut(wake_id)?;
+    if wake.state == WakeState::Running {
+        wake.attempts = wake.attempts.saturating_sub(1);
+    }
+    wake.state = WakeState::Pending;
+    wake.releases = wake.releases.saturating_add(1);
+    wake.reason = Some(reason);
+    Ok(())
+}
+
+/// Wakes of a thread that is not active wait until it is again.
+fn hold(facts: &mut Facts, thread_id: ThreadId, held: bool) -> Result<(), Corrupt> {
+    let pending: Vec<WakeId> =
+        facts.thread_wakes(thread_id)?.filter(|w| w.held != held).map(|w| w.wake_id).collect();
+    for wake_id in pending {
+        facts.wake_mut(wake_id)?.held = held;
+    }
+    Ok(())
+}

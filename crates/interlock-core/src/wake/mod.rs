@@ -1,0 +1,23 @@
+//! Wakes: who must be woken, when, and what came of it.
+
+mod claim;
+mod evolve;
+mod model;
+mod reaction;
+mod report;
+
+pub(crate) use claim::{claim, renew};
+pub(crate) use evolve::evolve;
+pub use model::{Evidence, Ladder, Lane, Lease, Outcome, Wake, WakeResult, WakeState};
+pub(crate) use reaction::{on_ack, on_post, on_thread_end};
+pub(crate) use report::{note_call, report};
+
+/// How often a wake may lose its supervisor before it counts as failed: whatever kills supervisors must not for ever.
+pub const RELEASES_MAX: u32 = 25;
+
+impl WakeResult {
+    /// Whether the wake was a turn: a process ran for it.
+    pub const fn is_turn(self) -> bool {
+        matches!(self, Self::Triggered | Self::Failed)
+    }
+}

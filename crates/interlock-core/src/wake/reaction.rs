@@ -1,0 +1,105 @@
+//! What posts, acknowledgements and the end of a thread do to wakes, in the same entry.
+
+use std::collections::BTreeSet;
+
+use super::{Wake, WakeResult, WakeState};
+use crate::actor::AgentName;
+use crate::command::Envelope;
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::{Effect, Facts};
+use crate::id::{ThreadId, WakeId};
+use crate::reason::Reason;
+use crate::thread::{Status, Thread};
+use crate::time::Now;
+
+/// A message wakes its managed addressees: one pending wake per agent and thread, which later messages join.
+pub(crate) fn on_post(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    seq: u64,
+    asked: &BTreeSet<&AgentName>,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let thread_id = thread.thread_id;
+    let wakes: Vec<&Wake> = facts.thread_wakes(thread_id)?.collect();
+    if let Some(wake) =
+        wakes.iter().find(|w| Some(w.wake_id) == env.actor.wake_id && w.ladder.acted_at.is_none())
+    {
+        events.push(Event::WakeActed { wake_id: wake.wake_id, thread_id, agent: wake.agent.clone() });
+    }
+    let managed = thread.members.iter().filter(|(name, member)| member.managed && asked.contains(name));
+    for (n, (agent, _)) in (0_u32..).zip(managed) {
+        let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
+        events.push(match pending {
+            // A wake that was started before and waits for its next attempt covers the new message too.
+            Some(wake) => Event::WakeJoined { wake_id: wake.wake_id, thread_id, seq },
+            None => Event::WakeRequested {
+                wake_id: WakeId::derive(now.wall, &env.entropy, n),
+                thread_id,
+                agent: agent.clone(),
+                seq,
+                cause: env.actor.name.clone(),
+                held: thread.status != Status::Active,
+            },
+        });
+    }
+    Ok(())
+}
+
+/// An acknowledgement that passes a wake's `seq` is the proof that it was seen; one that waits is then not needed.
+pub(crate) fn on_ack(
+    facts: &Facts,
+    env: &Envelope,
+    thread_id: ThreadId,
+    seq: u64,
+    events: &mut Vec<Event>,
+) -> Result<Vec<Effect>, Stop> {
+    let mut effects = Vec::new();
+    for wake in facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == env.actor.name && wake.seq <= seq)
+    {
+        let (wake_id, agent) = (wake.wake_id, wake.agent.clone());
+        match wake.state {
+            // A process that a supervisor is about to start for it would find nothing to do.
+            WakeState::Pending if wake.attempts == 0 => {
+                events.push(Event::WakeFinished {
+                    wake_id,
+                    thread_id,
+                    agent,
+                    result: WakeResult::AlreadyActive,
+                    reason: Some(Reason::AlreadySeen),
+                    exit_code: None,
+                });
+                effects.push(Effect::Unlease(wake_id));
+            }
+            WakeState::Pending | WakeState::Running if wake.ladder.seen_at.is_none() => {
+                events.push(Event::WakeSeen { wake_id, thread_id, agent });
+            }
+            WakeState::Running | WakeState::Pending | WakeState::Finished => {}
+        }
+    }
+    Ok(effects)
+}
+
+/// Nobody is woken for a thread that has ended; processes that run may finish.
+pub(crate) fn on_thread_end(
+    facts: &Facts,
+    thread_id: ThreadId,
+    events: &mut Vec<Event>,
+) -> Result<Vec<Effect>, Stop> {
+    let mut effects = Vec::new();
+    for wake in facts.thread_wakes(thread_id)?.filter(|wake| wake.state == WakeState::Pending) {
+        events.push(Event::WakeFinished {
+            wake_id: wake.wake_id,
+            thread_id,
+            agent: wake.agent.clone(),
+            result: WakeResult::Superseded,
+            reason: Some(Reason::ThreadEnded),
+            exit_code: None,
+        });
+        effects.push(Effect::Unlease(wake.wake_id));
+    }
+    Ok(effects)
+}

@@ -1,0 +1,171 @@
+//! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
+
+use super::{Evidence, Outcome, Wake, WakeResult, WakeState};
+use crate::command::{Envelope, Report, ReportWake};
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::{Decision, Effect, Facts};
+use crate::guard;
+use crate::id::WakeId;
+use crate::reason::{Reason, Refusal};
+use crate::thread::{Status, StatusChange, status_events};
+use crate::time::Now;
+
+/// The exit code by which a command agent asks to be tried again (contracts.md 5).
+const TRY_AGAIN: i32 = 75;
+
+/// A supervisor that holds the wake says what it observed.
+pub(crate) fn report(
+    facts: &Facts,
+    env: &Envelope,
+    command: &ReportWake,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let wake = facts.wake(command.wake_id)?.ok_or_else(|| {
+        Refusal::new(Reason::WakeNotFound, format!("there is no wake `{}`", command.wake_id))
+    })?;
+    let held = facts
+        .lease(command.wake_id)
+        .filter(|lease| lease.fence == command.fence && lease.incarnation == command.incarnation);
+    let Some(lease) = held else {
+        return Err(Refusal::new(
+            Reason::LeaseLost,
+            format!("the claim {} of `{}` is over", command.fence, wake.wake_id),
+        )
+        .hint("end the agent's process; another claim has the wake")
+        .into());
+    };
+    let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
+    match command.report {
+        Report::Started { lane } => {
+            expect_state(wake, WakeState::Pending)?;
+            Ok(Decision::of(vec![Event::WakeDispatched {
+                wake_id,
+                thread_id,
+                agent,
+                attempt: wake.attempts.saturating_add(1),
+                lane,
+                supervisor: lease.supervisor.clone(),
+                fence: lease.fence,
+            }]))
+        }
+        Report::Accepted { evidence } => {
+            expect_state(wake, WakeState::Running)?;
+            Ok(accepted(wake, evidence).map_or_else(Decision::unchanged, |event| Decision::of(vec![event])))
+        }
+        Report::Ended { outcome } => ended(facts, env, wake, outcome, now),
+    }
+}
+
+/// The wake's own token was used: its runtime has accepted, whatever the supervisor sees.
+pub(crate) fn note_call(facts: &Facts, wake_id: WakeId) -> Result<Decision, Stop> {
+    let event = facts.wake(wake_id)?.and_then(|wake| accepted(wake, Evidence::Call));
+    Ok(event.map_or_else(Decision::unchanged, |event| Decision::of(vec![event])))
+}
+
+fn accepted(wake: &Wake, evidence: Evidence) -> Option<Event> {
+    (wake.state == WakeState::Running && wake.ladder.accepted_at.is_none()).then(|| Event::WakeAccepted {
+        wake_id: wake.wake_id,
+        thread_id: wake.thread_id,
+        agent: wake.agent.clone(),
+        evidence,
+    })
+}
+
+fn expect_state(wake: &Wake, state: WakeState) -> Result<(), Refusal> {
+    if wake.state == state {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::WakeWrongState, format!("`{}` is {} and not {state}", wake.wake_id, wake.state)))
+}
+
+fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now) -> Result<Decision, Stop> {
+    let mut events = Vec::new();
+    let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
+    if outcome == Outcome::Halted {
+        events.push(Event::WakeReleased { wake_id, thread_id, agent, reason: Reason::Halted });
+        return Ok(Decision { effects: vec![Effect::Unlease(wake_id)], ..Decision::of(events) });
+    }
+    if !matches!(outcome, Outcome::SpawnFailed) {
+        expect_state(wake, WakeState::Running)?;
+    }
+    if outcome == (Outcome::Exited { code: 0 }) {
+        events.extend(accepted(wake, Evidence::Exit));
+    }
+    let failure = failure(wake, outcome);
+    let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
+    let attempt = wake.attempts.max(1);
+    let tries_left = attempt <= facts.policy.wake_retries_max && outcome != Outcome::SpawnFailed;
+    match failure {
+        None => {
+            let result = WakeResult::Triggered;
+            events.push(Event::WakeFinished { wake_id, thread_id, agent, result, reason: None, exit_code });
+            turn(facts, env, wake, None, now, &mut events)?;
+        }
+        Some(reason) if tries_left => {
+            let due_at = now.wall.plus_ms(facts.policy.backoff_ms(attempt));
+            events.push(Event::WakeAttemptFailed {
+                wake_id,
+                thread_id,
+                agent,
+                attempt,
+                reason,
+                exit_code,
+                due_at,
+            });
+        }
+        Some(reason) => {
+            let result = WakeResult::Failed;
+            events.push(Event::WakeFinished {
+                wake_id,
+                thread_id,
+                agent,
+                result,
+                reason: Some(reason),
+                exit_code,
+            });
+            turn(facts, env, wake, Some(reason), now, &mut events)?;
+        }
+    }
+    Ok(Decision { effects: vec![Effect::Unlease(wake_id)], ..Decision::of(events) })
+}
+
+/// Why an attempt that ended so has failed; nothing when the agent did its part.
+fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Exited { code: 0 } if wake.ladder.seen_at.is_some() => None,
+        Outcome::Exited { code: 0 } => Some(Reason::NotAcked),
+        Outcome::Exited { code: TRY_AGAIN } => Some(Reason::TryAgain),
+        Outcome::Exited { .. } => Some(Reason::ExitedWithError),
+        Outcome::Signalled { .. } => Some(Reason::KilledBySignal),
+        Outcome::NotAccepted => Some(Reason::NotAccepted),
+        Outcome::RunTimeExceeded => Some(Reason::RunTimeExceeded),
+        Outcome::SpawnFailed => Some(Reason::SpawnFailed),
+        Outcome::Halted => Some(Reason::Halted),
+    }
+}
+
+/// A turn is over: a failed one blocks its thread, one too many without progress does too.
+fn turn(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    failure: Option<Reason>,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
+    let Some(reason) = failure else { return guard::on_turn(facts, env, thread, now, events) };
+    if thread.status != Status::Active {
+        return Ok(());
+    }
+    let body = format!(
+        "`{}` could not be woken: {}. See: interlock log {}",
+        wake.agent,
+        reason.title(),
+        wake.wake_id
+    );
+    let change = StatusChange::guard(thread, Reason::WakeFailed, &body);
+    status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
+    Ok(())
+}
