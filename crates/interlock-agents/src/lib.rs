@@ -8,7 +8,9 @@
 //! Absent on purpose: any state of their own between two wakes, a language model, and knowledge of who started
 //! them.
 
+pub mod check;
 pub mod error;
 mod git;
 pub mod process;
+pub mod repair;
 pub mod sample;

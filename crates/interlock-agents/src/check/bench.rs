@@ -58,7 +58,9 @@ impl Bench {
             keep: if cargo { Some(cargo_json::keep) } else { None },
         })
         .map_err(|error| match error {
-            WorkError::NotStarted { detail, .. } => WorkError::NotStarted { command: check.command.clone(), detail },
+            WorkError::NotStarted { detail, .. } => {
+                WorkError::NotStarted { command: check.command.clone(), detail }
+            }
             other => other,
         })?;
         if ended.timed_out {

@@ -37,7 +37,8 @@ struct Line {
 
 #[derive(Deserialize)]
 struct Message {
-    message: String,
+    #[serde(rename = "message")]
+    text: String,
     level: String,
     code: Option<Code>,
     #[serde(default)]
@@ -64,7 +65,8 @@ struct Span {
 
 /// Whether a line can matter: the lists of built files are long and say nothing.
 pub(crate) fn keep(line: &[u8]) -> bool {
-    !line.starts_with(b"{\"reason\":\"compiler-artifact\"") && !line.starts_with(b"{\"reason\":\"build-script")
+    !line.starts_with(b"{\"reason\":\"compiler-artifact\"")
+        && !line.starts_with(b"{\"reason\":\"build-script")
 }
 
 /// Reads `cargo check --message-format=json` and its likes.
@@ -104,14 +106,16 @@ fn finding(output: &Output<'_>, message: &Message) -> Option<Finding> {
     let span = message.spans.iter().find(|span| span.is_primary)?;
     let path = output.own(&span.file_name)?;
     let rule = message.code.as_ref().map_or_else(|| message.level.clone(), |code| code.code.clone());
-    Some(Finding { path, line: span.line_start, rule, severity, message: super::bounded(&message.message) })
+    Some(Finding { path, line: span.line_start, rule, severity, message: super::bounded(&message.text) })
 }
 
 fn edits(output: &Output<'_>, message: &Message) -> Suggestions {
     let mut edits = Suggestions::new();
     for span in message.children.iter().flat_map(|child| &child.spans) {
         let sure = span.suggestion_applicability.as_deref() == Some("MachineApplicable");
-        if let (true, Some(text), Some(path)) = (sure, &span.suggested_replacement, output.own(&span.file_name)) {
+        if let (true, Some(text), Some(path)) =
+            (sure, &span.suggested_replacement, output.own(&span.file_name))
+        {
             let edit = Edit { start: span.byte_start, end: span.byte_end, text: text.clone() };
             edits.entry(path).or_default().push(edit);
         }

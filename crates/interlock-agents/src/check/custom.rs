@@ -4,7 +4,11 @@ use super::{Finding, Output, Report, Severity};
 
 /// The exit code decides; places are looked for in the text.
 pub(super) fn read(output: &Output<'_>) -> Report {
-    if output.code == Some(0) { Report::default() } else { Report { findings: complain(output), ..Report::default() } }
+    if output.code == Some(0) {
+        Report::default()
+    } else {
+        Report { findings: complain(output), ..Report::default() }
+    }
 }
 
 /// The places a failed command names, or the command itself.
@@ -27,7 +31,8 @@ pub(super) fn complain(output: &Output<'_>) -> Vec<Finding> {
     }
     if found.is_empty() {
         let code = output.code.map_or("without a code".to_owned(), |code| format!("with {code}"));
-        let last = output.stderr.lines().chain(output.stdout.lines()).filter(|line| !line.trim().is_empty()).last();
+        let said = output.stdout.lines().chain(output.stderr.lines());
+        let last = said.rev().find(|line| !line.trim().is_empty());
         let message = match last {
             Some(last) => format!("`{}` exits {code}: {}", output.check.command, last.trim()),
             None => format!("`{}` exits {code} and says nothing", output.check.command),

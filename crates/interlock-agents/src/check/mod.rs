@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 pub use bench::Bench;
+pub(crate) use cargo_json::apply;
 pub use cargo_json::{Diagnostic, Edit, Suggestions};
 
 use crate::error::WorkError;
@@ -96,7 +97,8 @@ pub struct Check {
 impl Check {
     /// Splits a command line as a POSIX shell splits words; no shell is involved.
     pub fn parse(command: &str) -> Result<Self, WorkError> {
-        let bad = |detail: &str| WorkError::NotWords { command: command.to_owned(), detail: detail.to_owned() };
+        let bad =
+            |detail: &str| WorkError::NotWords { command: command.to_owned(), detail: detail.to_owned() };
         let words = shlex::split(command).ok_or_else(|| bad("a quotation mark is not closed"))?;
         if words.is_empty() {
             return Err(bad("it is empty"));
@@ -123,7 +125,11 @@ impl Check {
         let split = given.iter().position(|word| word == "--").unwrap_or(given.len());
         let (own, passed) = given.split_at(split);
         let missing = extra.iter().filter(|word| !own.iter().any(|given| given == *word));
-        own.iter().cloned().chain(missing.map(|&word| word.to_owned())).chain(passed.iter().cloned()).collect()
+        own.iter()
+            .cloned()
+            .chain(missing.map(|&word| word.to_owned()))
+            .chain(passed.iter().cloned())
+            .collect()
     }
 
     /// The program it starts.
@@ -154,9 +160,14 @@ fn format_arguments(words: &[String]) -> Vec<String> {
 /// The checks of a repository: those named, else what its kind suggests.
 pub fn checks(dir: &Path, named: Option<&[String]>) -> Result<Vec<Check>, WorkError> {
     match named {
-        Some(commands) if !commands.is_empty() => commands.iter().map(|command| Check::parse(command)).collect(),
+        Some(commands) if !commands.is_empty() => {
+            commands.iter().map(|command| Check::parse(command)).collect()
+        }
         _ if dir.join("Cargo.toml").is_file() => {
-            ["cargo fmt --check", "cargo check --all-targets", "cargo test"].into_iter().map(Check::parse).collect()
+            ["cargo fmt --check", "cargo check --all-targets", "cargo test"]
+                .into_iter()
+                .map(Check::parse)
+                .collect()
         }
         _ => Err(WorkError::NoChecks { place: dir.display().to_string() }),
     }
@@ -204,7 +215,8 @@ impl Output<'_> {
         let path = Path::new(path);
         let inner = path.strip_prefix(self.root).unwrap_or(path);
         let inner = inner.strip_prefix("./").unwrap_or(inner).to_str()?;
-        let inside = !inner.is_empty() && !inner.starts_with('/') && !inner.split('/').any(|part| part == "..");
+        let inside =
+            !inner.is_empty() && !inner.starts_with('/') && !inner.split('/').any(|part| part == "..");
         (inside && (self.exists)(inner)).then(|| inner.to_owned())
     }
 }

@@ -18,7 +18,11 @@ pub(super) fn read(output: &Output<'_>) -> Report {
         } else if let Some(name) = section {
             sections.entry(name).or_default().push(line);
         } else if let Some((name, passed)) = verdict(line) {
-            if passed { report.passed.insert(name) } else { report.failed.insert(name) };
+            if passed {
+                report.passed.insert(name)
+            } else {
+                report.failed.insert(name)
+            };
         }
     }
     // The same path may exist in two test programs: what fails in one has not passed.
@@ -49,15 +53,23 @@ fn verdict(line: &str) -> Option<(String, bool)> {
 fn failure(output: &Output<'_>, name: &str, text: &[&str]) -> Finding {
     let panic = text.iter().enumerate().find_map(|(index, line)| Some((index, panic_place(line)?)));
     let (path, line, message) = match panic {
-        Some((index, (path, line))) => (output.own(path).map(|path| (path, line)), line, said(text, index + 1)),
-        None => match text.iter().find_map(|line| line.strip_prefix("note: test did not panic as expected at ")) {
-            Some(place) => {
-                let place = colons(place);
-                let line = place.map_or(0, |(_, line)| line);
-                (place.and_then(|(path, line)| Some((output.own(path)?, line))), line, "did not panic".to_owned())
+        Some((index, (path, line))) => {
+            (output.own(path).map(|path| (path, line)), line, said(text, index + 1))
+        }
+        None => {
+            match text.iter().find_map(|line| line.strip_prefix("note: test did not panic as expected at ")) {
+                Some(place) => {
+                    let place = colons(place);
+                    let line = place.map_or(0, |(_, line)| line);
+                    (
+                        place.and_then(|(path, line)| Some((output.own(path)?, line))),
+                        line,
+                        "did not panic".to_owned(),
+                    )
+                }
+                None => (None, 0, said(text, 0)),
             }
-            None => (None, 0, said(text, 0)),
-        },
+        }
     };
     let _ = line;
     let (path, line) = path.unwrap_or_else(|| (home(output, name), 0));
@@ -86,7 +98,8 @@ fn colons(place: &str) -> Option<(&str, u32)> {
 /// The words of a failure, from a line on, as one line.
 fn said(text: &[&str], from: usize) -> String {
     let lines = text.get(from..).unwrap_or_default().iter().copied();
-    let own = lines.take_while(|line| !line.starts_with("stack backtrace:") && !line.starts_with("note: run with"));
+    let own =
+        lines.take_while(|line| !line.starts_with("stack backtrace:") && !line.starts_with("note: run with"));
     own.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
 }
 

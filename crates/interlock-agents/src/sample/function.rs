@@ -1,5 +1,7 @@
 //! The small functions a sample crate is made of, each with a test and a way to break it.
 
+use std::fmt::Display;
+
 use super::rng::Rng;
 
 /// How a function is written at some point of the history.
@@ -91,8 +93,8 @@ fn one(line: String) -> Vec<String> {
     vec![line]
 }
 
-fn pair(input: impl ToString, expected: impl ToString) -> (String, String) {
-    (input.to_string(), expected.to_string())
+fn pair(input: impl Display, expected: impl Display) -> (String, String) {
+    (format!("{input}"), format!("{expected}"))
 }
 
 fn scale(rng: &mut Rng, noun: &str) -> Draft {
@@ -182,14 +184,18 @@ fn digest(rng: &mut Rng, noun: &str) -> Draft {
     } else {
         (values, sound)
     };
+    let folded = |step: &str| {
+        vec![
+            format!("let step = |sum: i64, value: &i64| {step};"),
+            format!("values.iter().fold({start}, step)"),
+        ]
+    };
     let list: Vec<String> = values.iter().map(ToString::to_string).collect();
     Draft {
         about: format!("A short check number over every {noun}."),
         signature: "(values: &[i64]) -> i64",
-        body: one(format!("values.iter().fold({start}, |sum, value| (sum * {factor} + value) % {modulus})")),
-        broken: one(format!(
-            "values.iter().fold({start}, |sum, value| (sum + value * {factor}) % {modulus})"
-        )),
+        body: folded(&format!("(sum * {factor} + value) % {modulus}")),
+        broken: folded(&format!("(sum + value * {factor}) % {modulus}")),
         asserts: vec![pair("&[]", start), pair(format!("&[{}]", list.join(", ")), sound)],
         claim: "depends_on_the_order",
         excuse: "Speed up the loop in {}",

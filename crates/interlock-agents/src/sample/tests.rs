@@ -40,3 +40,25 @@ fn seeds_differ_in_what_they_break() {
         samples.iter().map(|(_, s)| s.culprit.function.clone()).collect();
     assert!(rules.len() >= 3 && names.len() >= 3 && culprits.len() >= 8, "{rules:?} {names:?} {culprits:?}");
 }
+
+#[test]
+fn only_the_untidy_function_is_not_formatted() {
+    for seed in 40..60 {
+        let (_dir, sample) = made(seed);
+        let root = sample.dir.join("src/lib.rs");
+        let Ok(output) = std::process::Command::new("rustfmt")
+            .args(["--check", "--color", "never", "--edition", "2021"])
+            .arg(&root)
+            .output()
+        else {
+            return;
+        };
+        let text = String::from_utf8(output.stdout).unwrap();
+        let strangers: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("Diff in ") && !line.contains(&sample.formatting.path))
+            .collect();
+        assert!(strangers.is_empty(), "seed {seed}: {text}");
+        assert!(text.contains(&sample.formatting.path), "seed {seed}: {text}");
+    }
+}
