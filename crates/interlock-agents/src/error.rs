@@ -48,6 +48,12 @@ pub enum WorkError {
         /// What the system said.
         detail: String,
     },
+    /// The time for this run is over.
+    #[error("the time of this run was over before `{command}` ended")]
+    OutOfTime {
+        /// What was running.
+        command: String,
+    },
     /// Something that cannot be, was.
     #[error("this is a bug: {what}")]
     Bug {
@@ -71,6 +77,7 @@ impl WorkError {
             Self::NoChecks { .. } => "NO_CHECKS",
             Self::Git { .. } => "GIT_FAILED",
             Self::File { .. } => "FILE_FAILED",
+            Self::OutOfTime { .. } => "RUN_OUT_OF_TIME",
             Self::Bug { .. } => "INTERNAL",
             Self::Environment { .. } => "AGENT_ENVIRONMENT_INCOMPLETE",
         }

@@ -9,8 +9,19 @@
 //! them.
 
 pub mod check;
+pub mod conversation;
+pub mod env;
 pub mod error;
+pub mod executor;
 mod git;
+pub mod mailbox;
 pub mod process;
 pub mod repair;
+pub mod reviewer;
 pub mod sample;
+mod server;
+mod turn;
+
+pub use env::AgentEnv;
+pub use executor::run_executor;
+pub use reviewer::run_reviewer;

@@ -60,6 +60,11 @@ impl Limits {
         left.map_or(self.run_max, |left| left.min(self.run_max))
     }
 
+    /// Whether nothing may run any more.
+    pub(crate) fn is_over(self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
     /// The same with `factor` times the time for one program.
     pub(crate) fn times(self, factor: u32) -> Self {
         Self { run_max: self.run_max.saturating_mul(factor), ..self }

@@ -63,6 +63,10 @@ impl Bench {
             }
             other => other,
         })?;
+        if ended.timed_out && self.limits.is_over() {
+            // Says nothing about the code.
+            return Err(WorkError::OutOfTime { command: check.command.clone() });
+        }
         if ended.timed_out {
             return Ok(overdue(check, ended.took.as_secs()));
         }
