@@ -142,7 +142,8 @@ impl Conversation {
             Some(et::FINDING_UNRESOLVED) => self.settled(message, places, State::Unresolved),
             _ => {}
         }
-        let is_criticism = matches!(kind, Some(et::FINDING_REPORTED | et::FINDING_VERIFIED | et::FINDING_REJECTED));
+        let is_criticism =
+            matches!(kind, Some(et::FINDING_REPORTED | et::FINDING_VERIFIED | et::FINDING_REJECTED));
         if is_criticism && !is_own {
             self.critic = Some(message.from.clone());
         }
@@ -164,8 +165,7 @@ impl Conversation {
 
     fn requested(&mut self, message: &MessageView, is_own: bool, is_for_me: bool) {
         let Some(commit) = text(message, "commit") else { return };
-        let request =
-            Request { seq: message.seq, at: message.posted_at, from: message.from.clone(), commit };
+        let request = Request { seq: message.seq, at: message.posted_at, from: message.from.clone(), commit };
         if is_own {
             self.own_requests.push(request);
         } else if is_for_me {
@@ -226,11 +226,12 @@ fn task(thread: &Thread, me: &AgentName) -> Option<Task> {
         messages.filter(|message| message.kind == MessageKind::Chat && message.from != *me)
     };
     let has_fields = |message: &&MessageView| TASK_FIELDS.iter().any(|name| message.data.contains_key(*name));
-    let message =
-        chat().rfind(has_fields).or_else(|| chat().find(|message| is_for(thread, me, message)))?;
-    let checks = message.data.get("checks").and_then(Value::as_array).map(|list| {
-        list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
-    });
+    let message = chat().rfind(has_fields).or_else(|| chat().find(|message| is_for(thread, me, message)))?;
+    let checks = message
+        .data
+        .get("checks")
+        .and_then(Value::as_array)
+        .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>());
     Some(Task {
         author: message.from.clone(),
         seq: message.seq,

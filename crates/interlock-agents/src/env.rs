@@ -70,6 +70,9 @@ impl AgentEnv {
 impl std::fmt::Debug for AgentEnv {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The token stays out of every log.
-        f.debug_struct("AgentEnv").field("agent", &self.agent).field("thread", &self.thread).finish_non_exhaustive()
+        f.debug_struct("AgentEnv")
+            .field("agent", &self.agent)
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
     }
 }

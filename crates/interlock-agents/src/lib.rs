@@ -20,6 +20,8 @@ pub mod repair;
 pub mod reviewer;
 pub mod sample;
 mod server;
+#[cfg(test)]
+mod stage;
 mod turn;
 
 pub use env::AgentEnv;

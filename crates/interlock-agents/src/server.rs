@@ -46,7 +46,9 @@ impl Mailbox for ServerMailbox<'_> {
         let peers = view.participants.into_iter();
         let mut thread = Thread {
             status: view.status,
-            peers: peers.map(|peer| Peer { name: peer.agent, role: peer.role, managed: peer.managed }).collect(),
+            peers: peers
+                .map(|peer| Peer { name: peer.agent, role: peer.role, managed: peer.managed })
+                .collect(),
             messages: Vec::new(),
             acked_seq: 0,
         };

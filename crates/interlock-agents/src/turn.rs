@@ -41,8 +41,8 @@ pub(crate) fn note(log: &mut dyn Write, line: &str) {
 }
 
 /// `1 finding`, `2 findings`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -47,12 +47,12 @@ pub(crate) async fn turn(
         note(log, "executor: nothing to do");
         return Ok(mailbox.ack(thread.last_seq()).await?);
     };
-    let task = talk.task.clone();
+    let wish = talk.task.clone();
     let order = Order {
-        branch: task.as_ref().and_then(|task| task.branch.clone()),
+        branch: wish.as_ref().and_then(|wish| wish.branch.clone()),
         thread: env.thread.to_string(),
         target: env.target.clone(),
-        checks: checks.or_else(|| task.as_ref().and_then(|task| task.checks.clone())),
+        checks: checks.or_else(|| wish.as_ref().and_then(|wish| wish.checks.clone())),
         limits: env.limits(),
     };
     let workshop = match Workshop::open(&env.worktree, order) {
@@ -187,14 +187,20 @@ impl<M: Mailbox> Work<'_, M> {
         let head = self.workshop.head()?;
         let mut said = Vec::new();
         if self.mended > 0 {
-            said.push(count(self.mended, "fix").replace("fixs", "fixes"));
+            said.push(count(self.mended, "fix", "fixes"));
         }
         if !self.unresolved.is_empty() {
-            said.push(format!("{} I cannot mend", count(self.unresolved.len(), "finding")));
+            said.push(format!("{} I cannot mend", count(self.unresolved.len(), "finding", "findings")));
         }
         let thread_id = self.env.thread.to_string();
-        let post =
-            plan::review_request(&self.thread, &self.talk, &self.env.agent, &thread_id, &head, &said.join(", "));
+        let post = plan::review_request(
+            &self.thread,
+            &self.talk,
+            &self.env.agent,
+            &thread_id,
+            &head,
+            &said.join(", "),
+        );
         note(log, &format!("executor: {}", post.body));
         self.mailbox.post(&post).await?;
         Ok(self.mailbox.ack(self.thread.last_seq()).await?)
@@ -207,7 +213,8 @@ impl<M: Mailbox> Work<'_, M> {
         body: String,
         data: serde_json::Value,
     ) -> Result<(), MailError> {
-        let to: Vec<AgentName> = plan::listener(&self.thread, &self.talk, &self.env.agent).into_iter().collect();
+        let to: Vec<AgentName> =
+            plan::listener(&self.thread, &self.talk, &self.env.agent).into_iter().collect();
         let data = data.as_object().cloned().unwrap_or_default();
         self.mailbox.post(&Post { key, event_type: Some(event_type), to, body, data }).await
     }

@@ -24,8 +24,8 @@ pub struct Plan {
 
 /// What is to be done, if anything was asked since this agent last handed its work over.
 pub fn plan(talk: &Conversation) -> Option<Plan> {
-    let task = talk.task.as_ref()?;
-    if task.review_only {
+    let wish = talk.task.as_ref()?;
+    if wish.review_only {
         return None;
     }
     let handed_over = talk.own_requests.last().map_or(0, |request| request.seq);

@@ -35,7 +35,11 @@ impl Workshop {
             }
             is_told &= report.is_clean() || report.passed.contains(test);
         }
-        Ok(if is_told { Outcome::Gone } else { Outcome::unresolved("the tests do not even run at the moment") })
+        Ok(if is_told {
+            Outcome::Gone
+        } else {
+            Outcome::unresolved("the tests do not even run at the moment")
+        })
     }
 
     /// Mends a command that fails.

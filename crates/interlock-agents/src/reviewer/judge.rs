@@ -14,6 +14,9 @@ use crate::git::short;
 use crate::mailbox::{Close, Post};
 use crate::turn::{count, listed};
 
+/// Findings that the reason of a blocked thread names.
+const STUCK_SHOWN_MAX: usize = 3;
+
 /// What is to be said, and whether the thread ends with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
@@ -141,7 +144,12 @@ fn verified(known: &Known, review: &Review) -> Post {
         format!("verified:{}:{}", known.id, review.commit),
         et::FINDING_VERIFIED,
         review,
-        format!("`{}` in {} is mended at {}.", known.finding.rule, place(&known.finding), short(&review.commit)),
+        format!(
+            "`{}` in {} is mended at {}.",
+            known.finding.rule,
+            place(&known.finding),
+            short(&review.commit)
+        ),
         &json!({"finding_id": known.id, "commit": review.commit}),
     )
 }
@@ -152,46 +160,59 @@ fn rejected(known: &Known, finding: &Finding, review: &Review) -> Post {
         format!("rejected:{}:{}:{}", known.id, review.commit, review.seq),
         et::FINDING_REJECTED,
         review,
-        format!("{}: still there at {commit}: {} ({}).", place(finding), said(&finding.message), finding.rule),
+        format!(
+            "{}: still there at {commit}: {} ({}).",
+            place(finding),
+            said(&finding.message),
+            finding.rule
+        ),
         &json!({"finding_id": known.id, "commit": review.commit, "message": finding.message}),
     )
 }
 
 fn close(review: &Review, status: Status, reason: Reason, text: String) -> Close {
     let owner = if status == Status::Blocked { review.author.clone() } else { None };
-    Close { key: format!("status:{}:{status}:{}", review.thread, review.seq), status, reason, text, owner }
+    Close {
+        key: format!("status:{}:{status}:{}", review.thread, review.trigger),
+        status,
+        reason,
+        text,
+        owner,
+    }
 }
 
 fn resolve(review: &Review, reports: &[Report], verified: usize) -> Close {
     let clean = reports.iter().filter(|report| report.note.is_none());
     let names: Vec<String> = clean.map(|report| format!("`{}`", report.command)).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
-    let mut text = format!("{} {verb} clean at {}", listed(&names), short(&review.commit));
-    let tests: usize = reports.iter().map(|report| report.passed.len()).sum();
-    if tests > 0 {
-        text.push_str(&format!("; {} pass", count(tests, "test")).replace("1 test pass", "1 test passes"));
+    let mut parts = vec![format!("{} {verb} clean at {}", listed(&names), short(&review.commit))];
+    match reports.iter().map(|report| report.passed.len()).sum() {
+        0 => {}
+        tests => parts.push(count(tests, "test passes", "tests pass")),
     }
     if verified > 0 {
-        text.push_str(&format!("; {} verified", count(verified, "finding")));
+        parts.push(count(verified, "finding verified", "findings verified"));
     }
-    for note in reports.iter().filter_map(|report| report.note.as_ref()) {
-        text.push_str(&format!("; {note}"));
-    }
-    close(review, Status::Resolved, Reason::ByRequest, text + ".")
+    parts.extend(reports.iter().filter_map(|report| report.note.clone()));
+    close(review, Status::Resolved, Reason::ByRequest, parts.join("; ") + ".")
 }
 
 fn block(review: &Review, stuck: &[&Known]) -> Close {
     let one = |known: &&Known| {
         format!("{} `{}` in {}: {}", known.id, known.finding.rule, place(&known.finding), known.remark)
     };
-    let shown: Vec<String> = stuck.iter().take(3).map(one).collect();
-    let more = if stuck.len() > shown.len() { format!("; and {} more", stuck.len() - shown.len()) } else { String::new() };
-    let text = format!("{} left for a person: {}{more}.", count(stuck.len(), "finding"), shown.join("; "));
+    let mut shown: Vec<String> = stuck.iter().take(STUCK_SHOWN_MAX).map(one).collect();
+    if stuck.len() > shown.len() {
+        shown.push(format!("and {} more", stuck.len() - shown.len()));
+    }
+    let many = count(stuck.len(), "finding", "findings");
+    let text = format!("{many} left for a person: {}.", shown.join("; "));
     close(review, Status::Blocked, Reason::FindingUnresolved, text)
 }
 
 fn hand_back(review: &Review, open: usize) -> Close {
-    let text = format!("{} at {}; nothing was changed.", count(open, "open finding"), short(&review.commit));
+    let many = count(open, "open finding", "open findings");
+    let text = format!("{many} at {}; nothing was changed.", short(&review.commit));
     close(review, Status::Blocked, Reason::OpenFindings, text)
 }
 

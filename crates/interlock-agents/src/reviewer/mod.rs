@@ -43,7 +43,8 @@ pub(crate) async fn turn(
 ) -> Result<(), TurnError> {
     let thread = mailbox.read().await?;
     let talk = Conversation::of(&thread, &env.agent);
-    let Some(mut review) = plan(&talk, thread.acked_seq, env.thread).filter(|_| thread.status == Status::Active)
+    let Some(mut review) =
+        plan(&talk, thread.acked_seq, env.thread).filter(|_| thread.status == Status::Active)
     else {
         note(log, "reviewer: nothing to do");
         return Ok(mailbox.ack(thread.last_seq()).await?);
@@ -99,7 +100,7 @@ fn look(
         let said = match (&report.note, report.findings.len()) {
             (Some(text), 0) => text.clone(),
             (_, 0) => format!("`{}` is clean at {}", check.command, short(&review.commit)),
-            (_, many) => format!("`{}`: {}", check.command, count(many, "finding")),
+            (_, many) => format!("`{}`: {}", check.command, count(many, "finding", "findings")),
         };
         note(log, &format!("reviewer: {said}"));
         reports.push(report);

@@ -15,7 +15,9 @@ pub struct Review {
     pub commit: String,
     /// The message that asks for it.
     pub seq: u64,
-    /// When that was posted.
+    /// The newest message that asks for anything.
+    pub trigger: u64,
+    /// When the request was posted.
     pub at: Timestamp,
     /// Who hears of findings.
     pub addressee: AgentName,
@@ -27,29 +29,29 @@ pub struct Review {
 
 /// What is to be looked at, if anybody asked since `acked_seq`.
 pub fn plan(talk: &Conversation, acked_seq: u64, thread: ThreadId) -> Option<Review> {
-    if !talk.calls.iter().any(|call| call.seq > acked_seq) {
-        return None;
-    }
-    let task = talk.task.as_ref();
-    let author = task.map(|task| task.author.clone());
+    let trigger = talk.calls.last().map(|call| call.seq).filter(|seq| *seq > acked_seq)?;
+    let wish = talk.task.as_ref();
+    let author = wish.map(|wish| wish.author.clone());
     if let Some(request) = &talk.request {
         return Some(Review {
             thread,
             commit: request.commit.clone(),
             seq: request.seq,
+            trigger,
             at: request.at,
             addressee: request.from.clone(),
             author,
             review_only: false,
         });
     }
-    let task = task.filter(|task| task.review_only)?;
+    let wish = wish.filter(|wish| wish.review_only)?;
     Some(Review {
         thread,
-        commit: task.commit.clone().or_else(|| task.branch.clone()).unwrap_or_default(),
-        seq: task.seq,
-        at: task.at,
-        addressee: task.author.clone(),
+        commit: wish.commit.clone().or_else(|| wish.branch.clone()).unwrap_or_default(),
+        seq: wish.seq,
+        trigger,
+        at: wish.at,
+        addressee: wish.author.clone(),
         author,
         review_only: true,
     })
