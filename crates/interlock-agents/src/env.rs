@@ -76,3 +76,6 @@ impl std::fmt::Debug for AgentEnv {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

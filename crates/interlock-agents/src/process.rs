@@ -218,3 +218,6 @@ fn text(tail: &Shared) -> String {
         if from == 0 { 0 } else { kept.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
     String::from_utf8_lossy(kept.get(whole..).unwrap_or_default()).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,27 +52,14 @@ fn verdict(line: &str) -> Option<(String, bool)> {
 
 fn failure(output: &Output<'_>, name: &str, text: &[&str]) -> Finding {
     let panic = text.iter().enumerate().find_map(|(index, line)| Some((index, panic_place(line)?)));
-    let (path, line, message) = match panic {
-        Some((index, (path, line))) => {
-            (output.own(path).map(|path| (path, line)), line, said(text, index + 1))
-        }
-        None => {
-            match text.iter().find_map(|line| line.strip_prefix("note: test did not panic as expected at ")) {
-                Some(place) => {
-                    let place = colons(place);
-                    let line = place.map_or(0, |(_, line)| line);
-                    (
-                        place.and_then(|(path, line)| Some((output.own(path)?, line))),
-                        line,
-                        "did not panic".to_owned(),
-                    )
-                }
-                None => (None, 0, said(text, 0)),
-            }
-        }
+    let calm = || text.iter().find_map(|line| line.strip_prefix("note: test did not panic as expected"));
+    let (place, message) = match (panic, calm()) {
+        (Some((index, place)), _) => (Some(place), said(text, index + 1)),
+        (None, Some(rest)) => (rest.strip_prefix(" at ").and_then(colons), "does not panic".to_owned()),
+        (None, None) => (None, said(text, 0)),
     };
-    let _ = line;
-    let (path, line) = path.unwrap_or_else(|| (home(output, name), 0));
+    let place = place.and_then(|(path, line)| Some((output.own(path)?, line)));
+    let (path, line) = place.unwrap_or_else(|| (home(output, name), 0));
     let message = if message.is_empty() { "fails without saying why".to_owned() } else { bounded(&message) };
     Finding { path, line, rule: format!("test:{name}"), severity: Severity::High, message }
 }

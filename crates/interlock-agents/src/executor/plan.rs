@@ -4,7 +4,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::thread::{ThreadRole, event_type as et};
 use serde_json::json;
 
-use crate::check::Finding;
+use crate::check::{Finding, Severity};
 use crate::conversation::{Conversation, State};
 use crate::git::short;
 use crate::mailbox::{Post, Thread};
@@ -36,7 +36,7 @@ pub fn plan(talk: &Conversation) -> Option<Plan> {
     Some(Plan { is_start: calls.iter().any(|call| call.is_chat), mend: wanted(talk) })
 }
 
-/// The findings to mend, the worst first: what a revert brings back may settle lesser ones.
+/// The findings to mend, in the order in which mending one may settle those after it.
 pub(super) fn wanted(talk: &Conversation) -> Vec<Wanted> {
     // Somebody who speaks up after a finding was given up wants it tried again.
     let asked = talk.calls.iter().filter(|call| call.is_chat).map(|call| call.seq).max().unwrap_or(0);
@@ -51,8 +51,20 @@ pub(super) fn wanted(talk: &Conversation) -> Vec<Wanted> {
         .filter(is_wanted)
         .map(|known| Wanted { finding_id: known.id.clone(), finding: known.finding.clone() })
         .collect();
-    wanted.sort_by_key(|one| std::cmp::Reverse(one.finding.severity));
+    wanted.sort_by_key(|one| rank(&one.finding));
     wanted
+}
+
+/// What does not compile comes first, for nothing else can be judged until it does; what a revert brings back may need
+/// the compiler's hints or the formatter; and a command nobody knows may complain about any of it.
+fn rank(finding: &Finding) -> u8 {
+    match finding.rule.as_str() {
+        rule if rule.starts_with("check:") => 4,
+        rule if rule.starts_with("test:") => 1,
+        "rustfmt" => 3,
+        _ if finding.severity == Severity::High => 0,
+        _ => 2,
+    }
 }
 
 /// Why a finding is not tried once more.

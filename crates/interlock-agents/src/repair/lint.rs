@@ -15,38 +15,53 @@ impl Workshop {
         let Some(found) = all(&reports).find(|other| other.is_same(finding)) else {
             return Ok(Outcome::Gone);
         };
-        let edits = suggestions(&reports, finding);
-        if edits.is_empty() {
-            if found.severity == Severity::High {
-                return self.mend_build(wanted, open);
+        match self.apply_suggestions(finding, found, &reports)? {
+            Ok(draft) => {
+                let draft = Draft { findings: vec![&wanted.finding_id], ..draft };
+                Ok(self.commit(&draft)?.map_or(Outcome::Gone, |commit| Outcome::Mended { commit }))
             }
-            return Ok(Outcome::unresolved(format!(
-                "`{}` needs a decision: the compiler suggests nothing it is sure of",
-                finding.rule
-            )));
+            Err(_) if found.severity == Severity::High => {
+                super::tidy::recover(&self.git, Some(&self.branch))?;
+                self.mend_build(wanted, open)
+            }
+            Err(why) => Ok(Outcome::Unresolved(why)),
+        }
+    }
+
+    /// Applies the suggestions for one complaint; gives the commit to be made, or why they do not help.
+    fn apply_suggestions<'a>(
+        &self,
+        finding: &'a Finding,
+        found: &Finding,
+        reports: &[Report],
+    ) -> Result<Result<Draft<'a>, String>, WorkError> {
+        let edits = suggestions(reports, finding);
+        if edits.is_empty() {
+            let why =
+                format!("`{}` needs a decision: the compiler suggests nothing it is sure of", finding.rule);
+            return Ok(Err(why));
         }
         if !self.rewrite(&edits)? {
-            return Ok(Outcome::unresolved("the compiler's suggestions contradict each other"));
+            return Ok(Err("the compiler's suggestions contradict each other".to_owned()));
         }
         self.reformat()?;
         let after = self.compile()?;
         if all(&after).any(|other| other.is_same(finding)) {
-            return Ok(Outcome::unresolved("it is still there after what the compiler suggests"));
+            return Ok(Err("it is still there after what the compiler suggests".to_owned()));
         }
-        if errors(&after) > errors(&reports) {
-            return Ok(Outcome::unresolved("what the compiler suggests does not compile"));
+        if errors(&after) > errors(reports) {
+            return Ok(Err("what the compiler suggests does not compile".to_owned()));
         }
-        let draft = Draft {
+        Ok(Ok(Draft {
             subject: format!("Mend `{}` in {}", finding.rule, finding.path),
             story: format!(
                 "{}:{}: {}; mended as the compiler suggests.",
                 finding.path, found.line, finding.message
             ),
             note: None,
-            findings: vec![&wanted.finding_id],
+            findings: Vec::new(),
             rule: &finding.rule,
-        };
-        Ok(self.commit(&draft)?.map_or(Outcome::Gone, |commit| Outcome::Mended { commit }))
+        }))
     }
 
     fn compile(&self) -> Result<Vec<Report>, WorkError> {

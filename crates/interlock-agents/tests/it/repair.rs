@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use interlock_agents::repair::{Outcome, Wanted, Workshop};
+use interlock_agents::sample::Sample;
 
 use crate::place::{BRANCH, Place, git, wanted};
 
@@ -133,4 +134,46 @@ fn a_command_is_mended_and_a_killed_bisection_is_cleaned_up() {
     let said = workshop.announcement(commit_of(&outcomes[0])).unwrap();
     assert!(said.contains("fails since") && said.contains("Raise the limit"), "{said}");
     assert_eq!(place.findings(&workshop.head().unwrap(), Some(&command)), []);
+}
+
+/// Changes a line of a function that is not the culprit's and commits.
+fn alter(sample: &Sample, change: impl Fn(&str) -> String) -> (String, String) {
+    let mut others = sample.functions.iter();
+    let one = others.find(|one| one.sound != one.broken && one.name != sample.culprit.function).unwrap();
+    let path = sample.dir.join(&one.path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen(&one.sound, &change(&one.broken), 1)).unwrap();
+    git(&sample.dir, &["commit", "-qam", "Simplify in a hurry"]);
+    (one.test.clone(), git(&sample.dir, &["rev-parse", "HEAD"]))
+}
+
+#[test]
+fn a_culprit_is_reverted_although_the_formatter_touched_its_lines() {
+    let mut broken = None;
+    let place = Place::new(31, |sample| {
+        broken = Some(alter(sample, |line| format!("        {}", line.replace(' ', "  "))));
+    });
+    let (test, culprit) = broken.unwrap();
+    let workshop = place.workshop(None);
+    workshop.format(None).unwrap().unwrap();
+    let open = wanted(&place.findings(&workshop.head().unwrap(), None));
+    let one = open.iter().find(|one| one.finding.rule == format!("test:{test}")).unwrap();
+    let outcome = workshop.mend(one, &open).unwrap();
+    let message = git(&place.executor, &["show", "-s", "--format=%B", commit_of(&outcome)]);
+    assert!(message.contains(&culprit), "{message}");
+    let left = place.findings(&workshop.head().unwrap(), None);
+    assert!(left.iter().all(|finding| finding.rule != "rustfmt"), "{left:#?}");
+}
+
+#[test]
+fn code_that_stopped_compiling_is_mended_by_history() {
+    let mut broken = None;
+    let place = Place::new(32, |sample| broken = Some(alter(sample, |_| "no_such_name".to_owned())));
+    let (_, culprit) = broken.unwrap();
+    let workshop = place.workshop(None);
+    let open = wanted(&place.findings(&workshop.head().unwrap(), None));
+    let one = open.iter().find(|one| one.finding.rule == "E0425").expect("the compiler complains");
+    let outcome = workshop.mend(one, &open).unwrap();
+    let message = git(&place.executor, &["show", "-s", "--format=%B", commit_of(&outcome)]);
+    assert!(message.contains(&culprit), "{message}");
 }
