@@ -8,35 +8,50 @@
 //! Deliberately absent: deciding what a report means (the server's rules do), reading the process's own
 //! environment (the binary hands it in), shells (a command line comes as words).
 
+mod attempt;
 mod config;
+mod environment;
 mod identity;
-
-pub use config::{KillOrder, SupervisorConfig};
-pub use identity::{Holder, holder};
+mod process;
+mod protocol;
+mod reporter;
+mod runner;
+mod shared;
+mod shim;
+mod supervise;
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use interlock_api::Problem;
 use tokio::sync::watch;
 
-/// Claim wakes and run agents until `stop` is true, or its sender is gone.
+pub use config::{KillOrder, SupervisorConfig};
+pub use identity::{Holder, holder};
+
+/// Claim wakes and run agents until `stop` is true, or its sender is gone; then stop every agent and report it.
+/// Dropped before its end, it takes its agents with it at once.
 ///
 /// # Errors
-/// `SUPERVISOR_RUNNING` when another supervisor holds the state folder; `PATH_UNWRITABLE` when it cannot be written.
+/// `SUPERVISOR_RUNNING` when another supervisor holds the state folder; `PATH_UNWRITABLE` when a folder cannot be
+/// written; the server's own problem when it refuses the first claim for want of a permission.
 pub async fn run(config: SupervisorConfig, stop: watch::Receiver<bool>) -> Result<(), Problem> {
-    let _held = identity::lock(&config.state_dir)?;
-    let _stop = stop;
-    Ok(())
+    supervise::run(config, stop).await
 }
 
 /// The shim: runs one agent process for one wake. For the binary's hidden subcommand that
 /// [`SupervisorConfig::shim`] names; it takes everything from standard input. Gives the exit code.
 pub fn shim_main() -> u8 {
-    0
+    shim::run()
 }
 
 /// Becomes the agent. For the binary's hidden subcommand that [`SupervisorConfig::exec`] names; `args` are the
 /// words after it. Gives the exit code when the command cannot be executed.
 pub fn exec_main(args: impl IntoIterator<Item = OsString>) -> u8 {
-    u8::from(args.into_iter().next().is_none())
+    shim::exec::run(args)
+}
+
+/// Where the agents' locks are.
+fn agents_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("agents")
 }
