@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
-use crate::command::{agent, doctor, init, ledger, log, status, thread, token, verify, wake};
+use crate::command::{
+    agent, builtin, doctor, init, ledger, log, status, stop, supervise, thread, token, up, verify, wake,
+};
 
 /// The control plane for a team of AI coding agents.
 #[derive(Debug, Parser)]
@@ -40,6 +42,10 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Make an instance here: the folder `.interlock` with its configuration and keys.
     Init(init::Params),
+    /// Start the server of this instance, with its supervisor.
+    Up(up::Params),
+    /// Halt every agent at once and stop the server.
+    Stop(stop::Params),
     /// See the whole workspace at one look: threads, agents, wakes, and what needs a person.
     Status(status::Params),
     /// Register agents and people, and list them.
@@ -63,4 +69,9 @@ pub(crate) enum Command {
     Token(token::Verb),
     /// Check the instance, its server and this machine.
     Doctor(doctor::Params),
+    /// Run agents for a server elsewhere: the supervisor alone.
+    Supervise(supervise::Params),
+    /// A built-in agent; started by a supervisor.
+    #[command(name = "__agent", hide = true, subcommand)]
+    Builtin(builtin::Which),
 }

@@ -1,7 +1,12 @@
 //! What the process environment says, read once: every other module is told.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
+
+use interlock_api::Problem;
+use interlock_core::Reason;
 
 /// The variables this binary looks at.
 #[derive(Debug, Clone, Default)]
@@ -34,4 +39,28 @@ impl Environment {
             path: env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
         }
     }
+}
+
+/// One variable; absent when empty or no UTF-8.
+pub(crate) fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Everything: what a supervisor takes its agents' variables from.
+pub(crate) fn all() -> BTreeMap<OsString, OsString> {
+    env::vars_os().collect()
+}
+
+/// `INTERLOCK_LOG`: what the server's log holds, as a tracing filter.
+pub(crate) fn log_filter() -> Option<String> {
+    text("INTERLOCK_LOG")
+}
+
+/// This program's own file.
+///
+/// # Errors
+/// `INTERNAL` when the system does not say.
+pub(crate) fn program() -> Result<PathBuf, Problem> {
+    env::current_exe()
+        .map_err(|error| Problem::new(Reason::Defect, &format!("this program cannot find itself: {error}"), ""))
 }

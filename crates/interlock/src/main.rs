@@ -14,9 +14,11 @@ mod environment;
 mod exit;
 mod identity;
 mod instance;
+mod node;
 mod output;
 mod panic;
 mod render;
+mod serverlog;
 mod usage;
 
 use std::process::ExitCode;
@@ -24,6 +26,12 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let environment = environment::Environment::read();
     let arguments: Vec<_> = std::env::args_os().collect();
+    // Before anything else: a shim must be small, and an agent's own words are no options of ours.
+    match arguments.get(1).and_then(|word| word.to_str()) {
+        Some("__shim") => return ExitCode::from(interlock_supervisor::shim_main()),
+        Some("__exec") => return ExitCode::from(interlock_supervisor::exec_main(arguments.into_iter().skip(2))),
+        _ => {}
+    }
     let output = output::Output::new(usage::wants_json(&arguments), environment.no_color);
     panic::install(output);
     let end = match usage::parse(&arguments) {

@@ -1,14 +1,18 @@
 //! What the commands do: one file per noun or verb, with its parameters.
 
 pub(crate) mod agent;
+pub(crate) mod builtin;
 pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod supervise;
 pub(crate) mod tail;
 pub(crate) mod thread;
 pub(crate) mod token;
+pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod wake;
 
@@ -30,6 +34,10 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
     let cx = Context { global: cli.global, environment, output };
     match cli.command {
         Command::Init(params) => init::run(&cx, &params),
+        Command::Up(params) => up::run(&cx, &params),
+        Command::Stop(params) => interruptible(stop::run(&cx, &params)),
+        Command::Supervise(params) => blocking(supervise::run(&cx, &params)),
+        Command::Builtin(which) => blocking(builtin::run(which)),
         Command::Status(params) => interruptible(status::run(&cx, &params)),
         Command::Agent(verb) => interruptible(agent::run(&cx, verb)),
         Command::Thread(verb) => interruptible(thread::run(&cx, verb)),
@@ -42,12 +50,20 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
     }
 }
 
-/// Run a command that talks to a server, until its end or Ctrl-C.
-fn interruptible(command: impl Future<Output = End>) -> End {
+/// Run a command that deals with signals itself, or not at all.
+fn blocking(command: impl Future<Output = End>) -> End {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Problem::new(Reason::Defect, &format!("the asynchronous runtime cannot start: {error}"), "")
     })?;
-    runtime.block_on(async {
+    let end = runtime.block_on(command);
+    // A blocked read of standard input must not keep the process.
+    runtime.shutdown_background();
+    end
+}
+
+/// Run a command that talks to a server, until its end or Ctrl-C.
+fn interruptible(command: impl Future<Output = End>) -> End {
+    blocking(async {
         tokio::select! {
             // The command goes first, so that Ctrl-C has its plain meaning while standard input is read.
             biased;

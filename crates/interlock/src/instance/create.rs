@@ -64,7 +64,7 @@ fn fill(folder: &Path, workspace_id: WorkspaceId) -> Result<(), Problem> {
         let inner = folder.join(name);
         DirBuilder::new().mode(0o700).create(&inner).map_err(|error| path::unwritable(&inner, &error))?;
     }
-    identity::create_keys(&folder.join("keys"))?;
+    identity::create_keys(&folder.join("keys"), workspace_id)?;
     write(&folder.join(CONFIG), &Config::template(workspace_id))
 }
 
@@ -77,4 +77,13 @@ pub(crate) fn write(file: &Path, text: &str) -> Result<(), Problem> {
         .open(file)
         .and_then(|mut opened| opened.write_all(text.as_bytes()).and_then(|()| opened.sync_all()))
         .map_err(|error| path::unwritable(file, &error))
+}
+
+/// Make a folder that only its owner enters, with those above it; one that is there already stays as it is.
+pub(crate) fn make_private_folder(folder: &Path) -> Result<(), Problem> {
+    DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(folder)
+        .map_err(|error| path::unwritable(folder, &error))
 }

@@ -15,6 +15,7 @@ use interlock_core::Reason;
 use interlock_core::id::WakeId;
 
 pub(crate) use config::Config;
+pub(crate) use create::{make_private_folder, write};
 pub(crate) use path::{cause, parent_of, unwritable};
 pub(crate) use run::Run;
 
@@ -115,6 +116,44 @@ impl Instance {
     /// The log of a wake's process.
     pub(crate) fn wake_log(&self, wake_id: WakeId) -> PathBuf {
         self.folder.join("logs").join("wakes").join(format!("{wake_id}.log"))
+    }
+
+    /// Where the supervisor keeps its lock, its name and its agents' locks.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// Where the logs of wakes are.
+    pub(crate) fn wake_logs(&self) -> PathBuf {
+        self.folder.join("logs").join("wakes")
+    }
+
+    /// The server's own log.
+    pub(crate) fn server_log(&self) -> PathBuf {
+        self.folder.join("logs").join("server.log")
+    }
+
+    /// Say that a server runs: under another name first, so that nobody reads half a file.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`.
+    pub(crate) fn write_run(&self, run: &Run) -> Result<(), Problem> {
+        let file = self.folder.join("run.json");
+        let fresh = self.folder.join("run.json.new");
+        let text = serde_json::to_string(run)
+            .map_err(|error| Problem::new(Reason::Defect, &error.to_string(), ""))?;
+        std::fs::write(&fresh, text)
+            .and_then(|()| std::fs::rename(&fresh, &file))
+            .map_err(|error| path::unwritable(&file, &error))
+    }
+
+    /// Say that no server runs any more.
+    pub(crate) fn remove_run(&self) {
+        let file = self.folder.join("run.json");
+        if let Err(error) = std::fs::remove_file(&file) {
+            // Whoever reads it finds a process that is gone, and says so.
+            tracing::warn!(%error, "run_file.not_removed");
+        }
     }
 
     /// What the running server says of itself; `None` when none runs.
