@@ -40,6 +40,8 @@ pub(crate) struct Global {
 /// The commands, in the order of help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Watch two agents finish a job on their own: on a sample, or on your repository.
+    Pilot(crate::pilot::Params),
     /// Make an instance here: the folder `.interlock` with its configuration and keys.
     Init(init::Params),
     /// Start the server of this instance, with its supervisor.

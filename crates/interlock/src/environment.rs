@@ -61,6 +61,7 @@ pub(crate) fn log_filter() -> Option<String> {
 /// # Errors
 /// `INTERNAL` when the system does not say.
 pub(crate) fn program() -> Result<PathBuf, Problem> {
-    env::current_exe()
-        .map_err(|error| Problem::new(Reason::Defect, &format!("this program cannot find itself: {error}"), ""))
+    env::current_exe().map_err(|error| {
+        Problem::new(Reason::Defect, &format!("this program cannot find itself: {error}"), "")
+    })
 }

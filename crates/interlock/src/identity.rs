@@ -93,7 +93,8 @@ pub(crate) fn key_text(instance: &Instance, name: &str) -> Result<String, Proble
     let file = instance.keys().join(name);
     std::fs::read_to_string(&file).map_err(|error| {
         let detail = format!("`{}` cannot be read: {}", file.display(), crate::instance::cause(&error));
-        Problem::new(Reason::ConfigInvalid, &detail, "").hint("restore the instance's keys folder from a backup")
+        Problem::new(Reason::ConfigInvalid, &detail, "")
+            .hint("restore the instance's keys folder from a backup")
     })
 }
 

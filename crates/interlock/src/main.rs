@@ -17,6 +17,7 @@ mod instance;
 mod node;
 mod output;
 mod panic;
+mod pilot;
 mod render;
 mod serverlog;
 mod usage;
@@ -29,7 +30,9 @@ fn main() -> ExitCode {
     // Before anything else: a shim must be small, and an agent's own words are no options of ours.
     match arguments.get(1).and_then(|word| word.to_str()) {
         Some("__shim") => return ExitCode::from(interlock_supervisor::shim_main()),
-        Some("__exec") => return ExitCode::from(interlock_supervisor::exec_main(arguments.into_iter().skip(2))),
+        Some("__exec") => {
+            return ExitCode::from(interlock_supervisor::exec_main(arguments.into_iter().skip(2)));
+        }
         _ => {}
     }
     let output = output::Output::new(usage::wants_json(&arguments), environment.no_color);

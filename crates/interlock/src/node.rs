@@ -28,8 +28,10 @@ pub(crate) struct Node {
 /// `SERVER_RUNNING` with the holder named, and what the store, the keys or the address refuse.
 pub(crate) async fn open(instance: &Instance, listen: Option<SocketAddr>) -> Result<Node, Problem> {
     let mut holder = holder("starting");
-    let mut lock = InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
-    let store = Arc::new(SqliteStore::open(&Options::at(instance.database())).map_err(|e| unusable(instance, &e))?);
+    let mut lock =
+        InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
+    let store =
+        Arc::new(SqliteStore::open(&Options::at(instance.database())).map_err(|e| unusable(instance, &e))?);
     let workspace = Workspace {
         workspace_id: instance.config.workspace_id,
         origin: identity::origin(instance.config.workspace_id),

@@ -34,6 +34,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
     let cx = Context { global: cli.global, environment, output };
     match cli.command {
         Command::Init(params) => init::run(&cx, &params),
+        Command::Pilot(params) => blocking(crate::pilot::run(&cx, &params)),
         Command::Up(params) => up::run(&cx, &params),
         Command::Stop(params) => interruptible(stop::run(&cx, &params)),
         Command::Supervise(params) => blocking(supervise::run(&cx, &params)),

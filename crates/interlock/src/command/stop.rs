@@ -33,7 +33,9 @@ pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
     // The lock names its holder: no process is ended that a stale file happens to name.
     if !holder.contains(&format!("process {} ", run.pid)) {
         let detail = format!("the instance is held by {holder}, which is not what run.json says");
-        return Err(Problem::new(Reason::ServerRunning, &detail, "").hint("end that process yourself").into());
+        return Err(Problem::new(Reason::ServerRunning, &detail, "")
+            .hint("end that process yourself")
+            .into());
     }
     // Agents first, also those that supervisors on other machines run. A server that no longer answers is ended all
     // the same.

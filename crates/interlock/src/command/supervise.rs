@@ -46,7 +46,8 @@ pub(crate) async fn run(cx: &Context, params: &Params) -> End {
     }
     let folder = std::fs::canonicalize(&folder).map_err(|error| unwritable(&folder, &error))?;
     serverlog::start(&folder.join("logs").join("supervisor.log"), environment::log_filter().as_deref())?;
-    let config = up::configure(Client::new(&url, Some(token))?, folder.join("state"), folder.join("logs/wakes"))?;
+    let config =
+        up::configure(Client::new(&url, Some(token))?, folder.join("state"), folder.join("logs/wakes"))?;
     let (stop, stopping) = watch::channel(false);
     let mut supervising = tokio::spawn(interlock_supervisor::run(config, stopping));
     let ready = serde_json::json!({"event": "ready", "server": url, "pid": std::process::id()});

@@ -43,11 +43,10 @@ pub(crate) struct Params {
 pub(crate) fn run(cx: &Context, params: &Params) -> End {
     let instance = cx.instance()?;
     serverlog::start(&instance.server_log(), environment::log_filter().as_deref())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Problem::new(Reason::Defect, &format!("the runtime cannot start: {error}"), ""))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
+            |error| Problem::new(Reason::Defect, &format!("the runtime cannot start: {error}"), ""),
+        )?;
     let end = runtime.block_on(serve(cx, &instance, params));
     // A blocked read of standard input must not keep the process.
     runtime.shutdown_background();
@@ -127,7 +126,8 @@ pub(crate) fn configure(
 
 /// SIGINT, SIGTERM, or the end of standard input when that is the leash.
 pub(crate) async fn told_to_stop(until_stdin_closes: bool) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         // Without signal handlers the defaults end the process, which is a stop as well.
         return std::future::pending().await;
