@@ -1,0 +1,68 @@
+//! The bytes of an entry, and the digests of text that stays outside it.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::LedgerError;
+use crate::hash::hex;
+
+/// Longest entry in bytes: a C2SP tlog-tiles entry bundle prefixes each entry with a 16-bit length.
+pub const ENTRY_BYTES_MAX: usize = 65_535;
+
+/// The largest integer that every smaller one is distinguishable from in a double (2^53 - 1, RFC 7493 2.2).
+const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+
+/// Separates our text digests from any other SHA-256 in the product.
+const TEXT_DOMAIN: &[u8] = b"interlock/text/v1\n";
+
+/// The RFC 8785 form of `value`: the exact bytes that are hashed, stored and exported as an entry.
+///
+/// # Errors
+/// [`LedgerError::NotCanonicalizable`] when there is no such form, [`LedgerError::NumberInexact`] for a number that
+/// the form would round, [`LedgerError::EntryTooLarge`] beyond [`ENTRY_BYTES_MAX`].
+pub fn canonical<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, LedgerError> {
+    let bytes = serde_json_canonicalizer::to_vec(value)
+        .map_err(|error| LedgerError::NotCanonicalizable(error.to_string()))?;
+    if bytes.len() > ENTRY_BYTES_MAX {
+        return Err(LedgerError::EntryTooLarge { bytes: bytes.len() });
+    }
+    match first_inexact_number(&bytes) {
+        Some(number) => Err(LedgerError::NumberInexact(number)),
+        None => Ok(bytes),
+    }
+}
+
+/// A salted commitment to free text that lives beside the log, as 64 hex digits.
+///
+/// The entry carries only this, so that the text can be redacted without breaking the tree, and the salt keeps short
+/// texts from being guessed. Both must be kept to prove the text later. The salt has a fixed length, so the
+/// concatenation is unambiguous.
+pub fn text_digest(salt: &[u8; 16], text: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(TEXT_DOMAIN).chain_update(salt).chain_update(text).finalize();
+    hex(&digest)
+}
+
+/// Finds a number outside the exact range in canonical JSON. RFC 8785 prints every number as a double, so an integer
+/// that was rounded on the way can still be seen, by its size, in the output.
+fn first_inexact_number(json: &[u8]) -> Option<String> {
+    let mut bytes = json.iter().copied().peekable();
+    let mut number = String::new();
+    let mut in_text = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_text => drop(bytes.next()),
+            b'"' => in_text = !in_text,
+            b'-' | b'0'..=b'9' if !in_text => {
+                number.clear();
+                number.push(char::from(byte));
+                while let Some(next) = bytes.next_if(|next| b"0123456789.eE+-".contains(next)) {
+                    number.push(char::from(next));
+                }
+                if !number.parse::<f64>().is_ok_and(|value| value.abs() <= EXACT_MAX) {
+                    return Some(number);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}

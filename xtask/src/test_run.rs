@@ -1,0 +1,159 @@
+//! The one way to run the tests.
+//!
+//! Nothing is printed after the runner, so that its summary closes every log. There are no retries: a test that
+//! passes at the second attempt has failed.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Result;
+
+use crate::shell;
+
+/// Crates whose tests never start the program, so that a run of theirs need not build it.
+const WITHOUT_PROGRAM: [&str; 8] = [
+    "interlock-api",
+    "interlock-core",
+    "interlock-engine",
+    "interlock-ledger",
+    "interlock-store",
+    "interlock-store-postgres",
+    "interlock-store-sqlite",
+    "xtask",
+];
+
+/// Which tests.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    /// Crates; none means all.
+    crates: Vec<String>,
+    /// Parts of test names; none means all.
+    filters: Vec<String>,
+}
+
+/// How strict to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// At a desk: stop at the first failure.
+    Default,
+    /// Continuous integration: run everything, and tell of every failure.
+    Ci,
+}
+
+impl Profile {
+    /// Strict when the environment says `CI=true`.
+    pub(crate) fn from_environment() -> Self {
+        if is_ci() { Self::Ci } else { Self::Default }
+    }
+}
+
+fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+impl Selection {
+    /// Reads `[-p CRATE]... [-- FILTER...]`; the error says what is wrong with it.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut selection = Self::default();
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "-p" | "--package" => {
+                    let name = words.next().filter(|name| !name.starts_with('-'));
+                    selection
+                        .crates
+                        .push(name.ok_or_else(|| format!("`{word}` needs a crate's name"))?.clone());
+                }
+                "--" => selection.filters = words.by_ref().cloned().collect(),
+                _ => return Err(format!("`{word}` is no option of test; filters go after `--`")),
+            }
+        }
+        Ok(selection)
+    }
+
+    /// The packages, as cargo wants them said.
+    fn packages(&self) -> Vec<&str> {
+        match self.crates.as_slice() {
+            [] => vec!["--workspace"],
+            crates => crates.iter().flat_map(|name| ["-p", name]).collect(),
+        }
+    }
+
+    /// What to build before the runner starts, if anything. With the whole workspace the tests are built along with
+    /// the program: on its own it would be built with fewer features, and its dependencies twice.
+    fn build(&self) -> Option<Vec<&str>> {
+        if self.crates.is_empty() {
+            return Some(vec!["build", "--workspace", "--tests", "--bin", "interlock"]);
+        }
+        let needs_program = self.crates.iter().any(|name| !WITHOUT_PROGRAM.contains(&name.as_str()));
+        needs_program.then(|| vec!["build", "-p", "interlock"])
+    }
+
+    fn runner(&self, profile: Profile, has_nextest: bool) -> Vec<&str> {
+        let mut words = match (has_nextest, profile) {
+            (true, Profile::Default) => vec!["nextest", "run"],
+            (true, Profile::Ci) => vec!["nextest", "run", "--profile", "ci"],
+            (false, Profile::Default) => vec!["test"],
+            (false, Profile::Ci) => vec!["test", "--no-fail-fast"],
+        };
+        words.extend(self.packages());
+        if !self.filters.is_empty() {
+            words.push("--");
+            words.extend(self.filters.iter().map(String::as_str));
+        }
+        words
+    }
+}
+
+/// Builds, runs, and passes on the runner's exit code.
+pub(crate) fn run(selection: &Selection, profile: Profile) -> Result<ExitCode> {
+    if let Some(build) = selection.build() {
+        shell::succeed(&mut shell::cargo(build))?;
+    }
+    let mut runner = shell::cargo(selection.runner(profile, has_nextest()));
+    if is_ci() {
+        runner.env("INTERLOCK_REQUIRE_ALL", "1");
+    }
+    let code = shell::status(&mut runner)?.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn has_nextest() -> bool {
+    let mut ask: Command = shell::cargo(["nextest", "--version"]);
+    ask.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    ask.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Profile, Selection};
+
+    fn parse(line: &str) -> Result<Selection, String> {
+        Selection::parse(&line.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_selection_becomes_the_runners_words() {
+        let selection = parse("-p interlock-core --package xtask -- slug words").unwrap();
+        let words = selection.runner(Profile::Ci, true).join(" ");
+        assert_eq!(words, "nextest run --profile ci -p interlock-core -p xtask -- slug words");
+        let words = parse("").unwrap().runner(Profile::Ci, false).join(" ");
+        assert_eq!(words, "test --no-fail-fast --workspace");
+    }
+
+    #[test]
+    fn the_program_is_built_for_tests_that_start_it() {
+        assert_eq!(parse("-p interlock-core -p xtask").unwrap().build(), None);
+        assert_eq!(
+            parse("-p interlock-core -p interlock-server").unwrap().build().unwrap().join(" "),
+            "build -p interlock"
+        );
+        assert!(parse("").unwrap().build().unwrap().contains(&"--workspace"));
+    }
+
+    #[test]
+    fn what_is_no_selection_is_named() {
+        assert_eq!(parse("core").unwrap_err(), "`core` is no option of test; filters go after `--`");
+        assert_eq!(parse("-p").unwrap_err(), "`-p` needs a crate's name");
+        assert_eq!(parse("-p -- x").unwrap_err(), "`-p` needs a crate's name");
+    }
+}
