@@ -255,3 +255,24 @@ fn a_check_that_cannot_start_is_said_and_not_reported_as_a_finding() {
     );
     assert_eq!(scene.types(), ["chat", "re_review_requested"]);
 }
+
+#[test]
+fn a_server_that_stays_away_is_tried_again_later() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut env = AgentEnv {
+        // The discard port: nobody answers.
+        url: "http://127.0.0.1:9".to_owned(),
+        token: String::new(),
+        agent: name("executor"),
+        thread: thread_id(),
+        deadline: Timestamp::from_millis(0),
+        worktree: PathBuf::from("/"),
+        target: None,
+        check_max: Duration::from_mins(1),
+    };
+    let mut log = Vec::new();
+    assert_eq!(runtime.block_on(super::run_executor(&env, None, &mut log)), AGAIN);
+    assert!(String::from_utf8(log).unwrap().contains("SERVER_UNREACHABLE"));
+    env.url = "no address".to_owned();
+    assert_eq!(runtime.block_on(crate::run_reviewer(&env, None, &mut Vec::new())), crate::turn::FAILED);
+}
