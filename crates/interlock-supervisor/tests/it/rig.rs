@@ -15,6 +15,9 @@ use crate::server::{Script, Server};
 use crate::shim_rig::PROGRAM;
 use crate::wait::{pids, until_async};
 
+/// What stops a supervisor, and its end.
+type Running = (watch::Sender<bool>, JoinHandle<Result<(), Problem>>);
+
 /// A server, a folder, and maybe a supervisor.
 pub(crate) struct Rig {
     /// The server.
@@ -22,7 +25,7 @@ pub(crate) struct Rig {
     /// What the supervisor is started with.
     pub(crate) config: SupervisorConfig,
     folder: tempfile::TempDir,
-    running: Option<(watch::Sender<bool>, JoinHandle<Result<(), Problem>>)>,
+    running: Option<Running>,
 }
 
 impl Rig {

@@ -115,7 +115,7 @@ impl Server {
         }
         let mut stream = BufReader::new(stream);
         let (path, key, body) = read_request(&mut stream).await?;
-        let (status, answer) = self.answer(&path, key, body)?;
+        let (status, answer) = self.answer(&path, key, &body)?;
         let text = answer.to_string();
         let head = format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -124,7 +124,7 @@ impl Server {
         stream.write_all(format!("{head}{text}").as_bytes()).await.ok()
     }
 
-    fn answer(&self, path: &str, key: String, body: Value) -> Option<(u16, Value)> {
+    fn answer(&self, path: &str, key: String, body: &Value) -> Option<(u16, Value)> {
         let mut script = self.script();
         // A server that went down meanwhile has not seen it.
         if script.is_down {

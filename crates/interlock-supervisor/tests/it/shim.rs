@@ -9,12 +9,12 @@ use crate::shim_rig::{Folder, Shim};
 use crate::wait::{is_alive, pids, until};
 
 /// Starts one child in the group, one in a session of its own, and one of those by a parent that is gone.
-const FAMILY: &str = r#"
+const FAMILY: &str = r"
     sleep 1000 & echo $! >> pids
     setsid sh -c 'echo $$ >> pids; exec sleep 1000' &
     (setsid sh -c 'echo $$ >> pids; exec sleep 1000 >/dev/null 2>&1' &)
     while [ $(wc -l < pids) -lt 3 ]; do sleep 0.01; done
-"#;
+";
 
 fn kill(pid: i32, signal: Signal) {
     kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
@@ -82,6 +82,27 @@ fn nothing_outlives_the_main_process() {
     assert_eq!(shim.next(), json!({"notice": "exited", "code": 5}));
     let family = pids(&folder.path("pids"), 3).unwrap();
     assert!(!family.iter().any(|pid| is_alive(*pid)), "{family:?}");
+}
+
+#[test]
+fn a_process_that_only_forks_and_ends_is_caught() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("hop"), "setsid sh hop & exit").unwrap();
+    let shim = Shim::start(&folder.script("for n in 1 2 3; do setsid sh hop & done; sleep 0.2; exit 0"));
+    shim.started();
+    // It ends only when nothing is left.
+    assert_eq!(shim.last(), json!({"notice": "exited", "code": 0}));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_does_not_keep_the_agent_from_its_work() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("wake.log")).unwrap();
+    let shim = Shim::start(&folder.script("echo here; echo done > done"));
+    assert_eq!(shim.next()["notice"], "unlogged");
+    shim.started();
+    assert_eq!(shim.last(), json!({"notice": "exited", "code": 0}));
+    assert!(folder.path("done").exists());
 }
 
 #[test]

@@ -73,7 +73,7 @@ async fn every_end_is_reported_as_what_it_was() {
     rig.until_reports(&["spawn_failed"]).await;
     assert!(rig.log(&wake_id).contains("`no-such-command` cannot be executed"), "{}", rig.log(&wake_id));
     rig.server.script().calls.clear();
-    rig.wake_with("executor", 4, SLEEPER, &json!({"run_ms_max": 300}));
+    rig.wake_with("executor", 4, SLEEPER, &json!({"run_ms_max": 1_500}));
     rig.until_reports(&["started", "run_time_exceeded"]).await;
     until_gone(&rig.pids("pids", 1).await).await;
     rig.stop().await.unwrap();
@@ -124,30 +124,37 @@ async fn a_claim_whose_answer_was_lost_is_released_by_a_new_life() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_lease_ends_the_process_without_a_word() {
     let mut rig = Rig::running().await;
+    rig.wake(
+        "executor",
+        1,
+        "echo $$ >> pids; until [ -e go ]; do sleep 0.01; done; echo here; exec sleep 1000",
+    );
+    let pids = rig.pids("pids", 1).await;
+    rig.until_reports(&["started"]).await;
     rig.server.script().refused.insert("report", problem(409, "CONFLICT", "LEASE_LOST"));
-    rig.wake("executor", 1, SLEEPER);
-    until_gone(&rig.pids("pids", 1).await).await;
+    std::fs::write(rig.path("go"), "").unwrap();
+    until_gone(&pids).await;
     rig.server.script().refused.clear();
     // The slot is free again, and the agent too.
     rig.wake("executor", 2, "exit 0");
-    rig.until_reports(&["started", "started", "exited 0"]).await;
+    rig.until_reports(&["started", "accepted by output", "started", "exited 0"]).await;
     rig.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leases_are_renewed_in_one_call_at_a_third_of_their_time() {
     let mut rig = Rig::running().await;
-    let short = json!({ "lease_ms": 900 });
+    let short = json!({ "lease_ms": 1_800 });
     let first = rig.wake_with("executor", 1, TALKER, &short);
     let second = rig.wake_with("reviewer", 2, TALKER, &short);
     let pids = rig.pids("pids", 2).await;
     let start = Instant::now();
     let both = |script: &crate::server::Script| {
         let renewals = script.of("renew");
-        renewals.iter().filter(|call| call.body["wakes"].as_array().unwrap().len() == 2).count() >= 4
+        renewals.iter().filter(|call| call.body["wakes"].as_array().unwrap().len() == 2).count() >= 3
     };
-    rig.until("four renewals", both).await;
-    assert!(start.elapsed().as_millis() >= 600, "{:?}", start.elapsed());
+    rig.until("three renewals", both).await;
+    assert!(start.elapsed().as_millis() >= 1_100, "{:?}", start.elapsed());
     assert!(pids.iter().all(|pid| is_alive(*pid)));
     // What an answer no longer names is ended; the other goes on.
     rig.server.script().lost.insert(first);
@@ -174,7 +181,7 @@ async fn a_process_whose_lease_cannot_be_renewed_is_ended_by_the_supervisor_itse
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_agent_lives_when_the_server_saw_its_call() {
     let mut rig = Rig::running().await;
-    let quick = json!({ "accept_timeout_ms": 200 });
+    let quick = json!({ "accept_timeout_ms": 1_000 });
     let wake_id = rig.wake_with("executor", 1, SLEEPER, &quick);
     rig.server.script().accepted.insert(wake_id);
     rig.until("the question", |script| !script.of("renew").is_empty()).await;
