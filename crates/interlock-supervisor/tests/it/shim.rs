@@ -63,6 +63,7 @@ fn a_command_that_cannot_be_started_says_why() {
         (folder.plan(&["./missing"]), "No such file", "relative path"),
         (folder.plan(&["./plain"]), "Permission denied", "chmod"),
         (folder.plan(&["./orphan"]), "No such file", "interpreter"),
+        (folder.plan(&[]), "no command", "register"),
         (folder.plan(&["/"]), "Permission denied", "directory"),
         (lost, "/no/such/directory", "directory"),
     ] {

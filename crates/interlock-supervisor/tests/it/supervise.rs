@@ -80,6 +80,19 @@ async fn every_end_is_reported_as_what_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_shim_that_does_not_work_is_a_failure_and_not_an_endless_loop() {
+    for program in ["/bin/false", "/no/such/shim"] {
+        let mut rig = Rig::idle().await;
+        rig.config.shim = vec![program.into()];
+        rig.start();
+        let wake_id = rig.wake("executor", 1, "exit 0");
+        rig.until_reports(&["spawn_failed"]).await;
+        assert!(rig.log(&wake_id).contains("the shim"), "{}", rig.log(&wake_id));
+        rig.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reports_survive_a_server_that_is_down() {
     let mut rig = Rig::running().await;
     let wake = "echo $$ >> pids; until [ -e go ]; do sleep 0.01; done; echo done; echo $$ >> done";
