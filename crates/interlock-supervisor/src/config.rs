@@ -36,9 +36,10 @@ pub struct SupervisorConfig {
     pub state_dir: PathBuf,
     /// The instance's `logs/wakes/`: what agents print.
     pub logs_dir: PathBuf,
-    /// The program and first arguments that end in [`shim_main`](crate::shim_main).
+    /// The program, as an absolute path, and first arguments that end in [`shim_main`](crate::shim_main).
     pub shim: Vec<OsString>,
-    /// The program and first arguments that end in [`exec_main`](crate::exec_main).
+    /// The program, as an absolute path, and first arguments that end in [`exec_main`](crate::exec_main): the
+    /// words after them are handed to it as they are.
     pub exec: Vec<OsString>,
     /// The supervisor's own environment, from which agents are given what their contract and launch name.
     pub environment: BTreeMap<OsString, OsString>,
@@ -49,7 +50,8 @@ pub struct SupervisorConfig {
 }
 
 impl SupervisorConfig {
-    /// A configuration with the defaults for everything that has one.
+    /// A configuration with the defaults for everything that has one; `interlock` is the path of the binary with
+    /// the subcommands `__shim` and `__exec`.
     pub fn new(client: Client, state_dir: PathBuf, logs_dir: PathBuf, interlock: PathBuf) -> Self {
         let program = interlock.into_os_string();
         Self {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -12,10 +13,13 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use crate::protocol::{Notice, Order, Plan, line};
 use crate::shim::lock;
 
+/// How long a shim that says nothing more may take to exit.
+const EXIT_MAX: Duration = Duration::from_secs(1);
+
 /// A running shim. Dropping it ends it and its agent at once: its standard input ends.
 #[derive(Debug)]
 pub(crate) struct Shim {
-    _child: Child,
+    child: Child,
     input: ChildStdin,
     notices: Lines<BufReader<ChildStdout>>,
     /// The agent's process group, once it is known.
@@ -37,13 +41,19 @@ impl Shim {
         let mut input = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         input.write_all(&line(plan)?).await?;
-        Ok(Self { _child: child, input, notices: BufReader::new(output).lines(), group: None })
+        Ok(Self { child, input, notices: BufReader::new(output).lines(), group: None })
     }
 
     /// What the shim says next; `None` = it is gone. May be dropped and called again.
     pub(crate) async fn next(&mut self) -> Option<Notice> {
         let text = self.notices.next_line().await.ok()??;
         serde_json::from_str(&text).ok()
+    }
+
+    /// Whether it ended by itself, and not by a signal; asked when it says nothing more.
+    pub(crate) async fn has_exited(&mut self) -> bool {
+        let ended = tokio::time::timeout(EXIT_MAX, self.child.wait()).await;
+        matches!(ended, Ok(Ok(status)) if status.code().is_some())
     }
 
     /// Tell the shim something. One that is gone needs no order; its end is seen in what it says.
@@ -61,7 +71,7 @@ pub(crate) async fn clear(lock: PathBuf, group: Option<i32>) {
             // Mostly it died with its shim.
             let _gone: Result<(), _> = kill_process_group(group, Signal::KILL);
         }
-        lock::clear(&lock, std::time::Duration::ZERO)
+        lock::clear(&lock, Duration::ZERO)
     });
     if !matches!(cleared.await, Ok(Ok(true))) {
         tracing::warn!("agent.not_cleared: something of it does not end");

@@ -63,8 +63,10 @@ async fn deliver_one(shared: &Shared, held: &Held, report: ReportParams) -> Resu
             Ok(_) => return Ok(()),
             Err(problem) if is_final(&problem) => return Err(problem),
             Err(problem) => {
-                tracing::debug!(wake_id = %held.wake_id, step = step(report), %problem, "report.retried");
-                stuck.get_or_insert_with(|| shared.stuck());
+                stuck.get_or_insert_with(|| {
+                    tracing::warn!(wake_id = %held.wake_id, step = step(report), %problem, "report.delayed");
+                    shared.stuck()
+                });
             }
         }
         tokio::time::sleep(pause).await;

@@ -92,14 +92,18 @@ impl Runner {
         match started {
             Ok(shim) => self.shim = Some(shim),
             Err(failure) => {
-                let text = format!("{}\nhint: {}\n", failure.detail, failure.hint);
-                let logged = Log::open(&self.log()).and_then(|mut log| log.append(text.as_bytes()));
-                self.failed(&failure);
-                if let Err(error) = logged {
-                    tracing::warn!(wake_id = %self.claimed.wake.wake_id, %error, "wake.unlogged");
-                }
+                self.log_failure(&failure);
                 self.without = Input::SpawnFailed;
             }
+        }
+    }
+
+    /// A failure that no shim writes into the wake's log.
+    fn log_failure(&self, failure: &Failure) {
+        self.failed(failure);
+        let text = format!("{}\nhint: {}\n", failure.detail, failure.hint);
+        if let Err(error) = Log::open(&self.log()).and_then(|mut log| log.append(text.as_bytes())) {
+            tracing::warn!(wake_id = %self.claimed.wake.wake_id, %error, "wake.unlogged");
         }
     }
 
@@ -186,10 +190,23 @@ impl Runner {
         let group = self.shim.as_ref().and_then(|shim| shim.group);
         tracing::warn!(wake_id = %self.claimed.wake.wake_id, ?group, "wake.shim_gone");
         crate::process::clear(self.lock(), group).await;
-        match group {
-            Some(_) => Input::Signalled { signal: rustix::process::Signal::KILL.as_raw() },
-            None => Input::NotStarted,
+        if group.is_some() {
+            return Input::Signalled { signal: rustix::process::Signal::KILL.as_raw() };
         }
+        let has_exited = match &mut self.shim {
+            Some(shim) => shim.has_exited().await,
+            None => false,
+        };
+        if !has_exited {
+            return Input::NotStarted;
+        }
+        // It would do so again and again.
+        self.log_failure(&Failure {
+            detail: "the shim ended before it started anything".into(),
+            hint: "check that the supervisor's program was not replaced by another version while it runs"
+                .into(),
+        });
+        Input::SpawnFailed
     }
 
     async fn order(&mut self, order: Order) {

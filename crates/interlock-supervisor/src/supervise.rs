@@ -35,6 +35,11 @@ const FAREWELL: Duration = Duration::from_secs(4);
 /// How long processes of a former life are given to end by their shims' hands.
 const FORMER_GRACE: Duration = Duration::from_secs(3);
 
+/// The same for those that were cut off at the end.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+/// A claim without a wake that is answered sooner than this is not followed by the next at once.
+const IDLE_MIN: Duration = Duration::from_millis(50);
+
 /// See [`crate::run`].
 pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool>) -> Result<(), Problem> {
     let _held = identity::lock(&config.state_dir)?;
@@ -66,7 +71,7 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
     };
     claimer.end().await;
     // Also of those whose last reports took too long.
-    clear_agents(&shared.config, Duration::ZERO).await;
+    clear_agents(&shared.config, LAST_GRACE).await;
     tracing::info!(supervisor = shared.name, "supervisor.stopped");
     done
 }
@@ -110,11 +115,17 @@ impl Claimer {
             self.incarnation = identity::incarnation()?;
             self.is_in_doubt = false;
         }
+        let asked = tokio::time::Instant::now();
         match self.claim().await {
             Ok(answer) => {
                 self.has_claimed = true;
                 self.pause = PAUSE;
-                self.on_claimed(answer).await;
+                let pause = if answer.halt { PAUSE_MAX } else { IDLE_MIN };
+                let is_idle = answer.wakes.is_empty();
+                self.on_claimed(answer);
+                if is_idle {
+                    tokio::time::sleep_until(asked + pause).await;
+                }
                 Ok(())
             }
             Err(problem) if is_refused(&problem) && !self.has_claimed => Err(problem),
@@ -139,7 +150,7 @@ impl Claimer {
         self.shared.config.client.call::<ClaimWakes>(&params, None).await
     }
 
-    async fn on_claimed(&mut self, answer: ClaimWakesResponse) {
+    fn on_claimed(&mut self, answer: ClaimWakesResponse) {
         self.shared.set_halted(answer.halt);
         if answer.wakes.is_empty() {
             tracing::debug!("tick.idle");
@@ -148,9 +159,6 @@ impl Claimer {
         }
         for claimed in answer.wakes {
             self.start(claimed);
-        }
-        if answer.halt {
-            tokio::time::sleep(PAUSE_MAX).await;
         }
     }
 

@@ -54,7 +54,10 @@ fn become_command(mut args: impl Iterator<Item = OsString>) -> Failure {
             _ => return misuse(),
         }
     }
-    let (Some(parent), Some(program)) = (parent, args.next()) else { return misuse() };
+    let Some(parent) = parent else { return misuse() };
+    let Some(program) = args.next() else {
+        return Failure { detail: "the agent has no command".into(), hint: "register it with one".into() };
+    };
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
         return Failure {
             detail: format!("the process cannot be tied to its shim: {error}"),

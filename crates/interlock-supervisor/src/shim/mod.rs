@@ -12,12 +12,14 @@ mod start;
 mod watch;
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use crate::protocol::{Failure, Notice, Order, Plan, line};
 use lock::{LOCK_GRACE, LOCK_PAUSE, Taken};
 use log::Log;
+use redact::Redactor;
 
 /// The exit code of a shim that was started by something else than a supervisor.
 const MISUSED: u8 = 2;
@@ -96,6 +98,11 @@ fn attempt(plan: &Plan, sender: &Sender<Event>, events: &Receiver<Event>) -> Not
     }
 }
 
+/// What takes this plan's secrets out.
+fn redactor(plan: &Plan) -> Redactor {
+    Redactor::new(plan.secrets.iter().map(|secret| secret.clone().into_vec()))
+}
+
 fn open_log(plan: &Plan) -> Option<Log> {
     let heading = format!(
         "--- {} {} attempt {} in {}: {}",
@@ -105,6 +112,12 @@ fn open_log(plan: &Plan) -> Option<Log> {
         plan.directory.as_deref().unwrap_or("."),
         plan.command.join(" ")
     );
+    // A command line may name a value of the environment.
+    let mut sure = Vec::new();
+    let mut redactor = redactor(plan);
+    redactor.push(heading.as_bytes(), &mut sure);
+    redactor.finish(&mut sure);
+    let heading = String::from_utf8_lossy(&sure);
     let opened = Log::open(Path::new(&plan.log)).and_then(|mut log| log.begin(&heading).map(|()| log));
     opened.map_err(|error| tell(&Notice::Unlogged { detail: error.to_string() })).ok()
 }

@@ -20,14 +20,31 @@ fn parent(pid: Pid) -> Option<Pid> {
     Pid::from_raw(after.split_ascii_whitespace().nth(1)?.parse().ok()?)
 }
 
-/// Send SIGKILL to everything that this process has started, at any depth.
-pub(crate) fn kill_descendants() {
+/// Send SIGKILL to everything that this process has started, at any depth; whether something was found.
+pub(crate) fn kill_descendants() -> bool {
     let me = rustix::process::getpid();
-    let parents: HashMap<Pid, Pid> = pids().filter_map(|pid| Some((pid, parent(pid)?))).collect();
-    for pid in parents.keys().filter(|pid| descends(**pid, me, &parents)) {
-        // It may have ended by itself meanwhile.
-        let _gone: Result<(), _> = kill_process(*pid, Signal::KILL);
+    let mut parents: HashMap<Pid, Pid> = HashMap::new();
+    let mut is_found = false;
+    for pid in pids() {
+        let Some(parent) = parent(pid) else { continue };
+        if parent == me {
+            // At once: one that only forks and ends would be gone after a look at all the others.
+            kill(pid);
+            is_found = true;
+        } else {
+            parents.insert(pid, parent);
+        }
     }
+    for pid in parents.keys().filter(|pid| descends(**pid, me, &parents)) {
+        kill(*pid);
+        is_found = true;
+    }
+    is_found
+}
+
+fn kill(pid: Pid) {
+    // It may have ended by itself meanwhile.
+    let _gone: Result<(), _> = kill_process(pid, Signal::KILL);
 }
 
 fn descends(pid: Pid, from: Pid, parents: &HashMap<Pid, Pid>) -> bool {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Sender;
@@ -49,7 +48,7 @@ pub(super) fn start(
     drop(command);
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let main = pid.ok_or_else(|| fault(io::ErrorKind::Other.into()))?;
-    let redactor = Redactor::new(plan.secrets.iter().map(|secret| secret.clone().into_vec()));
+    let redactor = super::redactor(plan);
     let (for_status, for_output, for_ends) = (events.clone(), events.clone(), events.clone());
     std::thread::spawn(move || {
         // Nothing to read and the end: execution closed the pipe.

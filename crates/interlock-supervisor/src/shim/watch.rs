@@ -12,6 +12,8 @@ use crate::protocol::{Failure, Notice, Order, Plan};
 const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 /// The longest pause between two sweeps: what cannot be killed is waited for quietly.
 const SWEEP_PAUSE_MAX: Duration = Duration::from_millis(500);
+/// Looks at all processes in one sweep.
+const SWEEP_PASSES: u32 = 10;
 /// How long the last output may take to be read once no process is left.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long the loop waits when it waits for nothing in particular.
@@ -151,7 +153,11 @@ impl Watch {
         }
         self.stage = Stage::Sweeping;
         self.signal_group(Signal::KILL);
-        processes::kill_descendants();
+        // Again at once while there is somebody: what forks as fast as it is killed must be outrun.
+        let mut passes = 0;
+        while processes::kill_descendants() && passes < SWEEP_PASSES {
+            passes += 1;
+        }
         self.due = Some(Instant::now() + self.pause);
         self.pause = (self.pause * 2).min(SWEEP_PAUSE_MAX);
     }
