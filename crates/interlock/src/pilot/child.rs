@@ -6,7 +6,7 @@ use std::time::Duration;
 use interlock_api::Problem;
 use interlock_core::Reason;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Command;
+use tokio::process::{ChildStdin, Command};
 use tokio::sync::Mutex;
 
 use super::stage::Stage;
@@ -19,6 +19,8 @@ const STOP: Duration = Duration::from_secs(20);
 /// A running server. Ends with us, whatever becomes of us: it listens to a pipe that closes.
 pub(crate) struct Child {
     process: Mutex<tokio::process::Child>,
+    /// Held apart from the process: waiting for that would close it.
+    leash: Mutex<Option<ChildStdin>>,
     /// Its address.
     pub(crate) url: String,
 }
@@ -42,6 +44,7 @@ impl Child {
             .spawn()
             .map_err(|error| failed(format!("the server cannot be started: {error}")))?;
         let stdout = process.stdout.take().ok_or_else(|| failed("the server has no output".into()))?;
+        let leash = Mutex::new(process.stdin.take());
         let mut line = String::new();
         let read = tokio::time::timeout(START, BufReader::new(stdout).read_line(&mut line)).await;
         match read {
@@ -51,7 +54,7 @@ impl Child {
         }
         let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         match said.get("url").and_then(serde_json::Value::as_str) {
-            Some(url) => Ok(Self { process: Mutex::new(process), url: url.to_owned() }),
+            Some(url) => Ok(Self { process: Mutex::new(process), leash, url: url.to_owned() }),
             None => Err(serde_json::from_value(said)
                 .unwrap_or_else(|_| failed("the server ended before it was ready".into()))),
         }
@@ -67,8 +70,8 @@ impl Child {
     /// # Errors
     /// `SERVER_RUNNING` when it does not end.
     pub(crate) async fn stop(&self) -> Result<(), Problem> {
+        drop(self.leash.lock().await.take());
         let mut process = self.process.lock().await;
-        drop(process.stdin.take());
         match tokio::time::timeout(STOP, process.wait()).await {
             Ok(_) => Ok(()),
             Err(_) => {

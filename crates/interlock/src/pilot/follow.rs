@@ -7,7 +7,7 @@ use interlock_api::operations as op;
 use interlock_api::v1::thread::{
     GetThreadParams, ReadTimelineParams, TimelineItem, UpdateThreadStatusParams,
 };
-use interlock_api::v1::wake::ListWakesParams;
+use interlock_api::v1::wake::{ListWakesParams, WakeView};
 use interlock_core::Reason;
 use interlock_core::thread::Status;
 use interlock_core::wake::WakeState;
@@ -102,7 +102,12 @@ async fn live(cast: &Cast) -> Result<usize, Problem> {
     let request =
         ListWakesParams { thread_id: Some(cast.thread_id), limit: 200, ..ListWakesParams::default() };
     let answer = cast.read::<op::ListWakes>(&request).await?;
-    Ok(answer.wakes.iter().filter(|wake| wake.state != WakeState::Finished && !wake.held).count())
+    let is_live = |wake: &&WakeView| match wake.state {
+        WakeState::Running => true,
+        WakeState::Pending => !wake.held,
+        WakeState::Finished => false,
+    };
+    Ok(answer.wakes.iter().filter(is_live).count())
 }
 
 async fn block(cast: &Cast, reason: Reason, text: &str) -> Result<(), Problem> {

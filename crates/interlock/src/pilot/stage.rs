@@ -21,7 +21,6 @@ pub(crate) struct Stage {
     repository: PathBuf,
     is_sample: bool,
     is_kept: bool,
-    pub(crate) seed: Option<u64>,
     /// The branch the work is done on; none when nothing is mended.
     pub(crate) branch: Option<String>,
     /// The commit it starts from.
@@ -61,13 +60,11 @@ impl Stage {
         show: &Show,
     ) -> Result<Self, Problem> {
         let is_sample = given.is_none();
-        let mut seed = None;
         let repository = if let Some(repository) = given {
             repository
         } else {
             let chosen =
                 params.seed.map_or_else(|| random::<4>().map(|b| u64::from(u32::from_be_bytes(b))), Ok)?;
-            seed = Some(chosen);
             let dir = root.join("sample");
             let made = sample::generate(&dir, chosen).map_err(|error| work(&error))?;
             show.sample(&made, chosen);
@@ -85,7 +82,6 @@ impl Stage {
             repository,
             is_sample,
             is_kept: params.keep,
-            seed,
             base,
             instance,
         };
@@ -104,11 +100,6 @@ impl Stage {
     /// The repository.
     pub(crate) fn repository(&self) -> &Path {
         &self.repository
-    }
-
-    /// Whether the repository was made for this run.
-    pub(crate) const fn is_sample(&self) -> bool {
-        self.is_sample
     }
 
     /// The repository as the outcome shows it.
