@@ -72,13 +72,11 @@ impl Child {
     pub(crate) async fn stop(&self) -> Result<(), Problem> {
         drop(self.leash.lock().await.take());
         let mut process = self.process.lock().await;
-        match tokio::time::timeout(STOP, process.wait()).await {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                let killed = process.kill().await;
-                let detail = format!("the server did not end in 20 s and was killed ({killed:?})");
-                Err(Problem::new(Reason::ServerRunning, &detail, ""))
-            }
+        if tokio::time::timeout(STOP, process.wait()).await.is_ok() {
+            return Ok(());
         }
+        let killed = process.kill().await;
+        let detail = format!("the server did not end in 20 s and was killed ({killed:?})");
+        Err(Problem::new(Reason::ServerRunning, &detail, ""))
     }
 }

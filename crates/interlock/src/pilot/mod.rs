@@ -57,11 +57,11 @@ async fn play(cx: &Context, params: &Params, show: &Show, outcome: &mut Outcome)
     let child = Child::start(&stage).await?;
     let result = perform(cx, params, show, outcome, &stage, &child).await;
     if let Err(problem) = child.stop().await {
-        show.note(&format!("the server did not stop by itself: {problem}"));
+        Show::note(&format!("the server did not stop by itself: {problem}"));
     }
     outcome.repo = stage.repo();
     outcome.changes = stage.changes();
-    stage.clear(show, result.is_err());
+    stage.clear(result.is_err());
     result
 }
 

@@ -48,7 +48,7 @@ impl Show {
     }
 
     /// Say something beside the story.
-    pub(crate) fn note(&self, text: &str) {
+    pub(crate) fn note(text: &str) {
         Output::note(&format!("note: {text}"));
     }
 

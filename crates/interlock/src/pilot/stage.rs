@@ -41,13 +41,13 @@ impl Stage {
     pub(crate) fn prepare(params: &Params, show: &Show) -> Result<Self, Problem> {
         params.check()?;
         // Looked at before anything is written.
-        let given = params.repo.as_deref().map(|path| open_repository(path, show)).transpose()?;
+        let given = params.repo.as_deref().map(|path| open_repository(path)).transpose()?;
         let id = run_id()?;
         let root = std::env::temp_dir().join(format!("interlock-pilot-{id}"));
         make_private_folder(&root)?;
         let made = Self::fill(params, given, &root, &id, show);
         if made.is_err() {
-            remove(&root, show);
+            remove(&root);
         }
         made
     }
@@ -122,9 +122,9 @@ impl Stage {
 
     /// Remove what is throw-away: work trees and instance; of the user's repository only the work trees' entries.
     /// The sample stays, it is the result; the instance of a run that failed stays too, for a look at its logs.
-    pub(crate) fn clear(&self, show: &Show, failed: bool) {
+    pub(crate) fn clear(&self, failed: bool) {
         if self.is_kept || failed {
-            show.note(&format!("kept: {}", self.root.display()));
+            Show::note(&format!("kept: {}", self.root.display()));
             return;
         }
         for worktree in [&self.executor, &self.reviewer] {
@@ -132,13 +132,13 @@ impl Stage {
                 && let Err(problem) = text(worktree)
                     .and_then(|path| git(&self.repository, &["worktree", "remove", "--force", path]))
             {
-                show.note(&format!("a work tree was not removed: {problem}"));
+                Show::note(&format!("a work tree was not removed: {problem}"));
             }
         }
         if self.is_sample {
-            remove(&self.root.join("instance"), show);
+            remove(&self.root.join("instance"));
         } else {
-            remove(&self.root, show);
+            remove(&self.root);
         }
     }
 }
@@ -159,7 +159,7 @@ impl Drop for Stage {
 }
 
 /// Find the repository and say what of it is left alone.
-fn open_repository(path: &Path, show: &Show) -> Result<PathBuf, Problem> {
+fn open_repository(path: &Path) -> Result<PathBuf, Problem> {
     let wrong = |detail: String| {
         Problem::new(Reason::NotARepository, &detail, "").hint("name a folder with a git repository")
     };
@@ -178,7 +178,7 @@ fn open_repository(path: &Path, show: &Show) -> Result<PathBuf, Problem> {
     let status = git(&top, &["status", "--porcelain"])?;
     let changed = status.lines().count();
     if changed > 0 {
-        show.note(&format!("{changed} uncommitted changes are left alone; the agents work from HEAD"));
+        Show::note(&format!("{changed} uncommitted changes are left alone; the agents work from HEAD"));
     }
     Ok(top)
 }
@@ -197,8 +197,8 @@ fn work(error: &dyn std::fmt::Display) -> Problem {
     Problem::new(Reason::CheckNotRunnable, &format!("the sample could not be made: {error}"), "")
 }
 
-fn remove(folder: &Path, show: &Show) {
+fn remove(folder: &Path) {
     if let Err(error) = std::fs::remove_dir_all(folder) {
-        show.note(&format!("{} was not removed: {error}", folder.display()));
+        Show::note(&format!("{} was not removed: {error}", folder.display()));
     }
 }
