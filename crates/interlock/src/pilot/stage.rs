@@ -41,7 +41,7 @@ impl Stage {
     pub(crate) fn prepare(params: &Params, show: &Show) -> Result<Self, Problem> {
         params.check()?;
         // Looked at before anything is written.
-        let given = params.repo.as_deref().map(|path| open_repository(path)).transpose()?;
+        let given = params.repo.as_deref().map(open_repository).transpose()?;
         let id = run_id()?;
         let root = std::env::temp_dir().join(format!("interlock-pilot-{id}"));
         make_private_folder(&root)?;
