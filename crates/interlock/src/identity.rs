@@ -3,6 +3,7 @@
 use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
+use interlock_core::id::WorkspaceId;
 
 use crate::environment::Environment;
 use crate::instance::Instance;
@@ -78,12 +79,12 @@ pub(crate) fn issue_token(
     Ok(format!("unsigned.{workspace_id}.{name}.{role}.{ttl_ms}"))
 }
 
-/// Make the keys of a new instance in its `keys/` folder.
+/// Make the keys of a new instance, for tokens and for the ledger of this workspace, in its `keys/` folder.
 ///
 /// # Errors
 /// A problem when they cannot be written.
 #[expect(clippy::unnecessary_wraps, reason = "the shape of what makes keys")]
-pub(crate) fn create_keys(_keys: &std::path::Path) -> Result<(), Problem> {
+pub(crate) fn create_keys(_keys: &std::path::Path, _workspace_id: WorkspaceId) -> Result<(), Problem> {
     Ok(())
 }
 

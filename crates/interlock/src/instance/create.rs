@@ -64,7 +64,7 @@ fn fill(folder: &Path, workspace_id: WorkspaceId) -> Result<(), Problem> {
         let inner = folder.join(name);
         DirBuilder::new().mode(0o700).create(&inner).map_err(|error| path::unwritable(&inner, &error))?;
     }
-    identity::create_keys(&folder.join("keys"))?;
+    identity::create_keys(&folder.join("keys"), workspace_id)?;
     write(&folder.join(CONFIG), &Config::template(workspace_id))
 }
 
