@@ -1,6 +1,6 @@
 //! What a row of the operation table is.
 
-use interlock_core::actor::Permission;
+use interlock_core::actor::{Guarded, Permission};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -63,10 +63,10 @@ pub struct Operation {
     pub summary: &'static str,
     /// What it answers with.
     pub media: Media,
-    /// The JSON Schema of its parameters.
-    pub request: fn() -> schemars::Schema,
+    /// The JSON Schema of its parameters, written out.
+    pub request: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// The JSON Schema of its answer.
-    pub response: fn() -> schemars::Schema,
+    pub response: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
 }
 
 impl Operation {
@@ -77,7 +77,7 @@ impl Operation {
 }
 
 /// An operation as a type: what ties a handler, a permit and a client call to their row.
-pub trait Op: Send + Sync + 'static {
+pub trait Op: Guarded {
     /// Its row.
     const ROW: Operation;
     /// Its parameters: path, query and body in one object.

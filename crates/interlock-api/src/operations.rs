@@ -1,6 +1,6 @@
 //! The one operation table. A row without handler, schema, permission or page fails a test.
 
-use interlock_core::actor::Permission;
+use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{agent, ledger, message, thread, wake, workspace};
@@ -28,11 +28,16 @@ macro_rules! operations {
                     since: "1.0",
                     summary: concat!($($summary),+),
                     media: Media::$media,
-                    request: || schemars::schema_for!($params),
-                    response: || schemars::schema_for!($response),
+                    request: |generator| <$params as schemars::JsonSchema>::json_schema(generator),
+                    response: |generator| generator.subschema_for::<$response>(),
                 };
                 type Params = $params;
                 type Response = $response;
+            }
+
+            impl Guarded for $name {
+                const OPERATION: &'static str = $id;
+                const PERMISSION: Permission = Permission::$permission;
             }
         )*
 
@@ -46,7 +51,7 @@ operations! {
     CreateThread = "create_thread" Post "/v1/threads"
         tool Some("create_thread"), permission ThreadCreate, mutates true, media Json,
         thread::CreateThreadParams => thread::ThreadView;
-    /// List the threads you may see, newest change first.
+    /// List the threads you may see, newest first.
     ListThreads = "list_threads" Get "/v1/threads"
         tool Some("list_threads"), permission ThreadRead, mutates false, media Json,
         thread::ListThreadsParams => thread::ListThreadsResponse;

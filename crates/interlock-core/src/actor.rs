@@ -170,6 +170,14 @@ impl Role {
     }
 }
 
+/// An operation as far as authorization is concerned: ties a permit to what it permits.
+pub trait Guarded: Send + Sync + 'static {
+    /// The operation's id.
+    const OPERATION: &'static str;
+    /// What the caller's role must have.
+    const PERMISSION: Permission;
+}
+
 /// Who acts: taken from a verified token, never from a request's body.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Actor {

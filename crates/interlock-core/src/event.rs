@@ -25,6 +25,9 @@ pub struct Joined {
 #[serde(tag = "kind")]
 #[expect(missing_docs, reason = "the fields are the rows' fields, documented there")]
 pub enum Event {
+    /// An operator's action was refused; nothing else changed.
+    #[serde(rename = "operator.action_refused/1")]
+    ActionRefused { operation: String, reason: Reason },
     /// An agent was made known.
     #[serde(rename = "agent.registered/1")]
     AgentRegistered {
@@ -69,7 +72,14 @@ pub enum Event {
     CursorMoved { thread_id: ThreadId, agent: AgentName, seq: u64 },
     /// A thread's status changed.
     #[serde(rename = "thread.status_changed/1")]
-    StatusChanged { thread_id: ThreadId, from: Status, to: Status, reason: Reason, owner: Option<AgentName> },
+    StatusChanged {
+        thread_id: ThreadId,
+        from: Status,
+        to: Status,
+        reason: Reason,
+        owner: Option<AgentName>,
+        by: AgentName,
+    },
     /// An agent is to be woken.
     #[serde(rename = "wake.requested/1")]
     WakeRequested {
@@ -133,7 +143,7 @@ impl Event {
     /// The thread it belongs to, where it belongs to one.
     pub const fn thread_id(&self) -> Option<ThreadId> {
         match self {
-            Self::AgentRegistered { .. } => None,
+            Self::ActionRefused { .. } | Self::AgentRegistered { .. } => None,
             Self::ThreadCreated { thread_id, .. }
             | Self::ParticipantAdded { thread_id, .. }
             | Self::MessagePosted { thread_id, .. }

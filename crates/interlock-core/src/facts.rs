@@ -86,8 +86,8 @@ pub enum RowChange {
     Thread(Thread),
     /// Note that an agent takes part in a thread.
     Member(AgentName, ThreadId),
-    /// Append a message that was written by the entry at this index.
-    Message(Message, u64),
+    /// Append a message, with where it stands in the ledger.
+    Message(Message, Position),
     /// Insert or replace a wake.
     Wake(Wake),
     /// Insert or replace a finding.

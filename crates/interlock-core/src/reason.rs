@@ -196,6 +196,7 @@ reasons! {
     MessageNotFound => "MESSAGE_NOT_FOUND", NotFound, "there is no such message in the thread";
     RouteNotFound => "ROUTE_NOT_FOUND", NotFound, "there is no such route";
     LogNotFound => "LOG_NOT_FOUND", NotFound, "the wake has no log here";
+    LedgerEmpty => "LEDGER_EMPTY", NotFound, "the ledger has no entry yet";
     AgentExists => "AGENT_EXISTS", Conflict, "an agent of this name exists already";
     ParticipantMissing => "PARTICIPANT_MISSING", Conflict, "an addressee is no participant of the thread";
     ThreadWrongStatus => "THREAD_WRONG_STATUS", Conflict, "the thread's status does not allow it";

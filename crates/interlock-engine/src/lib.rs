@@ -1,1 +1,32 @@
-//! interlock-engine
+//! The shell around the rules: authenticate, authorize, batch, load, decide, commit, notify.
+//!
+//! Every mutation of every surface goes through [`Engine::execute`], and nothing else calls the store's
+//! write verb. Deliberately absent: HTTP, SQL, rules.
+
+mod auth;
+mod batch;
+mod committer;
+mod engine;
+mod entropy;
+mod envelope;
+mod export;
+mod issuer;
+mod notify;
+mod wakes;
+
+/// What reads of the store are asked and answered with.
+pub mod read {
+    pub use interlock_store::{
+        Counts, EntryRow, InboxRow, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow,
+        WakeFilter,
+    };
+}
+
+pub use auth::{Permit, authorize};
+pub use committer::Outcome;
+pub use engine::{Caller, Engine, EngineConfig, Request};
+pub use entropy::{random_bytes, random_session, random_token};
+pub use export::{ExportFailure, Signed};
+pub use issuer::{Claims, Issuer};
+pub use notify::{Note, Watch};
+pub use wakes::{ClaimWait, Claimed};

@@ -1,1 +1,19 @@
-//! interlock-store-sqlite
+//! The SQLite store: one file, one writer thread with group commit, reader threads with their own connections.
+//!
+//! `synchronous=FULL` in WAL mode: an acknowledged batch has been synced. Deliberately absent: rules; the
+//! rows are what core's `evolve` made them.
+
+mod apply;
+mod error;
+mod load;
+mod lock;
+mod open;
+mod query;
+mod reader;
+mod store;
+mod timeline;
+mod writer;
+
+pub use lock::{Holder, InstanceLock};
+pub use open::Options;
+pub use store::SqliteStore;

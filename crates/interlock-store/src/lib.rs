@@ -1,1 +1,127 @@
-//! interlock-store
+//! What Interlock asks of storage: one write verb and plain reads; two databases answer alike.
+//!
+//! Storage carries no rules. A batch loads the rows that commands declare, hands them to the work, and
+//! writes exactly the rows that come back, with the ledger entries they follow from, in one transaction.
+//! Deliberately absent: SQL, decisions, retries.
+//!
+//! To add a row kind: a variant of `RowChange` and a `Key` in core, a table in each store's migrations, an
+//! arm in each store's `apply` and `load`, a case in the conformance suite.
+
+mod error;
+mod query;
+mod work;
+
+pub use error::StoreError;
+pub use query::{
+    Counts, EntryRow, InboxRow, LedgerHead, Page, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+};
+pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
+
+use async_trait::async_trait;
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Agent;
+use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::thread::{Finding, Thread};
+use interlock_core::wake::Wake;
+use interlock_ledger::TileAt;
+
+/// A workspace as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its id.
+    pub workspace_id: WorkspaceId,
+    /// The origin line of its ledger's checkpoints.
+    pub origin: String,
+}
+
+/// The store: what both databases implement.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Make a workspace; the same one again is no change.
+    async fn create_workspace(&self, workspace: Workspace) -> Result<(), StoreError>;
+
+    /// A workspace by id.
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
+
+    /// Load, decide and write in one short transaction. The work comes back with its replies inside; they may be
+    /// given to callers only when the result is `Ok`.
+    async fn batch(
+        &self,
+        ws: WorkspaceId,
+        work: Box<dyn BatchWork>,
+    ) -> (Box<dyn BatchWork>, Result<Committed, StoreError>);
+
+    /// A real query: whether the store can be read and written now.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// One thread.
+    async fn thread(&self, ws: WorkspaceId, id: ThreadId) -> Result<Option<Thread>, StoreError>;
+
+    /// Threads, newest first.
+    async fn threads(
+        &self,
+        ws: WorkspaceId,
+        filter: ThreadFilter,
+        page: Page<ThreadId>,
+    ) -> Result<Vec<Thread>, StoreError>;
+
+    /// The findings of a thread, in the order of their reports.
+    async fn findings(&self, ws: WorkspaceId, thread: ThreadId) -> Result<Vec<Finding>, StoreError>;
+
+    /// Messages of a thread after a `seq`, in order.
+    async fn messages(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, StoreError>;
+
+    /// What happened in a thread after a position, messages included, in the ledger's order.
+    async fn timeline(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        after: Option<(u64, u32)>,
+        limit: u32,
+    ) -> Result<Vec<TimelineRow>, StoreError>;
+
+    /// The threads an agent takes part in whose last message is beyond its cursor, newest first, at most 200.
+    async fn inbox(&self, ws: WorkspaceId, agent: AgentName) -> Result<Vec<InboxRow>, StoreError>;
+
+    /// One agent.
+    async fn agent(&self, ws: WorkspaceId, name: AgentName) -> Result<Option<Agent>, StoreError>;
+
+    /// Agents by name.
+    async fn agents(&self, ws: WorkspaceId, page: Page<AgentName>) -> Result<Vec<Agent>, StoreError>;
+
+    /// One wake.
+    async fn wake(&self, ws: WorkspaceId, id: WakeId) -> Result<Option<Wake>, StoreError>;
+
+    /// Wakes, newest first.
+    async fn wakes(
+        &self,
+        ws: WorkspaceId,
+        filter: WakeFilter,
+        page: Page<WakeId>,
+    ) -> Result<Vec<Wake>, StoreError>;
+
+    /// When the next pending wake that nobody holds back falls due.
+    async fn next_due(&self, ws: WorkspaceId) -> Result<Option<interlock_core::Timestamp>, StoreError>;
+
+    /// Threads by status and wakes by state.
+    async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError>;
+
+    /// The ledger's size and newest checkpoint.
+    async fn ledger_head(&self, ws: WorkspaceId) -> Result<LedgerHead, StoreError>;
+
+    /// Ledger entries from an index on.
+    async fn entries(&self, ws: WorkspaceId, first: u64, limit: u32) -> Result<Vec<EntryRow>, StoreError>;
+
+    /// One tile of the ledger, cut to the wanted width; `None` when it is not there.
+    async fn tile(&self, ws: WorkspaceId, at: TileAt) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Every projected row as text lines in a fixed order: two stores that were given the same commands give
+    /// the same dump. For tests and `doctor`.
+    async fn dump(&self, ws: WorkspaceId) -> Result<Vec<String>, StoreError>;
+}

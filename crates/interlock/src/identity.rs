@@ -2,9 +2,9 @@
 
 use interlock_api::Problem;
 use interlock_core::Reason;
-use interlock_core::actor::{AgentName, Role};
-use interlock_core::id::WorkspaceId;
+use interlock_core::actor::{Actor, AgentName, Role};
 
+use crate::context::Context;
 use crate::environment::Environment;
 use crate::instance::Instance;
 
@@ -68,7 +68,6 @@ const LOCAL_TOKEN_MS: u64 = 15 * 60_000;
 ///
 /// # Errors
 /// A problem when the instance's keys cannot be used.
-#[expect(clippy::unnecessary_wraps, reason = "the shape of what uses keys")]
 pub(crate) fn issue_token(
     instance: &Instance,
     name: &AgentName,
@@ -76,16 +75,9 @@ pub(crate) fn issue_token(
     ttl_ms: u64,
 ) -> Result<String, Problem> {
     let workspace_id = instance.config.workspace_id;
-    Ok(format!("unsigned.{workspace_id}.{name}.{role}.{ttl_ms}"))
-}
-
-/// Make the keys of a new instance, for tokens and for the ledger of this workspace, in its `keys/` folder.
-///
-/// # Errors
-/// A problem when they cannot be written.
-#[expect(clippy::unnecessary_wraps, reason = "the shape of what makes keys")]
-pub(crate) fn create_keys(_keys: &std::path::Path, _workspace_id: WorkspaceId) -> Result<(), Problem> {
-    Ok(())
+    let actor = Actor { name: name.clone(), role, workspace_id, session_id: None, wake_id: None };
+    let ttl_ms = i64::try_from(ttl_ms).unwrap_or(i64::MAX);
+    instance.issuer()?.mint(&actor, Context::now(), ttl_ms).map_err(|refusal| Problem::of(&refusal, ""))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod identity;
 mod instance;
 mod output;
 mod panic;
+mod random;
 mod render;
 mod usage;
 

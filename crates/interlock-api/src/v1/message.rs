@@ -183,6 +183,6 @@ pub struct InboxItem {
 /// Answer of `inbox`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InboxResponse {
-    /// The threads, newest change first; at most 200.
+    /// The threads, newest first; at most 200.
     pub threads: Vec<InboxItem>,
 }

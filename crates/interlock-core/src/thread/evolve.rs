@@ -30,7 +30,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             }
             member.cursor = *seq;
         }
-        Event::StatusChanged { thread_id, from, to, reason, owner } => {
+        Event::StatusChanged { thread_id, from, to, reason, owner, .. } => {
             let thread = facts.thread_mut(*thread_id)?;
             if thread.status != *from {
                 return Err(Corrupt(format!("{thread_id} is {} and not {from}", thread.status)));
@@ -92,7 +92,7 @@ fn posted(
     thread.updated_at = position.at.at;
     finding(facts, thread_id, head, print)?;
     let message = Message { thread_id, head: head.clone(), text: text.clone() };
-    facts.append(RowChange::Message(message, position.index));
+    facts.append(RowChange::Message(message, *position));
     Ok(())
 }
 

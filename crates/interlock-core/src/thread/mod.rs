@@ -15,6 +15,7 @@ pub use model::{
     Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageText, Status, Thread,
     ThreadKind, ThreadRole, event_type,
 };
+pub use post::is_for;
 pub(crate) use post::{post, post_keys};
 pub(crate) use status::{StatusChange, change_status, status_events};
 

@@ -90,12 +90,16 @@ pub(crate) fn addressees<'t>(
     thread: &'t Thread,
     message: &MessageHead,
 ) -> impl Iterator<Item = (&'t AgentName, &'t Member)> {
-    thread.members.iter().filter(move |(name, member)| {
-        let by_name = message.to.contains(name);
-        let by_role = message.to_role.is_some_and(|role| role == member.role);
-        let is_broadcast = message.to.is_empty() && message.to_role.is_none();
-        **name != message.from && (by_name || by_role || is_broadcast)
-    })
+    thread.members.iter().filter(|(name, _)| is_for(thread, message, name))
+}
+
+/// Whether a message is for this participant (S002-91).
+pub fn is_for(thread: &Thread, message: &MessageHead, name: &AgentName) -> bool {
+    let by_name = message.to.contains(name);
+    let by_role =
+        message.to_role.is_some_and(|role| thread.members.get(name).is_some_and(|m| m.role == role));
+    let is_broadcast = message.to.is_empty() && message.to_role.is_none();
+    *name != message.from && (by_name || by_role || is_broadcast)
 }
 
 fn check_shape(command: &PostMessage) -> Result<EventFacts, Refusal> {

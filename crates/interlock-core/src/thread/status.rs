@@ -113,6 +113,7 @@ pub(crate) fn status_events(
         to: change.to,
         reason: change.reason,
         owner: change.owner.clone(),
+        by: env.actor.name.clone(),
     });
     let (message, text) = announcement(env, change, seq, now);
     events.push(Event::MessagePosted { thread_id, message, finding_print: None, text });

@@ -2,6 +2,7 @@
 
 mod config;
 mod create;
+mod keys;
 mod path;
 mod run;
 #[cfg(test)]
@@ -95,11 +96,6 @@ impl Instance {
     /// `keys/`, where nobody else may look.
     pub(crate) fn keys(&self) -> PathBuf {
         self.folder.join("keys")
-    }
-
-    /// The key that verifies this instance's ledger.
-    pub(crate) fn ledger_vkey(&self) -> PathBuf {
-        self.keys().join("ledger.vkey")
     }
 
     /// The database.

@@ -201,3 +201,15 @@ fn a_full_standard_output_is_told() {
     let output = world.command(&["--help"]).stdout(full).output().unwrap();
     crate::world::Ran::of(&output).failed(2, "PATH_UNWRITABLE");
 }
+
+#[test]
+fn tokens_are_issued_for_a_name_and_a_role() {
+    let world = World::with_instance();
+    let words = ["token", "issue", "--name", "ci", "--role", "auditor", "--ttl", "15m"];
+    let token = world.run(&words).ok().out;
+    assert!(token.starts_with("ilk_") && token.ends_with('\n') && token.lines().count() == 1, "{token}");
+    let json = world.run(&[&words[..], &["--json"]].concat()).ok().only_json();
+    assert_eq!((&json["name"], &json["role"]), (&json!("ci"), &json!("auditor")));
+    std::fs::remove_file(world.path(".interlock/keys/issuer.pem")).unwrap();
+    world.run(&words).failed(2, "INSTANCE_INVALID");
+}

@@ -20,15 +20,9 @@ fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn healthy() -> World {
-    let world = World::with_instance();
-    chmod(&world.write(".interlock/keys/a.pem", "secret"), 0o600);
-    world
-}
-
 #[test]
 fn a_new_instance_is_fine_but_for_its_server() {
-    let report = healthy().run(&["doctor", "--json"]).ok().only_json();
+    let report = World::with_instance().run(&["doctor", "--json"]).ok().only_json();
     for name in ["instance", "config", "keys", "lock", "disk", "clock"] {
         assert_eq!(verdict(&report, name), "ok", "{name}");
     }
@@ -40,8 +34,8 @@ fn a_new_instance_is_fine_but_for_its_server() {
 
 #[test]
 fn keys_that_others_can_read_are_a_failure() {
-    let world = healthy();
-    chmod(&world.path(".interlock/keys/a.pem"), 0o640);
+    let world = World::with_instance();
+    chmod(&world.path(".interlock/keys/issuer.pem"), 0o640);
     let ran = world.run(&["doctor", "--json"]);
     assert_eq!((ran.code, verdict(&ran.only_json(), "keys").as_str()), (1, "fail"));
     let ran = world.run(&["doctor"]);
@@ -49,8 +43,18 @@ fn keys_that_others_can_read_are_a_failure() {
 }
 
 #[test]
+fn keys_that_are_broken_or_do_not_fit_are_a_failure() {
+    for (name, text) in [("issuer.pem", "nonsense"), ("ledger.pem", ""), ("ledger.vkey", "another")] {
+        let world = World::with_instance();
+        world.write(&format!(".interlock/keys/{name}"), text);
+        let ran = world.run(&["doctor", "--json"]);
+        assert_eq!((ran.code, verdict(&ran.only_json(), "keys").as_str()), (1, "fail"), "{name}");
+    }
+}
+
+#[test]
 fn a_folder_that_others_can_read_is_a_failure() {
-    let world = healthy();
+    let world = World::with_instance();
     chmod(&world.path(".interlock"), 0o755);
     let ran = world.run(&["doctor", "--json"]);
     assert_eq!((ran.code, verdict(&ran.only_json(), "instance").as_str()), (1, "fail"));
@@ -67,7 +71,7 @@ fn without_an_instance_the_machine_is_still_looked_at() {
 
 #[test]
 fn a_broken_configuration_is_a_failure_of_its_own() {
-    let world = healthy();
+    let world = World::with_instance();
     world.write(".interlock/config.toml", "= broken");
     let ran = world.run(&["doctor", "--json"]);
     assert_eq!((ran.code, verdict(&ran.only_json(), "config").as_str()), (1, "fail"));
@@ -82,7 +86,7 @@ fn a_running_server_is_asked_and_the_holder_of_the_lock_is_named() {
             "agents": [], "threads": [], "wakes": [], "supervisors": [], "is_halted": false, "ledger_size": 0,
         }),
     );
-    let world = healthy();
+    let world = World::with_instance();
     world.says_server(std::process::id(), &stub.url);
     let lock = world.write(".interlock/lock", r#"{"pid":42,"what":"interlock up","since":"today"}"#);
     let held = std::fs::File::open(lock).unwrap();
@@ -98,7 +102,7 @@ fn a_server_that_does_not_answer_is_a_failure() {
     let stub = Stub::always(200, json!({}));
     let url = stub.url.clone();
     drop(stub);
-    let world = healthy();
+    let world = World::with_instance();
     world.says_server(std::process::id(), &url);
     let ran = world.run(&["doctor", "--json"]);
     assert_eq!((ran.code, verdict(&ran.only_json(), "server").as_str()), (1, "fail"));

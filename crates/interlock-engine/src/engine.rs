@@ -1,0 +1,270 @@
+//! The engine: the one entry for every mutation, and reads for every surface.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use interlock_core::actor::{Actor, Guarded};
+use interlock_core::command::{Command, Envelope};
+use interlock_core::id::{CommandId, SessionId, WorkspaceId};
+use interlock_core::limits::IDEMPOTENCY_KEY_CHARS_MAX;
+use interlock_core::policy::Policy;
+use interlock_core::text::{Digest, fingerprint};
+use interlock_core::{Reason, Refusal, Timestamp};
+use interlock_ledger::LogKey;
+use interlock_store::{Store, StoreError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::auth::Permit;
+use crate::batch::Ground;
+use crate::committer::{Committer, Outcome, WAITING_MAX, Waiting, unavailable};
+use crate::issuer::Issuer;
+use crate::notify::{Notifier, Watch};
+
+/// Sessions whose first call has been noted; forgotten all at once when there are too many.
+const NOTED_MAX: usize = 10_000;
+
+/// What an engine is made of.
+pub struct EngineConfig {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The constants of waking and guarding.
+    pub policy: Policy,
+    /// Signs checkpoints.
+    pub ledger_key: LogKey,
+    /// Issues and verifies tokens.
+    pub issuer: Issuer,
+    /// Reads the wall clock.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// What the surface knows of a request besides its parameters.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The request's id.
+    pub request_id: String,
+    /// The W3C `traceparent`.
+    pub trace: Option<String>,
+    /// The caller's idempotency key.
+    pub idempotency_key: Option<String>,
+    /// The parameters as canonical bytes: what the key's fingerprint is taken of.
+    pub parameters: Vec<u8>,
+}
+
+/// Who calls, authenticated.
+pub type Caller = Actor;
+
+/// The shell around the rules.
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) policy: Policy,
+    pub(crate) notifier: Notifier,
+    pub(crate) halted: AtomicBool,
+    pub(crate) supervisors: Mutex<BTreeMap<String, Instant>>,
+    ledger_key: LogKey,
+    issuer: Issuer,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    committers: tokio::sync::Mutex<BTreeMap<WorkspaceId, mpsc::Sender<Waiting>>>,
+    noted: Mutex<BTreeSet<SessionId>>,
+}
+
+impl Engine {
+    /// An engine over this store.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when the policy makes no sense.
+    pub fn new(config: EngineConfig) -> Result<Arc<Self>, Refusal> {
+        if let Some(fault) = config.policy.fault() {
+            return Err(Refusal::new(Reason::ConfigInvalid, fault).hint("mend [policy] in config.toml"));
+        }
+        Ok(Arc::new(Self {
+            store: config.store,
+            policy: config.policy,
+            notifier: Notifier::new(),
+            halted: AtomicBool::new(false),
+            supervisors: Mutex::default(),
+            ledger_key: config.ledger_key,
+            issuer: config.issuer,
+            clock: config.clock,
+            committers: tokio::sync::Mutex::default(),
+            noted: Mutex::default(),
+        }))
+    }
+
+    /// The store, for reads.
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// The constants of waking and guarding.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The token issuer.
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The wall clock.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Hear of every commit from now on.
+    pub fn watch(&self) -> Watch {
+        self.notifier.watch()
+    }
+
+    /// The key that verifies a workspace's checkpoints, in the signed-note format.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the origin is no name.
+    pub fn vkey(&self, origin: &str) -> Result<String, Refusal> {
+        self.ledger_key.vkey(origin).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))
+    }
+
+    /// Stop all agents until the engine ends; says whether they were not stopped already.
+    pub fn halt(&self, workspace_id: WorkspaceId) -> bool {
+        let was = self.halted.swap(true, Ordering::SeqCst);
+        self.notifier.send(crate::Note { workspace_id, threads: Vec::new(), supervisors: true });
+        !was
+    }
+
+    /// Whether all agents were stopped.
+    pub fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::SeqCst)
+    }
+
+    /// Supervisors heard of, with how long ago.
+    pub fn supervisors(&self) -> Vec<(String, u64)> {
+        let heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
+        let ago = |at: &Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        heard.iter().map(|(name, at)| (name.clone(), ago(at))).collect()
+    }
+
+    /// Who holds this token, in a workspace that is served here.
+    ///
+    /// # Errors
+    /// `TOKEN_INVALID`, `TOKEN_EXPIRED`, `WORKSPACE_UNKNOWN`, `STORE_UNAVAILABLE`.
+    pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<Caller, Refusal> {
+        let actor = self.issuer.verify(token)?;
+        self.committer(actor.workspace_id).await?;
+        self.note_call(&actor);
+        Ok(actor)
+    }
+
+    /// Change something: authorized, decided by the rules, in the ledger and durable when this returns.
+    ///
+    /// # Errors
+    /// What a rule refuses, or what the store cannot do now.
+    pub async fn execute<G: Guarded>(
+        &self,
+        permit: &Permit<G>,
+        request: &Request,
+        command: Command,
+    ) -> Result<Outcome, Refusal> {
+        self.submit(permit.actor().clone(), G::OPERATION, request, command).await
+    }
+
+    pub(crate) async fn submit(
+        &self,
+        actor: Actor,
+        operation: &'static str,
+        request: &Request,
+        command: Command,
+    ) -> Result<Outcome, Refusal> {
+        let env = self.envelope(actor, operation, request, command)?;
+        let committer = self.committer(env.workspace_id).await?;
+        let (reply, answer) = oneshot::channel();
+        committer.try_send(Waiting { env, reply }).map_err(|_| {
+            Refusal::new(Reason::ServerBusy, format!("{WAITING_MAX} commands are waiting already"))
+        })?;
+        answer.await.map_err(|_| Refusal::new(Reason::ServerStopping, "the server is stopping"))?
+    }
+
+    fn envelope(
+        &self,
+        actor: Actor,
+        operation: &'static str,
+        request: &Request,
+        command: Command,
+    ) -> Result<Envelope, Refusal> {
+        let key = request.idempotency_key.clone();
+        if let Some(key) = &key
+            && (key.is_empty() || key.chars().count() > IDEMPOTENCY_KEY_CHARS_MAX)
+        {
+            return Err(Refusal::new(
+                Reason::ParameterInvalid,
+                format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters"),
+            ));
+        }
+        let no_randomness = |error: getrandom::Error| Refusal::new(Reason::Defect, error.to_string());
+        let entropy = crate::random_bytes().map_err(no_randomness)?;
+        Ok(Envelope {
+            command_id: CommandId::derive(self.now(), &entropy, 0),
+            request_id: request.request_id.clone(),
+            workspace_id: actor.workspace_id,
+            actor,
+            operation,
+            fingerprint: digest_of(&request.parameters),
+            trace: request.trace.clone(),
+            idempotency_key: key,
+            entropy,
+            command,
+        })
+    }
+
+    async fn committer(&self, id: WorkspaceId) -> Result<mpsc::Sender<Waiting>, Refusal> {
+        let mut committers = self.committers.lock().await;
+        if let Some(sender) = committers.get(&id) {
+            return Ok(sender.clone());
+        }
+        let found = self.store.workspace(id).await.map_err(|error| unavailable(&error))?;
+        let workspace = found.ok_or_else(|| unavailable(&StoreError::NoWorkspace))?;
+        let ground = Arc::new(Ground {
+            policy: self.policy.clone(),
+            key: self.ledger_key.clone(),
+            origin: workspace.origin,
+        });
+        let (sender, queue) = mpsc::channel(WAITING_MAX);
+        let committer = Committer::new(Arc::clone(&self.store), id, ground, self.notifier.clone());
+        tokio::spawn(committer.run(queue));
+        committers.insert(id, sender.clone());
+        Ok(sender)
+    }
+
+    /// The first call with a wake's own token proves that its runtime has accepted; noted beside the request.
+    fn note_call(self: &Arc<Self>, actor: &Actor) {
+        let (Some(session_id), Some(wake_id)) = (actor.session_id, actor.wake_id) else { return };
+        {
+            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+            if noted.len() >= NOTED_MAX {
+                noted.clear();
+            }
+            if !noted.insert(session_id) {
+                return;
+            }
+        }
+        let (engine, actor) = (Arc::clone(self), actor.clone());
+        tokio::spawn(async move {
+            let request = Request { request_id: format!("call-{session_id}"), ..Request::default() };
+            if let Err(refusal) =
+                engine.submit(actor, "note_call", &request, Command::NoteCall { wake_id }).await
+            {
+                tracing::warn!(%wake_id, %refusal, "wake.call_not_noted");
+                engine.noted.lock().unwrap_or_else(PoisonError::into_inner).remove(&session_id);
+            }
+        });
+    }
+
+    /// Turn a store's error into what a caller hears.
+    pub fn refusal(error: &StoreError) -> Refusal {
+        unavailable(error)
+    }
+}
+
+fn digest_of(parameters: &[u8]) -> Digest {
+    fingerprint("interlock request 1", &[parameters])
+}

@@ -1,0 +1,62 @@
+//! Who is told after a commit, and never before: long-polls wait here instead of polling.
+
+use std::time::Duration;
+
+use interlock_core::id::{ThreadId, WorkspaceId};
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+/// Notes kept for slow listeners; one that falls behind is told to look again.
+const NOTES_MAX: usize = 1024;
+
+/// What a commit concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The threads it changed.
+    pub threads: Vec<ThreadId>,
+    /// Whether a supervisor may have something to do.
+    pub supervisors: bool,
+}
+
+/// Sends notes.
+#[derive(Debug, Clone)]
+pub(crate) struct Notifier(broadcast::Sender<Note>);
+
+impl Notifier {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(NOTES_MAX))
+    }
+
+    pub(crate) fn send(&self, note: Note) {
+        // Nobody may be listening.
+        drop(self.0.send(note));
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(self.0.subscribe())
+    }
+}
+
+/// Hears of every commit from its making on: make it before reading, and nothing is missed in between.
+#[derive(Debug)]
+pub struct Watch(broadcast::Receiver<Note>);
+
+impl Watch {
+    /// Wait for a note that `wanted` wants; `false` when the time was up first. Whoever fell behind looks again.
+    pub async fn wait(&mut self, until: Instant, wanted: impl Fn(&Note) -> bool) -> bool {
+        loop {
+            match tokio::time::timeout_at(until, self.0.recv()).await {
+                Err(_) => return false,
+                Ok(Ok(note)) if !wanted(&note) => {}
+                Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => return true,
+                Ok(Err(broadcast::error::RecvError::Closed)) => {
+                    // The engine is ending; its callers see that soon.
+                    tokio::time::sleep_until(until.min(Instant::now() + Duration::from_millis(100))).await;
+                    return false;
+                }
+            }
+        }
+    }
+}

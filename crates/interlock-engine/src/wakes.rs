@@ -1,0 +1,98 @@
+//! Claiming wakes with a long-poll: woken by the commit that makes one due, with polling as the net.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use interlock_core::Refusal;
+use interlock_core::actor::Guarded;
+use interlock_core::command::{ClaimWakes, Command};
+use interlock_core::facts::Reply;
+use interlock_core::wake::{Lane, Lease, Wake};
+use tokio::time::Instant;
+
+use crate::auth::Permit;
+use crate::committer::unavailable;
+use crate::engine::{Engine, Request};
+
+/// Supervisors remembered; beyond that the silent ones are forgotten.
+const SUPERVISORS_MAX: usize = 256;
+
+/// What a claim asks for.
+#[derive(Debug, Clone)]
+pub struct ClaimWait {
+    /// The supervisor's name.
+    pub supervisor: String,
+    /// This life of it.
+    pub incarnation: String,
+    /// Wakes at most.
+    pub limit: u32,
+    /// How long to wait for the first.
+    pub wait: Duration,
+}
+
+/// What a claim got.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The wakes with their leases.
+    pub wakes: Vec<(Wake, Lease)>,
+    /// What brought them.
+    pub lane: Lane,
+    /// All agents are to be stopped.
+    pub halt: bool,
+}
+
+impl Engine {
+    /// Take due wakes, waiting for the first.
+    ///
+    /// # Errors
+    /// What a rule refuses, or what the store cannot do now.
+    pub async fn claim<G: Guarded>(
+        &self,
+        permit: &Permit<G>,
+        request: &Request,
+        claim: &ClaimWait,
+    ) -> Result<Claimed, Refusal> {
+        let until = Instant::now() + claim.wait;
+        let mut watch = self.watch();
+        let mut lane = Lane::Trigger;
+        let workspace = permit.actor().workspace_id;
+        loop {
+            self.heard_of(&claim.supervisor);
+            if self.halted.load(Ordering::SeqCst) {
+                return Ok(Claimed { wakes: Vec::new(), lane, halt: true });
+            }
+            let command = Command::ClaimWakes(ClaimWakes {
+                supervisor: claim.supervisor.clone(),
+                incarnation: claim.incarnation.clone(),
+                limit: claim.limit,
+                lane,
+            });
+            let outcome = self.execute(permit, request, command).await?;
+            let wakes = if let Reply::Claimed(wakes) = outcome.reply { wakes } else { Vec::new() };
+            if !wakes.is_empty() || Instant::now() >= until {
+                return Ok(Claimed { wakes, lane, halt: false });
+            }
+            let next = until.min(Instant::now() + self.poll_pause(workspace).await?);
+            let wanted = |note: &crate::Note| note.supervisors && note.workspace_id == workspace;
+            lane = if watch.wait(next, wanted).await { Lane::Trigger } else { Lane::Poll };
+        }
+    }
+
+    /// Until the next wake falls due, but no longer than the polling interval.
+    async fn poll_pause(&self, workspace: interlock_core::id::WorkspaceId) -> Result<Duration, Refusal> {
+        let interval = self.policy.poll_interval_ms;
+        let due = self.store.next_due(workspace).await.map_err(|error| unavailable(&error))?;
+        let pause = due.map_or(interval, |due| due.ms_since(self.now()).clamp(10, interval));
+        Ok(Duration::from_millis(u64::try_from(pause).unwrap_or(1_000)))
+    }
+
+    /// Remember that a supervisor called.
+    pub fn heard_of(&self, name: &str) {
+        let mut heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() >= SUPERVISORS_MAX && !heard.contains_key(name) {
+            heard.retain(|_, at| at.elapsed() < Duration::from_mins(5));
+        }
+        heard.insert(name.to_owned(), Instant::now());
+    }
+}

@@ -1,0 +1,283 @@
+//! From an HTTP request to a typed call and back: the same way for every row of the table.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request as HttpRequest};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use interlock_api::{Method, Op, Operation, Problem};
+use interlock_core::limits::REQUEST_BYTES_MAX;
+use interlock_core::{Reason, Refusal};
+use interlock_engine::{Permit, Request, authorize};
+use serde_json::{Map, Value};
+
+use crate::context::{Ctx, State};
+use crate::guard::RequestId;
+
+/// How a parameter outside the body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Integer,
+    Boolean,
+}
+
+/// A row with what its calls need worked out once.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) row: Operation,
+    kinds: BTreeMap<String, Kind>,
+}
+
+impl Shape {
+    pub(crate) fn of(row: Operation) -> Self {
+        let schema = (row.request)(&mut schemars::SchemaGenerator::default());
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let kinds =
+            properties.into_iter().flatten().map(|(name, schema)| (name.clone(), kind(schema))).collect();
+        Self { row, kinds }
+    }
+
+    fn value(&self, name: &str, text: &str) -> Value {
+        // What does not parse stays text; reading the parameters then says what was expected.
+        let parsed = match self.kinds.get(name) {
+            Some(Kind::Integer) => text.parse::<u64>().ok().map(Value::from),
+            Some(Kind::Boolean) => text.parse::<bool>().ok().map(Value::from),
+            Some(Kind::Text) | None => None,
+        };
+        parsed.unwrap_or_else(|| Value::from(text))
+    }
+}
+
+fn kind(schema: &Value) -> Kind {
+    let has = |name: &str| match schema.get("type") {
+        Some(Value::String(one)) => one == name,
+        Some(Value::Array(many)) => many.iter().any(|one| one == name),
+        _ => false,
+    };
+    if has("integer") {
+        Kind::Integer
+    } else if has("boolean") {
+        Kind::Boolean
+    } else {
+        Kind::Text
+    }
+}
+
+/// Answer one request for a JSON operation.
+pub(crate) async fn answer<O, F, H>(
+    state: Arc<State>,
+    shape: Arc<Shape>,
+    path: RawPathParams,
+    request: HttpRequest,
+    handler: H,
+) -> Response
+where
+    O: Op,
+    H: FnOnce(Ctx, Permit<O>, O::Params) -> F,
+    F: Future<Output = Result<O::Response, Refusal>>,
+{
+    let request_id = request_id(&request);
+    let result = async {
+        let (ctx, permit, params) = prepare::<O>(&state, &shape, &path, request, &request_id).await?;
+        handler(ctx, permit, params).await
+    };
+    match result.await {
+        Ok(body) => json(StatusCode::OK, &body),
+        Err(refusal) => refuse(&refusal, &request_id),
+    }
+}
+
+/// Everything up to the handler: authenticate, authorize, read.
+pub(crate) async fn prepare<O: Op>(
+    state: &Arc<State>,
+    shape: &Shape,
+    path: &RawPathParams,
+    request: HttpRequest,
+    request_id: &str,
+) -> Result<(Ctx, Permit<O>, O::Params), Refusal> {
+    let (parts, body) = request.into_parts();
+    let actor = state.engine.authenticate(bearer(&parts.headers)?).await?;
+    if let Some(named) = parts.headers.get("interlock-workspace")
+        && named.as_bytes() != actor.workspace_id.to_string().as_bytes()
+    {
+        return Err(Refusal::new(
+            Reason::WorkspaceDiffers,
+            "the request names another workspace than its token",
+        ));
+    }
+    let permit = authorize::<O>(&actor)?;
+    let mut all = match shape.row.method {
+        Method::Get => query(shape, parts.uri.query().unwrap_or(""))?,
+        Method::Post => read_body(&parts.headers, body).await?,
+    };
+    for (name, text) in path {
+        all.insert(name.to_owned(), shape.value(name, text));
+    }
+    let key = header_text(&parts.headers, "idempotency-key")?;
+    if shape.row.mutates && key.is_none() {
+        return Err(Refusal::new(Reason::KeyMissing, format!("`{}` needs an Idempotency-Key", shape.row.id))
+            .hint("send a fresh key with each new request, and the same one with its retries"));
+    }
+    let parameters = serde_json::to_vec(&all).map_err(|e| malformed(&e))?;
+    let params = serde_json::from_value(Value::Object(all)).map_err(|e| parameter(&e))?;
+    let trace = header_text(&parts.headers, "traceparent").ok().flatten().filter(|t| is_traceparent(t));
+    let request = Request {
+        request_id: request_id.to_owned(),
+        trace,
+        // A key on a call that changes nothing in the ledger is ignored, as HTTP asks of unknown headers.
+        idempotency_key: key.filter(|_| shape.row.mutates),
+        parameters,
+    };
+    Ok((Ctx { state: Arc::clone(state), request, actor }, permit, params))
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let missing = || {
+        Refusal::new(Reason::TokenMissing, "no bearer token was sent")
+            .hint("send `Authorization: Bearer TOKEN`; get one with: interlock token issue")
+    };
+    let text = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
+}
+
+fn header_text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
+    headers
+        .get(name)
+        .map(|value| {
+            value.to_str().map(str::to_owned).map_err(|_| {
+                Refusal::new(
+                    Reason::ParameterInvalid,
+                    format!("the header `{name}` is no visible ASCII text"),
+                )
+            })
+        })
+        .transpose()
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`; anything else is not passed on.
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    lengths == [2, 32, 16, 2] && parts.concat().bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn query(shape: &Shape, query: &str) -> Result<Map<String, Value>, Refusal> {
+    let mut all = Map::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decode(name)?, decode(value)?);
+        let value = shape.value(&name, &value);
+        if all.insert(name.clone(), value).is_some() {
+            return Err(Refusal::new(Reason::ParameterInvalid, format!("`{name}` is given twice")));
+        }
+    }
+    Ok(all)
+}
+
+fn decode(text: &str) -> Result<String, Refusal> {
+    let wrong = || Refusal::new(Reason::ParameterInvalid, "the query is not percent-encoded UTF-8");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let pair = [rest.next().ok_or_else(wrong)?, rest.next().ok_or_else(wrong)?];
+                let digits = std::str::from_utf8(&pair).map_err(|_| wrong())?;
+                u8::from_str_radix(digits, 16).map_err(|_| wrong())?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Refusal> {
+    let bytes = Limited::new(body, REQUEST_BYTES_MAX).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            Refusal::new(Reason::BodyTooLarge, format!("the body is larger than {REQUEST_BYTES_MAX} bytes"))
+        } else {
+            Refusal::new(Reason::BodyMalformed, "the body ended before its end")
+        }
+    })?;
+    let bytes = bytes.to_bytes();
+    if bytes.is_empty() {
+        return Ok(Map::new());
+    }
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if !media.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
+        return Err(Refusal::new(Reason::MediaTypeUnsupported, "the body must be application/json")
+            .hint("send `Content-Type: application/json`"));
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(Refusal::new(Reason::BodyMalformed, "the body is no JSON object")),
+        Err(error) => Err(malformed(&error)),
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> Refusal {
+    Refusal::new(Reason::BodyMalformed, format!("the body is no JSON: {error}"))
+}
+
+fn parameter(error: &serde_json::Error) -> Refusal {
+    Refusal::new(Reason::ParameterInvalid, error.to_string())
+        .hint("see /v1/openapi.json for what this operation takes")
+}
+
+/// The id the guard gave this request.
+pub(crate) fn request_id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+/// A JSON answer.
+pub(crate) fn json<T: serde::Serialize>(status: StatusCode, body: &T) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => with_body(status, "application/json", bytes),
+        Err(error) => {
+            tracing::error!(%error, "answer.not_written");
+            with_body(StatusCode::INTERNAL_SERVER_ERROR, "application/json", Vec::new())
+        }
+    }
+}
+
+/// A problem details answer.
+pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response {
+    problem(&Problem::of(refusal, request_id))
+}
+
+/// A problem details answer.
+pub(crate) fn problem(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status.is_server_error() {
+        tracing::warn!(
+            request_id = problem.request_id,
+            reason = problem.reason,
+            detail = problem.detail,
+            "request.failed"
+        );
+    }
+    let bytes = serde_json::to_vec(problem).unwrap_or_default();
+    let mut response = with_body(status, "application/problem+json", bytes);
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    if let Some(ms) = problem.retry_after_ms {
+        // Whole seconds, rounded up: the header knows no finer.
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(ms.div_ceil(1_000)));
+    }
+    response
+}
+
+pub(crate) fn with_body(status: StatusCode, media: &'static str, bytes: impl Into<Body>) -> Response {
+    let mut response = Response::new(bytes.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media));
+    response
+}

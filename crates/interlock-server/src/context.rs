@@ -1,0 +1,105 @@
+//! What every handler is given besides its permit and parameters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interlock_core::actor::Actor;
+use interlock_core::id::{ThreadId, WorkspaceId};
+use interlock_core::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, WAIT_MS_MAX};
+use interlock_core::thread::Thread;
+use interlock_core::{Reason, Refusal};
+use interlock_engine::read::{Store, StoreError};
+use interlock_engine::{Engine, Note, Request, Watch};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::metrics::Metrics;
+
+/// What the server holds.
+pub(crate) struct State {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) metrics: Metrics,
+    /// Turns true when the server stops; long-polls end then.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// One call.
+pub(crate) struct Ctx {
+    pub(crate) state: Arc<State>,
+    pub(crate) request: Request,
+    pub(crate) actor: Actor,
+}
+
+impl Ctx {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.state.engine
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.state.engine.store()
+    }
+
+    pub(crate) const fn workspace(&self) -> WorkspaceId {
+        self.actor.workspace_id
+    }
+
+    /// The thread, when the caller may know that it exists.
+    pub(crate) async fn visible(&self, id: ThreadId) -> Result<Thread, Refusal> {
+        let found = self.store().thread(self.workspace(), id).await.map_err(failed)?;
+        found
+            .filter(|thread| {
+                thread.members.contains_key(&self.actor.name) || self.actor.role.sees_all_threads()
+            })
+            .ok_or_else(|| interlock_core::thread::not_found(id))
+    }
+
+    /// Wait for a commit that concerns what `wanted` says; `false` when the time is up or the server stops.
+    pub(crate) async fn wait(
+        &self,
+        watch: &mut Watch,
+        until: Instant,
+        wanted: impl Fn(&Note) -> bool,
+    ) -> bool {
+        let mut stopping = self.state.stopping.clone();
+        tokio::select! {
+            heard = watch.wait(until, wanted) => heard,
+            _ = stopping.wait_for(|stopping| *stopping) => false,
+        }
+    }
+}
+
+/// When a long-poll that may wait so long ends.
+pub(crate) fn deadline(wait_ms: u32) -> Instant {
+    Instant::now() + Duration::from_millis(u64::from(wait_ms.min(WAIT_MS_MAX)))
+}
+
+/// The number of rows asked for, within the limit.
+pub(crate) fn rows(limit: u32) -> Result<u32, Refusal> {
+    match limit {
+        0 => Ok(PAGE_ROWS_DEFAULT),
+        1..=PAGE_ROWS_MAX => Ok(limit),
+        _ => Err(Refusal::new(
+            Reason::LimitExceeded,
+            format!("`limit` is {limit}, at most {PAGE_ROWS_MAX} rows are given at once"),
+        )
+        .hint("follow next_cursor for more")),
+    }
+}
+
+/// A cursor that is the text of its list's key.
+pub(crate) fn cursor<K: std::str::FromStr>(cursor: Option<&String>) -> Result<Option<K>, Refusal> {
+    cursor
+        .map(|text| {
+            text.parse().map_err(|_| {
+                Refusal::new(Reason::ParameterInvalid, "the cursor is none that this list gave")
+                    .hint("pass next_cursor on as it is")
+            })
+        })
+        .transpose()
+}
+
+/// What a failed read means for the caller.
+#[expect(clippy::needless_pass_by_value, reason = "reads as map_err(failed)")]
+pub(crate) fn failed(error: StoreError) -> Refusal {
+    Engine::refusal(&error)
+}

@@ -1,0 +1,9 @@
+//! One short handler per operation, by noun.
+
+pub(crate) mod agent;
+pub(crate) mod ledger;
+pub(crate) mod message;
+pub(crate) mod thread;
+pub(crate) mod timeline;
+pub(crate) mod wake;
+pub(crate) mod workspace;

@@ -1,0 +1,47 @@
+//! What happened in a thread.
+
+use interlock_api::operations as op;
+use interlock_api::v1::thread::{ReadTimelineParams, ReadTimelineResponse};
+use interlock_core::{Reason, Refusal};
+use interlock_engine::Permit;
+
+use crate::context::{Ctx, deadline, failed, rows};
+use crate::view;
+
+pub(crate) async fn read(
+    cx: Ctx,
+    _permit: Permit<op::ReadTimeline>,
+    p: ReadTimelineParams,
+) -> Result<ReadTimelineResponse, Refusal> {
+    let limit = rows(p.limit)?;
+    let after = p.after.as_deref().map(position).transpose()?;
+    let until = deadline(p.wait_ms);
+    // Before the first read, so that nothing is missed between reading and waiting.
+    let mut watch = cx.engine().watch();
+    let thread = cx.visible(p.thread_id).await?;
+    loop {
+        let mut rows =
+            cx.store().timeline(cx.workspace(), p.thread_id, after, limit + 1).await.map_err(failed)?;
+        if rows.is_empty() && cx.wait(&mut watch, until, |note| note.threads.contains(&p.thread_id)).await {
+            continue;
+        }
+        let has_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let items: Vec<_> = rows.into_iter().map(|row| view::timeline(row, &thread.created_by)).collect();
+        let next = items.last().map(|item| item.position.clone()).or(p.after);
+        return Ok(ReadTimelineResponse { items, next, has_more });
+    }
+}
+
+fn position(text: &str) -> Result<(u64, u32), Refusal> {
+    let read = || {
+        let (index, n) = text.split_once('.')?;
+        Some((index.parse().ok()?, n.parse().ok()?))
+    };
+    read().ok_or_else(|| {
+        Refusal::new(
+            Reason::ParameterInvalid,
+            format!("`{}` is no position such as 12.0", text.escape_default()),
+        )
+    })
+}

@@ -1,0 +1,189 @@
+//! Wakes: what supervisors claim and report, and what everybody may see.
+
+use std::time::Duration;
+
+use interlock_api::operations as op;
+use interlock_api::v1::wake::{
+    ClaimWakesParams, ClaimWakesResponse, ClaimedWake, GetWakeParams, ListWakesParams, ListWakesResponse,
+    RenewWakesParams, RenewWakesResponse, RenewedWake, ReportParams, ReportWakeParams, WakeView,
+};
+use interlock_core::actor::Actor;
+use interlock_core::command::{Command, RenewWakes, Report, ReportWake};
+use interlock_core::facts::Reply;
+use interlock_core::id::WakeId;
+use interlock_core::limits::WAIT_MS_MAX;
+use interlock_core::wake::{Lane, Lease, Wake};
+use interlock_core::{Reason, Refusal};
+use interlock_engine::read::{Page, WakeFilter};
+use interlock_engine::{ClaimWait, Permit, random_session};
+
+use crate::context::{Ctx, cursor, failed, rows};
+use crate::view;
+
+/// Characters of a supervisor's name and of an incarnation.
+const NAME_CHARS_MAX: usize = 64;
+/// Wakes renewed by one call.
+const RENEWALS_MAX: usize = 64;
+/// A token outlives its process's time by this: the last report must still pass.
+const TOKEN_GRACE_MS: i64 = 30_000;
+
+pub(crate) async fn list(
+    cx: Ctx,
+    _permit: Permit<op::ListWakes>,
+    p: ListWakesParams,
+) -> Result<ListWakesResponse, Refusal> {
+    let limit = rows(p.limit)?;
+    let filter = WakeFilter { thread: p.thread_id, agent: p.agent, state: p.state, is_live: false };
+    let page = Page { after: cursor::<WakeId>(p.cursor.as_ref())?, limit: limit + 1 };
+    let mut wakes = cx.store().wakes(cx.workspace(), filter, page).await.map_err(failed)?;
+    let more = wakes.len() > limit as usize;
+    wakes.truncate(limit as usize);
+    let next_cursor = wakes.last().filter(|_| more).map(|wake| wake.wake_id.to_string());
+    let sees_all = sees_all(&cx);
+    wakes.retain(|wake| sees_all || wake.agent == cx.actor.name || wake.cause == cx.actor.name);
+    Ok(ListWakesResponse { wakes: wakes.into_iter().map(view::wake).collect(), next_cursor })
+}
+
+pub(crate) async fn get(
+    cx: Ctx,
+    _permit: Permit<op::GetWake>,
+    p: GetWakeParams,
+) -> Result<WakeView, Refusal> {
+    let wake = one(&cx, p.wake_id).await?;
+    let mine = wake.agent == cx.actor.name || wake.cause == cx.actor.name;
+    if mine || sees_all(&cx) || cx.visible(wake.thread_id).await.is_ok() {
+        Ok(view::wake(wake))
+    } else {
+        Err(not_found(p.wake_id))
+    }
+}
+
+fn sees_all(cx: &Ctx) -> bool {
+    cx.actor.role.sees_all_threads() || cx.actor.role == interlock_core::actor::Role::Supervisor
+}
+
+async fn one(cx: &Ctx, id: WakeId) -> Result<Wake, Refusal> {
+    cx.store().wake(cx.workspace(), id).await.map_err(failed)?.ok_or_else(|| not_found(id))
+}
+
+fn not_found(id: WakeId) -> Refusal {
+    Refusal::new(Reason::WakeNotFound, format!("there is no wake `{id}` for you"))
+}
+
+pub(crate) async fn claim(
+    cx: Ctx,
+    permit: Permit<op::ClaimWakes>,
+    p: ClaimWakesParams,
+) -> Result<ClaimWakesResponse, Refusal> {
+    check_names(&[&p.supervisor, &p.incarnation])?;
+    let wait = Duration::from_millis(u64::from(p.wait_ms.min(WAIT_MS_MAX)));
+    let claim = ClaimWait { supervisor: p.supervisor, incarnation: p.incarnation, limit: p.limit, wait };
+    let mut stopping = cx.state.stopping.clone();
+    let claimed = tokio::select! {
+        claimed = cx.engine().claim(&permit, &cx.request, &claim) => claimed?,
+        _ = stopping.wait_for(|stopping| *stopping) => {
+            return Err(Refusal::new(Reason::ServerStopping, "the server is stopping"));
+        }
+    };
+    let mut wakes = Vec::with_capacity(claimed.wakes.len());
+    for (wake, lease) in claimed.wakes {
+        wakes.push(hand_over(&cx, wake, &lease, claimed.lane).await?);
+    }
+    Ok(ClaimWakesResponse { wakes, halt: claimed.halt })
+}
+
+/// Everything the wake's process needs, its own token included.
+async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<ClaimedWake, Refusal> {
+    let engine = cx.engine();
+    let found = cx.store().agent(cx.workspace(), wake.agent.clone()).await.map_err(failed)?;
+    let agent = found
+        .ok_or_else(|| Refusal::new(Reason::AgentNotFound, format!("there is no agent `{}`", wake.agent)))?;
+    let now = engine.now();
+    let session_id = random_session(now).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
+    let policy = engine.policy();
+    let deadline = now.plus_ms(policy.run_ms_max);
+    let actor = Actor {
+        name: wake.agent.clone(),
+        role: agent.role,
+        workspace_id: cx.workspace(),
+        session_id: Some(session_id),
+        wake_id: Some(wake.wake_id),
+    };
+    let token = engine.issuer().mint(&actor, now, policy.run_ms_max + TOKEN_GRACE_MS)?;
+    let prompt = format!(
+        "You are `{}` in thread {}. Messages up to seq {} wait for you (wake {}). Read them, do the work, answer \
+         in the thread, then acknowledge them.",
+        wake.agent, wake.thread_id, wake.seq, wake.wake_id
+    );
+    Ok(ClaimedWake {
+        workspace_id: cx.workspace(),
+        fence: lease.fence,
+        lane: if wake.attempts > 0 { Lane::Poll } else { lane },
+        session_id,
+        token,
+        deadline,
+        prompt,
+        launch: agent.launch,
+        accept_timeout_ms: clamp(policy.accept_timeout_ms),
+        run_ms_max: clamp(policy.run_ms_max),
+        lease_ms: clamp(policy.lease_ms),
+        wake: view::wake(wake),
+    })
+}
+
+fn clamp(ms: i64) -> u32 {
+    u32::try_from(ms).unwrap_or(u32::MAX)
+}
+
+pub(crate) async fn renew(
+    cx: Ctx,
+    permit: Permit<op::RenewWakes>,
+    p: RenewWakesParams,
+) -> Result<RenewWakesResponse, Refusal> {
+    check_names(&[&p.supervisor, &p.incarnation])?;
+    if p.wakes.len() > RENEWALS_MAX {
+        return Err(Refusal::new(
+            Reason::LimitExceeded,
+            format!("at most {RENEWALS_MAX} wakes are renewed at once"),
+        ));
+    }
+    cx.engine().heard_of(&p.supervisor);
+    let wakes = p.wakes.iter().map(|held| (held.wake_id, held.fence)).collect();
+    let command =
+        Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });
+    let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
+    let kept = if let Reply::Renewed(kept) = outcome.reply { kept } else { Vec::new() };
+    let wakes = kept.into_iter().map(|(wake_id, is_accepted)| RenewedWake { wake_id, is_accepted }).collect();
+    Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted() })
+}
+
+fn check_names(names: &[&str]) -> Result<(), Refusal> {
+    let fits = |name: &&&str| !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX;
+    if names.iter().all(|name| fits(&name)) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::ParameterInvalid,
+        format!("a supervisor's name and incarnation have 1 to {NAME_CHARS_MAX} characters"),
+    ))
+}
+
+pub(crate) async fn report(
+    cx: Ctx,
+    permit: Permit<op::ReportWake>,
+    p: ReportWakeParams,
+) -> Result<WakeView, Refusal> {
+    let report = match p.report {
+        ReportParams::Started { lane } => Report::Started { lane },
+        ReportParams::Accepted { evidence } => Report::Accepted { evidence },
+        ReportParams::Ended { outcome } => Report::Ended { outcome },
+    };
+    let command = Command::ReportWake(ReportWake {
+        wake_id: p.wake_id,
+        incarnation: p.incarnation,
+        fence: p.fence,
+        report,
+    });
+    cx.engine().execute(&permit, &cx.request, command).await?;
+    one(&cx, p.wake_id).await.map(view::wake)
+}

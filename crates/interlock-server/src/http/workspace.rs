@@ -1,0 +1,117 @@
+//! The workspace at one look, and the big red button.
+
+use std::collections::BTreeMap;
+
+use interlock_api::operations as op;
+use interlock_api::v1::workspace::{
+    Activity, AgentActivity, Attention, GetStatusParams, HaltAgentsParams, HaltAgentsResponse, StatusView,
+    SupervisorView,
+};
+use interlock_core::Refusal;
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Agent;
+use interlock_core::limits::PAGE_ROWS_MAX;
+use interlock_core::thread::{Status, Thread};
+use interlock_core::wake::{Wake, WakeState};
+use interlock_engine::Permit;
+use interlock_engine::read::{Page, ThreadFilter, WakeFilter};
+
+use crate::context::{Ctx, failed};
+use crate::view;
+
+/// Rows shown of each list.
+const ATTENTION_MAX: u32 = 50;
+const THREADS_MAX: u32 = 20;
+const WAKES_MAX: u32 = 50;
+
+pub(crate) async fn status(
+    cx: Ctx,
+    _permit: Permit<op::GetStatus>,
+    _p: GetStatusParams,
+) -> Result<StatusView, Refusal> {
+    let (store, ws) = (cx.store(), cx.workspace());
+    let counts = store.counts(ws).await.map_err(failed)?;
+    let blocked = ThreadFilter { status: Some(Status::Blocked), member: None };
+    let blocked =
+        store.threads(ws, blocked, Page { after: None, limit: ATTENTION_MAX }).await.map_err(failed)?;
+    let newest = Page { after: None, limit: THREADS_MAX };
+    let threads = store.threads(ws, ThreadFilter::default(), newest).await.map_err(failed)?;
+    let live = WakeFilter { is_live: true, ..WakeFilter::default() };
+    let wakes = store.wakes(ws, live, Page { after: None, limit: PAGE_ROWS_MAX }).await.map_err(failed)?;
+    let agents = store.agents(ws, Page { after: None, limit: PAGE_ROWS_MAX }).await.map_err(failed)?;
+    let head = store.ledger_head(ws).await.map_err(failed)?;
+    let busy = busiest(&wakes);
+    Ok(StatusView {
+        workspace_id: ws,
+        thread_counts: counts.threads,
+        wake_counts: counts.wakes,
+        attention: attention(blocked),
+        agents: agents.iter().map(|agent| activity(agent, busy.get(&agent.name).copied())).collect(),
+        threads: threads.into_iter().map(|thread| view::thread(thread, &[])).collect(),
+        supervisors: supervisors(&cx),
+        is_halted: cx.engine().is_halted(),
+        ledger_size: head.size,
+        wakes: wakes.into_iter().take(WAKES_MAX as usize).map(view::wake).collect(),
+    })
+}
+
+fn supervisors(cx: &Ctx) -> Vec<SupervisorView> {
+    let heard = cx.engine().supervisors();
+    heard.into_iter().map(|(name, silent_ms)| SupervisorView { name, silent_ms }).collect()
+}
+
+/// Whoever waits longest comes first.
+fn attention(mut blocked: Vec<Thread>) -> Vec<Attention> {
+    blocked.sort_by_key(|thread| thread.updated_at);
+    blocked
+        .into_iter()
+        .map(|thread| Attention {
+            thread_id: thread.thread_id,
+            title: thread.title,
+            reason: thread.reason,
+            owner: thread.owner,
+            since: thread.updated_at,
+        })
+        .collect()
+}
+
+/// One wake per agent: the running one before those that wait.
+fn busiest(wakes: &[Wake]) -> BTreeMap<AgentName, &Wake> {
+    let mut busy: BTreeMap<AgentName, &Wake> = BTreeMap::new();
+    for wake in wakes {
+        let place = busy.entry(wake.agent.clone()).or_insert(wake);
+        if wake.state == WakeState::Running {
+            *place = wake;
+        }
+    }
+    busy
+}
+
+fn activity(agent: &Agent, wake: Option<&Wake>) -> AgentActivity {
+    let activity = match wake {
+        _ if !agent.is_managed() => Activity::Unmanaged,
+        Some(wake) if wake.state == WakeState::Running => Activity::Active,
+        Some(_) => Activity::Waiting,
+        None => Activity::Dormant,
+    };
+    AgentActivity {
+        name: agent.name.clone(),
+        runtime: agent.runtime,
+        activity,
+        wake_id: wake.map(|wake| wake.wake_id),
+        thread_id: wake.map(|wake| wake.thread_id),
+    }
+}
+
+pub(crate) async fn halt(
+    cx: Ctx,
+    _permit: Permit<op::HaltAgents>,
+    _p: HaltAgentsParams,
+) -> Result<HaltAgentsResponse, Refusal> {
+    let running = WakeFilter { state: Some(WakeState::Running), ..WakeFilter::default() };
+    let page = Page { after: None, limit: PAGE_ROWS_MAX };
+    let running = cx.store().wakes(cx.workspace(), running, page).await.map_err(failed)?;
+    tracing::warn!(by = %cx.actor.name, "agents.halted");
+    cx.engine().halt(cx.workspace());
+    Ok(HaltAgentsResponse { running: u32::try_from(running.len()).unwrap_or(u32::MAX) })
+}

@@ -1,0 +1,54 @@
+//! Metrics in the Prometheus text format. Labels are routes and statuses, never ids or names.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    route: String,
+    method: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+/// The server's metrics.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    durations: Family<Route, Histogram>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("interlock");
+        let requests = Family::<Labels, Counter>::default();
+        // From a quarter of a millisecond to eight seconds; long-polls end in the last bucket.
+        let durations = Family::<Route, Histogram>::new_with_constructor(|| {
+            Histogram::new((0..16).map(|n| 0.000_25 * f64::from(1_u32 << n)))
+        });
+        registry.register("requests", "HTTP requests", requests.clone());
+        registry.register("request_duration_seconds", "Duration of HTTP requests", durations.clone());
+        Self { registry, requests, durations }
+    }
+
+    pub(crate) fn observe(&self, route: &str, method: &str, status: u16, elapsed: Duration) {
+        let labels = Labels { route: route.to_owned(), method: method.to_owned(), status };
+        self.requests.get_or_create(&labels).inc();
+        self.durations.get_or_create(&Route { route: route.to_owned() }).observe(elapsed.as_secs_f64());
+    }
+
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

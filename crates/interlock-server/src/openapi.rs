@@ -1,0 +1,117 @@
+//! OpenAPI 3.1, assembled from the operation table.
+
+use interlock_api::{Media, Method, OPERATIONS, Operation, Problem};
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+/// The whole document; the same for the same table.
+pub fn document() -> Value {
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator();
+    let problem = to_value(&generator.subschema_for::<Problem>());
+    let mut paths = Map::new();
+    for row in OPERATIONS {
+        let item = operation(row, &mut generator, &problem);
+        let path = paths.entry(row.path).or_insert_with(|| json!({}));
+        if let Some(path) = path.as_object_mut() {
+            path.insert(row.method.as_str().to_lowercase(), item);
+        }
+    }
+    let schemas = generator.take_definitions(true);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Interlock",
+            "version": "1.0",
+            "description": "Threads, wakes and the ledger of a team of AI coding agents.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    })
+}
+
+fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) -> Value {
+    let mut body = to_value(&(row.request)(generator));
+    let mut parameters = Vec::new();
+    let in_path: Vec<&str> = row.path_parameters().collect();
+    let names: Vec<String> = body
+        .get("properties")
+        .and_then(Value::as_object)
+        .map(|p| p.keys().cloned().collect())
+        .unwrap_or_default();
+    for name in names {
+        let place = if in_path.contains(&name.as_str()) {
+            "path"
+        } else if row.method == Method::Get {
+            "query"
+        } else {
+            continue;
+        };
+        if let Some(schema) = take_property(&mut body, &name) {
+            let description = schema.get("description").cloned().unwrap_or_default();
+            parameters.push(json!({
+                "name": name, "in": place, "required": place == "path", "schema": schema, "description": description,
+            }));
+        }
+    }
+    if row.mutates {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": true,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            "description": "The same key with the same request changes things once.",
+        }));
+    }
+    let mut item = json!({
+        "operationId": row.id,
+        "summary": row.summary,
+        "tags": [row.permission.as_str().split(':').next().unwrap_or("")],
+        "x-permission": row.permission.as_str(),
+        "x-since": row.since,
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "Done.", "content": content(row, generator)},
+            "4XX": {"description": "Refused.", "content": {"application/problem+json": {"schema": problem}}},
+            "5XX": {"description": "Not now, or a defect.", "content": {"application/problem+json": {"schema": problem}}},
+        },
+    });
+    if row.method == Method::Post
+        && let Some(item) = item.as_object_mut()
+    {
+        item.insert(
+            "requestBody".into(),
+            json!({
+                "required": true, "content": {"application/json": {"schema": body}},
+            }),
+        );
+    }
+    item
+}
+
+fn content(row: &Operation, generator: &mut SchemaGenerator) -> Value {
+    match row.media {
+        Media::Json => json!({"application/json": {"schema": to_value(&(row.response)(generator))}}),
+        Media::Tar => {
+            json!({row.media.as_str(): {"schema": {"type": "string", "contentMediaType": row.media.as_str()}}})
+        }
+    }
+}
+
+/// A property goes from the body to where it is sent.
+fn take_property(body: &mut Value, name: &str) -> Option<Value> {
+    if let Some(required) = body.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|other| other != name);
+    }
+    body.get_mut("properties")?.as_object_mut()?.remove(name)
+}
+
+fn to_value(schema: &schemars::Schema) -> Value {
+    schema.as_value().clone()
+}

@@ -1,0 +1,54 @@
+//! Routes outside the operation table: health, readiness, metrics, keys, the OpenAPI document.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State as AxumState};
+use axum::http::StatusCode;
+use axum::response::Response;
+use interlock_core::{Reason, Refusal};
+
+use crate::call::{json, refuse, request_id, with_body};
+use crate::context::{State, failed};
+
+/// The process lives, whatever its store does (S002-63).
+pub(crate) async fn health() -> Response {
+    json(StatusCode::OK, &serde_json::json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+}
+
+/// A real query against the store (S002-64).
+pub(crate) async fn ready(AxumState(state): AxumState<Arc<State>>, request: Request) -> Response {
+    match state.engine.store().ping().await.map_err(failed) {
+        Ok(()) => json(StatusCode::OK, &serde_json::json!({"status": "ready"})),
+        Err(refusal) => refuse(&refusal, &request_id(&request)),
+    }
+}
+
+pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Request) -> Response {
+    match state.metrics.text() {
+        Ok(text) => {
+            with_body(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+        }
+        Err(error) => refuse(&Refusal::new(Reason::Defect, error.to_string()), &request_id(&request)),
+    }
+}
+
+pub(crate) async fn jwks(AxumState(state): AxumState<Arc<State>>) -> Response {
+    json(StatusCode::OK, &state.engine.issuer().jwks())
+}
+
+pub(crate) async fn openapi() -> Response {
+    json(StatusCode::OK, &crate::openapi::document())
+}
+
+/// No such route.
+pub(crate) async fn not_found(request: Request) -> Response {
+    let refusal = Refusal::new(Reason::RouteNotFound, "there is no such route")
+        .hint("see /v1/openapi.json for the routes");
+    refuse(&refusal, &request_id(&request))
+}
+
+/// A route that does not take this method.
+pub(crate) async fn method_not_allowed(request: Request) -> Response {
+    let detail = format!("the route does not take {}", request.method());
+    refuse(&Refusal::new(Reason::MethodUnsupported, detail), &request_id(&request))
+}

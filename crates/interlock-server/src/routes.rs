@@ -1,0 +1,112 @@
+//! Which handler answers which row.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request};
+use axum::routing::{MethodFilter, get, on};
+use interlock_api::operations as op;
+use interlock_api::{Method, Op};
+use interlock_core::Refusal;
+use interlock_engine::Permit;
+
+use crate::call::{Shape, answer};
+use crate::context::{Ctx, State};
+use crate::{http, plain};
+
+/// Routes being collected.
+struct Table {
+    router: Router<Arc<State>>,
+    handled: Vec<&'static str>,
+}
+
+impl Table {
+    /// A handler for a JSON operation.
+    fn json<O, F, H>(mut self, handler: H) -> Self
+    where
+        O: Op,
+        H: Fn(Ctx, Permit<O>, O::Params) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<O::Response, Refusal>> + Send + 'static,
+    {
+        let shape = Arc::new(Shape::of(O::ROW));
+        let serve = move |axum::extract::State(state): axum::extract::State<Arc<State>>,
+                          path: RawPathParams,
+                          request: Request| {
+            answer::<O, F, H>(state, Arc::clone(&shape), path, request, handler.clone())
+        };
+        self.router = self.router.route(O::ROW.path, on(filter(O::ROW.method), serve));
+        self.handled.push(O::ROW.id);
+        self
+    }
+
+    /// The one operation that answers with a stream.
+    fn export(mut self) -> Self {
+        let row = op::ExportLedger::ROW;
+        let shape = Arc::new(Shape::of(row));
+        let serve = move |axum::extract::State(state): axum::extract::State<Arc<State>>,
+                          path: RawPathParams,
+                          request: Request| {
+            http::ledger::export(state, Arc::clone(&shape), path, request)
+        };
+        self.router = self.router.route(row.path, on(filter(row.method), serve));
+        self.handled.push(row.id);
+        self
+    }
+}
+
+const fn filter(method: Method) -> MethodFilter {
+    match method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+    }
+}
+
+fn table() -> Table {
+    Table { router: Router::new(), handled: Vec::new() }
+        .json::<op::CreateThread, _, _>(http::thread::create)
+        .json::<op::ListThreads, _, _>(http::thread::list)
+        .json::<op::GetThread, _, _>(http::thread::get)
+        .json::<op::UpdateThreadStatus, _, _>(http::thread::update_status)
+        .json::<op::ReadTimeline, _, _>(http::timeline::read)
+        .json::<op::PostMessage, _, _>(http::message::post)
+        .json::<op::ReadMessages, _, _>(http::message::read)
+        .json::<op::AckRead, _, _>(http::message::ack)
+        .json::<op::Inbox, _, _>(http::message::inbox)
+        .json::<op::RegisterAgent, _, _>(http::agent::register)
+        .json::<op::ListAgents, _, _>(http::agent::list)
+        .json::<op::ListWakes, _, _>(http::wake::list)
+        .json::<op::GetWake, _, _>(http::wake::get)
+        .json::<op::ClaimWakes, _, _>(http::wake::claim)
+        .json::<op::RenewWakes, _, _>(http::wake::renew)
+        .json::<op::ReportWake, _, _>(http::wake::report)
+        .json::<op::GetStatus, _, _>(http::workspace::status)
+        .json::<op::HaltAgents, _, _>(http::workspace::halt)
+        .json::<op::ListEntries, _, _>(http::ledger::entries)
+        .json::<op::GetCheckpoint, _, _>(http::ledger::checkpoint)
+        .export()
+}
+
+/// The ids of the operations that have a handler; a test compares them with the table.
+pub fn handled_operations() -> Vec<&'static str> {
+    table().handled
+}
+
+/// All routes.
+pub(crate) fn router_of(state: Arc<State>) -> Router {
+    table()
+        .router
+        .route("/health", get(plain::health))
+        .route("/ready", get(plain::ready))
+        .route("/metrics", get(plain::metrics))
+        .route("/jwks", get(plain::jwks))
+        .route("/v1/openapi.json", get(plain::openapi))
+        .fallback(plain::not_found)
+        .method_not_allowed_fallback(plain::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), crate::guard::guard))
+        .with_state(state)
+}
+
+/// All routes over an engine, without a socket; for tests.
+pub fn router(engine: Arc<interlock_engine::Engine>, stopping: tokio::sync::watch::Receiver<bool>) -> Router {
+    router_of(Arc::new(State { engine, metrics: crate::metrics::Metrics::new(), stopping }))
+}

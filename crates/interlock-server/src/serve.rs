@@ -1,0 +1,124 @@
+//! The listener: loopback only, bounded connections, a stop that lets running requests end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use interlock_core::{Reason, Refusal};
+use interlock_engine::Engine;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::guard::HEADER_BYTES_MAX;
+
+/// Connections at once; further ones wait.
+const CONNECTIONS_MAX: usize = 2_048;
+/// Header lines of a request.
+const HEADER_LINES_MAX: usize = 64;
+/// How long the head of a request may take to arrive.
+const HEAD_SECONDS_MAX: u64 = 30;
+/// How long running requests may take to end when the server stops.
+const STOP_SECONDS_MAX: u64 = 3;
+
+/// What a server is made of.
+pub struct ServerConfig {
+    /// The engine behind it.
+    pub engine: Arc<Engine>,
+    /// Where to listen; port 0 = a free one. Loopback addresses only.
+    pub address: SocketAddr,
+}
+
+/// A bound server, not yet serving.
+pub struct Server {
+    listener: TcpListener,
+    engine: Arc<Engine>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Bind the address.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` for an address that is not loopback, `ADDRESS_OCCUPIED` when it cannot be had.
+    pub async fn bind(config: ServerConfig) -> Result<Self, Refusal> {
+        if !config.address.ip().is_loopback() {
+            return Err(Refusal::new(
+                Reason::ConfigInvalid,
+                format!("`{}` is not a loopback address", config.address),
+            )
+            .hint("listen on 127.0.0.1 and let other machines in through a tunnel"));
+        }
+        let occupied = |error: std::io::Error| {
+            Refusal::new(Reason::AddressOccupied, format!("cannot listen on {}: {error}", config.address))
+                .hint("choose another address, or 127.0.0.1:0 for a free port")
+        };
+        let listener = TcpListener::bind(config.address).await.map_err(occupied)?;
+        let address = listener.local_addr().map_err(occupied)?;
+        Ok(Self { listener, engine: config.engine, address })
+    }
+
+    /// The bound address.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://HOST:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serve until `stop` turns true; then long-polls end at once and running requests have a few seconds.
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let router = crate::routes::router(self.engine, stop.clone());
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let graceful = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+                    let connection = graceful.watch(connection(stream, router.clone()));
+                    tokio::spawn(async move {
+                        // A connection that breaks concerns its client alone, who sees it.
+                        if let Err(error) = connection.await {
+                            tracing::debug!(%error, "connection.ended");
+                        }
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: serving the others makes room.
+                    tracing::warn!(%error, "accept.failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        drop(self.listener);
+        let ended = tokio::time::timeout(Duration::from_secs(STOP_SECONDS_MAX), graceful.shutdown()).await;
+        if ended.is_err() {
+            tracing::warn!("stop.requests_cut_off");
+        }
+    }
+}
+
+type Connection = hyper::server::conn::http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+fn connection(stream: TcpStream, router: Router) -> Connection {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "connection.nodelay");
+    }
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        .max_headers(HEADER_LINES_MAX)
+        // Twice our own limit: a little over it is refused by us, with problem details.
+        .max_buf_size(HEADER_BYTES_MAX * 2)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}

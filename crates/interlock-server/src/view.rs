@@ -1,0 +1,176 @@
+//! From rows to what goes over the wire.
+
+use interlock_api::v1::agent::AgentView;
+use interlock_api::v1::message::{Data, MessageView};
+use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
+use interlock_api::v1::wake::WakeView;
+use interlock_core::Event;
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Agent;
+use interlock_core::id::WakeId;
+use interlock_core::thread::{Finding, Message, Thread};
+use interlock_core::wake::Wake;
+use interlock_engine::read::{StoredMessage, TimelineRow};
+
+/// An agent. The values of its variables stay inside.
+pub(crate) fn agent(agent: Agent) -> AgentView {
+    AgentView {
+        agent_id: agent.agent_id,
+        name: agent.name,
+        role: agent.role,
+        runtime: agent.runtime,
+        command: agent.launch.command,
+        directory: agent.launch.directory,
+        created_at: agent.created_at,
+    }
+}
+
+pub(crate) fn thread(thread: Thread, findings: &[Finding]) -> ThreadView {
+    ThreadView {
+        thread_id: thread.thread_id,
+        title: thread.title,
+        kind: thread.kind,
+        status: thread.status,
+        reason: thread.reason,
+        owner: thread.owner,
+        created_by: thread.created_by,
+        created_at: thread.created_at,
+        updated_at: thread.updated_at,
+        last_seq: thread.seq,
+        participants: thread
+            .members
+            .into_iter()
+            .map(|(agent, member)| ParticipantView {
+                agent,
+                role: member.role,
+                managed: member.managed,
+                acked_seq: member.cursor,
+            })
+            .collect(),
+        turns_without_progress: thread.guard.turns,
+        turns: thread.guard.turns_total,
+        findings: findings
+            .iter()
+            .map(|finding| FindingView {
+                finding_id: finding.finding_id,
+                state: finding.state,
+                cycles: finding.cycles,
+                reported_seq: finding.reported_seq,
+                commit: finding.commit.clone(),
+            })
+            .collect(),
+    }
+}
+
+pub(crate) fn message(message: Message) -> MessageView {
+    let Message { thread_id, head, text } = message;
+    MessageView {
+        message_id: head.message_id,
+        thread_id,
+        seq: head.seq,
+        kind: head.kind,
+        event_type: head.event_type,
+        event_version: head.event_version,
+        schema_version: head.schema_version,
+        from: head.from,
+        to: head.to,
+        to_role: head.to_role,
+        in_reply_to: head.in_reply_to,
+        posted_at: head.posted_at,
+        body: text.body,
+        // Written by us from an object; empty text stands for none.
+        data: serde_json::from_str::<Data>(&text.data).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn wake(wake: Wake) -> WakeView {
+    WakeView {
+        wake_id: wake.wake_id,
+        agent: wake.agent,
+        thread_id: wake.thread_id,
+        seq: wake.seq,
+        cause: wake.cause,
+        state: wake.state,
+        held: wake.held,
+        attempts: wake.attempts,
+        lane: wake.lane,
+        result: wake.result,
+        reason: wake.reason,
+        exit_code: wake.exit_code,
+        requested_at: wake.requested_at,
+        due_at: wake.due_at,
+        dispatched_at: wake.ladder.dispatched_at,
+        accepted_at: wake.ladder.accepted_at,
+        evidence: wake.ladder.evidence,
+        seen_at: wake.ladder.seen_at,
+        acted_at: wake.ladder.acted_at,
+        finished_at: wake.ladder.finished_at,
+    }
+}
+
+pub(crate) fn timeline(row: TimelineRow, created_by: &AgentName) -> TimelineItem {
+    match row {
+        TimelineRow::Message(StoredMessage { message: stored, index, n }) => TimelineItem {
+            position: format!("{index}.{n}"),
+            index,
+            at: stored.head.posted_at,
+            actor: stored.head.from.clone(),
+            kind: stored.head.event_type.clone().unwrap_or_else(|| "message".to_owned()),
+            seq: Some(stored.head.seq),
+            wake_id: stored.head.wake_id,
+            message: Some(message(stored)),
+            event: None,
+        },
+        TimelineRow::Event(position, event) => {
+            let value = serde_json::to_value(&event).unwrap_or_default();
+            let kind = value.get("kind").and_then(serde_json::Value::as_str).unwrap_or_default();
+            TimelineItem {
+                position: format!("{}.{}", position.index, position.n),
+                index: position.index,
+                at: position.at.at,
+                actor: actor(&event).unwrap_or(created_by).clone(),
+                kind: kind.split('/').next().unwrap_or_default().to_owned(),
+                seq: None,
+                wake_id: wake_id(&event),
+                message: None,
+                event: Some(value),
+            }
+        }
+    }
+}
+
+/// Whom an event is about.
+const fn actor(event: &Event) -> Option<&AgentName> {
+    match event {
+        Event::AgentRegistered { name, .. } => Some(name),
+        Event::ThreadCreated { created_by, .. } => Some(created_by),
+        Event::ParticipantAdded { participant, .. } => Some(&participant.agent),
+        Event::MessagePosted { message, .. } => Some(&message.from),
+        Event::StatusChanged { by, .. } => Some(by),
+        Event::CursorMoved { agent, .. }
+        | Event::WakeRequested { agent, .. }
+        | Event::WakeDispatched { agent, .. }
+        | Event::WakeAccepted { agent, .. }
+        | Event::WakeSeen { agent, .. }
+        | Event::WakeActed { agent, .. }
+        | Event::WakeAttemptFailed { agent, .. }
+        | Event::WakeReleased { agent, .. }
+        | Event::WakeFinished { agent, .. } => Some(agent),
+        Event::ActionRefused { .. } | Event::WakeJoined { .. } => None,
+    }
+}
+
+const fn wake_id(event: &Event) -> Option<WakeId> {
+    match event {
+        Event::WakeRequested { wake_id, .. }
+        | Event::WakeJoined { wake_id, .. }
+        | Event::WakeDispatched { wake_id, .. }
+        | Event::WakeAccepted { wake_id, .. }
+        | Event::WakeSeen { wake_id, .. }
+        | Event::WakeActed { wake_id, .. }
+        | Event::WakeAttemptFailed { wake_id, .. }
+        | Event::WakeReleased { wake_id, .. }
+        | Event::WakeFinished { wake_id, .. } => Some(*wake_id),
+        _ => None,
+    }
+}

@@ -1,0 +1,115 @@
+//! Rows from a write set: one statement per kind of row.
+
+use interlock_core::facts::RowChange;
+use interlock_store::{StoreError, WriteSet};
+use rusqlite::{Connection, ToSql, params};
+
+use crate::error::{store, text};
+
+/// Write everything of a batch.
+pub(crate) fn apply(connection: &Connection, ws: i64, set: &WriteSet) -> Result<(), StoreError> {
+    for entry in &set.entries {
+        let sql = "INSERT INTO ledger_entry (ws, idx, leaf, envelope) VALUES (?, ?, ?, ?)";
+        run(connection, sql, params![ws, entry.index, entry.leaf.as_bytes(), entry.envelope])?;
+    }
+    for tile in &set.tiles {
+        let sql = "INSERT INTO ledger_tile (ws, level, n, width, hashes) VALUES (?, ?, ?, ?, ?)
+                   ON CONFLICT (ws, level, n) DO UPDATE SET width = excluded.width, hashes = excluded.hashes";
+        run(connection, sql, params![ws, tile.level, tile.index, tile.width, tile.hashes])?;
+    }
+    if let Some(last) = set.entries.last() {
+        let size = last.index + 1;
+        if let Some(note) = &set.checkpoint {
+            let sql = "INSERT INTO ledger_checkpoint (ws, size, note) VALUES (?, ?, ?)";
+            run(connection, sql, params![ws, size, note])?;
+        }
+        let sql = "UPDATE workspace SET size = ?, last_leaf = ?, last_at = ?, last_count = ?, batch_id = ?
+                   WHERE pk = ?";
+        let at = set.last_at;
+        let values = params![size, last.leaf.as_bytes(), at.at.as_millis(), at.count, set.batch_id, ws];
+        run(connection, sql, values)?;
+    }
+    set.rows.iter().try_for_each(|row| change(connection, ws, row))
+}
+
+fn run(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
+    statement.execute(values).map(|_| ()).map_err(|e| store(&e))
+}
+
+fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), StoreError> {
+    match row {
+        RowChange::Agent(agent) => {
+            let sql = "INSERT INTO agent (ws, name, doc, launch, salt) VALUES (?, ?, ?, ?, ?)
+                       ON CONFLICT (ws, name) DO UPDATE SET doc = excluded.doc, launch = excluded.launch,
+                       salt = excluded.salt";
+            let (doc, launch) = (text("agent", agent)?, text("agent", &agent.launch)?);
+            run(connection, sql, params![ws, agent.name.as_str(), doc, launch, agent.launch_salt.0])
+        }
+        RowChange::Thread(thread) => {
+            // Title and salt are written once: they never change.
+            let sql = "INSERT INTO thread (ws, id, status, doc, title, salt) VALUES (?, ?, ?, ?, ?, ?)
+                       ON CONFLICT (ws, id) DO UPDATE SET status = excluded.status, doc = excluded.doc";
+            let doc = text("thread", thread)?;
+            let id = thread.thread_id.to_bytes();
+            run(
+                connection,
+                sql,
+                params![ws, id, thread.status.as_str(), doc, thread.title, thread.title_salt.0],
+            )
+        }
+        RowChange::Member(agent, thread) => {
+            let sql = "INSERT INTO member (ws, agent, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+            run(connection, sql, params![ws, agent.as_str(), thread.to_bytes()])
+        }
+        RowChange::Message(message, position) => {
+            let sql = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt)
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            let (head, words) = (&message.head, &message.text);
+            let doc = text("message", head)?;
+            let (thread, id) = (message.thread_id.to_bytes(), head.message_id.to_bytes());
+            let (index, n) = (position.index, position.n);
+            run(
+                connection,
+                sql,
+                params![ws, thread, head.seq, id, index, n, doc, words.body, words.data, words.salt.0],
+            )
+        }
+        RowChange::Wake(wake) => {
+            let sql = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, doc)
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, id) DO UPDATE SET
+                       state = excluded.state, result = excluded.result, due_at = excluded.due_at,
+                       held = excluded.held, doc = excluded.doc";
+            let (id, thread, doc) = (wake.wake_id.to_bytes(), wake.thread_id.to_bytes(), text("wake", wake)?);
+            let (state, result) =
+                (wake.state.as_str(), wake.result.map(interlock_core::wake::WakeResult::as_str));
+            let (agent, due) = (wake.agent.as_str(), wake.due_at.as_millis());
+            run(connection, sql, params![ws, id, thread, agent, state, result, due, wake.held, doc])
+        }
+        RowChange::Finding(finding) => {
+            let sql = "INSERT INTO finding (ws, thread, id, reported_seq, doc) VALUES (?, ?, ?, ?, ?)
+                       ON CONFLICT (ws, thread, id) DO UPDATE SET doc = excluded.doc";
+            let (thread, id) = (finding.thread_id.to_bytes(), finding.finding_id.to_bytes());
+            run(connection, sql, params![ws, thread, id, finding.reported_seq, text("finding", finding)?])
+        }
+        RowChange::Timeline(thread, position, event) => {
+            let sql =
+                "INSERT INTO timeline (ws, thread, idx, n, at, count, event) VALUES (?, ?, ?, ?, ?, ?, ?)";
+            let (at, doc) = (position.at, text("timeline", event)?);
+            let (index, n) = (position.index, position.n);
+            run(connection, sql, params![ws, thread.to_bytes(), index, n, at.at.as_millis(), at.count, doc])
+        }
+        RowChange::Idempotency(key, fingerprint, index) => {
+            let sql = "INSERT INTO idempotency (ws, key, fingerprint, idx) VALUES (?, ?, ?, ?)";
+            run(connection, sql, params![ws, key.as_bytes(), fingerprint.as_bytes(), index])
+        }
+        RowChange::Lease(lease) => {
+            let sql = "INSERT INTO lease (ws, wake, doc) VALUES (?, ?, ?)
+                       ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";
+            run(connection, sql, params![ws, lease.wake_id.to_bytes(), text("lease", lease)?])
+        }
+        RowChange::Unlease(wake) => {
+            run(connection, "DELETE FROM lease WHERE ws = ? AND wake = ?", params![ws, wake.to_bytes()])
+        }
+    }
+}

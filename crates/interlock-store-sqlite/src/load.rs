@@ -1,0 +1,167 @@
+//! Facts from rows: one arm per key.
+
+use interlock_core::agent::{Agent, Launch};
+use interlock_core::facts::{Facts, Key, Keys, Used};
+use interlock_core::id::{ThreadId, WakeId};
+use interlock_core::text::{Digest, Salt};
+use interlock_core::thread::{Finding, Thread};
+use interlock_core::wake::{Lease, Wake};
+use interlock_core::{Event, Timestamp, limits};
+use interlock_store::StoreError;
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
+
+use crate::error::{corrupt, document, store};
+
+/// Load what the keys name.
+pub(crate) fn load(
+    connection: &Connection,
+    ws: i64,
+    keys: &Keys,
+    now: Timestamp,
+    facts: &mut Facts,
+) -> Result<(), StoreError> {
+    for key in keys {
+        match key {
+            Key::Idempotency(digest) => facts.put_used(*digest, used(connection, ws, digest)?),
+            Key::Agent(name) => facts.put_agent(name.clone(), agent(connection, ws, name.as_str())?),
+            Key::Thread(id) => facts.put_thread(*id, thread(connection, ws, *id)?),
+            Key::ThreadWakes(id) => facts.put_thread_wakes(*id, thread_wakes(connection, ws, *id)?),
+            Key::Findings(id) => facts.put_findings(*id, findings(connection, ws, *id)?),
+            Key::Message(thread, id) => {
+                let sql = "SELECT 1 FROM message WHERE ws = ? AND id = ? AND thread = ?";
+                let values = params![ws, id.to_bytes(), thread.to_bytes()];
+                let found: Option<i64> = one(connection, sql, values, |row| row.get(0))?;
+                facts.put_message(*thread, *id, found.is_some());
+            }
+            Key::Wake(id) => facts.put_wake(*id, wake(connection, ws, *id)?, lease(connection, ws, *id)?),
+            Key::LiveWakes => facts.put_live_wakes(live_wakes(connection, ws, now)?),
+        }
+    }
+    Ok(())
+}
+
+/// One row, or none.
+pub(crate) fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
+    statement.query_row(values, read).optional().map_err(|e| store(&e))
+}
+
+/// All rows.
+pub(crate) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
+    let rows = statement.query_map(values, read).map_err(|e| store(&e))?;
+    rows.collect::<rusqlite::Result<Vec<T>>>().map_err(|e| store(&e))
+}
+
+/// What is needed of an entry to rebuild an answer.
+#[derive(serde::Deserialize)]
+struct Envelope {
+    events: Vec<Event>,
+}
+
+fn used(connection: &Connection, ws: i64, digest: &Digest) -> Result<Option<Used>, StoreError> {
+    let sql = "SELECT i.fingerprint, i.idx, e.envelope FROM idempotency i
+               JOIN ledger_entry e ON e.ws = i.ws AND e.idx = i.idx WHERE i.ws = ? AND i.key = ?";
+    let row = one(connection, sql, params![ws, digest.as_bytes()], |row| {
+        Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, u64>(1)?, row.get::<_, Vec<u8>>(2)?))
+    })?;
+    let Some((fingerprint, index, envelope)) = row else { return Ok(None) };
+    let envelope: Envelope = serde_json::from_slice(&envelope).map_err(|e| corrupt("ledger_entry", e))?;
+    Ok(Some(Used { fingerprint: Digest::from_bytes(fingerprint), index, events: envelope.events }))
+}
+
+/// Reads the columns `doc, launch, salt`.
+pub(crate) fn agent_row(row: &Row<'_>) -> rusqlite::Result<(String, String, [u8; 16])> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+/// An agent from its columns.
+pub(crate) fn to_agent((doc, launch, salt): (String, String, [u8; 16])) -> Result<Agent, StoreError> {
+    let mut agent: Agent = document("agent", &doc)?;
+    agent.launch = document::<Launch>("agent", &launch)?;
+    agent.launch_salt = Salt(salt);
+    Ok(agent)
+}
+
+/// An agent by name.
+pub(crate) fn agent(connection: &Connection, ws: i64, name: &str) -> Result<Option<Agent>, StoreError> {
+    let sql = "SELECT doc, launch, salt FROM agent WHERE ws = ? AND name = ?";
+    one(connection, sql, params![ws, name], agent_row)?.map(to_agent).transpose()
+}
+
+/// Reads the columns `doc, title, salt`.
+pub(crate) fn thread_row(row: &Row<'_>) -> rusqlite::Result<(String, String, [u8; 16])> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+/// A thread from its columns.
+pub(crate) fn to_thread((doc, title, salt): (String, String, [u8; 16])) -> Result<Thread, StoreError> {
+    let mut thread: Thread = document("thread", &doc)?;
+    thread.title = title;
+    thread.title_salt = Salt(salt);
+    Ok(thread)
+}
+
+/// A thread by id.
+pub(crate) fn thread(connection: &Connection, ws: i64, id: ThreadId) -> Result<Option<Thread>, StoreError> {
+    let sql = "SELECT doc, title, salt FROM thread WHERE ws = ? AND id = ?";
+    one(connection, sql, params![ws, id.to_bytes()], thread_row)?.map(to_thread).transpose()
+}
+
+fn thread_wakes(connection: &Connection, ws: i64, id: ThreadId) -> Result<Vec<Wake>, StoreError> {
+    let sql = "SELECT doc FROM wake WHERE ws = ? AND thread = ? AND state <> 'finished' ORDER BY id";
+    let docs = all(connection, sql, params![ws, id.to_bytes()], |row| row.get::<_, String>(0))?;
+    docs.iter().map(|doc| document("wake", doc)).collect()
+}
+
+/// A thread's findings in the order of their reports.
+pub(crate) fn findings(connection: &Connection, ws: i64, id: ThreadId) -> Result<Vec<Finding>, StoreError> {
+    let sql = "SELECT doc FROM finding WHERE ws = ? AND thread = ? ORDER BY reported_seq, id";
+    let docs = all(connection, sql, params![ws, id.to_bytes()], |row| row.get::<_, String>(0))?;
+    docs.iter().map(|doc| document("finding", doc)).collect()
+}
+
+/// A wake by id.
+pub(crate) fn wake(connection: &Connection, ws: i64, id: WakeId) -> Result<Option<Wake>, StoreError> {
+    let sql = "SELECT doc FROM wake WHERE ws = ? AND id = ?";
+    let doc = one(connection, sql, params![ws, id.to_bytes()], |row| row.get::<_, String>(0))?;
+    doc.map(|doc| document("wake", &doc)).transpose()
+}
+
+fn lease(connection: &Connection, ws: i64, id: WakeId) -> Result<Option<Lease>, StoreError> {
+    let sql = "SELECT doc FROM lease WHERE ws = ? AND wake = ?";
+    let doc = one(connection, sql, params![ws, id.to_bytes()], |row| row.get::<_, String>(0))?;
+    doc.map(|doc| document("lease", &doc)).transpose()
+}
+
+fn live_wakes(
+    connection: &Connection,
+    ws: i64,
+    now: Timestamp,
+) -> Result<Vec<(Wake, Option<Lease>)>, StoreError> {
+    // Running ones first and all of them: the rule that no agent runs twice needs every one.
+    let running = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
+                   WHERE w.ws = ? AND w.state = 'running' ORDER BY w.id";
+    let due = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
+               WHERE w.ws = ? AND w.state = 'pending' AND w.held = 0 AND w.due_at <= ?
+               ORDER BY w.due_at, w.id LIMIT ?";
+    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
+    let mut rows = all(connection, running, params![ws], read)?;
+    rows.extend(all(connection, due, params![ws, now.as_millis(), limits::LIVE_WAKES_MAX], read)?);
+    rows.iter()
+        .map(|(wake, lease)| {
+            let lease = lease.as_deref().map(|doc| document("lease", doc)).transpose()?;
+            Ok((document("wake", wake)?, lease))
+        })
+        .collect()
+}

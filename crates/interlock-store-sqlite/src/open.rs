@@ -1,0 +1,82 @@
+//! Opening a database file: ours or refused, migrated to this build's schema.
+
+use std::path::{Path, PathBuf};
+
+use interlock_store::StoreError;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error;
+
+/// `ILOK`: tells our files from other programs' databases.
+const APPLICATION_ID: i32 = 0x494C_4F4B;
+
+/// The migrations, in order; the file's `user_version` counts those applied.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_init.sql")];
+
+/// Prepared statements kept per connection.
+const STATEMENTS_MAX: usize = 96;
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database file.
+    pub path: PathBuf,
+    /// Reader threads.
+    pub readers: usize,
+}
+
+impl Options {
+    /// The file at `path` with two reader threads.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), readers: 2 }
+    }
+}
+
+/// Open for writing: make or migrate.
+pub(crate) fn writer(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path).map_err(|e| error::store(&e))?;
+    let fail = |e: rusqlite::Error| error::store(&e);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(fail)?;
+    let application: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(fail)?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(StoreError::Foreign(format!("{} belongs to another program", path.display())));
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(fail)?;
+    for (name, value) in [("synchronous", 2), ("wal_autocheckpoint", 4_000), ("cache_size", -16_384)] {
+        connection.pragma_update(None, name, value).map_err(fail)?;
+    }
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let fail = |e: rusqlite::Error| error::store(&e);
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    if found > known {
+        return Err(StoreError::TooNew { found, known });
+    }
+    for (version, sql) in (1_u32..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+        let transaction = connection.transaction().map_err(fail)?;
+        transaction.execute_batch(sql).map_err(fail)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
+        transaction.pragma_update(None, "user_version", version).map_err(fail)?;
+        transaction.commit().map_err(fail)?;
+    }
+    Ok(())
+}
+
+/// Open for reading; the writer has made and checked the file.
+pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| error::store(&e))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    let fail = |e: rusqlite::Error| error::store(&e);
+    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
+    connection.pragma_update(None, "cache_size", -4_096).map_err(fail)?;
+    Ok(connection)
+}

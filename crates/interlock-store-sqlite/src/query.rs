@@ -1,0 +1,224 @@
+//! Plain reads.
+
+use interlock_core::Timestamp;
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Agent;
+use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::text::Salt;
+use interlock_core::thread::{Message, MessageText, Thread};
+use interlock_core::wake::Wake;
+use interlock_ledger::TileAt;
+use interlock_store::{
+    Counts, EntryRow, InboxRow, LedgerHead, Page, StoreError, StoredMessage, ThreadFilter, WakeFilter,
+    Workspace,
+};
+use rusqlite::{Connection, Row, params};
+
+use crate::error::document;
+use crate::load::{agent_row, all, one, thread_row, to_agent, to_thread};
+
+/// Threads looked through for an inbox.
+const INBOX_ROWS_MAX: u32 = 200;
+
+/// A workspace's internal number and description.
+pub(crate) fn workspace(
+    connection: &Connection,
+    id: WorkspaceId,
+) -> Result<Option<(i64, Workspace)>, StoreError> {
+    let sql = "SELECT pk, origin FROM workspace WHERE id = ?";
+    one(connection, sql, params![id.to_bytes()], |row| {
+        Ok((row.get(0)?, Workspace { workspace_id: id, origin: row.get(1)? }))
+    })
+}
+
+/// A workspace's internal number.
+pub(crate) fn pk(connection: &Connection, id: WorkspaceId) -> Result<i64, StoreError> {
+    workspace(connection, id)?.map(|(pk, _)| pk).ok_or(StoreError::NoWorkspace)
+}
+
+pub(crate) fn threads(
+    connection: &Connection,
+    ws: i64,
+    filter: &ThreadFilter,
+    page: &Page<ThreadId>,
+) -> Result<Vec<Thread>, StoreError> {
+    let status = filter.status.map(interlock_core::thread::Status::as_str);
+    let after = page.after.map_or([0xFF; 16], ThreadId::to_bytes);
+    let rows = match &filter.member {
+        None => {
+            let sql = "SELECT doc, title, salt FROM thread WHERE ws = ?1 AND id < ?2
+                       AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4";
+            all(connection, sql, params![ws, after, status, page.limit], thread_row)?
+        }
+        Some(name) => {
+            let sql =
+                "SELECT t.doc, t.title, t.salt FROM member m JOIN thread t ON t.ws = m.ws AND t.id = m.thread
+                       WHERE m.ws = ?1 AND m.agent = ?5 AND m.thread < ?2 AND (?3 IS NULL OR t.status = ?3)
+                       ORDER BY m.thread DESC LIMIT ?4";
+            all(connection, sql, params![ws, after, status, page.limit, name.as_str()], thread_row)?
+        }
+    };
+    rows.into_iter().map(to_thread).collect()
+}
+
+type MessageRow = (String, String, String, [u8; 16], u64, u32);
+
+/// Reads the columns `head, body, data, salt, idx, n`.
+pub(crate) fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+}
+
+/// A message from its columns.
+pub(crate) fn to_message(thread_id: ThreadId, row: MessageRow) -> Result<StoredMessage, StoreError> {
+    let (head, body, data, salt, index, n) = row;
+    let text = MessageText { body, data, salt: Salt(salt) };
+    let message = Message { thread_id, head: document("message", &head)?, text };
+    Ok(StoredMessage { message, index, n })
+}
+
+pub(crate) fn messages(
+    connection: &Connection,
+    ws: i64,
+    thread: ThreadId,
+    after_seq: u64,
+    limit: u32,
+) -> Result<Vec<StoredMessage>, StoreError> {
+    let sql = "SELECT head, body, data, salt, idx, n FROM message WHERE ws = ? AND thread = ? AND seq > ?
+               ORDER BY seq LIMIT ?";
+    // SQLite's integers are signed; nothing lies beyond their largest.
+    let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
+    let rows = all(connection, sql, params![ws, thread.to_bytes(), after, limit], message_row)?;
+    rows.into_iter().map(|row| to_message(thread, row)).collect()
+}
+
+pub(crate) fn inbox(
+    connection: &Connection,
+    ws: i64,
+    agent: &AgentName,
+) -> Result<Vec<InboxRow>, StoreError> {
+    let filter = ThreadFilter { status: None, member: Some(agent.clone()) };
+    let mut found = Vec::new();
+    let mut page = Page { after: None, limit: INBOX_ROWS_MAX };
+    loop {
+        let threads = threads(connection, ws, &filter, &page)?;
+        let Some(last) = threads.last().map(|thread| thread.thread_id) else { return Ok(found) };
+        for thread in threads {
+            let cursor = thread.members.get(agent).map_or(thread.seq, |member| member.cursor);
+            if cursor < thread.seq {
+                found.push(InboxRow { thread, cursor });
+            }
+        }
+        if found.len() >= usize::try_from(INBOX_ROWS_MAX).unwrap_or(usize::MAX) {
+            return Ok(found);
+        }
+        page.after = Some(last);
+    }
+}
+
+pub(crate) fn agents(
+    connection: &Connection,
+    ws: i64,
+    page: &Page<AgentName>,
+) -> Result<Vec<Agent>, StoreError> {
+    let sql = "SELECT doc, launch, salt FROM agent WHERE ws = ? AND name > ? ORDER BY name LIMIT ?";
+    let after = page.after.as_ref().map_or("", AgentName::as_str);
+    all(connection, sql, params![ws, after, page.limit], agent_row)?.into_iter().map(to_agent).collect()
+}
+
+pub(crate) fn wakes(
+    connection: &Connection,
+    ws: i64,
+    filter: &WakeFilter,
+    page: &Page<WakeId>,
+) -> Result<Vec<Wake>, StoreError> {
+    // `+` keeps the planner from an index on a column that is only compared when a filter is given.
+    let sql = "SELECT doc FROM wake WHERE ws = ?1 AND id < ?2 AND (?3 IS NULL OR thread = ?3)
+               AND (?4 IS NULL OR agent = ?4) AND (?5 IS NULL OR +state = ?5) AND (?6 = 0 OR +state <> 'finished')
+               ORDER BY id DESC LIMIT ?7";
+    let after = page.after.map_or([0xFF; 16], WakeId::to_bytes);
+    let thread = filter.thread.map(ThreadId::to_bytes);
+    let agent = filter.agent.as_ref().map(AgentName::as_str);
+    let state = filter.state.map(interlock_core::wake::WakeState::as_str);
+    let values = params![ws, after, thread, agent, state, filter.is_live, page.limit];
+    let docs = all(connection, sql, values, |row| row.get::<_, String>(0))?;
+    docs.iter().map(|doc| document("wake", doc)).collect()
+}
+
+pub(crate) fn next_due(connection: &Connection, ws: i64) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT min(due_at) FROM wake WHERE ws = ? AND state = 'pending' AND held = 0";
+    let due = one(connection, sql, params![ws], |row| row.get::<_, Option<i64>>(0))?;
+    Ok(due.flatten().map(Timestamp::from_millis))
+}
+
+pub(crate) fn counts(connection: &Connection, ws: i64) -> Result<Counts, StoreError> {
+    let pair = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?));
+    let threads = "SELECT status, count(*) FROM thread WHERE ws = ? GROUP BY status";
+    let wakes = "SELECT coalesce(result, state), count(*) FROM wake WHERE ws = ? GROUP BY 1";
+    Ok(Counts {
+        threads: all(connection, threads, params![ws], pair)?.into_iter().collect(),
+        wakes: all(connection, wakes, params![ws], pair)?.into_iter().collect(),
+    })
+}
+
+pub(crate) fn ledger_head(connection: &Connection, ws: i64) -> Result<LedgerHead, StoreError> {
+    let sql = "SELECT w.size, w.last_at, c.note FROM workspace w
+               LEFT JOIN ledger_checkpoint c ON c.ws = w.pk AND c.size = w.size WHERE w.pk = ?";
+    let row = one(connection, sql, params![ws], |row| {
+        let last_at = Timestamp::from_millis(row.get(1)?);
+        Ok(LedgerHead { size: row.get(0)?, last_at, checkpoint: row.get(2)? })
+    })?;
+    row.ok_or(StoreError::NoWorkspace)
+}
+
+pub(crate) fn entries(
+    connection: &Connection,
+    ws: i64,
+    first: u64,
+    limit: u32,
+) -> Result<Vec<EntryRow>, StoreError> {
+    let sql = "SELECT idx, envelope FROM ledger_entry WHERE ws = ? AND idx >= ? ORDER BY idx LIMIT ?";
+    let first = i64::try_from(first).unwrap_or(i64::MAX);
+    all(connection, sql, params![ws, first, limit], |row| {
+        Ok(EntryRow { index: row.get(0)?, envelope: row.get(1)? })
+    })
+}
+
+/// A tile cut to the wanted width: a stored one may have grown since the checkpoint that is asked about.
+pub(crate) fn tile(connection: &Connection, ws: i64, at: TileAt) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT hashes FROM ledger_tile WHERE ws = ? AND level = ? AND n = ?";
+    let index = i64::try_from(at.index).unwrap_or(i64::MAX);
+    let hashes = one(connection, sql, params![ws, at.level, index], |row| row.get::<_, Vec<u8>>(0))?;
+    Ok(hashes.and_then(|mut bytes| {
+        let wanted = at.bytes();
+        (bytes.len() >= wanted).then(|| {
+            bytes.truncate(wanted);
+            bytes
+        })
+    }))
+}
+
+/// Every projected row as text, table by table in the order of its key.
+pub(crate) fn dump(connection: &Connection, ws: i64) -> Result<Vec<String>, StoreError> {
+    const TABLES: [(&str, &str, &str); 9] = [
+        ("ledger_entry", "idx || ' ' || hex(leaf) || ' ' || CAST(envelope AS TEXT)", "idx"),
+        ("agent", "doc || launch || hex(salt)", "name"),
+        ("thread", "doc || title || hex(salt)", "id"),
+        ("member", "agent || ' ' || hex(thread)", "agent, thread"),
+        (
+            "message",
+            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt)",
+            "thread, seq",
+        ),
+        ("finding", "hex(thread) || doc", "thread, id"),
+        ("wake", "doc", "id"),
+        ("timeline", "hex(thread) || ' ' || idx || '.' || n || ' ' || at || event", "thread, idx, n"),
+        ("idempotency", "hex(key) || hex(fingerprint) || idx", "key"),
+    ];
+    let mut lines = Vec::new();
+    for (table, columns, order) in TABLES {
+        let sql = format!("SELECT {columns} FROM {table} WHERE ws = ? ORDER BY {order}");
+        let rows = all(connection, &sql, params![ws], |row| row.get::<_, String>(0))?;
+        lines.extend(rows.into_iter().map(|row| format!("{table} {row}")));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,195 @@
+//! The store itself: verbs handed to the writer and the readers.
+
+use std::sync::mpsc::Sender;
+
+use async_trait::async_trait;
+use interlock_core::Timestamp;
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Agent;
+use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::thread::{Finding, Thread};
+use interlock_core::wake::Wake;
+use interlock_ledger::TileAt;
+use interlock_store::{
+    BatchWork, Committed, Counts, EntryRow, InboxRow, LedgerHead, Page, Store, StoreError, StoredMessage,
+    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::reader::Readers;
+use crate::writer::Ask;
+use crate::{Options, load, open, query, timeline, writer};
+
+/// A store in one SQLite file. Whoever opens it for a server holds the instance's lock.
+pub struct SqliteStore {
+    writer: Sender<Ask>,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Open the file, made or migrated when needed.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`], [`StoreError::TooNew`], [`StoreError::Corrupt`] for files that are not ours,
+    /// not yet ours, or broken; [`StoreError::Unavailable`] when the file cannot be used.
+    pub fn open(options: &Options) -> Result<Self, StoreError> {
+        let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+        let connection = open::writer(&options.path)?;
+        let readers = (0..options.readers.max(1))
+            .map(|_| open::reader(&options.path))
+            .collect::<Result<Vec<Connection>, StoreError>>()?;
+        Ok(Self {
+            writer: writer::spawn(connection).map_err(unavailable)?,
+            readers: Readers::spawn(readers).map_err(unavailable)?,
+        })
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        self.writer.send(ask(sender)).map_err(|_| ended())?;
+        receiver.await.map_err(|_| ended())
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        ws: WorkspaceId,
+        read: impl FnOnce(&Connection, i64) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.read(move |connection| read(connection, query::pk(connection, ws)?)).await
+    }
+}
+
+fn ended() -> StoreError {
+    StoreError::Unavailable("the writer thread has ended".into())
+}
+
+/// Stands in for work that was lost with the writer thread.
+struct Lost;
+
+impl BatchWork for Lost {
+    fn start(&mut self) -> (interlock_core::Keys, interlock_core::Facts) {
+        Default::default()
+    }
+    fn tree_size(&self) -> Option<u64> {
+        None
+    }
+    fn decide(&mut self, _: &mut interlock_core::Facts, _: &interlock_store::Head) -> interlock_store::Step {
+        interlock_store::Step::Abort("lost".into())
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_workspace(&self, workspace: Workspace) -> Result<(), StoreError> {
+        self.ask(|reply| Ask::Create(workspace, reply)).await?
+    }
+
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        self.readers.read(move |c| Ok(query::workspace(c, id)?.map(|(_, workspace)| workspace))).await
+    }
+
+    async fn batch(
+        &self,
+        ws: WorkspaceId,
+        work: Box<dyn BatchWork>,
+    ) -> (Box<dyn BatchWork>, Result<Committed, StoreError>) {
+        match self.ask(|reply| Ask::Batch(ws, work, reply)).await {
+            Ok(done) => done,
+            Err(error) => (Box::new(Lost), Err(error)),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.ask(Ask::Ping).await?
+    }
+
+    async fn thread(&self, ws: WorkspaceId, id: ThreadId) -> Result<Option<Thread>, StoreError> {
+        self.read(ws, move |c, ws| load::thread(c, ws, id)).await
+    }
+
+    async fn threads(
+        &self,
+        ws: WorkspaceId,
+        filter: ThreadFilter,
+        page: Page<ThreadId>,
+    ) -> Result<Vec<Thread>, StoreError> {
+        self.read(ws, move |c, ws| query::threads(c, ws, &filter, &page)).await
+    }
+
+    async fn findings(&self, ws: WorkspaceId, thread: ThreadId) -> Result<Vec<Finding>, StoreError> {
+        self.read(ws, move |c, ws| load::findings(c, ws, thread)).await
+    }
+
+    async fn messages(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        self.read(ws, move |c, ws| query::messages(c, ws, thread, after_seq, limit)).await
+    }
+
+    async fn timeline(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        after: Option<(u64, u32)>,
+        limit: u32,
+    ) -> Result<Vec<TimelineRow>, StoreError> {
+        self.read(ws, move |c, ws| timeline::timeline(c, ws, thread, after, limit)).await
+    }
+
+    async fn inbox(&self, ws: WorkspaceId, agent: AgentName) -> Result<Vec<InboxRow>, StoreError> {
+        self.read(ws, move |c, ws| query::inbox(c, ws, &agent)).await
+    }
+
+    async fn agent(&self, ws: WorkspaceId, name: AgentName) -> Result<Option<Agent>, StoreError> {
+        self.read(ws, move |c, ws| load::agent(c, ws, name.as_str())).await
+    }
+
+    async fn agents(&self, ws: WorkspaceId, page: Page<AgentName>) -> Result<Vec<Agent>, StoreError> {
+        self.read(ws, move |c, ws| query::agents(c, ws, &page)).await
+    }
+
+    async fn wake(&self, ws: WorkspaceId, id: WakeId) -> Result<Option<Wake>, StoreError> {
+        self.read(ws, move |c, ws| load::wake(c, ws, id)).await
+    }
+
+    async fn wakes(
+        &self,
+        ws: WorkspaceId,
+        filter: WakeFilter,
+        page: Page<WakeId>,
+    ) -> Result<Vec<Wake>, StoreError> {
+        self.read(ws, move |c, ws| query::wakes(c, ws, &filter, &page)).await
+    }
+
+    async fn next_due(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
+        self.read(ws, query::next_due).await
+    }
+
+    async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {
+        self.read(ws, query::counts).await
+    }
+
+    async fn ledger_head(&self, ws: WorkspaceId) -> Result<LedgerHead, StoreError> {
+        self.read(ws, query::ledger_head).await
+    }
+
+    async fn entries(&self, ws: WorkspaceId, first: u64, limit: u32) -> Result<Vec<EntryRow>, StoreError> {
+        self.read(ws, move |c, ws| query::entries(c, ws, first, limit)).await
+    }
+
+    async fn tile(&self, ws: WorkspaceId, at: TileAt) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(ws, move |c, ws| query::tile(c, ws, at)).await
+    }
+
+    async fn dump(&self, ws: WorkspaceId) -> Result<Vec<String>, StoreError> {
+        self.read(ws, query::dump).await
+    }
+}

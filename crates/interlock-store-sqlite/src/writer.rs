@@ -1,0 +1,183 @@
+//! The writer thread: all changes, one transaction for what is waiting, one sync for all of it.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::SystemTime;
+
+use interlock_core::id::WorkspaceId;
+use interlock_core::{Hybrid, Timestamp};
+use interlock_ledger::{Hash, Tile, Tree};
+use interlock_store::{BatchWork, Committed, Head, Step, StoreError, Workspace};
+use rusqlite::{Connection, params};
+use tokio::sync::oneshot;
+
+use crate::error::{corrupt, store};
+use crate::load::{load, one};
+
+/// Batches of different workspaces that share one sync.
+const SHARED_MAX: usize = 64;
+
+/// What comes back from a batch.
+pub(crate) type Done = (Box<dyn BatchWork>, Result<Committed, StoreError>);
+
+/// What the writer is asked.
+pub(crate) enum Ask {
+    /// A batch of a workspace.
+    Batch(WorkspaceId, Box<dyn BatchWork>, oneshot::Sender<Done>),
+    /// Make a workspace.
+    Create(Workspace, oneshot::Sender<Result<(), StoreError>>),
+    /// Whether it can write.
+    Ping(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// Start the thread; it ends when the sender is dropped.
+pub(crate) fn spawn(connection: Connection) -> std::io::Result<Sender<Ask>> {
+    let (sender, receiver) = channel();
+    std::thread::Builder::new()
+        .name("interlock-writer".into())
+        .spawn(move || serve(&connection, &receiver))?;
+    Ok(sender)
+}
+
+fn serve(connection: &Connection, receiver: &Receiver<Ask>) {
+    while let Ok(first) = receiver.recv() {
+        let mut batches = Vec::new();
+        let mut next = Some(first);
+        while let Some(ask) = next {
+            match ask {
+                Ask::Batch(ws, work, reply) => batches.push((ws, work, reply)),
+                // Whoever asked may have gone away; then nobody needs the answer.
+                Ask::Create(workspace, reply) => drop(reply.send(create(connection, &workspace))),
+                Ask::Ping(reply) => drop(reply.send(ping(connection))),
+            }
+            next = if batches.len() < SHARED_MAX { receiver.try_recv().ok() } else { None };
+        }
+        if !batches.is_empty() {
+            together(connection, batches);
+        }
+    }
+}
+
+type Waiting = (WorkspaceId, Box<dyn BatchWork>, oneshot::Sender<Done>);
+
+/// Several batches under one sync, each in its own savepoint, so that one that fails leaves the others alone.
+fn together(connection: &Connection, batches: Vec<Waiting>) {
+    let mut done = Vec::with_capacity(batches.len());
+    let begun = execute(connection, "BEGIN IMMEDIATE");
+    let mut wrote = false;
+    for (ws, mut work, reply) in batches {
+        let result = begun.clone().and_then(|()| savepoint(connection, ws, work.as_mut()));
+        wrote |= matches!(result, Ok((_, true)));
+        done.push((work, result.map(|(committed, _)| committed), reply));
+    }
+    let ended = match (&begun, wrote) {
+        (Err(error), _) => Err(error.clone()),
+        (Ok(()), true) => execute(connection, "COMMIT"),
+        (Ok(()), false) => execute(connection, "ROLLBACK"),
+    };
+    if ended.is_err() && !connection.is_autocommit() {
+        // The refusal below is what callers hear; the next transaction must begin clean.
+        drop(execute(connection, "ROLLBACK"));
+    }
+    for (work, result, reply) in done {
+        let result = result.and_then(|committed| ended.clone().map(|()| committed));
+        drop(reply.send((work, result)));
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
+    statement.execute([]).map(|_| ()).map_err(|e| store(&e))
+}
+
+fn savepoint(
+    connection: &Connection,
+    ws: WorkspaceId,
+    work: &mut dyn BatchWork,
+) -> Result<(Committed, bool), StoreError> {
+    execute(connection, "SAVEPOINT batch")?;
+    let result = batch(connection, ws, work);
+    if result.is_err() {
+        execute(connection, "ROLLBACK TO batch")?;
+    }
+    execute(connection, "RELEASE batch")?;
+    result
+}
+
+/// Load, decide, write. Says whether anything was written.
+fn batch(
+    connection: &Connection,
+    ws: WorkspaceId,
+    work: &mut dyn BatchWork,
+) -> Result<(Committed, bool), StoreError> {
+    let (pk, mut head) = head(connection, ws)?;
+    let (keys, mut facts) = work.start();
+    load(connection, pk, &keys, head.wall_now, &mut facts)?;
+    if work.tree_size() != Some(head.size) {
+        head.edge = Some(edge(connection, pk, head.size)?);
+    }
+    let mut step = work.decide(&mut facts, &head);
+    if let Step::Load(keys) = &step {
+        load(connection, pk, keys, head.wall_now, &mut facts)?;
+        step = work.decide(&mut facts, &head);
+    }
+    match step {
+        Step::Write(set) if set.is_empty() => Ok((Committed { size: head.size }, false)),
+        Step::Write(set) => {
+            crate::apply::apply(connection, pk, &set)?;
+            let size = set.entries.last().map_or(head.size, |entry| entry.index + 1);
+            Ok((Committed { size }, true))
+        }
+        Step::Abort(why) => Err(StoreError::Corrupt(why)),
+        Step::Load(_) => Err(corrupt("-", "the work asked for facts twice")),
+    }
+}
+
+fn head(connection: &Connection, ws: WorkspaceId) -> Result<(i64, Head), StoreError> {
+    let sql = "SELECT pk, size, last_leaf, last_at, last_count, batch_id FROM workspace WHERE id = ?";
+    let row = one(connection, sql, params![ws.to_bytes()], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            Head {
+                size: row.get(1)?,
+                last_leaf: Hash::from_bytes(row.get(2)?),
+                last_at: Hybrid { at: Timestamp::from_millis(row.get(3)?), count: row.get(4)? },
+                wall_now: wall_now(),
+                batch_id: row.get(5)?,
+                edge: None,
+            },
+        ))
+    })?;
+    row.ok_or(StoreError::NoWorkspace)
+}
+
+fn edge(connection: &Connection, ws: i64, size: u64) -> Result<Vec<Tile>, StoreError> {
+    Tree::edge(size)
+        .into_iter()
+        .map(|at| {
+            let hashes = crate::query::tile(connection, ws, at)?
+                .ok_or_else(|| corrupt("ledger_tile", format!("tile {} is missing", at.path())))?;
+            Ok(Tile { level: at.level, index: at.index, width: at.width, hashes })
+        })
+        .collect()
+}
+
+fn create(connection: &Connection, workspace: &Workspace) -> Result<(), StoreError> {
+    let sql = "INSERT INTO workspace (id, origin) VALUES (?, ?) ON CONFLICT (id) DO NOTHING";
+    let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
+    let values = params![workspace.workspace_id.to_bytes(), workspace.origin];
+    statement.execute(values).map(|_| ()).map_err(|e| store(&e))
+}
+
+/// Takes the write lock and gives it back: fails when the file system refuses writes.
+fn ping(connection: &Connection) -> Result<(), StoreError> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    let read = one(connection, "SELECT count(*) FROM workspace", &[], |row| row.get::<_, i64>(0));
+    execute(connection, "ROLLBACK")?;
+    read.map(|_| ())
+}
+
+/// The wall clock, in the one place of this crate that reads it.
+fn wall_now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,109 @@
+//! Shapes of plain reads.
+
+use std::collections::BTreeMap;
+
+use interlock_core::actor::AgentName;
+use interlock_core::facts::Position;
+use interlock_core::id::ThreadId;
+use interlock_core::thread::{Message, Status, Thread};
+use interlock_core::wake::WakeState;
+use interlock_core::{Event, Timestamp};
+
+/// Which rows of an ordered list: those after a key, so many at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<K> {
+    /// Go on after this key, in the list's order.
+    pub after: Option<K>,
+    /// Rows at most.
+    pub limit: u32,
+}
+
+/// Which threads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ThreadFilter {
+    /// With this status.
+    pub status: Option<Status>,
+    /// In which this agent takes part.
+    pub member: Option<AgentName>,
+}
+
+/// Which wakes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WakeFilter {
+    /// Of this thread.
+    pub thread: Option<ThreadId>,
+    /// Of this agent.
+    pub agent: Option<AgentName>,
+    /// In this state.
+    pub state: Option<WakeState>,
+    /// Not finished.
+    pub is_live: bool,
+}
+
+/// A message with where it stands in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The message.
+    pub message: Message,
+    /// The entry's index.
+    pub index: u64,
+    /// The event's number in the entry.
+    pub n: u32,
+}
+
+/// One row of a thread's timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimelineRow {
+    /// A message.
+    Message(StoredMessage),
+    /// Anything else that happened.
+    Event(Position, Event),
+}
+
+impl TimelineRow {
+    /// Where it stands in the ledger.
+    pub const fn position(&self) -> (u64, u32) {
+        match self {
+            Self::Message(stored) => (stored.index, stored.n),
+            Self::Event(position, _) => (position.index, position.n),
+        }
+    }
+}
+
+/// A thread with something unread for somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    /// The thread.
+    pub thread: Thread,
+    /// That participant's cursor.
+    pub cursor: u64,
+}
+
+/// Rows by kind and state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Threads by status.
+    pub threads: BTreeMap<String, u64>,
+    /// Wakes by state, finished ones by result.
+    pub wakes: BTreeMap<String, u64>,
+}
+
+/// The ledger as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerHead {
+    /// Entries.
+    pub size: u64,
+    /// The newest signed checkpoint; `None` while the ledger is empty.
+    pub checkpoint: Option<String>,
+    /// The time of the last entry.
+    pub last_at: Timestamp,
+}
+
+/// A ledger entry as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryRow {
+    /// Its index.
+    pub index: u64,
+    /// The canonical envelope.
+    pub envelope: Vec<u8>,
+}
