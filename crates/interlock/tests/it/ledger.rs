@@ -4,7 +4,7 @@ use interlock_ledger::{LogKey, LogSource, TileAt};
 use serde_json::json;
 
 use crate::stub::{Reply, Stub};
-use crate::world::{World, finish};
+use crate::world::World;
 
 #[test]
 fn an_export_arrives_wholly_or_not_at_all() {
@@ -116,11 +116,4 @@ fn what_is_no_export_does_not_verify() {
     for name in ["none", "."] {
         world.run(&["verify", name]).failed(2, "PARAMETER_INVALID");
     }
-}
-
-#[test]
-fn an_export_is_refused_on_a_terminal_only() {
-    // Without a server the question of the terminal comes first; here there is none, so the server is asked for.
-    let world = World::with_instance();
-    finish(&mut world.command(&["ledger", "export", "-"]), b"").failed(1, "SERVER_NOT_RUNNING");
 }
