@@ -7,6 +7,7 @@ use interlock_core::actor::{AgentName, Role};
 
 use crate::identity;
 use crate::instance::{Instance, Run};
+use crate::random::random;
 
 /// What to do when no server runs.
 const START: &str = "start it with: interlock up";
@@ -124,16 +125,4 @@ fn fresh_key() -> Result<String, Problem> {
         let _infallible = write!(text, "{byte:02x}");
     }
     Ok(text)
-}
-
-/// Bytes nobody can guess.
-///
-/// # Errors
-/// The `INTERNAL` problem when the system gives none.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], Problem> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Problem::new(Reason::Defect, &format!("the system gives no random bytes: {error}"), "")
-    })?;
-    Ok(bytes)
 }

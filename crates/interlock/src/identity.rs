@@ -1,15 +1,12 @@
 //! Who the command line is: on its own instance a person with an operator's token, minted from the instance's keys.
 
 use interlock_api::Problem;
+use interlock_core::Reason;
 use interlock_core::actor::{Actor, AgentName, Role};
-use interlock_core::id::WorkspaceId;
-use interlock_core::{Reason, Refusal};
-use interlock_engine::Issuer;
-use interlock_ledger::LogKey;
 
 use crate::context::Context;
 use crate::environment::Environment;
-use crate::instance::{self, Instance};
+use crate::instance::Instance;
 
 /// The name when the machine knows none.
 const FALLBACK: &str = "operator";
@@ -67,37 +64,6 @@ pub(crate) fn local_token(instance: &Instance, name: &AgentName, role: Role) -> 
 /// How long a token for one command holds; a stream mints a new one when it ends.
 const LOCAL_TOKEN_MS: u64 = 15 * 60_000;
 
-/// The file of the key that signs tokens.
-pub(crate) const ISSUER_KEY: &str = "issuer.pem";
-/// The file of the key that signs the ledger's checkpoints.
-pub(crate) const LEDGER_KEY: &str = "ledger.pem";
-
-/// The origin line of a workspace's ledger.
-pub(crate) fn origin(workspace_id: WorkspaceId) -> String {
-    format!("interlock/{workspace_id}")
-}
-
-/// Whom the supervisor inside `up` is.
-///
-/// # Errors
-/// Never: the name is a good one.
-pub(crate) fn supervisor_name() -> Result<AgentName, Problem> {
-    parse_fallback("supervisor")
-}
-
-/// The text of one of the instance's keys.
-///
-/// # Errors
-/// `CONFIG_INVALID` when it cannot be read.
-pub(crate) fn key_text(instance: &Instance, name: &str) -> Result<String, Problem> {
-    let file = instance.keys().join(name);
-    std::fs::read_to_string(&file).map_err(|error| {
-        let detail = format!("`{}` cannot be read: {}", file.display(), crate::instance::cause(&error));
-        Problem::new(Reason::ConfigInvalid, &detail, "")
-            .hint("restore the instance's keys folder from a backup")
-    })
-}
-
 /// A token that holds for `ttl_ms`.
 ///
 /// # Errors
@@ -108,30 +74,18 @@ pub(crate) fn issue_token(
     role: Role,
     ttl_ms: u64,
 ) -> Result<String, Problem> {
-    let refused = |refusal: Refusal| Problem::of(&refusal, "");
-    let issuer = Issuer::from_pem(&key_text(instance, ISSUER_KEY)?).map_err(refused)?;
-    let actor = Actor {
-        name: name.clone(),
-        role,
-        workspace_id: instance.config.workspace_id,
-        session_id: None,
-        wake_id: None,
-    };
-    issuer.mint(&actor, Context::now(), i64::try_from(ttl_ms).unwrap_or(i64::MAX)).map_err(refused)
+    let workspace_id = instance.config.workspace_id;
+    let actor = Actor { name: name.clone(), role, workspace_id, session_id: None, wake_id: None };
+    let ttl_ms = i64::try_from(ttl_ms).unwrap_or(i64::MAX);
+    instance.issuer()?.mint(&actor, Context::now(), ttl_ms).map_err(|refusal| Problem::of(&refusal, ""))
 }
 
-/// Make the keys of a new instance in its `keys/` folder.
+/// Whom the supervisor inside `up` is.
 ///
 /// # Errors
-/// A problem when they cannot be made or written.
-pub(crate) fn create_keys(keys: &std::path::Path, workspace_id: WorkspaceId) -> Result<(), Problem> {
-    let defect = |error: &dyn std::fmt::Display| Problem::new(Reason::Defect, &error.to_string(), "");
-    let issuer = Issuer::generate_pem().map_err(|refusal| Problem::of(&refusal, ""))?;
-    instance::write(&keys.join(ISSUER_KEY), &issuer)?;
-    let ledger = LogKey::from_seed(crate::connection::random::<32>()?);
-    instance::write(&keys.join(LEDGER_KEY), &ledger.to_pem().map_err(|error| defect(&error))?)?;
-    let vkey = ledger.vkey(&origin(workspace_id)).map_err(|error| defect(&error))?;
-    instance::write(&keys.join("ledger.vkey"), &format!("{vkey}\n"))
+/// Never: the name is a good one.
+pub(crate) fn supervisor_name() -> Result<AgentName, Problem> {
+    parse_fallback("supervisor")
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod node;
 mod output;
 mod panic;
 mod pilot;
+mod random;
 mod render;
 mod serverlog;
 mod usage;

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use interlock_api::Problem;
 use interlock_core::Reason;
-use interlock_engine::{Engine, EngineConfig, Issuer};
-use interlock_ledger::LogKey;
+use interlock_engine::{Engine, EngineConfig};
 use interlock_server::{Server, ServerConfig};
 use interlock_store::{Store as _, StoreError, Workspace};
 use interlock_store_sqlite::{Holder, InstanceLock, Options, SqliteStore};
 
 use crate::context::Context;
-use crate::identity;
 use crate::instance::{Instance, Run};
 
 /// A server that is bound and not yet serving; the instance is ours as long as it lives.
@@ -32,16 +30,14 @@ pub(crate) async fn open(instance: &Instance, listen: Option<SocketAddr>) -> Res
         InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
     let store =
         Arc::new(SqliteStore::open(&Options::at(instance.database())).map_err(|e| unusable(instance, &e))?);
-    let workspace = Workspace {
-        workspace_id: instance.config.workspace_id,
-        origin: identity::origin(instance.config.workspace_id),
-    };
+    let workspace =
+        Workspace { workspace_id: instance.config.workspace_id, origin: instance.ledger_origin() };
     store.create_workspace(workspace).await.map_err(|error| unusable(instance, &error))?;
     let engine = Engine::new(EngineConfig {
         store,
         policy: instance.config.policy.clone(),
-        ledger_key: ledger_key(instance)?,
-        issuer: issuer(instance)?,
+        ledger_key: instance.ledger_key()?,
+        issuer: instance.issuer()?,
         clock: Arc::new(Context::now),
     })
     .map_err(|refusal| Problem::of(&refusal, ""))?;
@@ -62,18 +58,6 @@ fn holder(what: &str) -> Holder {
 pub(crate) fn run_of(server: &Server) -> Run {
     let url = server.url();
     Run { pid: std::process::id(), mcp_url: format!("{url}/mcp"), url, started_at: Context::now() }
-}
-
-fn ledger_key(instance: &Instance) -> Result<LogKey, Problem> {
-    let pem = identity::key_text(instance, identity::LEDGER_KEY)?;
-    LogKey::from_pem(&pem).map_err(|error| {
-        Problem::new(Reason::ConfigInvalid, &format!("the ledger key cannot be used: {error}"), "")
-    })
-}
-
-fn issuer(instance: &Instance) -> Result<Issuer, Problem> {
-    let pem = identity::key_text(instance, identity::ISSUER_KEY)?;
-    Issuer::from_pem(&pem).map_err(|refusal| Problem::of(&refusal, ""))
 }
 
 fn held(instance: &Instance, error: &StoreError) -> Problem {

@@ -21,3 +21,33 @@ fn problem(info: &PanicHookInfo<'_>) -> Problem {
     Problem::new(Reason::Defect, &format!("interlock stopped at a defect of its own{place}"), "")
         .hint("report it with this place and what you typed; the instance itself is not harmed")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const CHILD: &str = "INTERLOCK_TEST_PANICS";
+
+    #[test]
+    fn a_panic_ends_as_a_problem_without_its_words() {
+        if std::env::var_os(CHILD).is_some() {
+            install(Output::new(true, true));
+            panic!("a secret");
+        }
+        let name = "panic::tests::a_panic_ends_as_a_problem_without_its_words";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let ran = child.args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
+        assert_eq!(ran.status.code(), Some(70));
+        let out = String::from_utf8(ran.stdout).unwrap();
+        let last = out.lines().last().unwrap();
+        let problem: Problem = serde_json::from_str(last.get(last.find('{').unwrap()..).unwrap()).unwrap();
+        assert_eq!(problem.reason, "INTERNAL");
+        let err = String::from_utf8(ran.stderr).unwrap();
+        assert!(err.contains("reason: INTERNAL") && err.contains("panic.rs"), "{err}");
+        for word in ["secret", "panicked", "backtrace"] {
+            assert!(!err.contains(word) && !out.contains(word), "{out}{err}");
+        }
+    }
+}

@@ -9,10 +9,9 @@ use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_core::id::WorkspaceId;
 
-use super::{CONFIG, Config, FOLDER, path};
-use crate::connection::random;
+use super::{CONFIG, Config, FOLDER, keys, path};
 use crate::context::Context;
-use crate::identity;
+use crate::random::random;
 
 /// Make `.interlock` in `dir`, or `dir` itself when that is its name, and give its path.
 pub(super) fn create(dir: &Path) -> Result<PathBuf, Problem> {
@@ -64,12 +63,12 @@ fn fill(folder: &Path, workspace_id: WorkspaceId) -> Result<(), Problem> {
         let inner = folder.join(name);
         DirBuilder::new().mode(0o700).create(&inner).map_err(|error| path::unwritable(&inner, &error))?;
     }
-    identity::create_keys(&folder.join("keys"), workspace_id)?;
+    keys::create(&folder.join("keys"), workspace_id)?;
     write(&folder.join(CONFIG), &Config::template(workspace_id))
 }
 
 /// Write a new file that only its owner reads.
-pub(crate) fn write(file: &Path, text: &str) -> Result<(), Problem> {
+pub(super) fn write(file: &Path, text: &str) -> Result<(), Problem> {
     OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -80,6 +79,9 @@ pub(crate) fn write(file: &Path, text: &str) -> Result<(), Problem> {
 }
 
 /// Make a folder that only its owner enters, with those above it; one that is there already stays as it is.
+///
+/// # Errors
+/// `PATH_UNWRITABLE`.
 pub(crate) fn make_private_folder(folder: &Path) -> Result<(), Problem> {
     DirBuilder::new()
         .mode(0o700)

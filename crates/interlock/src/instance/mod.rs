@@ -2,6 +2,7 @@
 
 mod config;
 mod create;
+mod keys;
 mod path;
 mod run;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use interlock_core::Reason;
 use interlock_core::id::WakeId;
 
 pub(crate) use config::Config;
-pub(crate) use create::{make_private_folder, write};
+pub(crate) use create::make_private_folder;
 pub(crate) use path::{cause, parent_of, unwritable};
 pub(crate) use run::Run;
 
@@ -96,11 +97,6 @@ impl Instance {
     /// `keys/`, where nobody else may look.
     pub(crate) fn keys(&self) -> PathBuf {
         self.folder.join("keys")
-    }
-
-    /// The key that verifies this instance's ledger.
-    pub(crate) fn ledger_vkey(&self) -> PathBuf {
-        self.keys().join("ledger.vkey")
     }
 
     /// The database.

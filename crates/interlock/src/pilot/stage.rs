@@ -10,8 +10,8 @@ use super::git::git;
 use super::options::Params;
 use super::outcome::RepoPart;
 use super::show::Show;
-use crate::connection::random;
 use crate::instance::{Instance, make_private_folder, unwritable};
+use crate::random::random;
 
 /// Everything on disk that a run uses.
 pub(crate) struct Stage {

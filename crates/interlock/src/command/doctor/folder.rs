@@ -50,9 +50,27 @@ fn keys(instance: &Instance) -> Check {
             let open = files.iter().map(|file| closed("keys", file, "600"));
             open.into_iter()
                 .find(|check| check.verdict != super::Verdict::Ok)
-                .unwrap_or_else(|| Check::ok("keys", format!("{} files, closed to others", files.len())))
+                .unwrap_or_else(|| usable(instance))
         }
     }
+}
+
+/// Whether the keys can do their work, and the public half belongs to the private one.
+fn usable(instance: &Instance) -> Check {
+    if let Err(problem) = instance.issuer() {
+        return Check::failed("keys", &problem);
+    }
+    let origin = instance.ledger_origin();
+    let vkey = match instance.ledger_key() {
+        Ok(key) => key.vkey(&origin).unwrap_or_default(),
+        Err(problem) => return Check::failed("keys", &problem),
+    };
+    let file = instance.ledger_vkey();
+    if std::fs::read_to_string(&file).is_ok_and(|text| text.trim() == vkey) {
+        return Check::ok("keys", format!("closed to others; the ledger is signed as {origin}"));
+    }
+    let detail = format!("{} does not belong to the ledger's private key", file.display());
+    Check::fail("keys", detail, format!("restore it from a backup, or write into it: {vkey}"))
 }
 
 fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
