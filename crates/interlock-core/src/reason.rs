@@ -1,4 +1,5 @@
-//! The error taxonomy: a closed set of codes to branch on, an open set of reasons to look up (docs/errors/README.md).
+//! The error taxonomy: a closed set of codes to branch on, an open set of reasons to look up
+//! (docs/errors/README.md).
 
 use std::fmt;
 
