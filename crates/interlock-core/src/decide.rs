@@ -73,17 +73,25 @@ pub fn keys(env: &Envelope) -> Keys {
 /// What else to load, now that the first facts are there; empty for most commands.
 pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
     let mut keys = Keys::new();
-    let mut thread_of = |id| keys.extend([Key::Thread(id), Key::ThreadWakes(id)]);
+    let thread_of = |id| [Key::Thread(id), Key::ThreadWakes(id)];
     match &env.command {
+        Command::PostMessage(command) => {
+            // Whoever joins by speaking is woken later if a supervisor can.
+            if let Ok(Some(thread)) = facts.thread(command.thread_id)
+                && !thread.members.contains_key(&env.actor.name)
+            {
+                keys.insert(Key::Agent(env.actor.name.clone()));
+            }
+        }
         Command::ReportWake(command) => {
             if let Ok(Some(wake)) = facts.wake(command.wake_id) {
-                thread_of(wake.thread_id);
+                keys.extend(thread_of(wake.thread_id));
             }
         }
         Command::ClaimWakes(_) => {
             for wake in facts.live_wakes().into_iter().flatten() {
                 if wake.attempts > 0 {
-                    thread_of(wake.thread_id);
+                    keys.extend(thread_of(wake.thread_id));
                 }
             }
         }

@@ -88,6 +88,7 @@ pub enum Event {
         agent: AgentName,
         seq: u64,
         cause: AgentName,
+        due_at: Timestamp,
         held: bool,
     },
     /// A further message is covered by a wake that has not been dispatched yet.

@@ -326,10 +326,6 @@ impl Facts {
         if let RowChange::Message(message, _) = &row {
             self.messages.insert((message.thread_id, message.head.message_id), true);
         }
-        if let RowChange::Member(name, thread) = &row {
-            self.dirty.threads.insert(*thread);
-            self.agents.entry(name.clone()).or_insert(None);
-        }
         self.dirty.appended.push(row);
     }
 

@@ -105,13 +105,13 @@ fn finding(
     let Some(finding_id) = head.finding_id else { return Ok(()) };
     let findings = facts.findings_mut(thread_id)?;
     let known = findings.iter().position(|finding| finding.finding_id == finding_id);
+    // Another id for what was reported before goes on counting where that one stands.
+    let same = findings.iter().filter(|f| Some(f.print) == print && f.state != FindingState::Verified);
+    let cycles = same.map(|f| f.cycles).max().unwrap_or(0);
     let place = if let Some(place) = known {
         place
     } else {
         let print = print.ok_or_else(|| Corrupt(format!("{finding_id} was never reported")))?;
-        // A new id for what was reported before goes on counting where that one stands.
-        let same = findings.iter().filter(|f| f.print == print && f.state != FindingState::Verified);
-        let cycles = same.map(|f| f.cycles).max().unwrap_or(0);
         findings.push(Finding {
             finding_id,
             thread_id,
@@ -125,7 +125,11 @@ fn finding(
     };
     if let Some(finding) = findings.get_mut(place) {
         match head.event_type.as_deref() {
-            Some(et::FINDING_REPORTED | et::FINDING_REJECTED) => {
+            Some(et::FINDING_REPORTED) => {
+                finding.state = FindingState::Open;
+                finding.cycles = cycles + 1;
+            }
+            Some(et::FINDING_REJECTED) => {
                 finding.state = FindingState::Open;
                 finding.cycles += 1;
             }

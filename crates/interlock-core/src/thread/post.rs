@@ -15,7 +15,7 @@ use crate::facts::{Decision, Facts, Key, Keys};
 use crate::id::MessageId;
 use crate::limits::{
     ADDRESSEES_MAX, EVENT_TYPE_CHARS_MAX, FINDINGS_MAX, MESSAGE_BODY_BYTES_MAX, MESSAGE_DATA_BYTES_MAX,
-    SCHEMA_VERSION_MAX,
+    PARTICIPANTS_MAX, SCHEMA_VERSION_MAX,
 };
 use crate::reason::{Reason, Refusal};
 use crate::text::Salt;
@@ -66,10 +66,7 @@ pub(crate) fn post(
 
     let mut events = Vec::with_capacity(3);
     if !thread.members.contains_key(&env.actor.name) {
-        // Whoever may see every thread joins by speaking: a person takes part like anybody else.
-        let participant =
-            Joined { agent: env.actor.name.clone(), role: ThreadRole::Participant, managed: false };
-        events.push(Event::ParticipantAdded { thread_id: command.thread_id, participant });
+        events.push(join(facts, env, thread)?);
     }
     let print = known.print;
     let (message, text) = compose(thread, env, command, known, now)?;
@@ -83,6 +80,22 @@ pub(crate) fn post(
         status_events(facts, env, thread, &change, seq + 1, now, &mut events)?;
     }
     Ok(Decision::of(events))
+}
+
+/// Whoever may see every thread joins by speaking: a person takes part like anybody else.
+fn join(facts: &Facts, env: &Envelope, thread: &Thread) -> Result<Event, Stop> {
+    if thread.members.len() >= PARTICIPANTS_MAX {
+        return Err(Refusal::new(
+            Reason::LimitExceeded,
+            format!("the thread has {PARTICIPANTS_MAX} participants, the most it may have"),
+        )
+        .hint("open a new thread for whoever has to talk to them")
+        .into());
+    }
+    let agent = env.actor.name.clone();
+    let managed = facts.agent(&agent)?.is_some_and(crate::agent::Agent::is_managed);
+    let participant = Joined { agent, role: ThreadRole::Participant, managed };
+    Ok(Event::ParticipantAdded { thread_id: thread.thread_id, participant })
 }
 
 /// Whom a message is for: the named, those of the role, or everybody but its sender.

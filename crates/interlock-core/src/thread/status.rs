@@ -16,12 +16,13 @@ use crate::time::Now;
 use crate::wake;
 
 /// Reasons that a caller may give; the others are given by rules.
-const CALLER_REASONS: [Reason; 5] = [
+const CALLER_REASONS: [Reason; 6] = [
     Reason::ByRequest,
     Reason::Paused,
     Reason::FindingUnresolved,
     Reason::OpenFindings,
     Reason::LeashReached,
+    Reason::NotConverged,
 ];
 
 /// A change of status as it will be recorded.
@@ -107,6 +108,9 @@ pub(crate) fn status_events(
     events: &mut Vec<Event>,
 ) -> Result<Vec<crate::facts::Effect>, Stop> {
     let thread_id = thread.thread_id;
+    // Number 0 of this entropy may be the message that led here, and one entry may announce several threads' ends.
+    let before = events.iter().filter(|event| matches!(event, Event::StatusChanged { .. })).count();
+    let number = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
     events.push(Event::StatusChanged {
         thread_id,
         from: thread.status,
@@ -115,7 +119,7 @@ pub(crate) fn status_events(
         owner: change.owner.clone(),
         by: env.actor.name.clone(),
     });
-    let (message, text) = announcement(env, change, seq, now);
+    let (message, text) = announcement(env, change, seq, number, now);
     events.push(Event::MessagePosted { thread_id, message, finding_print: None, text });
     if matches!(change.to, Status::Resolved | Status::Closed) {
         return wake::on_thread_end(facts, thread_id, events);
@@ -127,6 +131,7 @@ fn announcement(
     env: &Envelope,
     change: &StatusChange<'_>,
     seq: u64,
+    number: u32,
     now: &Now,
 ) -> (MessageHead, MessageText) {
     let event_type = match change.to {
@@ -135,14 +140,13 @@ fn announcement(
         Status::Active | Status::Closed => et::THREAD_STATUS_CHANGED,
     };
     let data = serde_json::json!({"status": change.to, "reason": change.reason, "owner": change.owner});
-    // Number 1 of this entropy: number 0 may be the message that led here.
     let text = MessageText {
         body: change.text.to_owned(),
         data: data.to_string(),
-        salt: Salt::derive(&env.entropy, 1),
+        salt: Salt::derive(&env.entropy, number),
     };
     let head = MessageHead {
-        message_id: MessageId::derive(now.wall, &env.entropy, 1),
+        message_id: MessageId::derive(now.wall, &env.entropy, number),
         seq,
         kind: MessageKind::System,
         event_type: Some(event_type.to_owned()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState};
+use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
@@ -11,7 +11,7 @@ use crate::facts::{Decision, Effect, Facts, Reply};
 use crate::limits::CLAIM_WAKES_MAX;
 use crate::reason::Reason;
 use crate::thread::{Status, StatusChange, status_events};
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 
 /// Due wakes of agents that do not run, oldest first. Wakes whose holder is gone are released first: its lease
 /// ran out, or it is this very supervisor in an earlier life, whose agents died with it.
@@ -23,42 +23,87 @@ pub(crate) fn claim(
 ) -> Result<Decision, Stop> {
     let mut events = Vec::new();
     let mut effects = Vec::new();
-    let mut ready: Vec<&Wake> = Vec::new();
-    let mut busy: BTreeSet<&AgentName> = BTreeSet::new();
+    let mut ready: Vec<Wake> = Vec::new();
+    let mut busy: BTreeSet<AgentName> = BTreeSet::new();
+    let mut orphans = 0;
     for wake in facts.live_wakes()? {
-        match facts.lease(wake.wake_id) {
-            Some(lease) if !is_gone(lease, command, now) => {
-                busy.insert(&wake.agent);
-            }
-            // Never started: another supervisor may have it, nothing has to be told.
-            _ if wake.state == WakeState::Pending => ready.push(wake),
-            _ if wake.releases >= RELEASES_MAX => {
-                effects.push(Effect::Unlease(wake.wake_id));
-                give_up(facts, env, wake, now, &mut events)?;
-            }
-            _ => {
-                events.push(Event::WakeReleased {
-                    wake_id: wake.wake_id,
-                    thread_id: wake.thread_id,
-                    agent: wake.agent.clone(),
-                    reason: Reason::LeaseExpired,
-                });
-                ready.push(wake);
-            }
+        let lease = facts.lease(wake.wake_id);
+        if lease.is_some_and(|lease| !is_gone(lease, command, now)) {
+            busy.insert(wake.agent.clone());
+            continue;
+        }
+        if wake.state == WakeState::Pending {
+            effects.extend(lease.and_then(over));
+            ready.push(wake.clone());
+        } else if orphans == CLAIM_WAKES_MAX {
+            // An entry has a largest size: the next claim takes the others.
+            busy.insert(wake.agent.clone());
+        } else {
+            orphans += 1;
+            ready.extend(orphan(facts, env, wake, now, &mut events, &mut effects)?);
         }
     }
-    ready.retain(|wake| !wake.held && (wake.due_at <= now.wall || wake.state == WakeState::Running));
+    ready.retain(|wake| !wake.held && wake.due_at <= now.wall && !is_over(wake, &events));
     ready.sort_by_key(|wake| (wake.due_at, wake.wake_id));
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
     let mut claimed = Vec::new();
     for wake in ready {
-        if claimed.len() < limit && busy.insert(&wake.agent) {
-            let lease = lease(facts, wake, command, now);
+        if claimed.len() < limit && busy.insert(wake.agent.clone()) {
+            let lease = lease(facts, &wake, command, now);
             effects.push(Effect::Lease(lease.clone()));
-            claimed.push((wake.clone(), lease));
+            claimed.push((wake, lease));
         }
     }
     Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
+}
+
+/// A running wake whose holder is gone: it waits again, or is given up when that has happened too often. Gives the
+/// wake as it then is, when it waits.
+fn orphan(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    now: &Now,
+    events: &mut Vec<Event>,
+    effects: &mut Vec<Effect>,
+) -> Result<Option<Wake>, Stop> {
+    if wake.releases >= RELEASES_MAX {
+        effects.push(Effect::Unlease(wake.wake_id));
+        give_up(facts, env, wake, now, events)?;
+        return Ok(None);
+    }
+    events.push(Event::WakeReleased {
+        wake_id: wake.wake_id,
+        thread_id: wake.thread_id,
+        agent: wake.agent.clone(),
+        reason: Reason::LeaseExpired,
+    });
+    effects.extend(facts.lease(wake.wake_id).and_then(over));
+    let waits = on_wait_again(facts, wake, events, effects)?;
+    Ok(waits.map(|seq| Wake {
+        seq,
+        state: WakeState::Pending,
+        attempts: wake.attempts.saturating_sub(1),
+        releases: wake.releases.saturating_add(1),
+        reason: Some(Reason::LeaseExpired),
+        ..wake.clone()
+    }))
+}
+
+/// Whether this claim itself has ended the wake or blocked its thread.
+fn is_over(wake: &Wake, events: &[Event]) -> bool {
+    events.iter().any(|event| match event {
+        Event::WakeFinished { wake_id, .. } => *wake_id == wake.wake_id,
+        Event::StatusChanged { thread_id, .. } => *thread_id == wake.thread_id,
+        _ => false,
+    })
+}
+
+/// The end of a lease. Its row stays, because it knows the fence, which must not be given twice; whatever the clock
+/// does later, it holds nothing any more.
+pub(super) fn over(lease: &Lease) -> Option<Effect> {
+    let until = Timestamp::default();
+    (lease.until != until).then(|| Effect::Lease(Lease { until, ..lease.clone() }))
 }
 
 fn is_gone(lease: &Lease, command: &ClaimWakes, now: &Now) -> bool {
@@ -111,10 +156,13 @@ pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<De
     let mut kept = Vec::new();
     for (wake_id, fence) in &command.wakes {
         let Some(wake) = facts.wake(*wake_id)? else { continue };
+        // A running wake whose lease ran out while nobody looked is still this supervisor's: every claim that looks
+        // releases it. A claim that was not started by then is over.
         let holds = |lease: &&Lease| {
             lease.fence == *fence
                 && lease.supervisor == command.supervisor
                 && lease.incarnation == command.incarnation
+                && (lease.until > now.wall || wake.state == WakeState::Running)
         };
         if let Some(lease) = facts.lease(*wake_id).filter(holds) {
             let until = now.wall.plus_ms(facts.policy.lease_ms);

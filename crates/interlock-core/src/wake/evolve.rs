@@ -10,25 +10,27 @@ use crate::thread::Status;
 pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
     let at = position.at.at;
     match event {
-        Event::WakeRequested { wake_id, thread_id, agent, seq, cause, held } => facts.insert_wake(Wake {
-            wake_id: *wake_id,
-            agent: agent.clone(),
-            thread_id: *thread_id,
-            seq: *seq,
-            cause: cause.clone(),
-            state: WakeState::Pending,
-            requested_at: at,
-            due_at: at,
-            held: *held,
-            attempts: 0,
-            releases: 0,
-            fence: 0,
-            lane: None,
-            ladder: Ladder::default(),
-            result: None,
-            reason: None,
-            exit_code: None,
-        }),
+        Event::WakeRequested { wake_id, thread_id, agent, seq, cause, due_at, held } => {
+            facts.insert_wake(Wake {
+                wake_id: *wake_id,
+                agent: agent.clone(),
+                thread_id: *thread_id,
+                seq: *seq,
+                cause: cause.clone(),
+                state: WakeState::Pending,
+                requested_at: at,
+                due_at: *due_at,
+                held: *held,
+                attempts: 0,
+                releases: 0,
+                fence: 0,
+                lane: None,
+                ladder: Ladder::default(),
+                result: None,
+                reason: None,
+                exit_code: None,
+            });
+        }
         Event::WakeJoined { wake_id, seq, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.seq = wake.seq.max(*seq);

@@ -9,7 +9,7 @@ mod report;
 pub(crate) use claim::{claim, renew};
 pub(crate) use evolve::evolve;
 pub use model::{Evidence, Ladder, Lane, Lease, Outcome, Wake, WakeResult, WakeState};
-pub(crate) use reaction::{on_ack, on_post, on_thread_end};
+pub(crate) use reaction::{on_ack, on_post, on_thread_end, on_wait_again};
 pub(crate) use report::{note_call, report};
 
 /// How often a wake may lose its supervisor before it counts as failed: whatever kills supervisors must not for ever.

@@ -26,7 +26,7 @@ closed_set! {
         AlreadyActive = "already_active",
         /// The agent could not be woken.
         Failed = "failed",
-        /// The thread ended first.
+        /// The thread ended first, or an earlier wake of the agent covers its messages.
         Superseded = "superseded",
     }
 }

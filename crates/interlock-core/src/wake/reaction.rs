@@ -42,6 +42,8 @@ pub(crate) fn on_post(
                 agent: agent.clone(),
                 seq,
                 cause: env.actor.name.clone(),
+                // The wall clock's, not the entry's: the hybrid clock only orders.
+                due_at: now.wall,
                 held: thread.status != Status::Active,
             },
         });
@@ -83,6 +85,41 @@ pub(crate) fn on_ack(
     Ok(effects)
 }
 
+/// A wake waits for another attempt. In a thread that has ended it does not, and it takes in the one that was raised
+/// while it ran: an agent has one pending wake in a thread. Says up to which `seq` it is for, when it waits.
+pub(crate) fn on_wait_again(
+    facts: &Facts,
+    wake: &Wake,
+    events: &mut Vec<Event>,
+    effects: &mut Vec<Effect>,
+) -> Result<Option<u64>, Stop> {
+    if facts.thread(wake.thread_id)?.is_some_and(|thread| !thread.status.takes_messages()) {
+        effects.push(Effect::Unlease(wake.wake_id));
+        events.push(superseded(wake, Some(Reason::ThreadEnded)));
+        return Ok(None);
+    }
+    let mut seq = wake.seq;
+    let is_later = |other: &&Wake| other.agent == wake.agent && other.wake_id != wake.wake_id;
+    for later in facts.thread_wakes(wake.thread_id)?.filter(is_later) {
+        seq = seq.max(later.seq);
+        events.push(Event::WakeJoined { wake_id: wake.wake_id, thread_id: wake.thread_id, seq: later.seq });
+        events.push(superseded(later, None));
+        effects.push(Effect::Unlease(later.wake_id));
+    }
+    Ok(Some(seq))
+}
+
+fn superseded(wake: &Wake, reason: Option<Reason>) -> Event {
+    Event::WakeFinished {
+        wake_id: wake.wake_id,
+        thread_id: wake.thread_id,
+        agent: wake.agent.clone(),
+        result: WakeResult::Superseded,
+        reason,
+        exit_code: None,
+    }
+}
+
 /// Nobody is woken for a thread that has ended; processes that run may finish.
 pub(crate) fn on_thread_end(
     facts: &Facts,
@@ -91,14 +128,7 @@ pub(crate) fn on_thread_end(
 ) -> Result<Vec<Effect>, Stop> {
     let mut effects = Vec::new();
     for wake in facts.thread_wakes(thread_id)?.filter(|wake| wake.state == WakeState::Pending) {
-        events.push(Event::WakeFinished {
-            wake_id: wake.wake_id,
-            thread_id,
-            agent: wake.agent.clone(),
-            result: WakeResult::Superseded,
-            reason: Some(Reason::ThreadEnded),
-            exit_code: None,
-        });
+        events.push(superseded(wake, Some(Reason::ThreadEnded)));
         effects.push(Effect::Unlease(wake.wake_id));
     }
     Ok(effects)

@@ -1,6 +1,7 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
-use super::{Evidence, Outcome, Wake, WakeResult, WakeState};
+use super::claim::over;
+use super::{Evidence, Lease, Outcome, Wake, WakeResult, WakeState, on_wait_again};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -27,18 +28,12 @@ pub(crate) fn report(
     let held = facts
         .lease(command.wake_id)
         .filter(|lease| lease.fence == command.fence && lease.incarnation == command.incarnation);
-    let Some(lease) = held else {
-        return Err(Refusal::new(
-            Reason::LeaseLost,
-            format!("the claim {} of `{}` is over", command.fence, wake.wake_id),
-        )
-        .hint("end the agent's process; another claim has the wake")
-        .into());
-    };
+    let Some(lease) = held else { return Err(lost(wake, command.fence).into()) };
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
     match command.report {
         Report::Started { lane } => {
             expect_state(wake, WakeState::Pending)?;
+            may_start(wake, lease, now)?;
             Ok(Decision::of(vec![Event::WakeDispatched {
                 wake_id,
                 thread_id,
@@ -53,8 +48,30 @@ pub(crate) fn report(
             expect_state(wake, WakeState::Running)?;
             Ok(accepted(wake, evidence).map_or_else(Decision::unchanged, |event| Decision::of(vec![event])))
         }
+        Report::Ended { outcome: Outcome::Halted } => halted(facts, wake, lease),
         Report::Ended { outcome } => ended(facts, env, wake, outcome, now),
     }
+}
+
+fn lost(wake: &Wake, fence: u64) -> Refusal {
+    Refusal::new(Reason::LeaseLost, format!("the claim {fence} of `{}` is over", wake.wake_id))
+        .hint("end the agent's process; another claim has the wake")
+}
+
+/// Since a claim ran out, another wake of the agent may have been handed out; since a thread was blocked, nothing is
+/// dispatched in it.
+fn may_start(wake: &Wake, lease: &Lease, now: &Now) -> Result<(), Refusal> {
+    if lease.until <= now.wall {
+        return Err(lost(wake, lease.fence));
+    }
+    if wake.held {
+        return Err(Refusal::new(
+            Reason::WakeWrongState,
+            format!("`{}` is held back while its thread is not active", wake.wake_id),
+        )
+        .hint("end the agent's process; the wake is due again when the thread is active"));
+    }
+    Ok(())
 }
 
 /// The wake's own token was used: its runtime has accepted, whatever the supervisor sees.
@@ -81,11 +98,8 @@ fn expect_state(wake: &Wake, state: WakeState) -> Result<(), Refusal> {
 
 fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now) -> Result<Decision, Stop> {
     let mut events = Vec::new();
+    let mut effects = vec![Effect::Unlease(wake.wake_id)];
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
-    if outcome == Outcome::Halted {
-        events.push(Event::WakeReleased { wake_id, thread_id, agent, reason: Reason::Halted });
-        return Ok(Decision { effects: vec![Effect::Unlease(wake_id)], ..Decision::of(events) });
-    }
     if !matches!(outcome, Outcome::SpawnFailed) {
         expect_state(wake, WakeState::Running)?;
     }
@@ -113,6 +127,7 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
                 exit_code,
                 due_at,
             });
+            on_wait_again(facts, wake, &mut events, &mut effects)?;
         }
         Some(reason) => {
             let result = WakeResult::Failed;
@@ -127,7 +142,20 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
             turn(facts, env, wake, Some(reason), now, &mut events)?;
         }
     }
-    Ok(Decision { effects: vec![Effect::Unlease(wake_id)], ..Decision::of(events) })
+    Ok(Decision { effects, ..Decision::of(events) })
+}
+
+/// Stopped on a person's word: the wake waits again and no attempt is consumed.
+fn halted(facts: &Facts, wake: &Wake, lease: &Lease) -> Result<Decision, Stop> {
+    let mut events = vec![Event::WakeReleased {
+        wake_id: wake.wake_id,
+        thread_id: wake.thread_id,
+        agent: wake.agent.clone(),
+        reason: Reason::Halted,
+    }];
+    let mut effects = Vec::from_iter(over(lease));
+    on_wait_again(facts, wake, &mut events, &mut effects)?;
+    Ok(Decision { effects, ..Decision::of(events) })
 }
 
 /// Why an attempt that ended so has failed; nothing when the agent did its part.

@@ -1,0 +1,83 @@
+//! The shape of every kind of event, as committed files: a ledger written today must be readable for ever.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use interlock_core::Event;
+
+/// The number of the event's file, in the order of `FILES`. A new kind does not compile without an arm here.
+const fn place(event: &Event) -> usize {
+    match event {
+        Event::AgentRegistered { .. } => 0,
+        Event::ThreadCreated { .. } => 1,
+        Event::ParticipantAdded { .. } => 2,
+        Event::MessagePosted { .. } => 3,
+        Event::CursorMoved { .. } => 4,
+        Event::StatusChanged { .. } => 5,
+        Event::WakeRequested { .. } => 6,
+        Event::WakeJoined { .. } => 7,
+        Event::WakeDispatched { .. } => 8,
+        Event::WakeAccepted { .. } => 9,
+        Event::WakeSeen { .. } => 10,
+        Event::WakeActed { .. } => 11,
+        Event::WakeAttemptFailed { .. } => 12,
+        Event::WakeReleased { .. } => 13,
+        Event::WakeFinished { .. } => 14,
+        Event::ActionRefused { .. } => 15,
+    }
+}
+
+const FILES: [&[&str]; 16] = [
+    &["agent.registered-1"],
+    &["thread.created-1"],
+    &["thread.participant_added-1"],
+    &["thread.message_posted-1", "thread.message_posted-1-full"],
+    &["thread.cursor_moved-1"],
+    &["thread.status_changed-1", "thread.status_changed-1-owner"],
+    &["wake.requested-1"],
+    &["wake.joined-1"],
+    &["wake.dispatched-1"],
+    &["wake.accepted-1"],
+    &["wake.seen-1"],
+    &["wake.acted-1"],
+    &["wake.attempt_failed-1"],
+    &["wake.released-1"],
+    &["wake.finished-1", "wake.finished-1-failed"],
+    &["operator.action_refused-1"],
+];
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/golden"))
+}
+
+#[test]
+fn every_kind_decodes_and_encodes_to_the_same_bytes() {
+    for (number, files) in FILES.iter().enumerate() {
+        for file in *files {
+            let text = std::fs::read_to_string(folder().join(format!("{file}.json"))).unwrap();
+            let text = text.trim_end();
+            let event: Event = serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert_eq!(place(&event), number, "{file}");
+            assert_eq!(serde_json::to_string(&event).unwrap(), text, "{file}");
+            let kind = file.split('-').next().unwrap();
+            assert!(text.starts_with(&format!("{{\"kind\":\"{kind}/1\",")), "{file}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_forgotten() {
+    let known: BTreeSet<String> =
+        FILES.iter().flat_map(|files| files.iter()).map(|file| format!("{file}.json")).collect();
+    let found: BTreeSet<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn kinds_of_a_later_version_are_not_taken_for_ours() {
+    let text = r#"{"kind":"wake.joined/2","wake_id":"wak_00000000000000000000000001","thread_id":"thr_00000000000000000000000002","seq":1}"#;
+    assert!(serde_json::from_str::<Event>(text).is_err());
+}

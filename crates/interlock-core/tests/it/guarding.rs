@@ -1,0 +1,200 @@
+//! What stops agents that go round in circles.
+
+use interlock_core::thread::{Status, event_type as et};
+use interlock_core::{Event, Reason};
+use serde_json::json;
+
+use crate::world::{Post, World, finding_id, name};
+
+/// What happens, in words and in deed.
+type Happening = (&'static str, fn(&mut World));
+
+/// So many turns between two agents who get nowhere.
+fn turns(w: &mut World, count: u32) {
+    for _ in 0..count {
+        w.turn("olga", "executor");
+    }
+}
+
+/// S002-82: turn 20 blocks the thread, turn 19 does not.
+#[test]
+fn twenty_turns_without_progress_block_the_thread() {
+    let mut w = World::pair();
+    turns(&mut w, 19);
+    assert_eq!((w.thread().status, w.thread().guard.turns), (Status::Active, 19));
+    turns(&mut w, 1);
+    let thread = w.thread();
+    assert_eq!((thread.status, thread.reason), (Status::Blocked, Some(Reason::NoProgress)));
+    assert_eq!(thread.owner, Some(name("olga")));
+    assert_eq!((thread.guard.turns, thread.guard.turns_total), (0, 20));
+    let (last, _) = &w.rows.messages[&(w.thread_id, thread.seq)];
+    assert_eq!(last.head.event_type.as_deref(), Some(et::THREAD_ESCALATED));
+}
+
+#[test]
+fn a_thread_taken_up_again_has_as_many_turns_as_before() {
+    let mut w = World::pair();
+    turns(&mut w, 20);
+    w.status("olga", Status::Active).unwrap();
+    turns(&mut w, 19);
+    assert_eq!(w.thread().status, Status::Active);
+    turns(&mut w, 1);
+    assert_eq!(w.thread().status, Status::Blocked);
+}
+
+#[test]
+fn progress_begins_the_count_anew() {
+    let progress: [Happening; 3] = [
+        ("a new commit", |w| drop(w.post("executor", Post::fix("bbbbbbb").to(&["olga"])).unwrap())),
+        ("a verified finding", |w| {
+            drop(w.post("reviewer", Post::verified(finding_id(1)).to(&["olga"])).unwrap());
+        }),
+        ("a change of status", |w| {
+            w.status("olga", Status::Blocked).unwrap();
+            w.status("olga", Status::Active).unwrap();
+        }),
+    ];
+    for (what, make) in progress {
+        let mut w = World::pair();
+        w.post("executor", Post::fix("aaaaaaa").to(&["olga"])).unwrap();
+        w.post("reviewer", Post::finding(finding_id(1), "a").to(&["olga"])).unwrap();
+        turns(&mut w, 19);
+        make(&mut w);
+        assert_eq!(w.thread().guard.turns, 0, "{what}");
+        turns(&mut w, 19);
+        assert_eq!(w.thread().status, Status::Active, "{what}");
+        turns(&mut w, 1);
+        assert_eq!(w.thread().status, Status::Blocked, "{what}");
+    }
+}
+
+#[test]
+fn talk_is_no_progress() {
+    let not_progress: [Happening; 4] = [
+        ("a commit announced before", |w| {
+            drop(w.post("executor", Post::fix("aaaaaaa").to(&["olga"])).unwrap());
+        }),
+        ("a finding", |w| drop(w.post("reviewer", Post::finding(finding_id(2), "b").to(&["olga"])).unwrap())),
+        ("a request", |w| {
+            let request = Post::event(et::RE_REVIEW_REQUESTED, json!({"commit": "ccccccc"}));
+            drop(w.post("executor", request.to(&["olga"])).unwrap());
+        }),
+        ("chat", |w| drop(w.post("executor", Post::chat("nearly done").to(&["olga"])).unwrap())),
+    ];
+    for (what, say) in not_progress {
+        let mut w = World::pair();
+        w.post("executor", Post::fix("aaaaaaa").to(&["olga"])).unwrap();
+        turns(&mut w, 19);
+        say(&mut w);
+        turns(&mut w, 1);
+        assert_eq!(w.thread().status, Status::Blocked, "{what}");
+    }
+}
+
+#[test]
+fn failed_turns_count_and_reading_in_time_does_not() {
+    let mut w = World::pair();
+    for n in 0..3 {
+        w.says("reviewer", "x");
+        let seq = w.thread().seq;
+        w.ack("executor", seq).unwrap();
+        assert_eq!(w.thread().guard.turns_total, 0, "after {n}");
+    }
+}
+
+/// S002-83: the third identical finding blocks; the line does not matter, another message or path does.
+#[test]
+fn the_third_identical_finding_blocks_the_thread() {
+    let mut w = World::pair();
+    for n in 1..=3 {
+        assert_eq!(w.thread().status, Status::Active, "before {n}");
+        let mut post = Post::finding(finding_id(n), "src/a.rs");
+        post.0.data.as_mut().unwrap()["line"] = json!(u64::try_from(n).unwrap());
+        w.post("reviewer", post).unwrap();
+        w.post("reviewer", Post::finding(finding_id(100 + n), &format!("src/other-{n}.rs"))).unwrap();
+        if n == 2 {
+            assert_eq!(w.thread().status, Status::Active);
+        }
+    }
+    assert_eq!((w.thread().status, w.thread().reason), (Status::Blocked, Some(Reason::IdenticalFindings)));
+    assert_eq!(w.thread().owner, Some(name("olga")));
+}
+
+#[test]
+fn each_part_of_a_finding_tells_it_from_others() {
+    for field in ["path", "rule", "message"] {
+        let mut w = World::pair();
+        for n in 0..5_u128 {
+            let mut post = Post::finding(finding_id(n), "src/a.rs");
+            post.0.data.as_mut().unwrap()[field] = json!(format!("other {n}"));
+            w.post("reviewer", post).unwrap();
+        }
+        assert_eq!(w.thread().status, Status::Active, "{field}");
+    }
+    let mut w = World::pair();
+    for n in 0..3_u128 {
+        let mut post = Post::finding(finding_id(n), "src/a.rs");
+        post.0.data.as_mut().unwrap()["severity"] = json!(format!("other {n}"));
+        w.post("reviewer", post).unwrap();
+    }
+    assert_eq!(w.thread().status, Status::Blocked, "severity is no part of it");
+}
+
+#[test]
+fn a_rejected_repair_is_the_same_finding_again() {
+    let mut w = World::pair();
+    let id = finding_id(1);
+    let rejected = || {
+        Post::event(et::FINDING_REJECTED, json!({"finding_id": id, "commit": "aaaaaaa", "message": "still"}))
+    };
+    w.post("reviewer", Post::finding(id, "a")).unwrap();
+    w.post("reviewer", rejected()).unwrap();
+    assert_eq!(w.thread().status, Status::Active);
+    w.post("reviewer", rejected()).unwrap();
+    assert_eq!(w.thread().reason, Some(Reason::IdenticalFindings));
+}
+
+#[test]
+fn a_verified_finding_begins_anew() {
+    let mut w = World::pair();
+    for n in 1..=2 {
+        w.post("reviewer", Post::finding(finding_id(n), "a")).unwrap();
+    }
+    w.post("reviewer", Post::verified(finding_id(1))).unwrap();
+    w.post("reviewer", Post::verified(finding_id(2))).unwrap();
+    for n in 3..=4 {
+        w.post("reviewer", Post::finding(finding_id(n), "a")).unwrap();
+    }
+    assert_eq!(w.thread().status, Status::Active);
+    w.post("reviewer", Post::finding(finding_id(5), "a")).unwrap();
+    assert_eq!(w.thread().status, Status::Blocked);
+}
+
+/// Old and new ids of one finding are counted together, whichever comes.
+#[test]
+fn ids_that_take_turns_are_counted_together() {
+    let mut w = World::pair();
+    w.policy.identical_findings_max = 6;
+    for n in 1..=6_u128 {
+        assert_eq!(w.thread().status, Status::Active, "before {n}");
+        w.post("reviewer", Post::finding(finding_id(n % 2), "a")).unwrap();
+    }
+    assert_eq!(w.thread().reason, Some(Reason::IdenticalFindings));
+}
+
+#[test]
+fn a_guard_blocks_after_the_message_that_tripped_it() {
+    let mut w = World::pair();
+    for n in 1..=2 {
+        w.post("reviewer", Post::finding(finding_id(n), "a").to(&["olga"])).unwrap();
+    }
+    let done = w.post("reviewer", Post::finding(finding_id(3), "a").to(&["executor"])).unwrap();
+    assert_eq!(
+        done.kinds(),
+        ["thread.message_posted", "wake.requested", "thread.status_changed", "thread.message_posted"]
+    );
+    assert_eq!(done.seq(), 3, "the answer is about what was posted");
+    assert!(w.pending_of("executor")[0].held);
+    let Event::MessagePosted { message, .. } = &done.events[3] else { panic!() };
+    assert_eq!(message.seq, 4);
+}

@@ -1,0 +1,92 @@
+//! What must hold after every command, whatever it was. Every test of this crate checks it on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interlock_core::Timestamp;
+use interlock_core::thread::Status;
+use interlock_core::wake::WakeState;
+
+use crate::rows::Rows;
+
+pub(crate) fn check(before: &Rows, after: &Rows, now: Timestamp) {
+    one_pending_wake_per_agent_and_thread(after);
+    one_live_lease_per_agent(after, now);
+    one_running_wake_per_agent(after);
+    blocked_threads_have_owners(after);
+    sequences_have_no_gaps(after);
+    cursors_never_go_back(before, after);
+    fences_never_go_back(before, after);
+    ended_threads_have_no_pending_wakes(after);
+}
+
+fn one_pending_wake_per_agent_and_thread(rows: &Rows) {
+    let mut seen = BTreeSet::new();
+    for wake in rows.live().filter(|wake| wake.state == WakeState::Pending) {
+        assert!(
+            seen.insert((&wake.agent, wake.thread_id)),
+            "{} has two pending wakes in {}",
+            wake.agent,
+            wake.thread_id
+        );
+    }
+}
+
+fn one_live_lease_per_agent(rows: &Rows, now: Timestamp) {
+    let mut seen = BTreeSet::new();
+    for lease in rows.leases.values().filter(|lease| lease.until > now) {
+        assert!(seen.insert(&lease.agent), "{} is held twice: {:?}", lease.agent, rows.leases);
+    }
+}
+
+fn one_running_wake_per_agent(rows: &Rows) {
+    let mut seen = BTreeSet::new();
+    for wake in rows.live().filter(|wake| wake.state == WakeState::Running) {
+        assert!(seen.insert(&wake.agent), "{} runs twice", wake.agent);
+    }
+}
+
+fn blocked_threads_have_owners(rows: &Rows) {
+    for thread in rows.threads.values() {
+        assert_eq!(thread.owner.is_some(), thread.status == Status::Blocked, "{thread:?}");
+        assert_eq!(thread.reason.is_some(), thread.status != Status::Active, "{thread:?}");
+    }
+}
+
+fn sequences_have_no_gaps(rows: &Rows) {
+    for (id, thread) in &rows.threads {
+        let seqs = rows.messages.keys().filter(|(thread, _)| thread == id).map(|(_, seq)| *seq);
+        assert!(seqs.eq(1..=thread.seq), "{id} has gaps");
+        for (agent, member) in &thread.members {
+            assert!(member.cursor <= thread.seq, "{agent} has read what is not there");
+            assert!(rows.members.contains(&(agent.clone(), *id)), "{agent} has no member row");
+        }
+    }
+}
+
+fn cursors_never_go_back(before: &Rows, after: &Rows) {
+    for (id, thread) in &before.threads {
+        for (agent, member) in &thread.members {
+            assert!(after.threads[id].members[agent].cursor >= member.cursor, "{agent} went back in {id}");
+        }
+    }
+}
+
+/// While a wake lives, a claim has a higher fence than every claim before it.
+fn fences_never_go_back(before: &Rows, after: &Rows) {
+    let fences = |rows: &Rows| -> BTreeMap<_, _> {
+        let fence = |id| rows.leases.get(id).map_or(0, |lease| lease.fence);
+        rows.live().map(|wake| (wake.wake_id, wake.fence.max(fence(&wake.wake_id)))).collect()
+    };
+    let after = fences(after);
+    for (id, fence) in fences(before) {
+        assert!(after.get(&id).is_none_or(|new| *new >= fence), "the fence of {id} went back");
+    }
+}
+
+fn ended_threads_have_no_pending_wakes(rows: &Rows) {
+    for wake in rows.live().filter(|wake| wake.state == WakeState::Pending) {
+        let status = rows.threads[&wake.thread_id].status;
+        assert!(status.takes_messages(), "{} waits for a thread that is {status}", wake.wake_id);
+        assert_eq!(wake.held, status != Status::Active, "{} in a thread that is {status}", wake.wake_id);
+    }
+}

@@ -1,0 +1,30 @@
+//! The rules on a virtual clock: tables, properties and the events' shapes, in the domain's words (see `world`).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod golden;
+mod guarding;
+mod idempotency;
+mod invariants;
+mod opening;
+mod posting;
+mod random;
+mod rows;
+mod status;
+mod supervising;
+mod values;
+mod waking;
+mod world;
+
+use interlock_core::{Reason, Refusal};
+
+/// The reason of a refusal.
+fn refused<T: std::fmt::Debug>(result: Result<T, Refusal>) -> Reason {
+    result.expect_err("this must be refused").reason
+}

@@ -1,0 +1,303 @@
+//! Random sequences of commands: what must hold whatever anybody does, in whatever order.
+//!
+//! `World::run` checks the invariants after every command, and that declared keys suffice and decisions repeat.
+
+use interlock_core::actor::Role;
+use interlock_core::facts::{Facts, Key, Keys, Position};
+use interlock_core::thread::{Status, ThreadRole, event_type as et};
+use interlock_core::wake::{Evidence, Outcome, WakeState};
+use interlock_core::{Command, Event, evolve};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::rows::Rows;
+use crate::world::{Claim, Post, World, finding_id};
+
+const AGENTS: [&str; 3] = ["ann", "bob", "cem"];
+const PEOPLE: [&str; 5] = ["ann", "bob", "cem", "una", "olga"];
+
+/// One thing that somebody may do. Numbers are taken modulo what there is.
+#[derive(Debug, Clone)]
+enum Op {
+    Open(usize),
+    Say { thread: usize, from: usize, to: usize, in_run: usize },
+    Fix { thread: usize, commit: usize },
+    Find { thread: usize, id: usize, path: usize },
+    Verify { thread: usize, id: usize },
+    Reject { thread: usize, id: usize },
+    Ack { thread: usize, who: usize, back: u64 },
+    Status { thread: usize, who: usize, to: usize },
+    Claim { sup: usize, life: usize, limit: u32 },
+    Start(usize),
+    Accept(usize),
+    End(usize, usize),
+    Renew(usize),
+    Call(usize),
+    Wait(i64),
+    Again(usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        1 => (0..8_usize).prop_map(Op::Open),
+        8 => (0..4_usize, 0..5_usize, 0..7_usize, 0..8_usize)
+            .prop_map(|(thread, from, to, in_run)| Op::Say { thread, from, to, in_run }),
+        2 => (0..4_usize, 0..4_usize).prop_map(|(thread, commit)| Op::Fix { thread, commit }),
+        3 => (0..4_usize, 0..4_usize, 0..2_usize).prop_map(|(thread, id, path)| Op::Find { thread, id, path }),
+        1 => (0..4_usize, 0..4_usize).prop_map(|(thread, id)| Op::Verify { thread, id }),
+        1 => (0..4_usize, 0..4_usize).prop_map(|(thread, id)| Op::Reject { thread, id }),
+        6 => (0..4_usize, 0..5_usize, 0..3_u64).prop_map(|(thread, who, back)| Op::Ack { thread, who, back }),
+        3 => (0..4_usize, 0..5_usize, 0..8_usize).prop_map(|(thread, who, to)| Op::Status { thread, who, to }),
+        8 => (0..2_usize, 0..3_usize, 0..4_u32).prop_map(|(sup, life, limit)| Op::Claim { sup, life, limit }),
+        8 => (0..6_usize).prop_map(Op::Start),
+        3 => (0..6_usize).prop_map(Op::Accept),
+        8 => (0..6_usize, 0..8_usize).prop_map(|(claim, how)| Op::End(claim, how)),
+        3 => (0..6_usize).prop_map(Op::Renew),
+        1 => (0..6_usize).prop_map(Op::Call),
+        6 => prop_oneof![Just(1_i64), Just(2_000), Just(8_000), Just(59_999), Just(60_000), Just(-5_000)]
+            .prop_map(Op::Wait),
+        2 => (0..6_usize).prop_map(Op::Again),
+    ]
+}
+
+/// A world with what random steps need to refer to.
+struct Random {
+    w: World,
+    threads: Vec<interlock_core::id::ThreadId>,
+    claims: Vec<Claim>,
+    keyed: Vec<(interlock_core::Envelope, interlock_core::Reply)>,
+}
+
+impl Random {
+    fn new() -> Self {
+        let mut w = World::new();
+        w.policy.turns_without_progress_max = 4;
+        for text in AGENTS {
+            w.agent(text).managed();
+        }
+        w.agent("una").unmanaged();
+        w.person("olga", Role::Operator);
+        let mut random = Self { w, threads: Vec::new(), claims: Vec::new(), keyed: Vec::new() };
+        random.step(&Op::Open(0));
+        random
+    }
+
+    fn run(ops: &[Op]) -> Self {
+        let mut random = Self::new();
+        for op in ops {
+            random.step(op);
+        }
+        random
+    }
+
+    fn choose(&mut self, thread: usize) {
+        self.w.thread_id = self.threads[thread % self.threads.len()];
+    }
+
+    /// The claims made last are the ones most likely spoken of.
+    fn claim(&self, number: usize) -> Option<Claim> {
+        self.claims.iter().rev().nth(number % self.claims.len().max(1)).cloned()
+    }
+
+    fn step(&mut self, op: &Op) {
+        match *op {
+            Op::Open(kind) => self.open(kind),
+            Op::Say { thread, from, to, in_run } => self.say(thread, PEOPLE[from], to, in_run),
+            Op::Fix { thread, commit } => {
+                self.choose(thread);
+                drop(self.w.post("ann", Post::fix(&format!("{commit:07}"))));
+            }
+            Op::Find { thread, id, path } => {
+                self.choose(thread);
+                drop(self.w.post("bob", Post::finding(finding_id(id as u128), &format!("file-{path}"))));
+            }
+            Op::Verify { thread, id } => {
+                self.choose(thread);
+                drop(self.w.post("bob", Post::verified(finding_id(id as u128))));
+            }
+            Op::Reject { thread, id } => {
+                self.choose(thread);
+                let data = json!({"finding_id": finding_id(id as u128), "commit": "0000000", "message": "m"});
+                drop(self.w.post("bob", Post::event(et::FINDING_REJECTED, data)));
+            }
+            Op::Ack { thread, who, back } => {
+                self.choose(thread);
+                let seq = self.w.thread().seq.saturating_sub(back);
+                drop(self.w.ack(PEOPLE[who], seq));
+            }
+            Op::Status { thread, who, to } => {
+                self.choose(thread);
+                // Back to active is as likely as all others together, or everything would soon be over.
+                let to = Status::ALL.get(to).copied().unwrap_or(Status::Active);
+                drop(self.w.status(PEOPLE[who], to));
+            }
+            Op::Claim { sup, life, limit } => {
+                let made = self.w.claim_in(["s1", "s2"][sup], ["life-1", "life-1", "life-2"][life], limit);
+                self.claims.extend(made);
+            }
+            Op::Wait(ms) => self.w.advance_ms(ms),
+            Op::Again(number) => self.again(number),
+            Op::Start(_) | Op::Accept(_) | Op::End(..) | Op::Renew(_) | Op::Call(_) => self.supervise(op),
+        }
+    }
+
+    fn supervise(&mut self, op: &Op) {
+        let (Op::Start(n) | Op::Accept(n) | Op::End(n, _) | Op::Renew(n) | Op::Call(n)) = *op else { return };
+        let Some(claim) = self.claim(n) else { return };
+        match *op {
+            Op::Start(_) => drop(self.w.started(&claim)),
+            Op::Accept(_) => drop(self.w.accepted(&claim, Evidence::Output)),
+            Op::Renew(_) => drop(self.w.renew(&claim)),
+            Op::Call(_) => {
+                let call = Command::NoteCall { wake_id: claim.wake_id };
+                drop(self.w.give(claim.agent.as_str(), call));
+            }
+            Op::End(_, how) => {
+                let outcomes = [
+                    Outcome::Exited { code: 0 },
+                    Outcome::Exited { code: 0 },
+                    Outcome::Exited { code: 1 },
+                    Outcome::Exited { code: 75 },
+                    Outcome::Signalled { signal: 9 },
+                    Outcome::NotAccepted,
+                    Outcome::SpawnFailed,
+                    Outcome::Halted,
+                ];
+                drop(self.w.ended(&claim, outcomes[how]));
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, kind: usize) {
+        let parts: &[(&str, ThreadRole)] = &[
+            ("ann", ThreadRole::Participant),
+            ("bob", ThreadRole::Coordinator),
+            ("cem", ThreadRole::Participant),
+            ("una", ThreadRole::Participant),
+        ];
+        if self.threads.len() < 4 {
+            let thread = self.w.open("olga", &parts[..4 - kind % 3]);
+            self.threads.push(thread);
+        }
+    }
+
+    fn say(&mut self, thread: usize, from: &str, to: usize, in_run: usize) {
+        self.choose(thread);
+        let post = match to {
+            0..5 => Post::chat("x").to(&[PEOPLE[to]]),
+            5 => Post::chat("x").for_role(ThreadRole::Coordinator),
+            _ => Post::chat("x"),
+        };
+        self.w.acting = self.claim(in_run).filter(|claim| claim.agent.as_str() == from).map(|c| c.wake_id);
+        let mut command = post.0;
+        command.thread_id = self.w.thread_id;
+        self.w.key = Some(format!("key-{}", self.keyed.len()));
+        let role = if from == "olga" { Role::Operator } else { Role::Participant };
+        let envelope = self.w.envelope(from, role, Command::PostMessage(command));
+        self.w.acting = None;
+        if let Ok(done) = self.w.run(&envelope) {
+            self.keyed.push((envelope, done.reply));
+        }
+    }
+
+    /// A caller that did not hear the answer asks again.
+    fn again(&mut self, number: usize) {
+        let Some((envelope, reply)) = self.keyed.iter().rev().nth(number).cloned() else { return };
+        let entries = self.w.entries.len();
+        let done = self.w.run(&envelope).unwrap();
+        assert_eq!((done.reply, done.replayed.is_some()), (reply, true));
+        assert_eq!(self.w.entries.len(), entries);
+    }
+}
+
+/// Every event with where it stands.
+fn positions(w: &World) -> Vec<(Position, &Event)> {
+    let mut all = Vec::new();
+    for (index, (events, at)) in (0..).zip(w.entries.iter().zip(&w.times)) {
+        all.extend((0..).zip(events).map(|(n, event)| (Position { index, n, at: *at }, event)));
+    }
+    all
+}
+
+fn keys_of(event: &Event) -> Keys {
+    let mut keys = Keys::new();
+    if let Some(id) = event.thread_id() {
+        keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Findings(id)]);
+    }
+    if let Event::WakeFinished { wake_id, .. } = event {
+        keys.insert(Key::Wake(*wake_id));
+    }
+    keys
+}
+
+/// Rows folded in one piece.
+fn fold_at_once(w: &World, events: &[(Position, Event)]) -> Rows {
+    let mut facts = Facts::new(w.policy.clone());
+    for (position, event) in events {
+        evolve(&mut facts, event, position).unwrap();
+    }
+    let mut rows = Rows::default();
+    rows.apply(facts.take_changes());
+    rows
+}
+
+/// Rows folded event by event, each from what is stored.
+fn fold_singly(w: &World, events: &[(Position, Event)]) -> Rows {
+    let mut rows = Rows::default();
+    for (position, event) in events {
+        let mut facts = Facts::new(w.policy.clone());
+        rows.load(&keys_of(event), w.now(), &[], &mut facts);
+        evolve(&mut facts, event, position).unwrap();
+        rows.apply(facts.take_changes());
+    }
+    rows
+}
+
+/// Everything but the free text, which the ledger does not hold.
+fn without_text(rows: &Rows) -> String {
+    let agents: Vec<_> = rows.agents.values().collect();
+    let threads: Vec<_> = rows.threads.values().collect();
+    let wakes: Vec<_> = rows.wakes.values().collect();
+    let findings: Vec<_> = rows.findings.values().filter(|findings| !findings.is_empty()).collect();
+    let heads: Vec<_> = rows.messages.values().map(|(message, _)| &message.head).collect();
+    serde_json::to_string(&(agents, threads, wakes, findings, heads)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Never a contradiction, never a fact that was not declared; the invariants hold after every step.
+    #[test]
+    fn whatever_anybody_does(ops in proptest::collection::vec(op(), 1..90)) {
+        let random = Random::run(&ops);
+        prop_assert!(random.w.rows.live().all(|wake| wake.state != WakeState::Finished));
+    }
+
+    /// The rows are what the ledger says: folded at once, singly, and from the written form alone.
+    #[test]
+    fn folding_the_ledger_gives_the_rows(ops in proptest::collection::vec(op(), 1..60)) {
+        let random = Random::run(&ops);
+        let events: Vec<_> = positions(&random.w).into_iter().map(|(p, event)| (p, event.clone())).collect();
+        let rows = random.w.rows.projected();
+        prop_assert_eq!(&fold_at_once(&random.w, &events), &rows);
+        prop_assert_eq!(&fold_singly(&random.w, &events), &rows);
+        let written: Vec<_> = events
+            .iter()
+            .map(|(p, event)| {
+                let text = serde_json::to_string(event).unwrap();
+                (*p, serde_json::from_str::<Event>(&text).unwrap())
+            })
+            .collect();
+        prop_assert_eq!(without_text(&fold_at_once(&random.w, &written)), without_text(&rows));
+    }
+
+    /// The same commands at the same times give the same ledger.
+    #[test]
+    fn the_same_steps_give_the_same_ledger(ops in proptest::collection::vec(op(), 1..60)) {
+        let (one, two) = (Random::run(&ops).w, Random::run(&ops).w);
+        prop_assert_eq!(&one.entries, &two.entries);
+        prop_assert_eq!(&one.times, &two.times);
+        prop_assert_eq!(&one.rows, &two.rows);
+    }
+}

@@ -1,0 +1,128 @@
+//! The rows a store would keep, in memory: gives out exactly what keys name and nothing else, so that a command
+//! whose declared keys do not suffice fails its test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Agent;
+use interlock_core::facts::{Facts, Key, Keys, Position, RowChange, Used};
+use interlock_core::id::{ThreadId, WakeId};
+use interlock_core::text::Digest;
+use interlock_core::thread::{Finding, Message, Thread};
+use interlock_core::wake::{Lease, Wake, WakeState};
+use interlock_core::{Event, Timestamp};
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Rows {
+    pub(crate) agents: BTreeMap<AgentName, Agent>,
+    pub(crate) threads: BTreeMap<ThreadId, Thread>,
+    pub(crate) members: BTreeSet<(AgentName, ThreadId)>,
+    pub(crate) messages: BTreeMap<(ThreadId, u64), (Message, Position)>,
+    pub(crate) findings: BTreeMap<ThreadId, Vec<Finding>>,
+    pub(crate) wakes: BTreeMap<WakeId, Wake>,
+    pub(crate) timeline: Vec<(ThreadId, Position, Event)>,
+    pub(crate) used: BTreeMap<Digest, (Digest, u64)>,
+    pub(crate) leases: BTreeMap<WakeId, Lease>,
+}
+
+impl Rows {
+    /// Load what the keys name, as a store does; `entries` are the ledger's.
+    pub(crate) fn load(&self, keys: &Keys, now: Timestamp, entries: &[Vec<Event>], facts: &mut Facts) {
+        for key in keys {
+            match key {
+                Key::Idempotency(digest) => facts.put_used(*digest, self.used(digest, entries)),
+                Key::Agent(name) => facts.put_agent(name.clone(), self.agents.get(name).cloned()),
+                Key::Thread(id) => facts.put_thread(*id, self.threads.get(id).cloned()),
+                Key::ThreadWakes(id) => facts.put_thread_wakes(
+                    *id,
+                    self.live().filter(|wake| wake.thread_id == *id).cloned().collect(),
+                ),
+                Key::Findings(id) => facts.put_findings(*id, self.findings_of(*id)),
+                Key::Message(thread, id) => {
+                    let is_there = self
+                        .messages
+                        .values()
+                        .any(|(message, _)| message.thread_id == *thread && message.head.message_id == *id);
+                    facts.put_message(*thread, *id, is_there);
+                }
+                Key::Wake(id) => {
+                    facts.put_wake(*id, self.wakes.get(id).cloned(), self.leases.get(id).cloned());
+                }
+                Key::LiveWakes => facts.put_live_wakes(self.live_wakes(now)),
+            }
+        }
+    }
+
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Wake> {
+        self.wakes.values().filter(|wake| wake.state != WakeState::Finished)
+    }
+
+    fn live_wakes(&self, now: Timestamp) -> Vec<(Wake, Option<Lease>)> {
+        let is_wanted = |wake: &&Wake| {
+            wake.state == WakeState::Running
+                || self.leases.contains_key(&wake.wake_id)
+                || (!wake.held && wake.due_at <= now)
+        };
+        let mut wakes: Vec<&Wake> = self.live().filter(is_wanted).collect();
+        wakes.sort_by_key(|wake| (wake.due_at, wake.wake_id));
+        wakes.into_iter().map(|wake| (wake.clone(), self.leases.get(&wake.wake_id).cloned())).collect()
+    }
+
+    fn used(&self, digest: &Digest, entries: &[Vec<Event>]) -> Option<Used> {
+        let (fingerprint, index) = *self.used.get(digest)?;
+        let events = entries[usize::try_from(index).unwrap()].clone();
+        // The ledger holds no free text: what comes back from it has none.
+        let json = serde_json::to_string(&events).unwrap();
+        Some(Used { fingerprint, index, events: serde_json::from_str(&json).unwrap() })
+    }
+
+    /// In the order of their first reports.
+    fn findings_of(&self, thread: ThreadId) -> Vec<Finding> {
+        let mut findings = self.findings.get(&thread).cloned().unwrap_or_default();
+        findings.sort_by_key(|finding| (finding.reported_seq, finding.finding_id));
+        findings
+    }
+
+    /// Write what a batch changed; what is appended may be there only once.
+    pub(crate) fn apply(&mut self, changes: Vec<RowChange>) {
+        for change in changes {
+            match change {
+                RowChange::Agent(agent) => drop(self.agents.insert(agent.name.clone(), agent)),
+                RowChange::Thread(thread) => drop(self.threads.insert(thread.thread_id, thread)),
+                RowChange::Member(agent, thread) => {
+                    self.members.insert((agent, thread));
+                }
+                RowChange::Message(message, position) => {
+                    let id = message.head.message_id;
+                    assert!(
+                        !self.messages.values().any(|(other, _)| other.head.message_id == id),
+                        "{id} is used for two messages"
+                    );
+                    let key = (message.thread_id, message.head.seq);
+                    assert!(self.messages.insert(key, (message, position)).is_none(), "{key:?} twice");
+                }
+                RowChange::Wake(wake) => drop(self.wakes.insert(wake.wake_id, wake)),
+                RowChange::Finding(finding) => {
+                    let findings = self.findings.entry(finding.thread_id).or_default();
+                    findings.retain(|other| other.finding_id != finding.finding_id);
+                    findings.push(finding);
+                    findings.sort_by_key(|finding| (finding.reported_seq, finding.finding_id));
+                }
+                RowChange::Timeline(thread, position, event) => {
+                    assert!(!self.timeline.iter().any(|(t, p, _)| *t == thread && *p == position));
+                    self.timeline.push((thread, position, event));
+                }
+                RowChange::Idempotency(key, fingerprint, index) => {
+                    assert!(self.used.insert(key, (fingerprint, index)).is_none(), "a key is used twice");
+                }
+                RowChange::Lease(lease) => drop(self.leases.insert(lease.wake_id, lease)),
+                RowChange::Unlease(id) => drop(self.leases.remove(&id)),
+            }
+        }
+    }
+
+    /// The rows that follow from the ledger alone.
+    pub(crate) fn projected(&self) -> Self {
+        Self { leases: BTreeMap::new(), used: BTreeMap::new(), ..self.clone() }
+    }
+}

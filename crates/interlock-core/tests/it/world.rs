@@ -1,0 +1,508 @@
+//! The rules in the domain's words: agents, people, posts, claims and reports on a virtual clock.
+
+use std::collections::BTreeMap;
+
+use interlock_core::actor::{Actor, AgentName, Role};
+use interlock_core::agent::{Launch, Runtime};
+use interlock_core::command::{
+    AckRead, ChangeStatus, ClaimWakes, CreateThread, PostMessage, RegisterAgent, RenewWakes, Report,
+    ReportWake,
+};
+use interlock_core::facts::{Facts, Position};
+use interlock_core::id::{CommandId, FindingId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::policy::Policy;
+use interlock_core::text::fingerprint;
+use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
+use interlock_core::wake::{Evidence, Lane, Lease, Outcome, Wake, WakeState};
+use interlock_core::{
+    Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
+    idempotency_digest, keys, more_keys,
+};
+use serde_json::{Value, json};
+
+use crate::invariants;
+use crate::rows::Rows;
+
+/// 2026-01-02T03:04:05Z: where every virtual clock begins.
+const START_MS: i64 = 1_767_323_045_000;
+
+pub(crate) fn name(text: &str) -> AgentName {
+    AgentName::parse(text).unwrap()
+}
+
+/// A finding's id for tests: number `n`.
+pub(crate) fn finding_id(n: u128) -> FindingId {
+    FindingId::from_u128(n)
+}
+
+/// What a command that was not refused led to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Done {
+    pub(crate) events: Vec<Event>,
+    pub(crate) reply: Reply,
+    pub(crate) replayed: Option<u64>,
+}
+
+impl Done {
+    /// The kinds of its events, shortened to what stands before the version.
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        self.events.iter().map(kind).collect()
+    }
+
+    /// The `seq` of the message posted.
+    pub(crate) fn seq(&self) -> u64 {
+        match self.reply {
+            Reply::Message(_, _, seq, _) => seq,
+            _ => panic!("no message was posted: {self:?}"),
+        }
+    }
+
+    /// The id of the message posted.
+    pub(crate) fn message_id(&self) -> MessageId {
+        match self.reply {
+            Reply::Message(_, id, _, _) => id,
+            _ => panic!("no message was posted: {self:?}"),
+        }
+    }
+}
+
+/// An event's kind without its version.
+pub(crate) fn kind(event: &Event) -> String {
+    let value = serde_json::to_value(event).unwrap();
+    let text = value["kind"].as_str().unwrap();
+    text.split('/').next().unwrap().to_owned()
+}
+
+/// What is said, to whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Post(pub(crate) PostMessage);
+
+impl Post {
+    pub(crate) fn chat(body: &str) -> Self {
+        Self(PostMessage {
+            thread_id: ThreadId::from_u128(0),
+            kind: MessageKind::Chat,
+            event_type: None,
+            event_version: 1,
+            schema_version: 1,
+            body: body.into(),
+            data: None,
+            to: Vec::new(),
+            to_role: None,
+            in_reply_to: None,
+        })
+    }
+
+    pub(crate) fn event(event_type: &str, data: Value) -> Self {
+        let Value::Object(data) = data else { panic!("an event's data is an object") };
+        let mut post = Self::chat("");
+        post.0.kind = MessageKind::Event;
+        post.0.event_type = Some(event_type.into());
+        post.0.data = Some(data);
+        post
+    }
+
+    pub(crate) fn finding(id: FindingId, path: &str) -> Self {
+        Self::event(
+            "finding_reported",
+            json!({"finding_id": id, "path": path, "line": 3, "rule": "unused", "severity": "high", "message": "m"}),
+        )
+    }
+
+    pub(crate) fn fix(commit: &str) -> Self {
+        Self::event("fix_pushed", json!({"commit": commit, "branch": "work"}))
+    }
+
+    pub(crate) fn verified(id: FindingId) -> Self {
+        Self::event("finding_verified", json!({"finding_id": id, "commit": "abcdef1"}))
+    }
+
+    pub(crate) fn to(mut self, names: &[&str]) -> Self {
+        self.0.to = names.iter().map(|text| name(text)).collect();
+        self
+    }
+
+    pub(crate) fn for_role(mut self, role: ThreadRole) -> Self {
+        self.0.to_role = Some(role);
+        self
+    }
+
+    pub(crate) fn reply_to(mut self, id: MessageId) -> Self {
+        self.0.in_reply_to = Some(id);
+        self
+    }
+
+    pub(crate) fn into_thread(mut self, id: ThreadId) -> Self {
+        self.0.thread_id = id;
+        self
+    }
+}
+
+/// A wake as a supervisor holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Claim {
+    pub(crate) wake_id: WakeId,
+    pub(crate) agent: AgentName,
+    pub(crate) lease: Lease,
+}
+
+/// A workspace in memory with its clock, people and agents.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) rows: Rows,
+    /// The ledger: every entry's events.
+    pub(crate) entries: Vec<Vec<Event>>,
+    /// When each entry was made.
+    pub(crate) times: Vec<Hybrid>,
+    pub(crate) policy: Policy,
+    /// The thread opened last: the one that is meant when none is named.
+    pub(crate) thread_id: ThreadId,
+    /// The key that goes with the next command.
+    pub(crate) key: Option<String>,
+    /// The wake in whose process the next commands are given.
+    pub(crate) acting: Option<WakeId>,
+    wall: Timestamp,
+    last_at: Hybrid,
+    asked: u64,
+    roles: BTreeMap<AgentName, Role>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            rows: Rows::default(),
+            entries: Vec::new(),
+            times: Vec::new(),
+            policy: Policy::default(),
+            thread_id: ThreadId::from_u128(0),
+            key: None,
+            acting: None,
+            wall: Timestamp::from_millis(START_MS),
+            last_at: Hybrid::default(),
+            asked: 0,
+            roles: BTreeMap::new(),
+        }
+    }
+
+    /// `executor` and `reviewer`, both managed, in a thread that the operator `olga` opened; the reviewer leads it.
+    pub(crate) fn pair() -> Self {
+        let mut w = Self::new();
+        w.agent("executor").managed();
+        w.agent("reviewer").managed();
+        w.person("olga", Role::Operator);
+        w.open(
+            "olga",
+            &[
+                ("executor", ThreadRole::Participant),
+                ("reviewer", ThreadRole::Coordinator),
+                ("olga", ThreadRole::Participant),
+            ],
+        );
+        w
+    }
+
+    // People and agents.
+
+    pub(crate) fn agent(&mut self, text: &str) -> Newcomer<'_> {
+        Newcomer { world: self, name: name(text), role: Role::Participant }
+    }
+
+    /// Somebody with a token and no row of their own.
+    pub(crate) fn person(&mut self, text: &str, role: Role) {
+        self.roles.insert(name(text), role);
+    }
+
+    // Time.
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.wall
+    }
+
+    pub(crate) fn advance_ms(&mut self, ms: i64) {
+        self.wall = self.wall.plus_ms(ms);
+    }
+
+    // Threads.
+
+    pub(crate) fn open(&mut self, by: &str, participants: &[(&str, ThreadRole)]) -> ThreadId {
+        let participants = participants.iter().map(|(text, role)| (name(text), *role)).collect();
+        let command = CreateThread { title: "work".into(), kind: ThreadKind::Workflow, participants };
+        let done = self.give(by, Command::CreateThread(command)).unwrap();
+        let Reply::Thread(id) = done.reply else { panic!("no thread was opened: {done:?}") };
+        self.thread_id = id;
+        id
+    }
+
+    pub(crate) fn post(&mut self, from: &str, post: Post) -> Result<Done, Refusal> {
+        let mut command = post.0;
+        if command.thread_id.as_u128() == 0 {
+            command.thread_id = self.thread_id;
+        }
+        self.give(from, Command::PostMessage(command))
+    }
+
+    /// A message to everybody else.
+    pub(crate) fn says(&mut self, from: &str, body: &str) -> Done {
+        self.post(from, Post::chat(body)).unwrap()
+    }
+
+    pub(crate) fn ack(&mut self, who: &str, seq: u64) -> Result<Done, Refusal> {
+        let thread_id = self.thread_id;
+        self.give(who, Command::AckRead(AckRead { thread_id, seq }))
+    }
+
+    pub(crate) fn status(&mut self, who: &str, status: Status) -> Result<Done, Refusal> {
+        self.status_for(who, status, Reason::ByRequest, None)
+    }
+
+    pub(crate) fn status_for(
+        &mut self,
+        who: &str,
+        status: Status,
+        reason: Reason,
+        owner: Option<&str>,
+    ) -> Result<Done, Refusal> {
+        let thread_id = self.thread_id;
+        let owner = owner.map(name);
+        let command = ChangeStatus { thread_id, status, reason, text: "why".into(), owner };
+        self.give(who, Command::ChangeStatus(command))
+    }
+
+    // Supervisors.
+
+    /// Everything due that supervisor `sup` may have, in its first life.
+    pub(crate) fn claim(&mut self, sup: &str) -> Vec<Claim> {
+        self.claim_in(sup, "life-1", 32)
+    }
+
+    pub(crate) fn claim_in(&mut self, sup: &str, incarnation: &str, limit: u32) -> Vec<Claim> {
+        let command = ClaimWakes {
+            supervisor: sup.into(),
+            incarnation: incarnation.into(),
+            limit,
+            lane: Lane::Trigger,
+        };
+        let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
+        let Reply::Claimed(claimed) = done.reply else { panic!("no claim: {done:?}") };
+        claimed
+            .into_iter()
+            .map(|(wake, lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease })
+            .collect()
+    }
+
+    /// The one wake that is due.
+    pub(crate) fn claim_one(&mut self, sup: &str) -> Claim {
+        let mut claims = self.claim(sup);
+        assert_eq!(claims.len(), 1, "{claims:?}");
+        claims.remove(0)
+    }
+
+    pub(crate) fn renew(&mut self, claim: &Claim) -> Vec<(WakeId, bool)> {
+        let command = RenewWakes {
+            supervisor: claim.lease.supervisor.clone(),
+            incarnation: claim.lease.incarnation.clone(),
+            wakes: vec![(claim.wake_id, claim.lease.fence)],
+        };
+        let by = claim.lease.supervisor.clone();
+        let done = self.give_as(&by, Role::Supervisor, Command::RenewWakes(command)).unwrap();
+        let Reply::Renewed(kept) = done.reply else { panic!("not renewed: {done:?}") };
+        kept
+    }
+
+    pub(crate) fn report(&mut self, claim: &Claim, report: Report) -> Result<Done, Refusal> {
+        let command = ReportWake {
+            wake_id: claim.wake_id,
+            incarnation: claim.lease.incarnation.clone(),
+            fence: claim.lease.fence,
+            report,
+        };
+        let by = claim.lease.supervisor.clone();
+        self.give_as(&by, Role::Supervisor, Command::ReportWake(command))
+    }
+
+    pub(crate) fn started(&mut self, claim: &Claim) -> Result<Done, Refusal> {
+        self.report(claim, Report::Started { lane: Lane::Trigger })
+    }
+
+    pub(crate) fn accepted(&mut self, claim: &Claim, evidence: Evidence) -> Result<Done, Refusal> {
+        self.report(claim, Report::Accepted { evidence })
+    }
+
+    pub(crate) fn ended(&mut self, claim: &Claim, outcome: Outcome) -> Result<Done, Refusal> {
+        self.report(claim, Report::Ended { outcome })
+    }
+
+    pub(crate) fn exits(&mut self, claim: &Claim, code: i32) -> Done {
+        self.ended(claim, Outcome::Exited { code }).unwrap()
+    }
+
+    /// A claim of the one due wake, its process started.
+    pub(crate) fn run_one(&mut self, sup: &str) -> Claim {
+        let claim = self.claim_one(sup);
+        self.started(&claim).unwrap();
+        claim
+    }
+
+    /// The agent of this claim reads everything and its process ends well.
+    pub(crate) fn does_its_turn(&mut self, claim: &Claim) -> Done {
+        let seq = self.thread().seq;
+        let agent = claim.agent.as_str().to_owned();
+        self.ack(&agent, seq).unwrap();
+        self.exits(claim, 0)
+    }
+
+    /// `from` says something, and the one agent that it wakes does its turn.
+    pub(crate) fn turn(&mut self, from: &str, to: &str) -> Done {
+        self.post(from, Post::chat("go on").to(&[to])).unwrap();
+        let claim = self.run_one("sup");
+        self.does_its_turn(&claim)
+    }
+
+    // Rows.
+
+    pub(crate) fn thread(&self) -> &Thread {
+        &self.rows.threads[&self.thread_id]
+    }
+
+    pub(crate) fn cursor(&self, who: &str) -> u64 {
+        self.thread().members[&name(who)].cursor
+    }
+
+    pub(crate) fn wake(&self, id: WakeId) -> &Wake {
+        &self.rows.wakes[&id]
+    }
+
+    pub(crate) fn wakes_of(&self, agent: &str) -> Vec<&Wake> {
+        self.rows.wakes.values().filter(|wake| wake.agent.as_str() == agent).collect()
+    }
+
+    pub(crate) fn pending_of(&self, agent: &str) -> Vec<&Wake> {
+        self.wakes_of(agent).into_iter().filter(|wake| wake.state == WakeState::Pending).collect()
+    }
+
+    pub(crate) fn findings(&self) -> &[Finding] {
+        self.rows.findings.get(&self.thread_id).map_or(&[], Vec::as_slice)
+    }
+
+    // The way in.
+
+    /// Give a command as somebody who is known.
+    pub(crate) fn give(&mut self, by: &str, command: Command) -> Result<Done, Refusal> {
+        let role = self.roles.get(&name(by)).copied().unwrap_or_else(|| panic!("nobody knows {by}"));
+        self.give_as(by, role, command)
+    }
+
+    pub(crate) fn give_as(&mut self, by: &str, role: Role, command: Command) -> Result<Done, Refusal> {
+        let envelope = self.envelope(by, role, command);
+        self.run(&envelope)
+    }
+
+    pub(crate) fn envelope(&mut self, by: &str, role: Role, command: Command) -> Envelope {
+        self.asked += 1;
+        let mut entropy = [0; 32];
+        entropy[..8].copy_from_slice(&self.asked.to_be_bytes());
+        let workspace_id = WorkspaceId::from_u128(1);
+        Envelope {
+            command_id: CommandId::derive(self.wall, &entropy, 0),
+            request_id: format!("req-{}", self.asked),
+            workspace_id,
+            actor: Actor { name: name(by), role, workspace_id, session_id: None, wake_id: self.acting },
+            operation: operation(&command),
+            fingerprint: fingerprint("test", &[format!("{command:?}").as_bytes()]),
+            trace: None,
+            idempotency_key: self.key.take(),
+            entropy,
+            command,
+        }
+    }
+
+    /// Load, decide, evolve, write: what the engine does for a batch of one.
+    pub(crate) fn run(&mut self, envelope: &Envelope) -> Result<Done, Refusal> {
+        let mut facts = Facts::new(self.policy.clone());
+        self.rows.load(&keys(envelope), self.wall, &self.entries, &mut facts);
+        let more = more_keys(&facts, envelope);
+        self.rows.load(&more, self.wall, &self.entries, &mut facts);
+        let now = Now { at: self.last_at.tick(self.wall), wall: self.wall };
+        let first = decide(&facts, envelope, &now);
+        assert_eq!(first, decide(&facts, envelope, &now), "decide is not deterministic");
+        let decision = match first {
+            Ok(decision) => decision,
+            Err(Stop::Refused(refusal)) => return Err(refusal),
+            Err(Stop::Missing(key)) => panic!("{key:?} is not declared by {:?}", envelope.command),
+        };
+        if decision.replayed.is_some() {
+            assert!(decision.events.is_empty() && decision.effects.is_empty(), "{decision:?}");
+        }
+        let index = u64::try_from(self.entries.len()).unwrap();
+        for (n, event) in (0..).zip(&decision.events) {
+            evolve(&mut facts, event, &Position { index, n, at: now.at }).unwrap();
+        }
+        for effect in decision.effects {
+            facts.apply(effect);
+        }
+        if !decision.events.is_empty() {
+            if let Some(digest) = idempotency_digest(envelope) {
+                let used = interlock_core::facts::Used {
+                    fingerprint: envelope.fingerprint,
+                    index,
+                    events: decision.events.clone(),
+                };
+                facts.remember(digest, used);
+            }
+            self.entries.push(decision.events.clone());
+            self.times.push(now.at);
+            self.last_at = now.at;
+        }
+        let before = self.rows.clone();
+        self.rows.apply(facts.take_changes());
+        assert!(facts.take_changes().is_empty(), "changes are taken once");
+        invariants::check(&before, &self.rows, self.wall);
+        Ok(Done { events: decision.events, reply: decision.reply, replayed: decision.replayed })
+    }
+}
+
+/// Somebody who is about to be registered.
+pub(crate) struct Newcomer<'w> {
+    world: &'w mut World,
+    name: AgentName,
+    role: Role,
+}
+
+impl Newcomer<'_> {
+    pub(crate) fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// Run by a supervisor.
+    pub(crate) fn managed(self) {
+        let launch = Launch { command: vec!["agent".into()], ..Launch::default() };
+        self.register(Runtime::Command, launch);
+    }
+
+    /// Run by nobody of ours.
+    pub(crate) fn unmanaged(self) {
+        self.register(Runtime::Unmanaged, Launch::default());
+    }
+
+    fn register(self, runtime: Runtime, launch: Launch) {
+        let Self { world, name, role } = self;
+        world.roles.insert(name.clone(), role);
+        let command = RegisterAgent { name, role, runtime, launch };
+        world.give_as("root", Role::Admin, Command::RegisterAgent(command)).unwrap();
+    }
+}
+
+const fn operation(command: &Command) -> &'static str {
+    match command {
+        Command::RegisterAgent(_) => "register_agent",
+        Command::CreateThread(_) => "create_thread",
+        Command::PostMessage(_) => "post_message",
+        Command::AckRead(_) => "ack_read",
+        Command::ChangeStatus(_) => "set_thread_status",
+        Command::ClaimWakes(_) => "claim_wakes",
+        Command::RenewWakes(_) => "renew_wakes",
+        Command::ReportWake(_) => "report_wake",
+        Command::NoteCall { .. } => "note_call",
+    }
+}
