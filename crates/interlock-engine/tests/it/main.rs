@@ -6,4 +6,5 @@ mod batches;
 mod faults;
 mod frozen;
 mod history;
+mod isolation;
 mod world;
