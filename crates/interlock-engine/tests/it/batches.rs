@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use interlock_core::actor::Role;
 use interlock_core::command::Command;
-use interlock_core::facts::Reply;
+use interlock_core::facts::{Key, Reply};
 use interlock_core::id::ThreadId;
 use interlock_core::{Code, Reason};
+use interlock_store::StoreError;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 
 use crate::world::{Answer, World, acks, agent, posts, registers};
@@ -55,6 +56,26 @@ async fn many_commands_land_in_few_batches_without_gaps() {
     assert_eq!(seqs, (1..=200).collect::<Vec<_>>());
     assert_eq!(world.bodies(thread).await.len(), 200);
     assert_eq!(world.ledger_verifies().await, 201);
+}
+
+#[tokio::test]
+async fn of_a_batch_that_the_database_refuses_only_the_offender_is_refused() {
+    let world = Arc::new(World::new().await);
+    let thread = world.thread().await;
+    world.store.refuse(Key::Agent(agent("mallory")), StoreError::Rejected("too big".into()));
+    let commands = vec![
+        ("a".into(), posts(thread, "before")),
+        ("b".into(), registers("mallory")),
+        ("c".into(), posts(thread, "after")),
+    ];
+    let answers = together(&world, commands).await;
+    assert_eq!((seq(&answers[0]), seq(&answers[2])), (1, 2));
+    let refusal = answers[1].as_ref().unwrap_err();
+    assert_eq!((refusal.reason, refusal.code()), (Reason::Defect, Code::Internal));
+    assert_eq!(world.bodies(thread).await, ["before", "after"]);
+    // It is not frozen either: nothing that is stored is broken.
+    world.does(&world.lead(), "d", posts(thread, "still open")).await.unwrap();
+    assert_eq!(world.ledger_verifies().await, 4);
 }
 
 #[tokio::test]

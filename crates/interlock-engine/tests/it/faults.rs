@@ -105,6 +105,8 @@ async fn while_the_store_is_down_everybody_is_told_and_afterwards_served() {
     for n in 0..3 {
         let refusal = world.does(&world.lead(), &n.to_string(), posts(thread, "x")).await.unwrap_err();
         assert_eq!(refusal.reason, Reason::StoreUnavailable);
+        let hint = refusal.hint.unwrap();
+        assert!(hint.contains("same idempotency key"), "{hint}");
     }
     world.store.heal();
     assert_eq!(world.store.dump(world.here).await.unwrap(), before);
