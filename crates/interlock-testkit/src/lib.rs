@@ -1,1 +1,3 @@
-//! interlock-testkit
+//! What tests of several crates share: a store with faults.
+
+pub mod faults;
