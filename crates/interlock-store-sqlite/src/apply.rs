@@ -1,6 +1,8 @@
 //! Rows from a write set: one statement per kind of row.
 
-use interlock_core::facts::RowChange;
+use interlock_core::facts::{Position, RowChange};
+use interlock_core::thread::Message;
+use interlock_core::wake::Wake;
 use interlock_store::{StoreError, WriteSet};
 use rusqlite::{Connection, ToSql, params};
 
@@ -62,30 +64,8 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             let sql = "INSERT INTO member (ws, agent, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
             run(connection, sql, params![ws, agent.as_str(), thread.to_bytes()])
         }
-        RowChange::Message(message, position) => {
-            let sql = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt)
-                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-            let (head, words) = (&message.head, &message.text);
-            let doc = text("message", head)?;
-            let (thread, id) = (message.thread_id.to_bytes(), head.message_id.to_bytes());
-            let (index, n) = (position.index, position.n);
-            run(
-                connection,
-                sql,
-                params![ws, thread, head.seq, id, index, n, doc, words.body, words.data, words.salt.0],
-            )
-        }
-        RowChange::Wake(wake) => {
-            let sql = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, doc)
-                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, id) DO UPDATE SET
-                       state = excluded.state, result = excluded.result, due_at = excluded.due_at,
-                       held = excluded.held, doc = excluded.doc";
-            let (id, thread, doc) = (wake.wake_id.to_bytes(), wake.thread_id.to_bytes(), text("wake", wake)?);
-            let (state, result) =
-                (wake.state.as_str(), wake.result.map(interlock_core::wake::WakeResult::as_str));
-            let (agent, due) = (wake.agent.as_str(), wake.due_at.as_millis());
-            run(connection, sql, params![ws, id, thread, agent, state, result, due, wake.held, doc])
-        }
+        RowChange::Message(message, position) => append_message(connection, ws, message, position),
+        RowChange::Wake(wake) => put_wake(connection, ws, wake),
         RowChange::Finding(finding) => {
             let sql = "INSERT INTO finding (ws, thread, id, reported_seq, doc) VALUES (?, ?, ?, ?, ?)
                        ON CONFLICT (ws, thread, id) DO UPDATE SET doc = excluded.doc";
@@ -112,4 +92,34 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             run(connection, "DELETE FROM lease WHERE ws = ? AND wake = ?", params![ws, wake.to_bytes()])
         }
     }
+}
+
+fn append_message(
+    connection: &Connection,
+    ws: i64,
+    message: &Message,
+    position: &Position,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let (head, words) = (&message.head, &message.text);
+    let doc = text("message", head)?;
+    let (thread, id) = (message.thread_id.to_bytes(), head.message_id.to_bytes());
+    let (index, n) = (position.index, position.n);
+    run(
+        connection,
+        sql,
+        params![ws, thread, head.seq, id, index, n, doc, words.body, words.data, words.salt.0],
+    )
+}
+
+fn put_wake(connection: &Connection, ws: i64, wake: &Wake) -> Result<(), StoreError> {
+    let sql = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, doc)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, id) DO UPDATE SET
+               state = excluded.state, result = excluded.result, due_at = excluded.due_at,
+               held = excluded.held, doc = excluded.doc";
+    let (id, thread, doc) = (wake.wake_id.to_bytes(), wake.thread_id.to_bytes(), text("wake", wake)?);
+    let (state, result) = (wake.state.as_str(), wake.result.map(interlock_core::wake::WakeResult::as_str));
+    let (agent, due) = (wake.agent.as_str(), wake.due_at.as_millis());
+    run(connection, sql, params![ws, id, thread, agent, state, result, due, wake.held, doc])
 }

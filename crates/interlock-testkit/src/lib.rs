@@ -1,4 +1,5 @@
-//! What tests share: the conformance suite that every store passes, and a small engine to drive it with.
+//! What tests share: the conformance suite that every store passes, a small engine to drive it with, and a
+//! store with faults.
 //!
 //! A new store implements [`Database`] in its tests and adds one line:
 //! `interlock_testkit::store_conformance!(NewDatabase::new);`.
@@ -13,6 +14,7 @@
 )]
 
 pub mod conformance;
+pub mod faults;
 mod mirror;
 mod sequencer;
 mod story;

@@ -10,6 +10,8 @@ use super::workspace::Workspace;
 
 const REASONS: &str = "crates/interlock-core/src/reason.rs";
 const PAGES: &str = "docs/errors/";
+/// The page that lists the others.
+const INDEX: &str = "README";
 const SECTIONS: [&str; 3] = ["Meaning", "Causes", "What to do"];
 const LIMITS: &str = "crates/interlock-core/src/limits.rs";
 const LIMITS_PAGE: &str = "docs/limits.md";
@@ -29,7 +31,7 @@ pub(super) fn check(tree: &Tree, _: &Workspace) -> Vec<Finding> {
     }
     let pages = tree.with_suffix(".md").filter_map(|(path, text)| {
         let name = path.strip_prefix(PAGES)?.strip_suffix(".md")?;
-        is_name(name).then_some((path, name, text))
+        (is_name(name) && name != INDEX).then_some((path, name, text))
     });
     for (path, name, text) in pages {
         if !reasons.contains_key(name) {

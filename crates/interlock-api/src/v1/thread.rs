@@ -149,7 +149,8 @@ pub struct UpdateThreadStatusParams {
     pub thread_id: ThreadId,
     /// The status wanted.
     pub status: Status,
-    /// Which kind of reason: BY_REQUEST, PAUSED, FINDING_UNRESOLVED, OPEN_FINDINGS or LEASH_REACHED.
+    /// Which kind of reason: BY_REQUEST, PAUSED, FINDING_UNRESOLVED, OPEN_FINDINGS, LEASH_REACHED or
+    /// NOT_CONVERGED.
     #[serde(default = "by_request")]
     pub reason: Reason,
     /// The reason in words, at most 2,000 bytes.

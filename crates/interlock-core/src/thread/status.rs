@@ -16,12 +16,13 @@ use crate::time::Now;
 use crate::wake;
 
 /// Reasons that a caller may give; the others are given by rules.
-const CALLER_REASONS: [Reason; 5] = [
+const CALLER_REASONS: [Reason; 6] = [
     Reason::ByRequest,
     Reason::Paused,
     Reason::FindingUnresolved,
     Reason::OpenFindings,
     Reason::LeashReached,
+    Reason::NotConverged,
 ];
 
 /// A change of status as it will be recorded.

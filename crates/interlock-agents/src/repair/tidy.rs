@@ -1,0 +1,60 @@
+//! Puts a working tree into a known state, whatever the last process was killed in.
+
+use std::path::Path;
+
+use crate::error::WorkError;
+use crate::git::Git;
+
+/// Ends what a killed process left in progress, and checks the branch out as it was committed; gives its name.
+pub(super) fn recover(git: &Git, branch: Option<&str>) -> Result<String, WorkError> {
+    unlock(git, branch)?;
+    let private = git.private_dir()?;
+    discard(git)?;
+    if private.join("BISECT_START").exists() {
+        // Fails when the killed process had only begun to write it; the checkout below is what counts.
+        git.ask(&["bisect", "reset"])?;
+        let _ = std::fs::remove_file(private.join("BISECT_START"));
+    }
+    if private.join("REVERT_HEAD").exists() || private.join("sequencer").exists() {
+        git.ask(&["revert", "--abort"])?;
+        git.ask(&["revert", "--quit"])?;
+    }
+    let current = git.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
+    match branch {
+        Some(branch) if !current.ok || current.out != branch => {
+            git.text(&["checkout", "--quiet", "--force", branch])?;
+        }
+        _ => {}
+    }
+    discard(git)?;
+    let named = git.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
+    Ok(if named.ok { named.out } else { branch.unwrap_or("HEAD").to_owned() })
+}
+
+/// Checks a commit out without a branch, for somebody who only looks.
+pub fn look_at(root: &Path, commit: &str) -> Result<(), WorkError> {
+    let git = Git::at(root);
+    unlock(&git, None)?;
+    git.text(&["checkout", "--quiet", "--force", "--detach", commit])?;
+    discard(&git)
+}
+
+/// Back to the checked-out commit; ignored files stay.
+fn discard(git: &Git) -> Result<(), WorkError> {
+    git.text(&["reset", "--quiet", "--hard"])?;
+    git.text(&["clean", "--quiet", "-d", "--force"])?;
+    Ok(())
+}
+
+/// Removes locks whose holder was killed: only the agent's own process works here, and that is this one.
+fn unlock(git: &Git, branch: Option<&str>) -> Result<(), WorkError> {
+    let private = git.private_dir()?;
+    for name in ["index.lock", "HEAD.lock"] {
+        let _ = std::fs::remove_file(private.join(name));
+    }
+    if let Some(branch) = branch {
+        let path = git.text(&["rev-parse", "--git-path", &format!("refs/heads/{branch}.lock")])?;
+        let _ = std::fs::remove_file(git.dir().join(path));
+    }
+    Ok(())
+}

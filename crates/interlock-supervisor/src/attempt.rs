@@ -1,0 +1,225 @@
+//! One attempt at one wake, as a pure state machine: what happened goes in, what to do comes out.
+//!
+//! It reads no clock: every input carries the milliseconds of the supervisor's monotonic one. The shell around it
+//! (`runner.rs`) owns the process, the timer and the reports, and decides nothing.
+
+use interlock_api::v1::wake::{ClaimedWake, ReportParams};
+use interlock_core::wake::{Evidence, Lane, Outcome};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// The agent's process exists.
+    Spawned,
+    /// Its command could not be started.
+    SpawnFailed,
+    /// Nothing was started, through no fault of the agent.
+    NotStarted,
+    /// It printed its first byte.
+    Printed,
+    /// It and everything it had started is gone; this is how its main process ended.
+    Exited {
+        /// The exit code.
+        code: i32,
+    },
+    /// The same, by a signal.
+    Signalled {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The server has the report that the process was started.
+    StartDelivered,
+    /// The lease was renewed.
+    Renewed {
+        /// When the renewal was sent.
+        asked_ms: u64,
+        /// Whether the server counts the wake as accepted.
+        is_accepted: bool,
+    },
+    /// Another claim has the wake, or nobody has.
+    Lost,
+    /// All agents are to be stopped.
+    Halt,
+    /// A deadline may have passed.
+    Timer,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Tell the server, after everything that was to be told before.
+    Report(ReportParams),
+    /// Renew the leases now, to learn whether the server saw a call of the agent.
+    AskAcceptance,
+    /// Ask the agent to end, then make it.
+    Stop,
+    /// End the agent at once.
+    Kill,
+    /// Tell the server nothing more, not even what waits to be told.
+    Forget,
+}
+
+/// Why the agent was ended by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    NotAccepted,
+    RunTimeExceeded,
+    Halted,
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Running,
+    Over,
+}
+
+/// Where one attempt stands.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    lane: Lane,
+    accept_timeout_ms: u64,
+    lease_ms: u64,
+    run_until_ms: u64,
+    lease_until_ms: u64,
+    /// Set once the server knows of the start: a call that it saw before proved nothing to it.
+    accept_until_ms: Option<u64>,
+    is_asked: bool,
+    is_accepted: bool,
+    phase: Phase,
+    cause: Option<Cause>,
+}
+
+impl Attempt {
+    /// An attempt at what was claimed at this time.
+    pub(crate) fn new(claimed: &ClaimedWake, at_ms: u64) -> Self {
+        let lease_ms = u64::from(claimed.lease_ms);
+        Self {
+            lane: claimed.lane,
+            accept_timeout_ms: u64::from(claimed.accept_timeout_ms),
+            lease_ms,
+            run_until_ms: at_ms.saturating_add(u64::from(claimed.run_ms_max)),
+            lease_until_ms: at_ms.saturating_add(lease_ms),
+            accept_until_ms: None,
+            is_asked: false,
+            is_accepted: false,
+            phase: Phase::Starting,
+            cause: None,
+        }
+    }
+
+    /// Whether nothing of the agent lives and nothing more will come out.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// When to say [`Input::Timer`] next.
+    pub(crate) fn timer_ms(&self) -> Option<u64> {
+        if self.phase == Phase::Over || self.cause == Some(Cause::Lost) {
+            return None;
+        }
+        let is_free = self.phase == Phase::Running && self.cause.is_none();
+        let run = is_free.then_some(self.run_until_ms);
+        let accept = self.accept_until_ms.filter(|_| is_free && !self.is_accepted && !self.is_asked);
+        [Some(self.lease_until_ms), run, accept].into_iter().flatten().min()
+    }
+
+    /// Take in what happened at this time.
+    pub(crate) fn on(&mut self, at_ms: u64, input: Input) -> Vec<Output> {
+        if self.phase == Phase::Over {
+            // The process is gone; only its reports may be lost now.
+            return if input == Input::Lost { vec![Output::Forget] } else { Vec::new() };
+        }
+        match input {
+            Input::Spawned => {
+                self.phase = Phase::Running;
+                vec![Output::Report(ReportParams::Started { lane: self.lane })]
+            }
+            Input::SpawnFailed => self.end(Outcome::SpawnFailed),
+            Input::NotStarted => self.end(Outcome::Halted),
+            Input::Exited { code } => self.end(Outcome::Exited { code }),
+            Input::Signalled { signal } => self.end(Outcome::Signalled { signal }),
+            Input::Printed => self.on_printed(),
+            Input::StartDelivered => {
+                self.accept_until_ms = Some(at_ms.saturating_add(self.accept_timeout_ms));
+                Vec::new()
+            }
+            Input::Renewed { asked_ms, is_accepted } => self.on_renewed(asked_ms, is_accepted),
+            Input::Lost => self.lose(),
+            Input::Halt => self.stop(Cause::Halted),
+            Input::Timer => self.on_timer(at_ms),
+        }
+    }
+
+    fn on_printed(&mut self) -> Vec<Output> {
+        if self.phase != Phase::Running || self.is_accepted {
+            return Vec::new();
+        }
+        self.is_accepted = true;
+        vec![Output::Report(ReportParams::Accepted { evidence: Evidence::Output })]
+    }
+
+    fn on_renewed(&mut self, asked_ms: u64, is_accepted: bool) -> Vec<Output> {
+        self.lease_until_ms = self.lease_until_ms.max(asked_ms.saturating_add(self.lease_ms));
+        self.is_accepted |= is_accepted;
+        // An answer to a question that was put before the time was up decides nothing.
+        let is_late = self.accept_until_ms.is_some_and(|until| asked_ms >= until);
+        if self.is_accepted || !is_late || self.cause.is_some() {
+            return Vec::new();
+        }
+        self.cause = Some(Cause::NotAccepted);
+        vec![Output::Kill]
+    }
+
+    fn on_timer(&mut self, at_ms: u64) -> Vec<Output> {
+        if at_ms >= self.lease_until_ms {
+            return self.lose();
+        }
+        if self.phase != Phase::Running {
+            return Vec::new();
+        }
+        if at_ms >= self.run_until_ms {
+            return self.stop(Cause::RunTimeExceeded);
+        }
+        let is_late = self.accept_until_ms.is_some_and(|until| at_ms >= until);
+        if !is_late || self.is_accepted || self.is_asked || self.cause.is_some() {
+            return Vec::new();
+        }
+        self.is_asked = true;
+        vec![Output::AskAcceptance]
+    }
+
+    fn stop(&mut self, cause: Cause) -> Vec<Output> {
+        if self.cause.is_some() {
+            return Vec::new();
+        }
+        self.cause = Some(cause);
+        vec![Output::Stop]
+    }
+
+    /// The wake is no longer ours: whoever has it now must not find our process alive.
+    fn lose(&mut self) -> Vec<Output> {
+        if self.cause.replace(Cause::Lost) == Some(Cause::Lost) {
+            return Vec::new();
+        }
+        vec![Output::Forget, Output::Kill]
+    }
+
+    fn end(&mut self, natural: Outcome) -> Vec<Output> {
+        self.phase = Phase::Over;
+        let outcome = match self.cause {
+            None => natural,
+            Some(Cause::Lost) => return Vec::new(),
+            Some(Cause::Halted) => Outcome::Halted,
+            Some(Cause::RunTimeExceeded) => Outcome::RunTimeExceeded,
+            // It ended by itself just before it was killed.
+            Some(Cause::NotAccepted) if matches!(natural, Outcome::Exited { .. }) => natural,
+            Some(Cause::NotAccepted) => Outcome::NotAccepted,
+        };
+        vec![Output::Report(ReportParams::Ended { outcome })]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Every way an attempt can go, on a virtual clock.
+
+use interlock_api::v1::wake::{ClaimedWake, ReportParams};
+use interlock_core::wake::{Evidence, Lane, Outcome};
+use serde_json::json;
+
+use super::{Attempt, Input, Output};
+
+const STARTED: Output = Output::Report(ReportParams::Started { lane: Lane::Trigger });
+const ACCEPTED: Output = Output::Report(ReportParams::Accepted { evidence: Evidence::Output });
+
+const fn ended(outcome: Outcome) -> Output {
+    Output::Report(ReportParams::Ended { outcome })
+}
+
+const fn renewed(asked_ms: u64, is_accepted: bool) -> Input {
+    Input::Renewed { asked_ms, is_accepted }
+}
+
+/// Accepts within 8 s, runs 900 s at most, holds its lease for 60 s.
+fn claimed() -> ClaimedWake {
+    let id = "00000000000000000000000001";
+    serde_json::from_value(json!({
+        "workspace_id": format!("ws_{id}"),
+        "wake": {
+            "wake_id": format!("wak_{id}"), "agent": "executor", "thread_id": format!("thr_{id}"), "seq": 1,
+            "cause": "reviewer", "state": "pending", "held": false, "attempts": 0,
+            "requested_at": "2026-01-02T03:04:05.678Z", "due_at": "2026-01-02T03:04:05.678Z",
+        },
+        "fence": 1, "lane": "trigger", "session_id": format!("ses_{id}"), "token": "secret-token",
+        "deadline": "2026-01-02T03:19:05.678Z", "prompt": "", "launch": {"command": ["true"]},
+        "accept_timeout_ms": 8_000, "run_ms_max": 900_000, "lease_ms": 60_000,
+    }))
+    .unwrap()
+}
+
+/// Each line: at this time, this happened, and this was to be done.
+fn check(lines: &[(u64, Input, &[Output])]) -> Attempt {
+    let mut attempt = Attempt::new(&claimed(), 0);
+    for (n, (at_ms, input, want)) in lines.iter().enumerate() {
+        assert_eq!(attempt.on(*at_ms, *input), *want, "line {n}: {input:?} at {at_ms} ms");
+    }
+    attempt
+}
+
+#[test]
+fn an_attempt_that_goes_well_is_told_in_order() {
+    let attempt = check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::StartDelivered, &[]),
+        (50, Input::Printed, &[ACCEPTED]),
+        (8_006, Input::Timer, &[]),
+        (20_000, renewed(20_000, true), &[]),
+        (30_000, Input::Exited { code: 0 }, &[ended(Outcome::Exited { code: 0 })]),
+    ]);
+    assert!(attempt.is_over());
+    assert_eq!(attempt.timer_ms(), None);
+}
+
+#[test]
+fn an_attempt_that_ends_before_its_start_is_delivered_is_told_all_the_same() {
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::Signalled { signal: 11 }, &[ended(Outcome::Signalled { signal: 11 })]),
+        (7, Input::StartDelivered, &[]),
+        (8, Input::Lost, &[Output::Forget]),
+    ]);
+}
+
+#[test]
+fn a_command_that_cannot_be_started_is_told_and_one_that_was_in_the_way_is_given_back() {
+    check(&[(5, Input::SpawnFailed, &[ended(Outcome::SpawnFailed)])]);
+    check(&[(5, Input::NotStarted, &[ended(Outcome::Halted)])]);
+}
+
+#[test]
+fn silence_is_asked_about_before_it_is_punished() {
+    let start: [(u64, Input, &[Output]); 3] = [
+        (5, Input::Spawned, &[STARTED]),
+        (10, Input::StartDelivered, &[]),
+        (8_010, Input::Timer, &[Output::AskAcceptance]),
+    ];
+    let with = |rest: &[(u64, Input, &[Output])]| {
+        let lines: Vec<_> = start.iter().chain(rest).copied().collect();
+        check(&lines)
+    };
+    // The server saw a call: it lives on.
+    with(&[(8_020, renewed(8_011, true), &[]), (8_021, Input::Printed, &[])]);
+    // The server saw none.
+    with(&[
+        (8_020, renewed(8_011, false), &[Output::Kill]),
+        (8_030, Input::Signalled { signal: 9 }, &[ended(Outcome::NotAccepted)]),
+    ]);
+    // An answer to a question from before the time was up does not count.
+    with(&[(8_020, renewed(8_009, false), &[])]);
+    // It printed while the server was asked.
+    with(&[(8_015, Input::Printed, &[ACCEPTED]), (8_020, renewed(8_011, false), &[])]);
+    // It ended by itself while it was killed.
+    with(&[
+        (8_020, renewed(8_011, false), &[Output::Kill]),
+        (8_030, Input::Exited { code: 0 }, &[ended(Outcome::Exited { code: 0 })]),
+    ]);
+}
+
+#[test]
+fn the_time_to_accept_begins_when_the_server_knows_of_the_start() {
+    let attempt = check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (9_000, Input::Timer, &[]),
+        (9_500, renewed(9_400, false), &[]),
+        (10_000, Input::StartDelivered, &[]),
+    ]);
+    assert_eq!(attempt.timer_ms(), Some(18_000));
+}
+
+#[test]
+fn an_attempt_that_runs_too_long_is_stopped() {
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::Printed, &[ACCEPTED]),
+        (890_000, renewed(890_000, true), &[]),
+        (899_999, Input::Timer, &[]),
+        (900_000, Input::Timer, &[Output::Stop]),
+        (900_001, Input::Timer, &[]),
+        (902_000, Input::Exited { code: 130 }, &[ended(Outcome::RunTimeExceeded)]),
+    ]);
+}
+
+#[test]
+fn a_lost_lease_ends_the_process_and_every_report() {
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::Lost, &[Output::Forget, Output::Kill]),
+        (7, Input::Lost, &[]),
+        (8, Input::Signalled { signal: 9 }, &[]),
+    ]);
+}
+
+#[test]
+fn a_lease_that_could_not_be_renewed_ends_the_process() {
+    let attempt = check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::Printed, &[ACCEPTED]),
+        (20_000, renewed(19_000, true), &[]),
+        (78_999, Input::Timer, &[]),
+    ]);
+    assert_eq!(attempt.timer_ms(), Some(79_000));
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (60_000, Input::Timer, &[Output::Forget, Output::Kill]),
+        (60_001, Input::Signalled { signal: 9 }, &[]),
+    ]);
+    // Also one that waits for its agent's former process.
+    check(&[(60_000, Input::Timer, &[Output::Forget, Output::Kill]), (60_001, Input::NotStarted, &[])]);
+}
+
+#[test]
+fn a_halt_stops_the_process_and_gives_the_wake_back() {
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::Halt, &[Output::Stop]),
+        (7, Input::Halt, &[]),
+        (8, Input::Exited { code: 0 }, &[ended(Outcome::Halted)]),
+    ]);
+    check(&[(6, Input::Halt, &[Output::Stop]), (7, Input::NotStarted, &[ended(Outcome::Halted)])]);
+    // A lease that is lost while the process is stopped leaves it no more time.
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::Halt, &[Output::Stop]),
+        (7, Input::Lost, &[Output::Forget, Output::Kill]),
+        (8, Input::Signalled { signal: 9 }, &[]),
+    ]);
+}

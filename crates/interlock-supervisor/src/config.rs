@@ -1,0 +1,68 @@
+//! What a supervisor is started with.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use interlock_api::client::Client;
+
+/// Agents that one supervisor runs at once when nothing else is said.
+const CONCURRENCY_DEFAULT: usize = 8;
+/// Agents that one supervisor may run at once: what one renewal can name.
+pub(crate) const CONCURRENCY_MAX: usize = 64;
+
+/// How an agent is asked to end before it is made to: SIGINT, SIGTERM, SIGKILL, to its whole process group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KillOrder {
+    /// Between SIGINT and SIGTERM.
+    pub interrupt: Duration,
+    /// Between SIGTERM and SIGKILL.
+    pub terminate: Duration,
+}
+
+impl Default for KillOrder {
+    fn default() -> Self {
+        Self { interrupt: Duration::from_secs(2), terminate: Duration::from_secs(3) }
+    }
+}
+
+/// What a supervisor needs to know.
+#[derive(Debug, Clone)]
+pub struct SupervisorConfig {
+    /// The server, with a token of the supervisor role.
+    pub client: Client,
+    /// The instance's `state/`: the supervisor's lock and name, and a lock for each agent.
+    pub state_dir: PathBuf,
+    /// The instance's `logs/wakes/`: what agents print.
+    pub logs_dir: PathBuf,
+    /// The program, as an absolute path, and first arguments that end in [`shim_main`](crate::shim_main).
+    pub shim: Vec<OsString>,
+    /// The program, as an absolute path, and first arguments that end in [`exec_main`](crate::exec_main): the
+    /// words after them are handed to it as they are.
+    pub exec: Vec<OsString>,
+    /// The supervisor's own environment, from which agents are given what their contract and launch name.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// Agents at once, 1 to 64.
+    pub concurrency_max: usize,
+    /// How agents are stopped.
+    pub kill_order: KillOrder,
+}
+
+impl SupervisorConfig {
+    /// A configuration with the defaults for everything that has one; `interlock` is the path of the binary with
+    /// the subcommands `__shim` and `__exec`.
+    pub fn new(client: Client, state_dir: PathBuf, logs_dir: PathBuf, interlock: PathBuf) -> Self {
+        let program = interlock.into_os_string();
+        Self {
+            client,
+            state_dir,
+            logs_dir,
+            shim: vec![program.clone(), "__shim".into()],
+            exec: vec![program, "__exec".into()],
+            environment: BTreeMap::new(),
+            concurrency_max: CONCURRENCY_DEFAULT,
+            kill_order: KillOrder::default(),
+        }
+    }
+}

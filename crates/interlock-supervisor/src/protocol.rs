@@ -1,0 +1,90 @@
+//! What supervisor and shim say to each other: JSON lines, orders on the shim's standard input, notices on its output.
+
+use std::ffi::OsString;
+
+/// The first line on a shim's standard input: what to run, and how. Not arguments: those are seen by everybody.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Plan {
+    /// The wake, for the log's heading.
+    pub(crate) wake: String,
+    /// Which attempt of it, from 1.
+    pub(crate) attempt: u32,
+    /// The agent's command line.
+    pub(crate) command: Vec<String>,
+    /// Its working directory.
+    pub(crate) directory: Option<String>,
+    /// Its whole environment.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// What must not be seen in its log.
+    pub(crate) secrets: Vec<OsString>,
+    /// The program and first arguments that become the agent.
+    pub(crate) exec: Vec<OsString>,
+    /// The file whose lock is held while anything of the agent lives.
+    pub(crate) lock: OsString,
+    /// The file for what it prints.
+    pub(crate) log: OsString,
+    /// Between SIGINT and SIGTERM.
+    pub(crate) interrupt_ms: u64,
+    /// Between SIGTERM and SIGKILL.
+    pub(crate) terminate_ms: u64,
+}
+
+/// The lines after the first. The end of standard input means [`Order::Kill`]: the supervisor is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// Ask the agent to end, then make it.
+    Stop,
+    /// End it at once.
+    Kill,
+}
+
+/// What a shim says, one line each: at most one `Started` and one `Output`, then one of the others as the last.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "notice")]
+pub(crate) enum Notice {
+    /// The command is being executed.
+    Started {
+        /// The agent's process, and its group.
+        pid: i32,
+    },
+    /// The log cannot be written; the agent runs on.
+    Unlogged {
+        /// Why.
+        detail: String,
+    },
+    /// It has printed its first byte.
+    Output,
+    /// Nothing was started: another process of this agent did not end in time.
+    Busy,
+    /// Nothing was started: an order to end came first.
+    Cancelled,
+    /// The command could not be started.
+    Failed(Failure),
+    /// It ended by itself, and everything it had started is gone.
+    Exited {
+        /// Its exit code.
+        code: i32,
+    },
+    /// A signal ended it, and everything it had started is gone.
+    Signalled {
+        /// The signal's number.
+        signal: i32,
+    },
+}
+
+/// Why a command could not be started.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Failure {
+    /// What happened, with the system's own words.
+    pub(crate) detail: String,
+    /// What to do about it.
+    pub(crate) hint: String,
+}
+
+/// One line of either side.
+pub(crate) fn line<T: serde::Serialize>(value: &T) -> std::io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

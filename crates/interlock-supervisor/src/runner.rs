@@ -1,0 +1,222 @@
+//! Runs one attempt: the thin shell around the state machine, with its process, its timer and its reports.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use interlock_api::v1::wake::ClaimedWake;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::attempt::{Attempt, Input, Output};
+use crate::environment::environment;
+use crate::process::Shim;
+use crate::protocol::{Failure, Notice, Order, Plan};
+use crate::reporter;
+use crate::shared::{Hold, Shared};
+use crate::shim::log::Log;
+
+/// Run a claimed wake to its end, its reports included.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    hold: Hold,
+    claimed: ClaimedWake,
+    inputs: UnboundedSender<Input>,
+    inbox: UnboundedReceiver<Input>,
+) {
+    let (queue, reports) = unbounded_channel();
+    let reporter = tokio::spawn(reporter::deliver(Arc::clone(&shared), hold.held.clone(), reports, inputs));
+    let abort = reporter.abort_handle();
+    let attempt = Attempt::new(&claimed, shared.now_ms());
+    let mut runner = Runner { shared, claimed, attempt, inbox, shim: None, without: Input::NotStarted };
+    runner.start().await;
+    loop {
+        let input = runner.next().await;
+        let at_ms = runner.shared.now_ms();
+        for output in runner.attempt.on(at_ms, input) {
+            match output {
+                Output::Report(report) => {
+                    // The reporter ends early only when the lease is lost.
+                    let _lost = queue.send(report);
+                }
+                Output::Forget => abort.abort(),
+                Output::AskAcceptance => runner.shared.renew_now.notify_one(),
+                Output::Stop => runner.order(Order::Stop).await,
+                Output::Kill => runner.order(Order::Kill).await,
+            }
+        }
+        if runner.attempt.is_over() {
+            break;
+        }
+    }
+    drop(queue);
+    tokio::pin!(reporter);
+    loop {
+        tokio::select! {
+            _done = &mut reporter => break,
+            Some(input) = runner.inbox.recv() => if input == Input::Lost { abort.abort() },
+        }
+    }
+    drop(hold);
+}
+
+struct Runner {
+    shared: Arc<Shared>,
+    claimed: ClaimedWake,
+    attempt: Attempt,
+    inbox: UnboundedReceiver<Input>,
+    shim: Option<Shim>,
+    /// What happened when there is no shim.
+    without: Input,
+}
+
+impl Runner {
+    fn lock(&self) -> PathBuf {
+        crate::agents_dir(&self.shared.config.state_dir).join(format!("{}.lock", self.claimed.wake.agent))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.shared.config.logs_dir.join(format!("{}.log", self.claimed.wake.wake_id))
+    }
+
+    /// Start the shim; a wake that must not be started any more gets none.
+    async fn start(&mut self) {
+        if self.shared.is_halted() {
+            return;
+        }
+        let started = match self.plan() {
+            Ok(plan) => Shim::start(&self.shared.config.shim, &plan).await.map_err(|error| Failure {
+                detail: format!("the shim cannot be started: {error}"),
+                hint: "check that the program of the supervisor is still in its place".into(),
+            }),
+            Err(failure) => Err(failure),
+        };
+        match started {
+            Ok(shim) => self.shim = Some(shim),
+            Err(failure) => {
+                self.log_failure(&failure);
+                self.without = Input::SpawnFailed;
+            }
+        }
+    }
+
+    /// A failure that no shim writes into the wake's log.
+    fn log_failure(&self, failure: &Failure) {
+        self.failed(failure);
+        let text = format!("{}\nhint: {}\n", failure.detail, failure.hint);
+        if let Err(error) = Log::open(&self.log()).and_then(|mut log| log.append(text.as_bytes())) {
+            tracing::warn!(wake_id = %self.claimed.wake.wake_id, %error, "wake.unlogged");
+        }
+    }
+
+    fn plan(&self) -> Result<Plan, Failure> {
+        let config = &self.shared.config;
+        let environment = environment(&self.claimed, config.client.url(), &config.environment)?;
+        let as_ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Ok(Plan {
+            wake: self.claimed.wake.wake_id.to_string(),
+            attempt: self.claimed.wake.attempts.saturating_add(1),
+            command: self.claimed.launch.command.clone(),
+            directory: self.claimed.launch.directory.clone(),
+            environment: environment.variables,
+            secrets: environment.secrets,
+            exec: config.exec.clone(),
+            lock: self.lock().into_os_string(),
+            log: self.log().into_os_string(),
+            interrupt_ms: as_ms(config.kill_order.interrupt),
+            terminate_ms: as_ms(config.kill_order.terminate),
+        })
+    }
+
+    async fn next(&mut self) -> Input {
+        loop {
+            let timer = self.attempt.timer_ms().map(|at_ms| self.shared.moment(at_ms));
+            let alarm = async {
+                match timer {
+                    Some(moment) => tokio::time::sleep_until(moment).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let Some(shim) = &mut self.shim else { return self.without };
+            tokio::select! {
+                Some(input) = self.inbox.recv() => return input,
+                () = alarm => return Input::Timer,
+                notice = shim.next() => {
+                    if let Some(input) = self.on_notice(notice).await {
+                        return input;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn on_notice(&mut self, notice: Option<Notice>) -> Option<Input> {
+        let wake_id = self.claimed.wake.wake_id;
+        let agent = &self.claimed.wake.agent;
+        Some(match notice {
+            Some(Notice::Started { pid }) => {
+                tracing::info!(%wake_id, %agent, pid, "wake.started");
+                if let Some(shim) = &mut self.shim {
+                    shim.group = Some(pid);
+                }
+                Input::Spawned
+            }
+            Some(Notice::Output) => Input::Printed,
+            Some(Notice::Unlogged { detail }) => {
+                tracing::warn!(%wake_id, %agent, detail, "wake.unlogged");
+                return None;
+            }
+            Some(Notice::Busy) => {
+                tracing::warn!(%wake_id, %agent, "wake.busy: a former process of the agent does not end");
+                Input::NotStarted
+            }
+            Some(Notice::Cancelled) => Input::NotStarted,
+            Some(Notice::Failed(failure)) => {
+                self.failed(&failure);
+                Input::SpawnFailed
+            }
+            Some(Notice::Exited { code }) => {
+                tracing::info!(%wake_id, %agent, code, "wake.exited");
+                Input::Exited { code }
+            }
+            Some(Notice::Signalled { signal }) => {
+                tracing::info!(%wake_id, %agent, signal, "wake.signalled");
+                Input::Signalled { signal }
+            }
+            None => self.on_shim_gone().await,
+        })
+    }
+
+    /// The shim was killed, and the agent with it; what the agent had started may not have been.
+    async fn on_shim_gone(&mut self) -> Input {
+        let group = self.shim.as_ref().and_then(|shim| shim.group);
+        tracing::warn!(wake_id = %self.claimed.wake.wake_id, ?group, "wake.shim_gone");
+        crate::process::clear(self.lock(), group).await;
+        if group.is_some() {
+            return Input::Signalled { signal: rustix::process::Signal::KILL.as_raw() };
+        }
+        let has_exited = match &mut self.shim {
+            Some(shim) => shim.has_exited().await,
+            None => false,
+        };
+        if !has_exited {
+            return Input::NotStarted;
+        }
+        // It would do so again and again.
+        self.log_failure(&Failure {
+            detail: "the shim ended before it started anything".into(),
+            hint: "check that the supervisor's program was not replaced by another version while it runs"
+                .into(),
+        });
+        Input::SpawnFailed
+    }
+
+    async fn order(&mut self, order: Order) {
+        if let Some(shim) = &mut self.shim {
+            shim.order(order).await;
+        }
+    }
+
+    fn failed(&self, failure: &Failure) {
+        let (wake_id, agent) = (self.claimed.wake.wake_id, &self.claimed.wake.agent);
+        tracing::warn!(%wake_id, %agent, detail = failure.detail, hint = failure.hint, "wake.spawn_failed");
+    }
+}

@@ -1,0 +1,173 @@
+//! What the tasks of one supervisor share: its configuration, and the wakes it holds.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use interlock_core::id::WakeId;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, watch};
+
+use crate::attempt::Input;
+use crate::config::{CONCURRENCY_MAX, SupervisorConfig};
+
+/// A wake as its lease knows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Held {
+    /// The wake.
+    pub(crate) wake_id: WakeId,
+    /// The claim's fence.
+    pub(crate) fence: u64,
+    /// The life of the supervisor that claimed it.
+    pub(crate) incarnation: String,
+    /// How long its lease holds.
+    pub(crate) lease_ms: u32,
+}
+
+/// What the tasks share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// As it was started.
+    pub(crate) config: SupervisorConfig,
+    /// The supervisor's name.
+    pub(crate) name: String,
+    /// Renew now.
+    pub(crate) renew_now: Notify,
+    origin: Instant,
+    wakes: Mutex<BTreeMap<Held, UnboundedSender<Input>>>,
+    /// How many wakes are held, for those who wait for a change.
+    count: watch::Sender<usize>,
+    /// How many reports could not be delivered at their first try.
+    stuck: watch::Sender<usize>,
+    is_halted: AtomicBool,
+}
+
+impl Shared {
+    /// Of a supervisor that holds nothing yet.
+    pub(crate) fn new(config: SupervisorConfig, name: String) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            name,
+            renew_now: Notify::new(),
+            origin: Instant::now(),
+            wakes: Mutex::default(),
+            count: watch::channel(0).0,
+            stuck: watch::channel(0).0,
+            is_halted: AtomicBool::new(false),
+        })
+    }
+
+    /// Milliseconds of the monotonic clock.
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The moment at which [`Self::now_ms`] will be this.
+    pub(crate) fn moment(&self, at_ms: u64) -> tokio::time::Instant {
+        (self.origin + std::time::Duration::from_millis(at_ms)).into()
+    }
+
+    /// How many agents may run at once.
+    pub(crate) fn slots(&self) -> usize {
+        self.config.concurrency_max.clamp(1, CONCURRENCY_MAX)
+    }
+
+    /// Hold a wake until what this gives is dropped.
+    pub(crate) fn hold(self: &Arc<Self>, held: Held, inbox: UnboundedSender<Input>) -> Hold {
+        let mut wakes = self.wakes();
+        wakes.insert(held.clone(), inbox);
+        self.count.send_replace(wakes.len());
+        Hold { shared: Arc::clone(self), held }
+    }
+
+    /// The wakes held now.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        self.wakes().keys().cloned().collect()
+    }
+
+    /// Tell an attempt what happened, if it is still there.
+    pub(crate) fn send(&self, held: &Held, input: Input) {
+        if let Some(inbox) = self.wakes().get(held) {
+            // An attempt that is over listens no more.
+            let _over = inbox.send(input);
+        }
+    }
+
+    /// Stop all agents.
+    pub(crate) fn halt(&self) {
+        for inbox in self.wakes().values() {
+            let _over = inbox.send(Input::Halt);
+        }
+    }
+
+    /// What the server says about halting.
+    pub(crate) fn set_halted(&self, is_halted: bool) {
+        if self.is_halted.swap(is_halted, Ordering::Relaxed) != is_halted {
+            tracing::info!(is_halted, "halt.changed");
+        }
+        if is_halted {
+            self.halt();
+        }
+    }
+
+    /// Whether nothing may be started.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.is_halted.load(Ordering::Relaxed)
+    }
+
+    /// A watch on how many wakes are held.
+    pub(crate) fn count(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
+    }
+
+    /// Wait until so many wakes are held.
+    pub(crate) async fn until_held(&self, is_enough: impl Fn(usize) -> bool) {
+        let mut count = self.count();
+        // The sender lives as long as this does.
+        drop(count.wait_for(|count| is_enough(*count)).await);
+    }
+
+    /// A report is stuck until what this gives is dropped.
+    pub(crate) fn stuck(&self) -> Stuck {
+        self.stuck.send_modify(|count| *count += 1);
+        Stuck(self.stuck.clone())
+    }
+
+    /// Wait until no report is stuck: a claim that overtakes one could have its work done twice.
+    pub(crate) async fn unstuck(&self) {
+        let mut stuck = self.stuck.subscribe();
+        // The sender lives as long as this does.
+        drop(stuck.wait_for(|count| *count == 0).await);
+    }
+
+    fn wakes(&self) -> MutexGuard<'_, BTreeMap<Held, UnboundedSender<Input>>> {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A wake is held while this lives.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    shared: Arc<Shared>,
+    /// Which.
+    pub(crate) held: Held,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut wakes = self.shared.wakes();
+        wakes.remove(&self.held);
+        self.shared.count.send_replace(wakes.len());
+    }
+}
+
+/// A report is stuck while this lives.
+#[derive(Debug)]
+pub(crate) struct Stuck(watch::Sender<usize>);
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

@@ -1,0 +1,123 @@
+//! The shim: one process between supervisor and agent that outlives neither.
+//!
+//! It is the agent's parent and adopts what the agent leaves behind, so it can tell when everything is gone. It
+//! runs threads that only wait (for orders, output, ended children) and one loop that acts on what they say.
+
+pub(crate) mod exec;
+pub(crate) mod lock;
+pub(crate) mod log;
+mod processes;
+mod redact;
+mod start;
+mod watch;
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+
+use crate::protocol::{Failure, Notice, Order, Plan, line};
+use lock::{LOCK_GRACE, LOCK_PAUSE, Taken};
+use log::Log;
+use redact::Redactor;
+
+/// The exit code of a shim that was started by something else than a supervisor.
+const MISUSED: u8 = 2;
+
+/// What the waiting threads tell the loop.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The supervisor wants it; its death is [`Order::Kill`].
+    Order(Order),
+    /// The command is executed, or cannot be.
+    Executed(Result<(), Failure>),
+    /// The first byte of output.
+    Output,
+    /// The log cannot be written.
+    Unlogged(String),
+    /// Nobody can print any more.
+    OutputClosed,
+    /// The agent's main process ended.
+    Ended(Notice),
+    /// No process is left.
+    AllGone,
+}
+
+/// Run one agent as standard input says.
+pub(crate) fn run() -> u8 {
+    let mut input = BufReader::new(io::stdin());
+    let mut first = String::new();
+    let read = input.read_line(&mut first);
+    let Some(plan) = read.ok().and_then(|_| serde_json::from_str::<Plan>(&first).ok()) else {
+        return MISUSED;
+    };
+    let (sender, events) = channel();
+    let orders = sender.clone();
+    std::thread::spawn(move || read_orders(input, &orders));
+    let last = attempt(&plan, &sender, &events);
+    tell(&last);
+    0
+}
+
+fn read_orders(input: impl io::BufRead, orders: &Sender<Event>) {
+    for text in input.lines() {
+        let order = text.ok().and_then(|text| serde_json::from_str(&text).ok());
+        if orders.send(Event::Order(order.unwrap_or(Order::Kill))).is_err() {
+            return;
+        }
+    }
+    // The loop is gone only when the process is about to be.
+    let _unheard = orders.send(Event::Order(Order::Kill));
+}
+
+/// Say something to the supervisor. Nobody hears it when it is dead; then standard input has ended too.
+pub(super) fn tell(notice: &Notice) {
+    if let Ok(bytes) = line(notice) {
+        let mut out = io::stdout().lock();
+        let _unheard = out.write_all(&bytes).and_then(|()| out.flush());
+    }
+}
+
+fn attempt(plan: &Plan, sender: &Sender<Event>, events: &Receiver<Event>) -> Notice {
+    let pause = || matches!(events.recv_timeout(LOCK_PAUSE), Err(RecvTimeoutError::Timeout));
+    let lock = match lock::take(Path::new(&plan.lock), LOCK_GRACE, pause) {
+        Ok(Taken::Held(file)) => file,
+        Ok(Taken::Busy) => return Notice::Busy,
+        Ok(Taken::Cancelled) => return Notice::Cancelled,
+        Err(error) => {
+            return Notice::Failed(Failure {
+                detail: format!("`{}` cannot be locked: {error}", plan.lock.display()),
+                hint: "keep the instance folder on a local disk that this user can write".into(),
+            });
+        }
+    };
+    let log = open_log(plan);
+    match start::start(plan, lock, log, sender) {
+        Ok(group) => watch::Watch::new(plan, group).run(events),
+        Err(failure) => Notice::Failed(failure),
+    }
+}
+
+/// What takes this plan's secrets out.
+fn redactor(plan: &Plan) -> Redactor {
+    Redactor::new(plan.secrets.iter().map(|secret| secret.clone().into_vec()))
+}
+
+fn open_log(plan: &Plan) -> Option<Log> {
+    let heading = format!(
+        "--- {} {} attempt {} in {}: {}",
+        crate::identity::wall_now(),
+        plan.wake,
+        plan.attempt,
+        plan.directory.as_deref().unwrap_or("."),
+        plan.command.join(" ")
+    );
+    // A command line may name a value of the environment.
+    let mut sure = Vec::new();
+    let mut redactor = redactor(plan);
+    redactor.push(heading.as_bytes(), &mut sure);
+    redactor.finish(&mut sure);
+    let heading = String::from_utf8_lossy(&sure);
+    let opened = Log::open(Path::new(&plan.log)).and_then(|mut log| log.begin(&heading).map(|()| log));
+    opened.map_err(|error| tell(&Notice::Unlogged { detail: error.to_string() })).ok()
+}

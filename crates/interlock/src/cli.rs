@@ -1,0 +1,79 @@
+//! What there is to type. One variant per noun or verb; what each takes stands in its file in `command/`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use interlock_core::actor::AgentName;
+
+use crate::command::{
+    agent, builtin, doctor, init, ledger, log, status, stop, supervise, thread, token, up, verify, wake,
+};
+
+/// The control plane for a team of AI coding agents.
+#[derive(Debug, Parser)]
+#[command(name = "interlock", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Write JSON to standard output; its last line is one object, also on failure.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The folder with the instance; found upwards from the working directory unless said otherwise.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) instance: Option<PathBuf>,
+    /// A server by its address, with the token in INTERLOCK_TOKEN.
+    #[arg(long, global = true, value_name = "URL", conflicts_with_all = ["instance", "acting"])]
+    pub(crate) server: Option<String>,
+    /// Who you are; INTERLOCK_AGENT or your login name unless said otherwise.
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub(crate) acting: Option<AgentName>,
+}
+
+/// The commands, in the order of help.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch two agents finish a job on their own: on a sample, or on your repository.
+    Pilot(crate::pilot::Params),
+    /// Make an instance here: the folder `.interlock` with its configuration and keys.
+    Init(init::Params),
+    /// Start the server of this instance, with its supervisor.
+    Up(up::Params),
+    /// Halt every agent at once and stop the server.
+    Stop(stop::Params),
+    /// See the whole workspace at one look: threads, agents, wakes, and what needs a person.
+    Status(status::Params),
+    /// Register agents and people, and list them.
+    #[command(subcommand)]
+    Agent(agent::Verb),
+    /// Open threads, talk in them, and watch them.
+    #[command(subcommand)]
+    Thread(thread::Verb),
+    /// See who was woken, why, and what came of it.
+    #[command(subcommand)]
+    Wake(wake::Verb),
+    /// Read what a wake's process printed.
+    Log(log::Params),
+    /// Read and export the ledger.
+    #[command(subcommand)]
+    Ledger(ledger::Verb),
+    /// Verify an exported ledger, offline.
+    Verify(verify::Params),
+    /// Issue access tokens.
+    #[command(subcommand)]
+    Token(token::Verb),
+    /// Check the instance, its server and this machine.
+    Doctor(doctor::Params),
+    /// Run agents for a server elsewhere: the supervisor alone.
+    Supervise(supervise::Params),
+    /// A built-in agent; started by a supervisor.
+    #[command(name = "__agent", hide = true, subcommand)]
+    Builtin(builtin::Which),
+}

@@ -1,0 +1,133 @@
+//! `interlock agent add|list`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use interlock_api::Problem;
+use interlock_api::operations::{ListAgents, RegisterAgent};
+use interlock_api::v1::agent::{ListAgentsParams, RegisterAgentParams};
+use interlock_core::Reason;
+use interlock_core::actor::{AgentName, Role};
+use interlock_core::agent::{Launch, LaunchVariable, Runtime};
+
+use super::{KeyParams, PageParams, view};
+use crate::context::Context;
+use crate::exit::{Answer, End};
+use crate::{argument, render, usage};
+
+/// What can be done with agents.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Register an agent with the command that runs it, or a person: a name without a command.
+    Add(AddParams),
+    /// List the registered agents.
+    List(PageParams),
+}
+
+/// What `agent add` takes.
+#[derive(Debug, Args)]
+pub(crate) struct AddParams {
+    /// The name: unique in the workspace, never reused.
+    name: AgentName,
+    /// The access role that its tokens carry.
+    #[arg(long, value_name = "ROLE", default_value = "participant", value_parser = argument::role())]
+    role: Role,
+    /// How it is run: `command` when a command is given, else `unmanaged`.
+    #[arg(long, value_name = "RUNTIME", value_parser = argument::runtime())]
+    runtime: Option<Runtime>,
+    /// The working directory of its processes.
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// The git repository that it works in.
+    #[arg(long, value_name = "DIR")]
+    repo: Option<PathBuf>,
+    /// A variable of its environment: NAME takes the supervisor's value, NAME=VALUE sets one.
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = argument::variable)]
+    environment: Vec<LaunchVariable>,
+    /// The command that is run for each wake, without a shell.
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<String>,
+    #[command(flatten)]
+    key: KeyParams,
+}
+
+/// Do it.
+pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
+    match verb {
+        Verb::Add(params) => add(cx, params).await,
+        Verb::List(page) => list(cx, page).await,
+    }
+}
+
+async fn add(cx: &Context, params: AddParams) -> End {
+    let runtime = runtime_of(&params)?;
+    let is_local = cx.remote().is_none();
+    let folder = |dir: Option<PathBuf>| dir.map(|dir| absolute(&dir, is_local)).transpose();
+    let repository = folder(params.repo)?;
+    if let Some(repository) = repository.as_deref().filter(|_| is_local) {
+        check_repository(Path::new(repository))?;
+    }
+    let launch = Launch {
+        command: params.command,
+        directory: folder(params.cwd)?,
+        repository,
+        environment: params.environment,
+    };
+    let request = RegisterAgentParams { name: params.name, role: params.role, runtime, launch };
+    let agent = cx.connect()?.change::<RegisterAgent>(&request, params.key.as_deref()).await?;
+    let text = format!("registered {} ({}, {})\n", agent.name, agent.role, agent.runtime);
+    Ok(Answer::new(&agent, text)?)
+}
+
+fn runtime_of(params: &AddParams) -> Result<Runtime, Problem> {
+    let has_launch = params.cwd.is_some() || params.repo.is_some() || !params.environment.is_empty();
+    match (params.runtime, params.command.is_empty()) {
+        (Some(Runtime::Command), true) => {
+            Err(usage::invalid("runtime `command` needs a command").hint("put it at the end, after --"))
+        }
+        (Some(Runtime::Unmanaged), false) => {
+            Err(usage::invalid("runtime `unmanaged` takes no command")
+                .hint("leave out --runtime or the command"))
+        }
+        (None | Some(Runtime::Unmanaged), true) if has_launch => {
+            let detail = "--cwd, --repo and --env are for agents with a command";
+            Err(usage::invalid(detail).hint("put the command at the end, after --"))
+        }
+        (None | Some(Runtime::Unmanaged), true) => Ok(Runtime::Unmanaged),
+        (None | Some(Runtime::Command), false) => Ok(Runtime::Command),
+    }
+}
+
+/// The folder as the supervisor will see it: on this machine it must exist, elsewhere it must be absolute.
+fn absolute(dir: &Path, is_local: bool) -> Result<String, Problem> {
+    let wrong = |cause: &str| {
+        let detail = format!("`{}` {cause}", dir.display());
+        Problem::new(Reason::ParameterInvalid, &detail, "").hint("name an existing folder by its full path")
+    };
+    let full = if is_local {
+        std::fs::canonicalize(dir).map_err(|error| wrong(&crate::instance::cause(&error)))?
+    } else if dir.is_absolute() {
+        return dir.to_str().map(str::to_owned).ok_or_else(|| wrong("is no UTF-8"));
+    } else {
+        return Err(wrong("must be absolute: it is a folder on the supervisor's machine"));
+    };
+    if !full.is_dir() {
+        return Err(wrong("is not a folder"));
+    }
+    full.to_str().map(str::to_owned).ok_or_else(|| wrong("is no UTF-8"))
+}
+
+/// A work tree has `.git`, a bare repository has its parts.
+fn check_repository(dir: &Path) -> Result<(), Problem> {
+    if dir.join(".git").exists() || (dir.join("HEAD").is_file() && dir.join("objects").is_dir()) {
+        return Ok(());
+    }
+    let detail = format!("`{}` is no git repository", dir.display());
+    Err(Problem::new(Reason::NotARepository, &detail, "").hint("name the folder that holds `.git`"))
+}
+
+async fn list(cx: &Context, page: PageParams) -> End {
+    let request = ListAgentsParams { cursor: page.cursor, limit: page.limit };
+    let answer = cx.connect()?.read::<ListAgents>(&request).await?;
+    Ok(Answer::new(&answer, render::agent::list(view(cx), &answer))?)
+}

@@ -1,0 +1,70 @@
+//! `interlock supervise --server URL`: the supervisor alone, as `up` runs it inside.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use interlock_api::Problem;
+use interlock_api::client::Client;
+use interlock_core::Reason;
+use tokio::sync::watch;
+
+use crate::command::up;
+use crate::context::Context;
+use crate::exit::{Answer, End};
+use crate::instance::{make_private_folder, unwritable};
+use crate::output::Output;
+use crate::{environment, serverlog};
+
+/// What `supervise` takes; the server and its token come from `--server` and INTERLOCK_TOKEN.
+#[derive(Debug, Args)]
+pub(crate) struct Params {
+    /// The folder for the supervisor's lock, name and logs; `.interlock` in the working directory unless said otherwise.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Stop when standard input ends: for a parent that must not leave a supervisor behind.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+/// Run agents for a server until told to stop.
+pub(crate) async fn run(cx: &Context, params: &Params) -> End {
+    let url = cx.global.server.clone().ok_or_else(|| {
+        Problem::new(Reason::UsageInvalid, "a supervisor needs the address of its server", "")
+            .hint("interlock supervise --server URL, with a supervisor's token in INTERLOCK_TOKEN")
+    })?;
+    let token = cx.environment.token.clone().ok_or_else(|| {
+        Problem::new(Reason::TokenMissing, "a supervisor needs a token", "")
+            .hint("INTERLOCK_TOKEN=$(interlock token issue --name NAME --role supervisor)")
+    })?;
+    let folder = params.folder.clone().unwrap_or_else(|| PathBuf::from(crate::instance::FOLDER));
+    for inner in ["", "state", "logs", "logs/wakes"] {
+        make_private_folder(&folder.join(inner))?;
+    }
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        std::fs::write(&ignore, "*\n").map_err(|error| unwritable(&ignore, &error))?;
+    }
+    let folder = std::fs::canonicalize(&folder).map_err(|error| unwritable(&folder, &error))?;
+    serverlog::start(&folder.join("logs").join("supervisor.log"), environment::log_filter().as_deref())?;
+    let config =
+        up::configure(Client::new(&url, Some(token))?, folder.join("state"), folder.join("logs/wakes"))?;
+    let (stop, stopping) = watch::channel(false);
+    let mut supervising = tokio::spawn(interlock_supervisor::run(config, stopping));
+    let ready = serde_json::json!({"event": "ready", "server": url, "pid": std::process::id()});
+    if cx.output.is_json() {
+        Output::line(&ready)?;
+    } else {
+        Output::text(&format!("supervising for {url}; stop with Ctrl-C\n"))?;
+    }
+    let ended = |joined: Result<Result<(), Problem>, tokio::task::JoinError>| {
+        joined.unwrap_or_else(|error| Err(Problem::new(Reason::Defect, &error.to_string(), "")))
+    };
+    tokio::select! {
+        () = up::told_to_stop(params.until_stdin_closes) => {
+            stop.send_replace(true);
+            ended(supervising.await)?;
+        }
+        joined = &mut supervising => ended(joined)?,
+    }
+    Ok(Answer::written())
+}

@@ -1,0 +1,148 @@
+//! `interlock up`: the server of an instance, with its supervisor.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use interlock_api::Problem;
+use interlock_api::client::Client;
+use interlock_core::Reason;
+use interlock_core::actor::Role;
+use interlock_supervisor::SupervisorConfig;
+use tokio::io::AsyncReadExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::context::Context;
+use crate::exit::{Answer, End, Failure};
+use crate::instance::{Instance, Run};
+use crate::node::{self, Node};
+use crate::output::Output;
+use crate::{environment, identity, serverlog};
+
+/// How long the token of the built-in supervisor holds: longer than a server runs.
+const SUPERVISOR_TOKEN_MS: u64 = 10 * 365 * 86_400_000;
+/// How long agents may take to end before the server stops all the same.
+const AGENTS_STOP: Duration = Duration::from_secs(10);
+
+/// What `up` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Params {
+    /// Where to listen, on a loopback address; the configuration's address unless said otherwise.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Only the server: wakes wait for a supervisor started with `interlock supervise`.
+    #[arg(long)]
+    server_only: bool,
+    /// Stop when standard input ends: for a parent that must not leave a server behind.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+/// Serve until told to stop.
+pub(crate) fn run(cx: &Context, params: &Params) -> End {
+    let instance = cx.instance()?;
+    serverlog::start(&instance.server_log(), environment::log_filter().as_deref())?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
+            |error| Problem::new(Reason::Defect, &format!("the runtime cannot start: {error}"), ""),
+        )?;
+    let end = runtime.block_on(serve(cx, &instance, params));
+    // A blocked read of standard input must not keep the process.
+    runtime.shutdown_background();
+    end
+}
+
+async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
+    let Node { engine, server, lock } = node::open(instance, params.listen).await?;
+    let run = node::run_of(&server);
+    instance.write_run(&run)?;
+    let (stop_agents, agents_stop) = watch::channel(false);
+    let (stop_server, server_stop) = watch::channel(false);
+    let serving = tokio::spawn(server.serve(server_stop));
+    tracing::info!(url = run.url, pid = run.pid, "server.started");
+    announce(cx, instance, &run)?;
+
+    let mut supervising = if params.server_only {
+        tokio::spawn(std::future::pending())
+    } else {
+        tokio::spawn(interlock_supervisor::run(supervisor(instance, &run)?, agents_stop))
+    };
+    let ended = tokio::select! {
+        () = told_to_stop(params.until_stdin_closes) => Ok(()),
+        ended = &mut supervising => ended.unwrap_or_else(|error| {
+            Err(Problem::new(Reason::Defect, &format!("the supervisor ended: {error}"), ""))
+        }),
+    };
+    engine.halt(instance.config.workspace_id);
+    stop_agents.send_replace(true);
+    if ended.is_ok() && !params.server_only && tokio::time::timeout(AGENTS_STOP, supervising).await.is_err() {
+        tracing::warn!("agents.stop_cut_off");
+    }
+    stop_server.send_replace(true);
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "server.ended_badly");
+    }
+    instance.remove_run();
+    drop(lock);
+    tracing::info!("server.stopped");
+    ended?;
+    Ok(Answer::written())
+}
+
+fn announce(cx: &Context, instance: &Instance, run: &Run) -> Result<(), Failure> {
+    let folder = instance.folder().display().to_string();
+    if cx.output.is_json() {
+        let ready = serde_json::json!({
+            "event": "ready", "url": run.url, "mcp_url": run.mcp_url, "pid": run.pid, "instance": folder,
+        });
+        return Output::line(&ready);
+    }
+    Output::text(&format!(
+        "ready on {} (instance {folder})\nlook: interlock status   stop: interlock stop, or Ctrl-C\n",
+        run.url
+    ))
+}
+
+/// The supervisor inside `up` is a client like any other.
+fn supervisor(instance: &Instance, run: &Run) -> Result<SupervisorConfig, Problem> {
+    let name = identity::supervisor_name()?;
+    let token = identity::issue_token(instance, &name, Role::Supervisor, SUPERVISOR_TOKEN_MS)?;
+    let client = Client::new(&run.url, Some(token))?;
+    configure(client, instance.state(), instance.wake_logs())
+}
+
+/// A supervisor's configuration with this binary as its shim.
+pub(crate) fn configure(
+    client: Client,
+    state: std::path::PathBuf,
+    logs: std::path::PathBuf,
+) -> Result<SupervisorConfig, Problem> {
+    let program = environment::program()?;
+    let mut config = SupervisorConfig::new(client, state, logs, program);
+    config.environment = environment::all();
+    Ok(config)
+}
+
+/// SIGINT, SIGTERM, or the end of standard input when that is the leash.
+pub(crate) async fn told_to_stop(until_stdin_closes: bool) {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without signal handlers the defaults end the process, which is a stop as well.
+        return std::future::pending().await;
+    };
+    let stdin = async {
+        if !until_stdin_closes {
+            return std::future::pending().await;
+        }
+        let mut bytes = [0; 256];
+        let mut stdin = tokio::io::stdin();
+        while matches!(stdin.read(&mut bytes).await, Ok(read) if read > 0) {}
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        () = stdin => {}
+    }
+}

@@ -1,0 +1,67 @@
+//! What every command is given: the global options, the environment, and where its words go.
+
+use interlock_api::Problem;
+use interlock_core::actor::AgentName;
+use interlock_core::time::Timestamp;
+
+use crate::cli::Global;
+use crate::connection::Connection;
+use crate::environment::Environment;
+use crate::identity;
+use crate::instance::Instance;
+use crate::output::Output;
+
+/// One run of the binary.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) global: Global,
+    pub(crate) environment: Environment,
+    pub(crate) output: Output,
+}
+
+impl Context {
+    /// The instance that was named, or the nearest one upwards.
+    ///
+    /// # Errors
+    /// `INSTANCE_INVALID`, `CONFIG_INVALID`.
+    pub(crate) fn instance(&self) -> Result<Instance, Problem> {
+        Instance::find(self.global.instance.as_deref())
+    }
+
+    /// A way to the server that was named, or to the one that runs on the instance.
+    ///
+    /// # Errors
+    /// Those of [`Context::instance`], `SERVER_NOT_RUNNING`, `TOKEN_MISSING`.
+    pub(crate) fn connect(&self) -> Result<Connection, Problem> {
+        match self.remote() {
+            Some(url) => Connection::remote(&url, self.environment.token.as_deref()),
+            None => Connection::local(self.instance()?, &self.name()?),
+        }
+    }
+
+    /// The server's address, when the command is not about the local instance. A woken agent finds itself with
+    /// an address and a token, and must act with that token alone.
+    pub(crate) fn remote(&self) -> Option<String> {
+        let given = || {
+            let unsaid = self.global.instance.is_none() && self.global.acting.is_none();
+            self.environment.url.clone().filter(|_| unsaid && self.environment.token.is_some())
+        };
+        self.global.server.clone().or_else(given)
+    }
+
+    /// Who acts on the local instance.
+    ///
+    /// # Errors
+    /// `PARAMETER_INVALID` when INTERLOCK_AGENT is no agent name.
+    pub(crate) fn name(&self) -> Result<AgentName, Problem> {
+        match &self.global.acting {
+            Some(name) => Ok(name.clone()),
+            None => identity::name(&self.environment),
+        }
+    }
+
+    /// The wall clock.
+    pub(crate) fn now() -> Timestamp {
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+}

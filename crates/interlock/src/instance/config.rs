@@ -1,0 +1,96 @@
+//! `config.toml`: what an instance is told by people.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use interlock_api::Problem;
+use interlock_core::Reason;
+use interlock_core::id::WorkspaceId;
+use interlock_core::policy::Policy;
+
+/// Bytes of a configuration.
+const CONFIG_BYTES_MAX: u64 = 256 * 1024;
+
+/// The configuration of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The workspace: the ledger's name, and what tokens are for.
+    pub(crate) workspace_id: WorkspaceId,
+    /// Where the server listens; port 0 takes a free one.
+    #[serde(default = "free_loopback_port")]
+    pub(crate) listen: SocketAddr,
+    /// The constants of waking and guarding.
+    #[serde(default)]
+    pub(crate) policy: Policy,
+}
+
+fn free_loopback_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+impl Config {
+    /// Read and check a configuration.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` with line and column where there is one.
+    pub(crate) fn read(file: &Path) -> Result<Self, Problem> {
+        let mut bytes = Vec::new();
+        File::open(file)
+            .and_then(|opened| opened.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .map_err(|error| wrong(file, "", &super::path::cause(&error)))?;
+        if bytes.len() as u64 > CONFIG_BYTES_MAX {
+            return Err(wrong(file, "", &format!("is larger than {CONFIG_BYTES_MAX} bytes")));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            wrong(file, &place(valid), "holds bytes that are no UTF-8")
+        })?;
+        Self::parse(text, file)
+    }
+
+    fn parse(text: &str, file: &Path) -> Result<Self, Problem> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let start = error.span().map(|span| span.start);
+            let before = start.and_then(|start| text.as_bytes().get(..start));
+            wrong(file, &before.map(place).unwrap_or_default(), error.message())
+        })?;
+        match config.policy.fault() {
+            Some(fault) => Err(wrong(file, " [policy]", &fault)),
+            None => Ok(config),
+        }
+    }
+
+    /// The text of a new instance's configuration, with everything there is to set.
+    pub(crate) fn template(workspace_id: WorkspaceId) -> String {
+        let policy = toml::to_string(&Policy::default()).unwrap_or_default();
+        let policy: Vec<String> = policy.lines().map(|line| format!("# {line}")).collect();
+        format!(
+            "# An Interlock instance. The server reads this file when it starts.\n\n\
+             # The name of this workspace in tokens and in the ledger; never change it.\n\
+             workspace_id = \"{workspace_id}\"\n\n\
+             # Where the server listens; port 0 takes a free one.\n\
+             listen = \"{}\"\n\n\
+             # The constants of waking and guarding, with their defaults; durations in milliseconds.\n\
+             [policy]\n{}\n",
+            free_loopback_port(),
+            policy.join("\n")
+        )
+    }
+}
+
+/// Where the byte after these is.
+fn place(before: &[u8]) -> String {
+    let lines: Vec<&[u8]> = before.split(|byte| *byte == b'\n').collect();
+    let last = lines.last().copied().unwrap_or_default();
+    format!(" line {} column {}", lines.len(), String::from_utf8_lossy(last).chars().count() + 1)
+}
+
+fn wrong(file: &Path, place: &str, message: &str) -> Problem {
+    let message = message.trim().replace('\n', ", ");
+    let detail = format!("`{}`{place}: {message}", file.display());
+    Problem::new(Reason::ConfigInvalid, &detail, "")
+        .hint("correct the file; a new instance shows what it may hold")
+}

@@ -1,0 +1,178 @@
+//! The instance folder `.interlock/`: where it is, how it is made, and what lies where in it.
+
+mod config;
+mod create;
+mod keys;
+mod path;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use interlock_api::Problem;
+use interlock_core::Reason;
+use interlock_core::id::WakeId;
+
+pub(crate) use config::Config;
+pub(crate) use create::make_private_folder;
+pub(crate) use path::{cause, parent_of, unwritable};
+pub(crate) use run::Run;
+
+/// The folder's name.
+pub(crate) const FOLDER: &str = ".interlock";
+/// The configuration's name; the folder is an instance when it has one.
+const CONFIG: &str = "config.toml";
+
+/// One instance: its folder, read and checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    folder: PathBuf,
+    /// What `config.toml` says.
+    pub(crate) config: Config,
+}
+
+impl Instance {
+    /// Make a new instance in `dir`, wholly or not at all.
+    ///
+    /// # Errors
+    /// `INSTANCE_EXISTS`, `INSTANCE_INVALID`, `PATH_UNWRITABLE`.
+    pub(crate) fn create(dir: &Path) -> Result<Self, Problem> {
+        Self::open(&create::create(dir)?)
+    }
+
+    /// The instance in `given`, or the nearest one from the working directory upwards.
+    ///
+    /// # Errors
+    /// `INSTANCE_INVALID`, `CONFIG_INVALID`.
+    pub(crate) fn find(given: Option<&Path>) -> Result<Self, Problem> {
+        let Some(dir) = given else { return Self::find_upwards(&path::working_directory()?) };
+        let dir = path::existing_folder(dir)?;
+        let inner = dir.join(FOLDER);
+        let folder = if path::is_there(&inner)? || !path::is_there(&dir.join(CONFIG))? { inner } else { dir };
+        if !path::is_there(&folder)? {
+            return Err(none_in(&format!("no `{FOLDER}` is in {}", path::parent_of(&folder).display())));
+        }
+        Self::open(&folder)
+    }
+
+    fn find_upwards(from: &Path) -> Result<Self, Problem> {
+        for dir in from.ancestors() {
+            let folder = dir.join(FOLDER);
+            if path::is_there(&folder)? {
+                return Self::open(&folder);
+            }
+        }
+        Err(none_in(&format!("no `{FOLDER}` is in {} or above", from.display())))
+    }
+
+    /// Read and check the instance whose folder this is.
+    ///
+    /// # Errors
+    /// `INSTANCE_INVALID`, `CONFIG_INVALID`.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Problem> {
+        let folder = path::existing_folder(folder)?;
+        refuse_foreign(&folder)?;
+        let file = folder.join(CONFIG);
+        if !path::is_there(&file)? {
+            let detail = format!("{} has no {CONFIG}", folder.display());
+            return Err(Problem::new(Reason::InstanceInvalid, &detail, "")
+                .hint("move it away, then make an instance with: interlock init"));
+        }
+        let config = Config::read(&file)?;
+        Ok(Self { folder, config })
+    }
+
+    /// The folder itself, absolute.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// `config.toml`.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.folder.join(CONFIG)
+    }
+
+    /// `keys/`, where nobody else may look.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
+    /// The database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join("interlock.db")
+    }
+
+    /// The lock that a running server holds.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    /// The log of a wake's process.
+    pub(crate) fn wake_log(&self, wake_id: WakeId) -> PathBuf {
+        self.folder.join("logs").join("wakes").join(format!("{wake_id}.log"))
+    }
+
+    /// Where the supervisor keeps its lock, its name and its agents' locks.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// Where the logs of wakes are.
+    pub(crate) fn wake_logs(&self) -> PathBuf {
+        self.folder.join("logs").join("wakes")
+    }
+
+    /// The server's own log.
+    pub(crate) fn server_log(&self) -> PathBuf {
+        self.folder.join("logs").join("server.log")
+    }
+
+    /// Say that a server runs: under another name first, so that nobody reads half a file.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`.
+    pub(crate) fn write_run(&self, run: &Run) -> Result<(), Problem> {
+        let file = self.folder.join("run.json");
+        let fresh = self.folder.join("run.json.new");
+        let text = serde_json::to_string(run)
+            .map_err(|error| Problem::new(Reason::Defect, &error.to_string(), ""))?;
+        std::fs::write(&fresh, text)
+            .and_then(|()| std::fs::rename(&fresh, &file))
+            .map_err(|error| path::unwritable(&file, &error))
+    }
+
+    /// Say that no server runs any more.
+    pub(crate) fn remove_run(&self) {
+        let file = self.folder.join("run.json");
+        if let Err(error) = std::fs::remove_file(&file) {
+            // Whoever reads it finds a process that is gone, and says so.
+            tracing::warn!(%error, "run_file.not_removed");
+        }
+    }
+
+    /// What the running server says of itself; `None` when none runs.
+    ///
+    /// # Errors
+    /// `INSTANCE_INVALID` when the file is broken.
+    pub(crate) fn run(&self) -> Result<Option<Run>, Problem> {
+        Run::read(&self.folder.join("run.json"))
+    }
+}
+
+fn none_in(detail: &str) -> Problem {
+    Problem::new(Reason::InstanceInvalid, detail, "").hint("make an instance with: interlock init")
+}
+
+/// An instance of somebody else could send our words to their server.
+fn refuse_foreign(folder: &Path) -> Result<(), Problem> {
+    let owner = std::fs::metadata(folder).map_err(|error| path::unusable(folder, &error))?.uid();
+    let user = rustix::process::geteuid().as_raw();
+    if owner == user || user == 0 {
+        return Ok(());
+    }
+    let detail = format!("{} belongs to another user (number {owner})", folder.display());
+    Err(Problem::new(Reason::InstanceInvalid, &detail, "")
+        .hint("run as its owner, or make your own instance"))
+}

@@ -1,0 +1,82 @@
+//! The server as a child process: `interlock up` on the throw-away instance.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use interlock_api::Problem;
+use interlock_core::Reason;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{ChildStdin, Command};
+use tokio::sync::Mutex;
+
+use super::stage::Stage;
+use crate::environment;
+
+/// How long the server may take to be ready, and to stop.
+const START: Duration = Duration::from_secs(30);
+const STOP: Duration = Duration::from_secs(20);
+
+/// A running server. Ends with us, whatever becomes of us: it listens to a pipe that closes.
+pub(crate) struct Child {
+    process: Mutex<tokio::process::Child>,
+    /// Held apart from the process: waiting for that would close it.
+    leash: Mutex<Option<ChildStdin>>,
+    /// Its address.
+    pub(crate) url: String,
+}
+
+impl Child {
+    /// Start it and wait until it is ready.
+    ///
+    /// # Errors
+    /// The problem it ended with.
+    pub(crate) async fn start(stage: &Stage) -> Result<Self, Problem> {
+        let failed = |detail: String| Problem::new(Reason::ServerUnreachable, &detail, "");
+        let mut process = Command::new(environment::program()?)
+            .args(["up", "--json", "--until-stdin-closes", "--instance"])
+            .arg(stage.instance.folder())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Ctrl-C is ours to handle: the server hears of it from us.
+            .process_group(0)
+            .kill_on_drop(false)
+            .spawn()
+            .map_err(|error| failed(format!("the server cannot be started: {error}")))?;
+        let stdout = process.stdout.take().ok_or_else(|| failed("the server has no output".into()))?;
+        let leash = Mutex::new(process.stdin.take());
+        let mut line = String::new();
+        let read = tokio::time::timeout(START, BufReader::new(stdout).read_line(&mut line)).await;
+        match read {
+            Err(_) => return Err(failed("the server was not ready in 30 s".into())),
+            Ok(Err(error)) => return Err(failed(format!("the server's output broke: {error}"))),
+            Ok(Ok(_)) => {}
+        }
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        match said.get("url").and_then(serde_json::Value::as_str) {
+            Some(url) => Ok(Self { process: Mutex::new(process), leash, url: url.to_owned() }),
+            None => Err(serde_json::from_value(said)
+                .unwrap_or_else(|_| failed("the server ended before it was ready".into()))),
+        }
+    }
+
+    /// Wait until it ends, which it should not by itself.
+    pub(crate) async fn ended(&self) -> Option<ExitStatus> {
+        self.process.lock().await.wait().await.ok()
+    }
+
+    /// Tell it to stop, which stops every agent, and wait for that.
+    ///
+    /// # Errors
+    /// `SERVER_RUNNING` when it does not end.
+    pub(crate) async fn stop(&self) -> Result<(), Problem> {
+        drop(self.leash.lock().await.take());
+        let mut process = self.process.lock().await;
+        if tokio::time::timeout(STOP, process.wait()).await.is_ok() {
+            return Ok(());
+        }
+        let killed = process.kill().await;
+        let detail = format!("the server did not end in 20 s and was killed ({killed:?})");
+        Err(Problem::new(Reason::ServerRunning, &detail, ""))
+    }
+}

@@ -1,0 +1,144 @@
+//! Following the thread on a leash: until it is resolved, blocked, or the leash ends it.
+
+use std::time::Duration;
+
+use interlock_api::Problem;
+use interlock_api::operations as op;
+use interlock_api::v1::thread::{
+    GetThreadParams, ReadTimelineParams, TimelineItem, UpdateThreadStatusParams,
+};
+use interlock_api::v1::wake::{ListWakesParams, WakeView};
+use interlock_core::Reason;
+use interlock_core::thread::Status;
+use interlock_core::wake::WakeState;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::cast::Cast;
+use super::child::Child;
+use super::options::Params;
+use super::outcome::{Outcome, Verdict};
+use super::show::Show;
+
+/// How long one long-poll waits.
+const WAIT_MS: u32 = 20_000;
+/// How long agents may take to end after the thread has.
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// Watch until the end; says how it went.
+///
+/// # Errors
+/// The server's problems.
+pub(crate) async fn follow(
+    cast: &Cast,
+    params: &Params,
+    show: &Show,
+    outcome: &mut Outcome,
+    child: &Child,
+) -> Result<Verdict, Problem> {
+    let leash = Instant::now() + Duration::from_secs(u64::from(params.max_minutes) * 60);
+    let mut after = None;
+    let status = loop {
+        let items = tokio::select! {
+            items = next(cast, &mut after, WAIT_MS) => items?,
+            () = tokio::time::sleep_until(leash) => {
+                let text = format!("The run took {} minutes, its limit.", params.max_minutes);
+                block(cast, Reason::LeashReached, &text).await?;
+                continue;
+            }
+            ended = child.ended() => {
+                let detail = format!("the server ended by itself ({ended:?}); see its log");
+                return Err(Problem::new(Reason::ServerUnreachable, &detail, ""));
+            }
+        };
+        note(&items, show, outcome);
+        if let Some(status) = ended(&items) {
+            break status;
+        }
+        if outcome.turns >= params.max_turns {
+            let text = format!("The agents took {} turns, their limit.", outcome.turns);
+            block(cast, Reason::LeashReached, &text).await?;
+        } else if items.iter().any(|item| item.kind == "wake.finished") && is_quiet(cast).await? {
+            block(
+                cast,
+                Reason::NotConverged,
+                "Nobody has anything left to do, and the thread is not resolved.",
+            )
+            .await?;
+        }
+    };
+    settle(cast, &mut after, show, outcome).await?;
+    Ok(if status == Status::Resolved { Verdict::Resolved } else { Verdict::NotConverged })
+}
+
+async fn next(cast: &Cast, after: &mut Option<String>, wait_ms: u32) -> Result<Vec<TimelineItem>, Problem> {
+    let request = ReadTimelineParams { thread_id: cast.thread_id, after: after.clone(), limit: 200, wait_ms };
+    let answer = cast.read::<op::ReadTimeline>(&request).await?;
+    *after = answer.next;
+    Ok(answer.items)
+}
+
+fn note(items: &[TimelineItem], show: &Show, outcome: &mut Outcome) {
+    for item in items {
+        outcome.note(item);
+        show.item(item);
+    }
+}
+
+/// The status that ends the run, when one of these changes the thread to it.
+fn ended(items: &[TimelineItem]) -> Option<Status> {
+    let changes = items.iter().filter(|item| item.kind == "thread.status_changed");
+    let to = changes.filter_map(|item| item.event.as_ref()?.get("to").and_then(Value::as_str)).next_back()?;
+    Status::parse(to).filter(|status| *status != Status::Active)
+}
+
+/// Whether no wake waits or runs while the thread is still active.
+async fn is_quiet(cast: &Cast) -> Result<bool, Problem> {
+    let thread = cast.read::<op::GetThread>(&GetThreadParams { thread_id: cast.thread_id }).await?;
+    Ok(thread.status == Status::Active && live(cast).await? == 0)
+}
+
+async fn live(cast: &Cast) -> Result<usize, Problem> {
+    let request =
+        ListWakesParams { thread_id: Some(cast.thread_id), limit: 200, ..ListWakesParams::default() };
+    let answer = cast.read::<op::ListWakes>(&request).await?;
+    let is_live = |wake: &&WakeView| match wake.state {
+        WakeState::Running => true,
+        WakeState::Pending => !wake.held,
+        WakeState::Finished => false,
+    };
+    Ok(answer.wakes.iter().filter(is_live).count())
+}
+
+async fn block(cast: &Cast, reason: Reason, text: &str) -> Result<(), Problem> {
+    let request = UpdateThreadStatusParams {
+        thread_id: cast.thread_id,
+        status: Status::Blocked,
+        reason,
+        text: text.to_owned(),
+        owner: Some(cast.me.clone()),
+    };
+    let key = format!("pilot-block-{reason}");
+    match cast.client.call::<op::UpdateThreadStatus>(&request, Some(&key)).await {
+        // The thread ended by itself meanwhile; the timeline says how.
+        Err(problem) if problem.known_reason() == Some(Reason::TransitionInvalid) => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// The agent that ended the thread is still running: let it acknowledge and exit.
+async fn settle(
+    cast: &Cast,
+    after: &mut Option<String>,
+    show: &Show,
+    outcome: &mut Outcome,
+) -> Result<(), Problem> {
+    let until = Instant::now() + SETTLE;
+    while live(cast).await? > 0 && Instant::now() < until {
+        let items = next(cast, after, 1_000).await?;
+        note(&items, show, outcome);
+    }
+    let items = next(cast, after, 0).await?;
+    note(&items, show, outcome);
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The stage: a repository with work trees for the agents, and a folder for the throw-away instance.
+
+use std::path::{Path, PathBuf};
+
+use interlock_agents::sample;
+use interlock_api::Problem;
+use interlock_core::Reason;
+
+use super::git::git;
+use super::options::Params;
+use super::outcome::RepoPart;
+use super::show::Show;
+use crate::instance::{Instance, make_private_folder, unwritable};
+use crate::random::random;
+
+/// Everything on disk that a run uses.
+pub(crate) struct Stage {
+    /// The folder that holds all that is ours.
+    root: PathBuf,
+    /// The repository.
+    repository: PathBuf,
+    is_sample: bool,
+    is_kept: bool,
+    /// The branch the work is done on; none when nothing is mended.
+    pub(crate) branch: Option<String>,
+    /// The commit it starts from.
+    pub(crate) base: String,
+    /// Where the executor works.
+    pub(crate) executor: PathBuf,
+    /// Where the reviewer looks at commits.
+    pub(crate) reviewer: PathBuf,
+    /// The throw-away instance.
+    pub(crate) instance: Instance,
+}
+
+impl Stage {
+    /// Prepare everything; nothing of ours stays when it fails.
+    ///
+    /// # Errors
+    /// `NOT_A_REPOSITORY`, `REPOSITORY_EMPTY`, `PATH_UNWRITABLE`, and what the sample or the instance refuse.
+    pub(crate) fn prepare(params: &Params, show: &Show) -> Result<Self, Problem> {
+        params.check()?;
+        // Looked at before anything is written.
+        let given = params.repo.as_deref().map(open_repository).transpose()?;
+        let id = run_id()?;
+        let root = std::env::temp_dir().join(format!("interlock-pilot-{id}"));
+        make_private_folder(&root)?;
+        let made = Self::fill(params, given, &root, &id, show);
+        if made.is_err() {
+            remove(&root);
+        }
+        made
+    }
+
+    fn fill(
+        params: &Params,
+        given: Option<PathBuf>,
+        root: &Path,
+        id: &str,
+        show: &Show,
+    ) -> Result<Self, Problem> {
+        let is_sample = given.is_none();
+        let repository = if let Some(repository) = given {
+            repository
+        } else {
+            let chosen =
+                params.seed.map_or_else(|| random::<4>().map(|b| u64::from(u32::from_be_bytes(b))), Ok)?;
+            let dir = root.join("sample");
+            let made = sample::generate(&dir, chosen).map_err(|error| work(&error))?;
+            show.sample(&made, chosen);
+            dir
+        };
+        let base = git(&repository, &["rev-parse", "--verify", "HEAD^{commit}"])?;
+        let instance_dir = root.join("instance");
+        make_private_folder(&instance_dir)?;
+        let instance = Instance::create(&instance_dir)?;
+        let stage = Self {
+            executor: instance.folder().join("worktrees").join("executor"),
+            reviewer: instance.folder().join("worktrees").join("reviewer"),
+            branch: (!params.review_only).then(|| format!("interlock/pilot-{id}")),
+            root: root.to_owned(),
+            repository,
+            is_sample,
+            is_kept: params.keep,
+            base,
+            instance,
+        };
+        stage.add_worktrees()?;
+        Ok(stage)
+    }
+
+    fn add_worktrees(&self) -> Result<(), Problem> {
+        let (executor, reviewer) = (text(&self.executor)?, text(&self.reviewer)?);
+        if let Some(branch) = &self.branch {
+            git(&self.repository, &["worktree", "add", "--quiet", "-b", branch, executor, &self.base])?;
+        }
+        git(&self.repository, &["worktree", "add", "--quiet", "--detach", reviewer, &self.base]).map(|_| ())
+    }
+
+    /// The repository.
+    pub(crate) fn repository(&self) -> &Path {
+        &self.repository
+    }
+
+    /// The repository as the outcome shows it.
+    pub(crate) fn repo(&self) -> RepoPart {
+        let head = self.branch.as_ref().and_then(|branch| git(&self.repository, &["rev-parse", branch]).ok());
+        RepoPart {
+            path: self.repository.display().to_string(),
+            branch: self.branch.clone().unwrap_or_default(),
+            base: self.base.clone(),
+            head: head.unwrap_or_else(|| self.base.clone()),
+        }
+    }
+
+    /// What the branch changes, as git counts it.
+    pub(crate) fn changes(&self) -> String {
+        let range = |branch: &String| format!("{}..{branch}", self.base);
+        let stat = |branch: &String| git(&self.repository, &["diff", "--shortstat", &range(branch)]).ok();
+        self.branch.as_ref().and_then(stat).unwrap_or_default().trim().to_owned()
+    }
+
+    /// Remove what is throw-away: work trees and instance; of the user's repository only the work trees' entries.
+    /// The sample stays, it is the result; the instance of a run that failed stays too, for a look at its logs.
+    pub(crate) fn clear(&self, failed: bool) {
+        if self.is_kept || failed {
+            Show::note(&format!("kept: {}", self.root.display()));
+            return;
+        }
+        for worktree in [&self.executor, &self.reviewer] {
+            if worktree.exists()
+                && let Err(problem) = text(worktree)
+                    .and_then(|path| git(&self.repository, &["worktree", "remove", "--force", path]))
+            {
+                Show::note(&format!("a work tree was not removed: {problem}"));
+            }
+        }
+        if self.is_sample {
+            remove(&self.root.join("instance"));
+        } else {
+            remove(&self.root);
+        }
+    }
+}
+
+impl Drop for Stage {
+    /// A run that is cut off by Ctrl-C leaves nothing in the user's repository but its branch.
+    fn drop(&mut self) {
+        if self.is_kept || !self.root.join("instance").exists() {
+            return;
+        }
+        for worktree in [&self.executor, &self.reviewer] {
+            if let Ok(path) = text(worktree) {
+                // Gone already in the good case; what stays is named by `git worktree list`.
+                drop(git(&self.repository, &["worktree", "remove", "--force", path]));
+            }
+        }
+    }
+}
+
+/// Find the repository and say what of it is left alone.
+fn open_repository(path: &Path) -> Result<PathBuf, Problem> {
+    let wrong = |detail: String| {
+        Problem::new(Reason::NotARepository, &detail, "").hint("name a folder with a git repository")
+    };
+    let folder = std::fs::canonicalize(path)
+        .map_err(|error| wrong(format!("`{}`: {}", path.display(), crate::instance::cause(&error))))?;
+    if !folder.is_dir() {
+        return Err(wrong(format!("`{}` is not a folder", path.display())));
+    }
+    let top = git(&folder, &["rev-parse", "--show-toplevel"])
+        .map_err(|_| wrong(format!("`{}` is no git repository with a work tree", path.display())))?;
+    let top = PathBuf::from(top);
+    git(&top, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).map_err(|_| {
+        Problem::new(Reason::RepositoryEmpty, &format!("`{}` has no commit yet", path.display()), "")
+            .hint("commit something first")
+    })?;
+    let status = git(&top, &["status", "--porcelain"])?;
+    let changed = status.lines().count();
+    if changed > 0 {
+        Show::note(&format!("{changed} uncommitted changes are left alone; the agents work from HEAD"));
+    }
+    Ok(top)
+}
+
+fn run_id() -> Result<String, Problem> {
+    Ok(random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn text(path: &Path) -> Result<&str, Problem> {
+    path.to_str().ok_or_else(|| {
+        unwritable(path, &std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path is no UTF-8"))
+    })
+}
+
+fn work(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Reason::CheckNotRunnable, &format!("the sample could not be made: {error}"), "")
+}
+
+fn remove(folder: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(folder) {
+        Show::note(&format!("{} was not removed: {error}", folder.display()));
+    }
+}

@@ -1,0 +1,39 @@
+//! What people read: pure functions from answers to text.
+
+pub(crate) mod agent;
+pub(crate) mod message;
+pub(crate) mod safe;
+pub(crate) mod status;
+pub(crate) mod style;
+pub(crate) mod table;
+#[cfg(test)]
+mod tests;
+pub(crate) mod thread;
+pub(crate) mod timeline;
+pub(crate) mod wake;
+pub(crate) mod when;
+
+use interlock_core::time::Timestamp;
+
+use style::Style;
+
+/// What every rendering needs to know beside its subject.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    /// The colours.
+    pub(crate) style: Style,
+    /// What relative times relate to.
+    pub(crate) now: Timestamp,
+}
+
+/// `1 thread`, `2 threads`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// The line that says how to see more.
+pub(crate) fn more(style: Style, next_cursor: Option<&String>) -> String {
+    next_cursor.map_or_else(String::new, |cursor| {
+        format!("{}\n", style.dim(&format!("more with --cursor {}", safe::line(cursor))))
+    })
+}

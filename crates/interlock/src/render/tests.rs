@@ -1,0 +1,267 @@
+//! What people read, word for word.
+
+use interlock_api::v1::message::ReadMessagesResponse;
+use interlock_api::v1::thread::{ListThreadsResponse, ThreadView, TimelineItem};
+use interlock_api::v1::wake::WakeView;
+use interlock_api::v1::workspace::StatusView;
+use interlock_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::style::{Paint, Style};
+use super::table::{Cell, table};
+use super::{View, message, safe, status, thread, timeline, wake, when};
+
+const THREAD: &str = "thr_00000000000000000000000001";
+const WAKE: &str = "wak_00000000000000000000000002";
+const MESSAGE: &str = "msg_00000000000000000000000003";
+
+fn view() -> View {
+    View { style: Style::new(false), now: at("2026-01-02T12:00:00.000Z") }
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn of<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+fn one_thread() -> Value {
+    json!({
+        "thread_id": THREAD, "title": "Make it\u{1b}[31m green", "kind": "workflow", "status": "blocked",
+        "reason": "PAUSED", "owner": "anna", "created_by": "anna", "created_at": "2026-01-01T12:00:00Z",
+        "updated_at": "2026-01-02T11:58:00Z", "last_seq": 7, "turns_without_progress": 2, "turns": 5,
+        "participants": [
+            {"agent": "anna", "role": "coordinator", "managed": false, "acked_seq": 7},
+            {"agent": "executor", "role": "participant", "managed": true, "acked_seq": 5},
+        ],
+    })
+}
+
+fn one_wake() -> Value {
+    json!({
+        "wake_id": WAKE, "agent": "executor", "thread_id": THREAD, "seq": 3, "cause": "reviewer",
+        "state": "finished", "held": false, "attempts": 1, "lane": "trigger", "result": "triggered",
+        "exit_code": 0, "evidence": "call",
+        "requested_at": "2026-01-02T11:59:00.000Z", "due_at": "2026-01-02T11:59:00.000Z",
+        "dispatched_at": "2026-01-02T11:59:00.012Z", "accepted_at": "2026-01-02T11:59:00.250Z",
+        "seen_at": "2026-01-02T11:59:01.500Z", "finished_at": "2026-01-02T12:01:05.012Z",
+    })
+}
+
+fn one_message(body: &str) -> Value {
+    json!({
+        "message_id": MESSAGE, "thread_id": THREAD, "seq": 4, "kind": "event", "event_type": "finding_reported",
+        "event_version": 1, "schema_version": 1, "from": "reviewer", "to": ["executor"],
+        "posted_at": "2026-01-02T11:59:55.000Z", "body": body,
+        "data": {"path": "src/lib.rs", "line": 12},
+    })
+}
+
+#[test]
+fn columns_are_as_wide_as_their_widest_field_and_lines_end_without_spaces() {
+    let rows: [[Cell; 3]; 2] =
+        [["a".into(), "".into(), "".into()], ["日本".into(), "b\n".into(), "c".into()]];
+    assert_eq!(table(Style::new(false), ["X", "LONG", "Y"], &rows), "X     LONG  Y\na\n日本  b\\n   c\n");
+}
+
+#[test]
+fn colours_surround_words_and_do_not_move_columns() {
+    let rows = [[Cell::new("ok", Paint::Green), "x".into()]];
+    let text = table(Style::new(true), ["RESULT", "Y"], &rows);
+    assert_eq!(text, "\u{1b}[2mRESULT\u{1b}[0m  \u{1b}[2mY\u{1b}[0m\n\u{1b}[32mok\u{1b}[0m      x\n");
+}
+
+#[test]
+fn control_characters_are_shown_and_not_obeyed() {
+    let evil = "\u{1b}]0;title\u{7}\u{9b}2J\u{202e}x\r\n\ty\u{0}";
+    assert_eq!(safe::line(evil), "\\x1b]0;title\\x07\\x9b2J\\u{202e}x\\r\\n\\ty\\x00");
+    assert_eq!(safe::lines(evil), "\\x1b]0;title\\x07\\x9b2J\\u{202e}x\n\ty\\x00");
+    assert_eq!(safe::output("\u{1b}[1;31mred\u{1b}[0m \u{1b}[2J\u{1b}["), "red \\x1b[2J\\x1b[");
+    assert_eq!(safe::summary("\n  \n first\tline \nsecond", 80), "first\\tline");
+    assert_eq!(safe::cut("abcdef", 4), "abc…");
+    assert_eq!(safe::cut("日本語", 5), "日本…");
+    assert_eq!(safe::cut("abcd", 4), "abcd");
+}
+
+#[test]
+fn times_are_said_as_people_say_them() {
+    let now = at("2026-03-01T00:00:00Z");
+    for (text, words) in [
+        ("2026-03-01T00:00:00Z", "just now"),
+        ("2026-03-01T00:00:30Z", "just now"),
+        ("2026-02-28T23:59:30Z", "30s ago"),
+        ("2026-02-28T23:50:00Z", "10m ago"),
+        ("2026-02-28T20:50:00Z", "3h ago"),
+        ("2026-02-20T00:00:00Z", "9d ago"),
+        ("2025-02-20T00:00:00Z", "2025-02-20"),
+    ] {
+        assert_eq!(when::ago(at(text), now), words, "{text}");
+    }
+    let durations =
+        [(-1, "0ms"), (999, "999ms"), (3_456, "3.4s"), (125_000, "2m 05s"), (3_840_000, "1h 04m")];
+    for (ms, words) in durations {
+        assert_eq!(when::duration(ms), words);
+    }
+    assert_eq!(when::clock(at("2026-03-01T14:03:22.123Z")), "14:03:22.123");
+}
+
+#[test]
+fn a_thread_is_shown_with_who_must_act_and_who_has_read() {
+    let expected = "\
+thread    thr_00000000000000000000000001
+title     Make it\\x1b[31m green
+kind      workflow
+status    blocked
+reason    PAUSED: the thread was paused by a person
+owner     anna
+opened    1d ago by anna
+changed   2m ago
+messages  7
+turns     5 (2 without progress)
+
+PARTICIPANT  PART         RUN                 READ
+anna         coordinator  comes by itself     7 of 7
+executor     participant  woken by Interlock  5 of 7
+";
+    assert_eq!(thread::show(view(), &of::<ThreadView>(one_thread())), expected);
+}
+
+#[test]
+fn threads_are_listed_with_whole_ids_and_the_next_page() {
+    let expected = "\
+THREAD                          STATUS   MESSAGES  TURNS  CHANGED  TITLE
+thr_00000000000000000000000001  blocked  7         5      2m ago   Make it\\x1b[31m green
+more with --cursor abc
+";
+    let answer: ListThreadsResponse = of(json!({"threads": [one_thread()], "next_cursor": "abc"}));
+    assert_eq!(thread::list(view(), &answer), expected);
+    assert_eq!(thread::list(view(), &of(json!({"threads": []}))), "no threads\n");
+}
+
+#[test]
+fn a_wake_is_shown_with_its_ladder() {
+    let expected = "\
+wake       wak_00000000000000000000000002
+agent      executor
+thread     thr_00000000000000000000000001
+state      triggered
+exit code  0
+tries      1
+lane       trigger
+for        message #3, asked for by reviewer
+
+STEP        AT                        AFTER    PROOF
+requested   2026-01-02T11:59:00.000Z  +0ms
+dispatched  2026-01-02T11:59:00.012Z  +12ms
+accepted    2026-01-02T11:59:00.250Z  +250ms   by call
+seen        2026-01-02T11:59:01.500Z  +1.5s
+acted       -
+finished    2026-01-02T12:01:05.012Z  +2m 05s
+";
+    assert_eq!(wake::show(view(), &of::<WakeView>(one_wake())), expected);
+}
+
+#[test]
+fn messages_are_indented_below_who_said_them() {
+    let expected = "\
+#4 reviewer -> executor  finding_reported  5s ago  msg_00000000000000000000000003
+    it fails
+
+    see \\x1b[2J
+    line: 12
+    path: src/lib.rs
+
+more with --after 4
+";
+    let answer: ReadMessagesResponse = of(json!({
+        "messages": [one_message("it fails\n\nsee \u{1b}[2J")], "next_seq": 4, "has_more": true, "acked_seq": 0,
+    }));
+    assert_eq!(message::list(view(), &answer), expected);
+}
+
+#[test]
+fn a_status_begins_with_what_needs_a_person() {
+    let expected = "\
+ws_00000000000000000000000009  http://127.0.0.1:7070
+threads: 1 blocked, 2 resolved
+wakes: none
+ledger: 42 entries
+supervisors: here, there (silent for 2m 00s)
+
+needs a person: 1 thread
+THREAD                          REASON  OWNER  SINCE   TITLE
+thr_00000000000000000000000001  PAUSED  anna   2m ago  Make it green
+
+1 agent
+AGENT     ACTIVITY  WAKE  THREAD
+executor  dormant
+";
+    let answer: StatusView = of(json!({
+        "workspace_id": "ws_00000000000000000000000009",
+        "thread_counts": {"active": 0, "blocked": 1, "resolved": 2}, "wake_counts": {},
+        "attention": [{"thread_id": THREAD, "title": "Make it green", "reason": "PAUSED", "owner": "anna",
+            "since": "2026-01-02T11:58:00Z"}],
+        "agents": [{"name": "executor", "runtime": "command", "activity": "dormant"}],
+        "threads": [], "wakes": [],
+        "supervisors": [{"name": "here", "silent_ms": 20}, {"name": "there", "silent_ms": 120_000}],
+        "is_halted": false, "ledger_size": 42,
+    }));
+    assert_eq!(status::show(view(), "http://127.0.0.1:7070", &answer), expected);
+}
+
+fn live(kind: &str, event: &Value) -> String {
+    let mut item = json!({
+        "position": "9.0", "index": 9, "at": "2026-01-02T11:59:55.007Z", "actor": "executor", "type": kind,
+        "event": event,
+    });
+    if kind.starts_with("wake.") {
+        item["wake_id"] = WAKE.into();
+    }
+    timeline::line(Style::new(false), &of::<TimelineItem>(item))
+}
+
+#[test]
+fn live_lines_say_what_happened() {
+    let cases = [
+        ("thread.created", json!({}), "opened the thread"),
+        (
+            "thread.status_changed",
+            json!({"from": "active", "to": "blocked", "reason": "PAUSED", "owner": "anna"}),
+            "thread active -> blocked (PAUSED), anna must act",
+        ),
+        (
+            "wake.requested",
+            json!({"seq": 3, "cause": "reviewer", "held": true}),
+            "is to be woken for #3 by reviewer, held  wak_00000000000000000000000002",
+        ),
+        (
+            "wake.attempt_failed",
+            json!({"attempt": 1, "reason": "NOT_ACCEPTED", "due_at": "2026-01-02T12:00:01.5Z"}),
+            "attempt 1 failed (NOT_ACCEPTED), next at 12:00:01.500  wak_00000000000000000000000002",
+        ),
+        (
+            "wake.finished",
+            json!({"result": "triggered", "reason": null}),
+            "is done: triggered  wak_00000000000000000000000002",
+        ),
+        ("plan.slice_started", json!({}), "plan.slice_started"),
+        ("wake.dispatched", json!(null), "is woken, attempt   wak_00000000000000000000000002"),
+    ];
+    for (kind, event, words) in cases {
+        assert_eq!(live(kind, &event), format!("11:59:55.007  executor     {words}"));
+    }
+}
+
+#[test]
+fn live_lines_of_messages_fit_on_a_line() {
+    let item = json!({
+        "position": "9.0", "index": 9, "at": "2026-01-02T11:59:55.007Z", "actor": "reviewer", "seq": 4,
+        "type": "finding_reported", "message": one_message("two\nlines"),
+    });
+    assert_eq!(
+        timeline::line(Style::new(false), &of::<TimelineItem>(item)),
+        "11:59:55.007  #4 reviewer -> executor  finding_reported  two  src/lib.rs:12"
+    );
+}

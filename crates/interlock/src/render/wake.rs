@@ -1,0 +1,106 @@
+//! Wakes.
+
+use interlock_api::v1::wake::{ListWakesResponse, WakeView};
+use interlock_core::time::Timestamp;
+use interlock_core::wake::{WakeResult, WakeState};
+
+use super::style::Paint;
+use super::table::{Cell, fields, table};
+use super::{View, more, when};
+
+/// The list of wakes.
+pub(crate) fn list(view: View, answer: &ListWakesResponse) -> String {
+    if answer.wakes.is_empty() {
+        return "no wakes\n".into();
+    }
+    rows(view, &answer.wakes) + &more(view.style, answer.next_cursor.as_ref())
+}
+
+/// Wakes as a table.
+pub(crate) fn rows(view: View, wakes: &[WakeView]) -> String {
+    let rows: Vec<_> = wakes
+        .iter()
+        .map(|wake| {
+            [
+                wake.wake_id.to_string().into(),
+                Cell::new(wake.agent.as_str(), Paint::Cyan),
+                state(wake),
+                wake.attempts.to_string().into(),
+                when::ago(wake.requested_at, view.now).into(),
+                took(wake, view.now).into(),
+                wake.thread_id.to_string().into(),
+                wake.reason.map_or("", interlock_core::Reason::as_str).into(),
+            ]
+        })
+        .collect();
+    let heading = ["WAKE", "AGENT", "STATE", "TRIES", "ASKED", "TOOK", "THREAD", "REASON"];
+    table(view.style, heading, &rows)
+}
+
+/// One wake with its ladder of proof.
+pub(crate) fn show(view: View, wake: &WakeView) -> String {
+    let exit_code = wake.exit_code.map_or_else(String::new, |code| code.to_string());
+    let mut text = fields(
+        view.style,
+        &[
+            ("wake", wake.wake_id.to_string().into()),
+            ("agent", Cell::new(wake.agent.as_str(), Paint::Cyan)),
+            ("thread", wake.thread_id.to_string().into()),
+            ("state", state(wake)),
+            ("reason", reason(wake).into()),
+            ("exit code", exit_code.into()),
+            ("tries", wake.attempts.to_string().into()),
+            ("lane", wake.lane.map_or("", interlock_core::wake::Lane::as_str).into()),
+            ("for", format!("message #{}, asked for by {}", wake.seq, wake.cause).into()),
+        ],
+    );
+    text.push('\n');
+    text.push_str(&ladder(view, wake));
+    text
+}
+
+/// The steps reached, each with the time it took from the one before.
+fn ladder(view: View, wake: &WakeView) -> String {
+    let evidence = wake.evidence.map_or_else(String::new, |evidence| format!("by {evidence}"));
+    let steps = [
+        ("requested", Some(wake.requested_at), String::new()),
+        ("dispatched", wake.dispatched_at, String::new()),
+        ("accepted", wake.accepted_at, evidence),
+        ("seen", wake.seen_at, String::new()),
+        ("acted", wake.acted_at, String::new()),
+        ("finished", wake.finished_at, String::new()),
+    ];
+    let rows: Vec<[Cell; 4]> = steps
+        .into_iter()
+        .map(|(name, at, note)| match at {
+            Some(at) => [
+                name.into(),
+                at.to_string().into(),
+                format!("+{}", when::duration(at.ms_since(wake.requested_at))).into(),
+                note.into(),
+            ],
+            None => [Cell::new(name, Paint::Dim), Cell::new("-", Paint::Dim), "".into(), "".into()],
+        })
+        .collect();
+    table(view.style, ["STEP", "AT", "AFTER", "PROOF"], &rows)
+}
+
+fn reason(wake: &WakeView) -> String {
+    wake.reason.map_or_else(String::new, |reason| format!("{reason}: {}", reason.title()))
+}
+
+/// Where a wake stands, or how it ended.
+fn state(wake: &WakeView) -> Cell {
+    match (wake.state, wake.result) {
+        (_, Some(result)) => {
+            Cell::new(result.as_str(), if result == WakeResult::Failed { Paint::Red } else { Paint::Green })
+        }
+        (WakeState::Pending, None) if wake.held => Cell::new("held", Paint::Yellow),
+        (state, None) => Cell::new(state.as_str(), Paint::Yellow),
+    }
+}
+
+fn took(wake: &WakeView, now: Timestamp) -> String {
+    let from = wake.dispatched_at;
+    from.map_or_else(String::new, |from| when::duration(wake.finished_at.unwrap_or(now).ms_since(from)))
+}

@@ -1,0 +1,215 @@
+//! What each command asks of the server, and what it makes of the answer.
+
+use serde_json::{Value, json};
+
+use crate::stub::{Asked, Stub};
+use crate::world::{World, finish};
+
+const THREAD: &str = "thr_00000000000000000000000001";
+
+fn thread() -> Value {
+    json!({
+        "thread_id": THREAD, "title": "Make it green", "kind": "workflow", "status": "blocked",
+        "reason": "PAUSED", "owner": "anna", "created_by": "anna", "created_at": "2026-01-01T12:00:00.000Z",
+        "updated_at": "2026-01-02T11:58:00.000Z", "last_seq": 7, "turns_without_progress": 0, "turns": 5,
+        "participants": [{"agent": "anna", "role": "coordinator", "managed": false, "acked_seq": 7}],
+    })
+}
+
+/// Run one command against a server that gives this answer; what the server was asked, and the JSON line.
+#[track_caller]
+fn asked_with(answer: Value, words: &[&str], input: &[u8]) -> (Asked, Value) {
+    let stub = Stub::always(200, answer);
+    let world = World::with_server(&stub.url);
+    let mut words: Vec<&str> = words.to_vec();
+    words.insert(0, "--json");
+    let ran = world.run_with(&words, input).ok();
+    assert!(ran.err.is_empty(), "{ran:?}");
+    let mut asked = stub.asked();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    (asked.remove(0), ran.only_json())
+}
+
+#[track_caller]
+fn asked(answer: Value, words: &[&str]) -> (Asked, Value) {
+    asked_with(answer, words, b"")
+}
+
+#[test]
+fn threads_are_opened_with_their_participants() {
+    let words = ["thread", "create", "Make it green", "--with", "executor", "--with", "reviewer:coordinator"];
+    let (asked, json) = asked(thread(), &words);
+    assert_eq!((asked.method.as_str(), asked.target.as_str()), ("POST", "/v1/threads"));
+    assert_eq!(
+        asked.body,
+        json!({"title": "Make it green", "kind": "workflow", "participants": [
+            {"agent": "executor", "role": "participant"}, {"agent": "reviewer", "role": "coordinator"},
+        ]})
+    );
+    assert!(asked.key.is_some());
+    assert_eq!(json, thread());
+}
+
+#[test]
+fn pausing_and_resuming_are_changes_of_status() {
+    let (pause, _) = asked(thread(), &["thread", "pause", THREAD, "--reason", "lunch", "--key", "k-1"]);
+    assert_eq!(pause.target, format!("/v1/threads/{THREAD}/status"));
+    assert_eq!(pause.body, json!({"status": "blocked", "reason": "PAUSED", "text": "lunch"}));
+    assert_eq!(pause.key.as_deref(), Some("k-1"));
+    let (resume, _) = asked(thread(), &["thread", "resume", THREAD]);
+    assert_eq!(resume.body, json!({"status": "active", "reason": "BY_REQUEST", "text": ""}));
+    let (status, _) = asked(thread(), &["thread", "status", THREAD, "blocked", "--owner", "anna"]);
+    assert_eq!(
+        status.body,
+        json!({"status": "blocked", "reason": "BY_REQUEST", "text": "", "owner": "anna"})
+    );
+}
+
+#[test]
+fn messages_are_posted_from_arguments_and_from_standard_input() {
+    let answer = json!({
+        "message_id": "msg_00000000000000000000000003", "thread_id": THREAD, "seq": 4,
+        "posted_at": "2026-01-02T11:59:55.000Z", "ledger_index": 9,
+    });
+    let event = ["--event", "fix_pushed", "--data", r#"{"commit":"abc","branch":"b"}"#, "--to", "reviewer"];
+    let words = [&["thread", "post", THREAD, "done"], &event[..]].concat();
+    let (posted, json) = asked(answer.clone(), &words);
+    assert_eq!(posted.body["kind"], "event");
+    assert_eq!(posted.body["event_type"], "fix_pushed");
+    assert_eq!(posted.body["data"], json!({"commit": "abc", "branch": "b"}));
+    assert_eq!(posted.body["to"], json!(["reviewer"]));
+    assert_eq!(json, answer);
+    let (posted, _) =
+        asked_with(answer.clone(), &["thread", "post", THREAD, "-"], "two\nlines ✓\n".as_bytes());
+    assert_eq!(posted.body["body"], "two\nlines ✓\n");
+    assert_eq!(posted.body["kind"], "chat");
+    let (posted, _) = asked(answer, &["thread", "post", THREAD, "--event", "note"]);
+    assert_eq!(posted.body["body"], "");
+}
+
+#[test]
+fn standard_input_that_is_no_message_is_refused_before_it_is_sent() {
+    let stub = Stub::always(200, json!({}));
+    let world = World::with_server(&stub.url);
+    let words = ["thread", "post", THREAD, "-", "--json"];
+    world.run_with(&words, b"ok \xFF").failed(2, "PARAMETER_INVALID").only_json();
+    world.run_with(&words, &vec![b'x'; 32 * 1024 + 1]).failed(2, "LIMIT_EXCEEDED").only_json();
+    assert!(stub.asked().is_empty());
+}
+
+#[test]
+fn reading_and_acknowledging_name_their_places() {
+    let messages = json!({"messages": [], "next_seq": 3, "has_more": false, "acked_seq": 0});
+    let (read, json) = asked(messages.clone(), &["thread", "read", THREAD, "--after", "3", "--wait", "10"]);
+    assert_eq!(read.target, format!("/v1/threads/{THREAD}/messages?after_seq=3&limit=50&wait_ms=10"));
+    assert_eq!(json, messages);
+    let (ack, _) = asked(json!({"thread_id": THREAD, "acked_seq": 3}), &["thread", "ack", THREAD, "3"]);
+    assert_eq!(ack.body, json!({"seq": 3}));
+    assert!(ack.key.is_some());
+}
+
+#[test]
+fn lists_pass_their_filters_on() {
+    let (list, _) =
+        asked(json!({"threads": []}), &["thread", "list", "--status", "blocked", "--cursor", "a/b"]);
+    assert_eq!(list.target, "/v1/threads?cursor=a%2Fb&limit=50&status=blocked");
+    let words = ["wake", "list", "--agent", "executor", "--state", "running", "--limit", "7"];
+    let (list, _) = asked(json!({"wakes": []}), &words);
+    assert_eq!(list.target, "/v1/wakes?agent=executor&limit=7&state=running");
+    let (list, _) = asked(json!({"agents": []}), &["agent", "list"]);
+    assert_eq!(list.target, "/v1/agents?limit=50");
+}
+
+fn agent() -> Value {
+    json!({
+        "agent_id": "agt_00000000000000000000000003", "name": "executor", "role": "participant",
+        "runtime": "command", "command": ["run", "it now"], "created_at": "2026-01-02T11:59:55.000Z",
+    })
+}
+
+#[test]
+fn agents_are_registered_with_their_command() {
+    let stub = Stub::always(200, agent());
+    let world = World::with_server(&stub.url);
+    std::fs::create_dir_all(world.path("repo/.git")).unwrap();
+    let words = [
+        "agent", "add", "executor", "--repo", "repo", "--cwd", "repo/..", "--env", "A", "--env", "B=c=d",
+        "--", "run", "--json", "it now",
+    ];
+    world.run(&words).ok();
+    let here = world.path("").canonicalize().unwrap();
+    let body = stub.asked().remove(0).body;
+    assert_eq!(
+        body,
+        json!({"name": "executor", "role": "participant", "runtime": "command", "launch": {
+            "command": ["run", "--json", "it now"],
+            "directory": here.to_str().unwrap(),
+            "repository": here.join("repo").to_str().unwrap(),
+            "environment": [{"name": "A"}, {"name": "B", "value": "c=d"}],
+        }})
+    );
+}
+
+#[test]
+fn agents_in_places_that_are_not_there_are_refused_here_and_not_elsewhere() {
+    let stub = Stub::always(200, agent());
+    let world = World::with_server(&stub.url);
+    world.run(&["agent", "add", "a", "--cwd", "none", "--", "x"]).failed(2, "PARAMETER_INVALID");
+    world.run(&["agent", "add", "a", "--repo", ".", "--", "x"]).failed(2, "NOT_A_REPOSITORY");
+    assert!(stub.asked().is_empty());
+    let mut there = world.command(&["--server", &stub.url, "agent", "add", "a", "--cwd", "/none", "--", "x"]);
+    finish(there.env("INTERLOCK_TOKEN", "t"), b"").ok();
+    let mut there = world.command(&["--server", &stub.url, "agent", "add", "a", "--cwd", "none", "--", "x"]);
+    finish(there.env("INTERLOCK_TOKEN", "t"), b"").failed(2, "PARAMETER_INVALID");
+}
+
+#[test]
+fn people_read_tables_without_colours_when_it_is_no_terminal() {
+    let stub = Stub::always(200, json!({"agents": [agent()]}));
+    let ran = World::with_server(&stub.url).run(&["agent", "list"]).ok();
+    assert!(ran.out.starts_with("NAME      ROLE         RUNTIME  "), "{ran:?}");
+    assert!(ran.out.contains("run 'it now'\n"), "{ran:?}");
+    assert!(!ran.out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_log_is_read_from_its_end_without_obeying_it() {
+    let world = World::with_instance();
+    let wake = "wak_00000000000000000000000002";
+    world.run(&["log", wake, "--json"]).failed(1, "LOG_NOT_FOUND").only_json();
+    world.write(&format!(".interlock/logs/wakes/{wake}.log"), "\u{1b}[32mok\u{1b}[0m\n\u{1b}[2Jbye");
+    assert_eq!(world.run(&["log", wake]).ok().out, "ok\n\\x1b[2Jbye\n");
+    let json = world.run(&["log", wake, "--json"]).ok().only_json();
+    assert_eq!(json["text"], "\u{1b}[32mok\u{1b}[0m\n\u{1b}[2Jbye");
+    assert_eq!(json["is_cut"], false);
+}
+
+#[test]
+fn a_closed_standard_output_ends_quietly() {
+    let stub = Stub::always(200, json!({"agents": vec![agent(); 200]}));
+    let world = World::with_server(&stub.url);
+    let mut child = world.command(&["agent", "list"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let ran = crate::world::Ran::of(&child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}
+
+#[test]
+fn a_full_standard_output_is_told() {
+    let world = World::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = world.command(&["--help"]).stdout(full).output().unwrap();
+    crate::world::Ran::of(&output).failed(2, "PATH_UNWRITABLE");
+}
+
+#[test]
+fn tokens_are_issued_for_a_name_and_a_role() {
+    let world = World::with_instance();
+    let words = ["token", "issue", "--name", "ci", "--role", "auditor", "--ttl", "15m"];
+    let token = world.run(&words).ok().out;
+    assert!(token.starts_with("ilk_") && token.ends_with('\n') && token.lines().count() == 1, "{token}");
+    let json = world.run(&[&words[..], &["--json"]].concat()).ok().only_json();
+    assert_eq!((&json["name"], &json["role"]), (&json!("ci"), &json!("auditor")));
+    std::fs::remove_file(world.path(".interlock/keys/issuer.pem")).unwrap();
+    world.run(&words).failed(2, "INSTANCE_INVALID");
+}

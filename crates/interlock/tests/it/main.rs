@@ -1,0 +1,19 @@
+//! The built binary, as people and programs use it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod commands;
+mod doctor;
+mod fuzz;
+mod instance;
+mod ledger;
+mod no_server;
+mod stub;
+mod tail;
+mod usage;
+mod world;
