@@ -1,13 +1,13 @@
 //! Claiming wakes with a long-poll: woken by the commit that makes one due, with polling as the net.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use interlock_core::Refusal;
 use interlock_core::actor::Guarded;
 use interlock_core::command::{ClaimWakes, Command};
 use interlock_core::facts::Reply;
+use interlock_core::id::WorkspaceId;
 use interlock_core::wake::{Lane, Lease, Wake};
 use tokio::time::Instant;
 
@@ -58,8 +58,8 @@ impl Engine {
         let mut lane = Lane::Trigger;
         let workspace = permit.actor().workspace_id;
         loop {
-            self.heard_of(&claim.supervisor);
-            if self.halted.load(Ordering::SeqCst) {
+            self.heard_of(workspace, &claim.supervisor);
+            if self.is_halted(workspace) {
                 return Ok(Claimed { wakes: Vec::new(), lane, halt: true });
             }
             let command = Command::ClaimWakes(ClaimWakes {
@@ -80,19 +80,20 @@ impl Engine {
     }
 
     /// Until the next wake falls due, but no longer than the polling interval.
-    async fn poll_pause(&self, workspace: interlock_core::id::WorkspaceId) -> Result<Duration, Refusal> {
+    async fn poll_pause(&self, workspace: WorkspaceId) -> Result<Duration, Refusal> {
         let interval = self.policy.poll_interval_ms;
         let due = self.store.next_due(workspace).await.map_err(|error| unavailable(&error))?;
         let pause = due.map_or(interval, |due| due.ms_since(self.now()).clamp(10, interval));
         Ok(Duration::from_millis(u64::try_from(pause).unwrap_or(1_000)))
     }
 
-    /// Remember that a supervisor called.
-    pub fn heard_of(&self, name: &str) {
+    /// Remember that a workspace's supervisor called.
+    pub fn heard_of(&self, workspace: WorkspaceId, name: &str) {
+        let key = (workspace, name.to_owned());
         let mut heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.len() >= SUPERVISORS_MAX && !heard.contains_key(name) {
+        if heard.len() >= SUPERVISORS_MAX && !heard.contains_key(&key) {
             heard.retain(|_, at| at.elapsed() < Duration::from_mins(5));
         }
-        heard.insert(name.to_owned(), Instant::now());
+        heard.insert(key, Instant::now());
     }
 }

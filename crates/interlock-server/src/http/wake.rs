@@ -147,14 +147,14 @@ pub(crate) async fn renew(
             format!("at most {RENEWALS_MAX} wakes are renewed at once"),
         ));
     }
-    cx.engine().heard_of(&p.supervisor);
+    cx.engine().heard_of(cx.workspace(), &p.supervisor);
     let wakes = p.wakes.iter().map(|held| (held.wake_id, held.fence)).collect();
     let command =
         Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
     let kept = if let Reply::Renewed(kept) = outcome.reply { kept } else { Vec::new() };
     let wakes = kept.into_iter().map(|(wake_id, is_accepted)| RenewedWake { wake_id, is_accepted }).collect();
-    Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted() })
+    Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()) })
 }
 
 fn check_names(names: &[&str]) -> Result<(), Refusal> {

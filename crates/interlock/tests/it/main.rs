@@ -13,6 +13,7 @@ mod fuzz;
 mod instance;
 mod ledger;
 mod no_server;
+mod readme;
 mod stub;
 mod tail;
 mod usage;
