@@ -12,13 +12,14 @@ CREATE TABLE workspace (
     batch_id BLOB NOT NULL DEFAULT (zeroblob(16))
 ) STRICT;
 
+-- With rowids: an entry of about 1 KB would not fit a page of a table without, and each would fill a page of its own.
 CREATE TABLE ledger_entry (
     ws INTEGER NOT NULL,
     idx INTEGER NOT NULL,
     leaf BLOB NOT NULL,
     envelope BLOB NOT NULL,
     PRIMARY KEY (ws, idx)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- A loud tripwire, not the proof: the proof is the tree.
 CREATE TRIGGER ledger_entry_is_append_only_update BEFORE UPDATE ON ledger_entry
@@ -26,6 +27,7 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER ledger_entry_is_append_only_delete BEFORE DELETE ON ledger_entry
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 
+-- Full tiles, and partial ones above the leaves: the leaves themselves stand with the entries.
 CREATE TABLE ledger_tile (
     ws INTEGER NOT NULL,
     level INTEGER NOT NULL,

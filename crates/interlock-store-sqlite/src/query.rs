@@ -7,7 +7,7 @@ use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
 use interlock_core::text::Salt;
 use interlock_core::thread::{Message, MessageText, Thread};
 use interlock_core::wake::Wake;
-use interlock_ledger::TileAt;
+use interlock_ledger::{TILE_WIDTH, TileAt};
 use interlock_store::{
     Counts, EntryRow, InboxRow, LedgerHead, Page, StoreError, StoredMessage, ThreadFilter, WakeFilter,
     Workspace,
@@ -185,18 +185,28 @@ pub(crate) fn entries(
     })
 }
 
-/// A tile cut to the wanted width: a stored one may have grown since the checkpoint that is asked about.
+/// A tile cut to the wanted width: a stored one may have grown since the checkpoint that is asked about. The partial
+/// tile of the leaves is not stored: its hashes stand with the entries.
 pub(crate) fn tile(connection: &Connection, ws: i64, at: TileAt) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT hashes FROM ledger_tile WHERE ws = ? AND level = ? AND n = ?";
     let index = i64::try_from(at.index).unwrap_or(i64::MAX);
-    let hashes = one(connection, sql, params![ws, at.level, index], |row| row.get::<_, Vec<u8>>(0))?;
-    Ok(hashes.and_then(|mut bytes| {
-        let wanted = at.bytes();
-        (bytes.len() >= wanted).then(|| {
-            bytes.truncate(wanted);
-            bytes
-        })
+    let stored = one(connection, sql, params![ws, at.level, index], |row| row.get::<_, Vec<u8>>(0))?;
+    let mut hashes = match stored {
+        None if at.level == 0 => leaves(connection, ws, at)?,
+        stored => stored.unwrap_or_default(),
+    };
+    Ok((hashes.len() >= at.bytes()).then(|| {
+        hashes.truncate(at.bytes());
+        hashes
     }))
+}
+
+fn leaves(connection: &Connection, ws: i64, at: TileAt) -> Result<Vec<u8>, StoreError> {
+    let sql = "SELECT leaf FROM ledger_entry WHERE ws = ? AND idx >= ? ORDER BY idx LIMIT ?";
+    let first = at.index.saturating_mul(u64::from(TILE_WIDTH));
+    let first = i64::try_from(first).unwrap_or(i64::MAX);
+    let leaves = all(connection, sql, params![ws, first, at.width], |row| row.get::<_, [u8; 32]>(0))?;
+    Ok(leaves.concat())
 }
 
 /// Every projected row as text, table by table in the order of its key.

@@ -42,7 +42,7 @@ pub(crate) struct Params {
 /// Serve until told to stop.
 pub(crate) fn run(cx: &Context, params: &Params) -> End {
     let instance = cx.instance()?;
-    serverlog::start(&instance.server_log(), environment::log_filter().as_deref())?;
+    let _log = serverlog::start(&instance.server_log(), environment::log_filter().as_deref())?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
             |error| Problem::new(Reason::Defect, &format!("the runtime cannot start: {error}"), ""),
