@@ -82,6 +82,7 @@ fn first_inexact_number(json: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Strategy, any, prop_oneof, proptest};
     use serde_json::{Value, json};
 
     use super::*;
@@ -103,6 +104,30 @@ mod tests {
             json!({"n": 999_999_999_999_999_u64}),
         ] {
             assert!(agree(&value), "{value}");
+        }
+    }
+
+    /// Any JSON, with keys and texts that need care and without.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (-99_i64..99).prop_map(Value::from),
+            "[a-z\"\\\\\n\u{1}\u{20ac}\u{1f600}]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::btree_map("[a-c_\"\\\\-]{0,3}", inner, 0..6)
+                    .prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_agree_on_anything(value in json()) {
+            agree(&value);
         }
     }
 

@@ -24,7 +24,7 @@ struct Reader<'a> {
     at: usize,
 }
 
-/// A member: its key's place in the source, and its own place in what was written.
+/// A member: its key's place in the source, and its own place in what was written of its object.
 struct Member {
     key: Range<usize>,
     whole: Range<usize>,
@@ -65,10 +65,10 @@ impl Reader<'_> {
             self.text()?;
             let key = key..self.at;
             self.take(b':')?;
-            let begin = out.len();
+            let begin = out.len() - start;
             out.extend_from_slice(self.json.get(key.start..self.at)?);
             self.value(out, depth)?;
-            members.push(Member { key, whole: begin..out.len() });
+            members.push(Member { key, whole: begin..out.len() - start });
         }
         self.take(b'}')?;
         let key = |member: &Member| self.json.get(member.key.clone()).unwrap_or_default();

@@ -12,13 +12,14 @@ CREATE TABLE workspace (
     batch_id BLOB NOT NULL DEFAULT (zeroblob(16))
 ) STRICT;
 
--- With rowids: an entry of about 1 KB would not fit a page of a table without, and each would fill a page of its own.
+-- The key is one number, workspace and index in it: a new entry goes to the end of one tree and to no other.
+-- With rowids, since an entry of 1 KB and more would not fit a page of a tree without, and fill one of its own.
 CREATE TABLE ledger_entry (
-    ws INTEGER NOT NULL,
-    idx INTEGER NOT NULL,
+    place INTEGER PRIMARY KEY,
+    ws INTEGER NOT NULL GENERATED ALWAYS AS (place >> 40) VIRTUAL,
+    idx INTEGER NOT NULL GENERATED ALWAYS AS (place & 1099511627775) VIRTUAL,
     leaf BLOB NOT NULL,
-    envelope BLOB NOT NULL,
-    PRIMARY KEY (ws, idx)
+    envelope BLOB NOT NULL
 ) STRICT;
 
 -- A loud tripwire, not the proof: the proof is the tree.

@@ -8,12 +8,13 @@ use interlock_store::{StoreError, WriteSet};
 use rusqlite::{Connection, ToSql, params};
 
 use crate::error::{store, text};
+use crate::query::place;
 
 /// Write everything of a batch.
 pub(crate) fn apply(connection: &Connection, ws: i64, set: &WriteSet) -> Result<(), StoreError> {
     for entry in &set.entries {
-        let sql = "INSERT INTO ledger_entry (ws, idx, leaf, envelope) VALUES (?, ?, ?, ?)";
-        run(connection, sql, params![ws, entry.index, entry.leaf.as_bytes(), entry.envelope])?;
+        let sql = "INSERT INTO ledger_entry (place, leaf, envelope) VALUES (?, ?, ?)";
+        run(connection, sql, params![place(ws, entry.index), entry.leaf.as_bytes(), entry.envelope])?;
     }
     // The partial tile of the leaves is read from the entries: writing it anew with every commit would cost more
     // than all rows of a post.

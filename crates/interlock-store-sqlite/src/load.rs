@@ -11,6 +11,7 @@ use interlock_store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{corrupt, document, store};
+use crate::query::place;
 
 /// Load what the keys name.
 pub(crate) fn load(
@@ -76,8 +77,8 @@ fn used(connection: &Connection, ws: i64, digest: &Digest) -> Result<Option<Used
     })?;
     let Some((fingerprint, index)) = row else { return Ok(None) };
     // Apart from the row above: nearly every key is a new one, and has no entry.
-    let sql = "SELECT envelope FROM ledger_entry WHERE ws = ? AND idx = ?";
-    let envelope = one(connection, sql, params![ws, index], |row| row.get::<_, Vec<u8>>(0))?
+    let sql = "SELECT envelope FROM ledger_entry WHERE place = ?";
+    let envelope = one(connection, sql, params![place(ws, index)], |row| row.get::<_, Vec<u8>>(0))?
         .ok_or_else(|| corrupt("idempotency", format!("entry {index} is missing")))?;
     let envelope: Envelope = serde_json::from_slice(&envelope).map_err(|e| corrupt("ledger_entry", e))?;
     Ok(Some(Used { fingerprint: Digest::from_bytes(fingerprint), index, events: envelope.events }))

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod bench;
 mod commands;
 mod doctor;
 mod fuzz;
