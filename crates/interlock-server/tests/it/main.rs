@@ -16,5 +16,6 @@ mod idempotency;
 mod ledger;
 mod socket;
 mod threads;
+mod waiting;
 mod wakes;
 mod world;
