@@ -146,6 +146,9 @@ async fn a_request_that_names_another_workspace_than_its_token_is_refused() {
             let ask = ask.clone().header("interlock-workspace", other);
             ask.send(&world).await.refused(Reason::WorkspaceDiffers);
         }
+        let both =
+            ask.header("interlock-workspace", here.as_str()).another("interlock-workspace", there.as_str());
+        both.send(&world).await.refused(Reason::WorkspaceDiffers);
     }
     assert_eq!(world.dump().await, before);
     let token = world.token(Role::Coordinator);
@@ -163,6 +166,7 @@ async fn a_mutation_needs_a_key_of_sound_shape() {
         for key in [String::new(), "k".repeat(201), "schlüssel".into()] {
             ask.clone().key(&key).send(&world).await.refused(Reason::ParameterInvalid);
         }
+        ask.another("idempotency-key", "second").send(&world).await.refused(Reason::ParameterInvalid);
     }
     assert_eq!(world.dump().await, before);
 }

@@ -65,6 +65,16 @@ impl Ask {
         self
     }
 
+    pub(crate) fn method(mut self, method: &str) -> Self {
+        method.clone_into(&mut self.method);
+        self
+    }
+
+    pub(crate) fn uri(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.uri = change(&self.uri);
+        self
+    }
+
     /// This header with this value alone.
     pub(crate) fn header(self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.without(name).another(name, value)

@@ -13,6 +13,7 @@ mod access;
 mod ask;
 mod coverage;
 mod idempotency;
+mod input;
 mod ledger;
 mod socket;
 mod threads;
