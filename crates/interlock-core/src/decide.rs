@@ -1,6 +1,6 @@
 //! The way in: which facts a command needs, and the arm that decides it.
 
-use crate::command::{Command, Envelope};
+use crate::command::{Command, Envelope, Report};
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
@@ -86,6 +86,10 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
         Command::ReportWake(command) => {
             if let Ok(Some(wake)) = facts.wake(command.wake_id) {
                 keys.extend(thread_of(wake.thread_id));
+            }
+            if matches!(command.report, Report::Started { .. }) {
+                // An agent has one process: what else of it runs or is claimed.
+                keys.insert(Key::LiveWakes);
             }
         }
         Command::ClaimWakes(_) => {

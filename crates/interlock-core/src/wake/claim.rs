@@ -119,6 +119,7 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         supervisor: command.supervisor.clone(),
         incarnation: command.incarnation.clone(),
         fence: last.saturating_add(1),
+        holds: wake.holds,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
 }
@@ -157,12 +158,12 @@ pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<De
     for (wake_id, fence) in &command.wakes {
         let Some(wake) = facts.wake(*wake_id)? else { continue };
         // A running wake whose lease ran out while nobody looked is still this supervisor's: every claim that looks
-        // releases it. A claim that was not started by then is over.
+        // releases it. A claim that was not started by then, or before its thread was blocked, is over.
         let holds = |lease: &&Lease| {
             lease.fence == *fence
                 && lease.supervisor == command.supervisor
                 && lease.incarnation == command.incarnation
-                && (lease.until > now.wall || wake.state == WakeState::Running)
+                && (wake.state == WakeState::Running || (lease.until > now.wall && lease.may_start(wake)))
         };
         if let Some(lease) = facts.lease(*wake_id).filter(holds) {
             let until = now.wall.plus_ms(facts.policy.lease_ms);

@@ -24,6 +24,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 attempts: 0,
                 releases: 0,
                 fence: 0,
+                holds: 0,
                 lane: None,
                 ladder: Ladder::default(),
                 result: None,
@@ -90,7 +91,9 @@ fn hold(facts: &mut Facts, thread_id: ThreadId, held: bool) -> Result<(), Corrup
     let pending: Vec<WakeId> =
         facts.thread_wakes(thread_id)?.filter(|w| w.held != held).map(|w| w.wake_id).collect();
     for wake_id in pending {
-        facts.wake_mut(wake_id)?.held = held;
+        let wake = facts.wake_mut(wake_id)?;
+        wake.held = held;
+        wake.holds = wake.holds.saturating_add(u32::from(held));
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(crate) fn report(
     match command.report {
         Report::Started { lane } => {
             expect_state(wake, WakeState::Pending)?;
-            may_start(wake, lease, now)?;
+            may_start(facts, wake, lease, now)?;
             Ok(Decision::of(vec![Event::WakeDispatched {
                 wake_id,
                 thread_id,
@@ -59,17 +59,26 @@ fn lost(wake: &Wake, fence: u64) -> Refusal {
 }
 
 /// Since a claim ran out, another wake of the agent may have been handed out; since a thread was blocked, nothing is
-/// dispatched in it.
-fn may_start(wake: &Wake, lease: &Lease, now: &Now) -> Result<(), Refusal> {
+/// dispatched in it, and its claims from before start nothing later. Whatever happened, an agent that runs or is
+/// about to run elsewhere is not started.
+fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(), Stop> {
     if lease.until <= now.wall {
-        return Err(lost(wake, lease.fence));
+        return Err(lost(wake, lease.fence).into());
     }
     if wake.held {
         return Err(Refusal::new(
             Reason::WakeWrongState,
             format!("`{}` is held back while its thread is not active", wake.wake_id),
         )
-        .hint("end the agent's process; the wake is due again when the thread is active"));
+        .hint("end the agent's process; the wake is due again when the thread is active")
+        .into());
+    }
+    let is_taken = |other: &Wake| {
+        other.state == WakeState::Running || facts.lease(other.wake_id).is_some_and(|l| l.until > now.wall)
+    };
+    let mut others = facts.live_wakes()?.filter(|w| w.agent == wake.agent && w.wake_id != wake.wake_id);
+    if !lease.may_start(wake) || others.any(is_taken) {
+        return Err(lost(wake, lease.fence).into());
     }
     Ok(())
 }

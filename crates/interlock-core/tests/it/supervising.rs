@@ -209,6 +209,58 @@ fn a_claim_held_back_by_its_thread_still_counts() {
     assert_eq!(refused(w.started(&first)), Reason::LeaseLost, "its time has run out");
 }
 
+/// Its supervisor was away while the thread was paused and resumed: what it held then starts nothing now, but keeps
+/// the agent until its time is up, for its process may be there already.
+#[test]
+fn a_claim_from_before_a_pause_starts_nothing() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let first = w.claim_one("one");
+    w.status("olga", Status::Blocked).unwrap();
+    assert_eq!(w.renew(&first), []);
+    w.status("olga", Status::Active).unwrap();
+    assert_eq!(refused(w.started(&first)), Reason::LeaseLost);
+    assert_eq!(w.renew(&first), []);
+    assert_eq!(w.claim("two"), []);
+    w.advance_ms(w.policy.lease_ms);
+    let second = w.claim_one("two");
+    assert_eq!((second.wake_id, second.lease.fence), (first.wake_id, first.lease.fence + 1));
+    w.started(&second).unwrap();
+}
+
+#[test]
+fn a_claim_from_before_a_pause_may_be_given_back() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let first = w.claim_one("one");
+    w.status("olga", Status::Blocked).unwrap();
+    w.status("olga", Status::Active).unwrap();
+    w.ended(&first, Outcome::Halted).unwrap();
+    assert_eq!(w.claim_one("two").lease.fence, first.lease.fence + 1);
+}
+
+/// Whatever led to two claims of one agent: one of them is started.
+#[test]
+fn an_agent_that_is_taken_is_not_started() {
+    for is_running in [true, false] {
+        let mut w = World::pair();
+        w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+        let first = w.claim_one("one");
+        w.open("olga", &[("executor", ThreadRole::Participant)]);
+        w.says("olga", "and here");
+        let mut second = first.clone();
+        second.wake_id = w.pending_of("executor").last().unwrap().wake_id;
+        second.lease.wake_id = second.wake_id;
+        w.rows.leases.insert(second.wake_id, second.lease.clone());
+        if is_running {
+            w.rows.leases.remove(&first.wake_id);
+            w.started(&second).unwrap();
+            w.rows.leases.insert(first.wake_id, first.lease.clone());
+        }
+        assert_eq!(refused(w.started(&first)), Reason::LeaseLost);
+    }
+}
+
 #[test]
 fn reports_from_the_past_are_refused() {
     let (mut w, claim) = running();
