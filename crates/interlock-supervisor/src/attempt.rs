@@ -83,7 +83,7 @@ pub(crate) struct Attempt {
     lease_ms: u64,
     run_until_ms: u64,
     lease_until_ms: u64,
-    /// Set once the server knows of the start: a call that it saw before proved nothing to it.
+    /// Set once the server knows of the start: only then does it say whether it saw a call.
     accept_until_ms: Option<u64>,
     is_asked: bool,
     is_accepted: bool,

@@ -120,6 +120,7 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         incarnation: command.incarnation.clone(),
         fence: last.saturating_add(1),
         holds: wake.holds,
+        is_called: false,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
 }

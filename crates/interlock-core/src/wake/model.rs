@@ -130,6 +130,9 @@ pub struct Lease {
     /// The wake's `holds` when it was claimed.
     #[serde(default)]
     pub holds: u32,
+    /// Whether the wake's own token was used before the report that its process was started: an early acceptance.
+    #[serde(default)]
+    pub is_called: bool,
     /// Until when; renewed while the process lives.
     pub until: Timestamp,
 }

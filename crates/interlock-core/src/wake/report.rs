@@ -34,15 +34,19 @@ pub(crate) fn report(
         Report::Started { lane } => {
             expect_state(wake, WakeState::Pending)?;
             may_start(facts, wake, lease, now)?;
-            Ok(Decision::of(vec![Event::WakeDispatched {
+            let mut events = vec![Event::WakeDispatched {
                 wake_id,
                 thread_id,
-                agent,
+                agent: agent.clone(),
                 attempt: wake.attempts.saturating_add(1),
                 lane,
                 supervisor: lease.supervisor.clone(),
                 fence: lease.fence,
-            }]))
+            }];
+            if lease.is_called {
+                events.push(Event::WakeAccepted { wake_id, thread_id, agent, evidence: Evidence::Call });
+            }
+            Ok(Decision::of(events))
         }
         Report::Accepted { evidence } => {
             expect_state(wake, WakeState::Running)?;
@@ -83,10 +87,16 @@ fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(),
     Ok(())
 }
 
-/// The wake's own token was used: its runtime has accepted, whatever the supervisor sees.
+/// The wake's own token was used: its runtime has accepted, whatever the supervisor sees. A call may be quicker than
+/// the report that the process was started; then its claim keeps it until that report.
 pub(crate) fn note_call(facts: &Facts, wake_id: WakeId) -> Result<Decision, Stop> {
-    let event = facts.wake(wake_id)?.and_then(|wake| accepted(wake, Evidence::Call));
-    Ok(event.map_or_else(Decision::unchanged, |event| Decision::of(vec![event])))
+    let Some(wake) = facts.wake(wake_id)? else { return Ok(Decision::unchanged()) };
+    if let Some(event) = accepted(wake, Evidence::Call) {
+        return Ok(Decision::of(vec![event]));
+    }
+    let claim = facts.lease(wake_id).filter(|lease| wake.state == WakeState::Pending && !lease.is_called);
+    let effects = claim.map(|lease| Effect::Lease(Lease { is_called: true, ..lease.clone() }));
+    Ok(Decision { effects: Vec::from_iter(effects), ..Decision::unchanged() })
 }
 
 fn accepted(wake: &Wake, evidence: Evidence) -> Option<Event> {
