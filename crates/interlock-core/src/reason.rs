@@ -242,6 +242,7 @@ reasons! {
     TryAgain => "TRY_AGAIN", Conflict, "the agent's process asked to be tried again";
     RunTimeExceeded => "RUN_TIME_EXCEEDED", Conflict, "the agent's process ran longer than it may";
     SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
+    NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     Halted => "HALTED", Conflict, "all agents were stopped by a person";
     ThreadEnded => "THREAD_ENDED", Conflict, "the thread was resolved or closed";

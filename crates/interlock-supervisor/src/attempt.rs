@@ -137,7 +137,7 @@ impl Attempt {
                 vec![Output::Report(ReportParams::Started { lane: self.lane })]
             }
             Input::SpawnFailed => self.end(Outcome::SpawnFailed),
-            Input::NotStarted => self.end(Outcome::Halted),
+            Input::NotStarted => self.end(Outcome::NotStarted),
             Input::Exited { code } => self.end(Outcome::Exited { code }),
             Input::Signalled { signal } => self.end(Outcome::Signalled { signal }),
             Input::Printed => self.on_printed(),

@@ -12,7 +12,8 @@ pub use model::{Evidence, Ladder, Lane, Lease, Outcome, Wake, WakeResult, WakeSt
 pub(crate) use reaction::{on_ack, on_post, on_thread_end, on_wait_again};
 pub(crate) use report::{note_call, report};
 
-/// How often a wake may lose its supervisor before it counts as failed: whatever kills supervisors must not for ever.
+/// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills
+/// supervisors, or keeps agents from starting, must not for ever. A person's halt does not count.
 pub const RELEASES_MAX: u32 = 25;
 
 impl WakeResult {

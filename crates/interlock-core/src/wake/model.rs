@@ -165,6 +165,8 @@ pub enum Outcome {
     RunTimeExceeded,
     /// The command could not be started.
     SpawnFailed,
+    /// Nothing was started, through no fault of the agent: a former process of it does not end. Not for ever.
+    NotStarted,
     /// The supervisor stopped it on a person's word; no attempt is consumed.
     Halted,
 }

@@ -1,7 +1,7 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
 use super::claim::over;
-use super::{Evidence, Lease, Outcome, Wake, WakeResult, WakeState, on_wait_again};
+use super::{Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -52,7 +52,10 @@ pub(crate) fn report(
             expect_state(wake, WakeState::Running)?;
             Ok(accepted(wake, evidence).map_or_else(Decision::unchanged, |event| Decision::of(vec![event])))
         }
-        Report::Ended { outcome: Outcome::Halted } => halted(facts, wake, lease),
+        Report::Ended { outcome: Outcome::Halted } => given_back(facts, wake, lease, Reason::Halted),
+        Report::Ended { outcome: Outcome::NotStarted } if wake.releases < RELEASES_MAX => {
+            given_back(facts, wake, lease, Reason::NotStarted)
+        }
         Report::Ended { outcome } => ended(facts, env, wake, outcome, now),
     }
 }
@@ -119,7 +122,8 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     let mut events = Vec::new();
     let mut effects = vec![Effect::Unlease(wake.wake_id)];
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
-    if !matches!(outcome, Outcome::SpawnFailed) {
+    let has_started = !matches!(outcome, Outcome::SpawnFailed | Outcome::NotStarted);
+    if has_started {
         expect_state(wake, WakeState::Running)?;
     }
     if outcome == (Outcome::Exited { code: 0 }) {
@@ -128,7 +132,7 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     let failure = failure(wake, outcome);
     let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
     let attempt = wake.attempts.max(1);
-    let tries_left = attempt <= facts.policy.wake_retries_max && outcome != Outcome::SpawnFailed;
+    let tries_left = has_started && attempt <= facts.policy.wake_retries_max;
     match failure {
         None => {
             let result = WakeResult::Triggered;
@@ -164,13 +168,13 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
-/// Stopped on a person's word: the wake waits again and no attempt is consumed.
-fn halted(facts: &Facts, wake: &Wake, lease: &Lease) -> Result<Decision, Stop> {
+/// The wake waits again and no attempt is consumed.
+fn given_back(facts: &Facts, wake: &Wake, lease: &Lease, reason: Reason) -> Result<Decision, Stop> {
     let mut events = vec![Event::WakeReleased {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
-        reason: Reason::Halted,
+        reason,
     }];
     let mut effects = Vec::from_iter(over(lease));
     on_wait_again(facts, wake, &mut events, &mut effects)?;
@@ -188,6 +192,7 @@ fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
         Outcome::NotAccepted => Some(Reason::NotAccepted),
         Outcome::RunTimeExceeded => Some(Reason::RunTimeExceeded),
         Outcome::SpawnFailed => Some(Reason::SpawnFailed),
+        Outcome::NotStarted => Some(Reason::NotStarted),
         Outcome::Halted => Some(Reason::Halted),
     }
 }

@@ -55,7 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (0..3_usize, 0..3_usize, 0..4_u32).prop_map(|(sup, life, limit)| Op::Claim { sup, life, limit }),
         8 => (0..6_usize).prop_map(Op::Start),
         3 => (0..6_usize).prop_map(Op::Accept),
-        8 => (0..6_usize, 0..8_usize).prop_map(|(claim, how)| Op::End(claim, how)),
+        8 => (0..6_usize, 0..9_usize).prop_map(|(claim, how)| Op::End(claim, how)),
         3 => (0..6_usize).prop_map(Op::Renew),
         1 => (0..6_usize).prop_map(Op::Call),
         6 => prop_oneof![Just(1_i64), Just(2_000), Just(8_000), Just(59_999), Just(60_000), Just(-5_000)]
@@ -193,6 +193,7 @@ impl Random {
                     Outcome::NotAccepted,
                     Outcome::SpawnFailed,
                     Outcome::Halted,
+                    Outcome::NotStarted,
                 ];
                 drop(self.w.ended(&claim, outcomes[how]));
             }

@@ -412,6 +412,37 @@ fn giving_up_in_one_thread_blocks_it_once() {
     assert_eq!(changes.count(), 1);
 }
 
+/// A former process that does not end keeps the agent from starting: a person must hear of it some day.
+#[test]
+fn what_cannot_be_started_is_not_tried_for_ever() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    for _ in 0..RELEASES_MAX {
+        let claim = w.claim_one("sup");
+        assert_eq!(w.ended(&claim, Outcome::NotStarted).unwrap().kinds(), ["wake.released"]);
+        assert_eq!(w.wake(claim.wake_id).reason, Some(Reason::NotStarted));
+    }
+    let claim = w.claim_one("sup");
+    w.ended(&claim, Outcome::NotStarted).unwrap();
+    let wake = w.wake(claim.wake_id);
+    assert_eq!((wake.result, wake.reason), (Some(WakeResult::Failed), Some(Reason::NotStarted)));
+    assert_eq!((wake.attempts, w.thread().reason), (0, Some(Reason::WakeFailed)));
+    assert_eq!(w.thread().owner, Some(name("olga")));
+    assert_eq!(w.rows.leases.len(), 0);
+}
+
+#[test]
+fn a_person_may_stop_agents_as_often_as_they_like() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    for _ in 0..=RELEASES_MAX {
+        let claim = w.run_one("sup");
+        w.ended(&claim, Outcome::Halted).unwrap();
+    }
+    let [wake] = w.wakes_of("executor")[..] else { panic!() };
+    assert_eq!((wake.state, wake.releases), (WakeState::Pending, 0));
+}
+
 /// Each thread gets its own announcement, with an id of its own.
 #[test]
 fn giving_up_in_several_threads_at_once() {
