@@ -174,7 +174,6 @@ reasons! {
     SchemaVersionUnsupported => "SCHEMA_VERSION_UNSUPPORTED", InvalidArgument, "this schema_version is not supported";
     EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is emitted by status changes only";
     EventDataInvalid => "EVENT_DATA_INVALID", InvalidArgument, "the event's data lacks what its type needs";
-    ActorMismatch => "ACTOR_MISMATCH", InvalidArgument, "the request names another actor than its token";
     ConfigInvalid => "CONFIG_INVALID", InvalidArgument, "the configuration is not valid";
     NotARepository => "NOT_A_REPOSITORY", InvalidArgument, "the path is no git repository that can be worked in";
     RepositoryEmpty => "REPOSITORY_EMPTY", InvalidArgument, "the repository has no commit";
