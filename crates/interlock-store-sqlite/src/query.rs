@@ -108,7 +108,9 @@ pub(crate) fn inbox(
                 found.push(InboxRow { thread, cursor });
             }
         }
-        if found.len() >= usize::try_from(INBOX_ROWS_MAX).unwrap_or(usize::MAX) {
+        let rows_max = usize::try_from(INBOX_ROWS_MAX).unwrap_or(usize::MAX);
+        if found.len() >= rows_max {
+            found.truncate(rows_max);
             return Ok(found);
         }
         page.after = Some(last);
