@@ -15,7 +15,7 @@ use crate::auth::Permit;
 use crate::committer::unavailable;
 use crate::engine::{Engine, Request};
 
-/// Supervisors remembered; beyond that the silent ones are forgotten.
+/// Supervisors remembered; beyond that the one silent for longest is forgotten.
 const SUPERVISORS_MAX: usize = 256;
 
 /// What a claim asks for.
@@ -93,8 +93,10 @@ impl Engine {
     pub fn heard_of(&self, workspace: WorkspaceId, name: &str) {
         let key = (workspace, name.to_owned());
         let mut heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.len() >= SUPERVISORS_MAX && !heard.contains_key(&key) {
-            heard.retain(|_, at| at.elapsed() < Duration::from_mins(5));
+        let is_full = heard.len() >= SUPERVISORS_MAX && !heard.contains_key(&key);
+        if let Some((oldest, _)) = heard.iter().filter(|_| is_full).min_by_key(|(_, at)| **at) {
+            let oldest = oldest.clone();
+            heard.remove(&oldest);
         }
         heard.insert(key, Instant::now());
     }

@@ -17,8 +17,8 @@ use crate::guard::HEADER_BYTES_MAX;
 
 /// Connections at once; further ones wait.
 const CONNECTIONS_MAX: usize = 2_048;
-/// Header lines of a request.
-const HEADER_LINES_MAX: usize = 64;
+/// Header lines that are read of a request. More than the limit, so that it is refused by us, with problem details.
+const HEADER_LINES_READ_MAX: usize = 256;
 /// How long the head of a request may take to arrive.
 const HEAD_SECONDS_MAX: u64 = 30;
 /// How long running requests may take to end when the server stops.
@@ -123,7 +123,7 @@ fn connection(stream: TcpStream, router: Router) -> Connection {
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
-        .max_headers(HEADER_LINES_MAX)
+        .max_headers(HEADER_LINES_READ_MAX)
         // Twice our own limit: a little over it is refused by us, with problem details.
         .max_buf_size(HEADER_BYTES_MAX * 2)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
