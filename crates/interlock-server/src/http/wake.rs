@@ -31,13 +31,10 @@ pub(crate) async fn list(
     p: ListWakesParams,
 ) -> Result<ListWakesResponse, Refusal> {
     let limit = rows(p.limit)?;
-    // Asked of the store, so that pages are full and cursors lead on.
-    let agent = match p.agent {
-        asked if sees_all(&cx.actor) => asked,
-        Some(other) if other != cx.actor.name => {
-            return Ok(ListWakesResponse { wakes: Vec::new(), next_cursor: None });
-        }
-        _ => Some(cx.actor.name.clone()),
+    let agent = match shown(&cx.actor, p.agent) {
+        Shown::All => None,
+        Shown::Of(agent) => Some(agent),
+        Shown::Nothing => return Ok(ListWakesResponse { wakes: Vec::new(), next_cursor: None }),
     };
     let filter = WakeFilter { thread: p.thread_id, agent, state: p.state, is_live: false };
     let page = Page { after: cursor::<WakeId>(p.cursor.as_ref())?, limit: limit + 1 };
@@ -59,6 +56,24 @@ pub(crate) async fn get(
         Ok(view::wake(wake))
     } else {
         Err(not_found(p.wake_id))
+    }
+}
+
+/// Whose wakes a list shows.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    All,
+    Of(AgentName),
+    Nothing,
+}
+
+/// Whose wakes a list shows to this actor. Asked of the store, so that pages are full and cursors lead on.
+fn shown(actor: &Actor, asked: Option<AgentName>) -> Shown {
+    match asked {
+        None if sees_all(actor) => Shown::All,
+        None => Shown::Of(actor.name.clone()),
+        Some(name) if sees_all(actor) || name == actor.name => Shown::Of(name),
+        Some(_) => Shown::Nothing,
     }
 }
 

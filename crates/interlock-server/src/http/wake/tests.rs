@@ -6,7 +6,7 @@ use interlock_core::Reason;
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::id::WorkspaceId;
 
-use super::{check_limit, check_names, shown};
+use super::{Shown, check_limit, check_names, shown};
 
 #[test]
 fn a_claim_takes_1_to_32_wakes() {
@@ -38,11 +38,11 @@ fn who_does_not_see_all_threads_lists_its_own_wakes() {
         wake_id: None,
     };
     let ann = actor(Role::Participant);
-    assert_eq!(shown(&ann, None), Some(Some(name("ann"))));
-    assert_eq!(shown(&ann, Some(name("ann"))), Some(Some(name("ann"))));
-    assert_eq!(shown(&ann, Some(name("bob"))), None);
+    assert_eq!(shown(&ann, None), Shown::Of(name("ann")));
+    assert_eq!(shown(&ann, Some(name("ann"))), Shown::Of(name("ann")));
+    assert_eq!(shown(&ann, Some(name("bob"))), Shown::Nothing);
     for role in [Role::Coordinator, Role::Auditor, Role::Operator, Role::Admin, Role::Supervisor] {
-        assert_eq!(shown(&actor(role), None), Some(None), "{role}");
-        assert_eq!(shown(&actor(role), Some(name("bob"))), Some(Some(name("bob"))), "{role}");
+        assert_eq!(shown(&actor(role), None), Shown::All, "{role}");
+        assert_eq!(shown(&actor(role), Some(name("bob"))), Shown::Of(name("bob")), "{role}");
     }
 }
