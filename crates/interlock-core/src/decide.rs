@@ -56,7 +56,7 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::ChangeStatus(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
-        Command::ClaimWakes(_) => {
+        Command::ClaimWakes(_) | Command::HaltAgents => {
             keys.insert(Key::LiveWakes);
         }
         Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
@@ -136,6 +136,7 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),
         Command::ReportWake(command) => wake::report(facts, env, command, now),
+        Command::HaltAgents => wake::halt(facts, env),
         Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
     }
 }

@@ -148,7 +148,7 @@ const fn actor(event: &Event) -> Option<&AgentName> {
         Event::ThreadCreated { created_by, .. } => Some(created_by),
         Event::ParticipantAdded { participant, .. } => Some(&participant.agent),
         Event::MessagePosted { message, .. } => Some(&message.from),
-        Event::StatusChanged { by, .. } => Some(by),
+        Event::StatusChanged { by, .. } | Event::WorkspaceHalted { by, .. } => Some(by),
         Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
         | Event::WakeDispatched { agent, .. }

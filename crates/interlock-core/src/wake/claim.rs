@@ -152,6 +152,13 @@ fn give_up(
     Ok(())
 }
 
+/// A person stops all agents. The stop itself is the shell's; this is the record of it.
+pub(crate) fn halt(facts: &Facts, env: &Envelope) -> Result<Decision, Stop> {
+    let running = facts.live_wakes()?.filter(|wake| wake.state == WakeState::Running).count();
+    let running = u32::try_from(running).unwrap_or(u32::MAX);
+    Ok(Decision::of(vec![Event::WorkspaceHalted { by: env.actor.name.clone(), running }]))
+}
+
 /// Leases of this life of the supervisor are prolonged; what is not in the answer was lost.
 pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<Decision, Stop> {
     let mut effects = Vec::new();

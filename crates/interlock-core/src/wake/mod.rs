@@ -6,7 +6,7 @@ mod model;
 mod reaction;
 mod report;
 
-pub(crate) use claim::{claim, renew};
+pub(crate) use claim::{claim, halt, renew};
 pub(crate) use evolve::evolve;
 pub use model::{Evidence, Ladder, Lane, Lease, Outcome, Wake, WakeResult, WakeState};
 pub(crate) use reaction::{on_ack, on_post, on_thread_end, on_wait_again};

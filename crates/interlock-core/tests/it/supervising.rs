@@ -412,6 +412,20 @@ fn giving_up_in_one_thread_blocks_it_once() {
     assert_eq!(changes.count(), 1);
 }
 
+/// What a person does to everybody at once is in the ledger, with how much it hit.
+#[test]
+fn a_halt_is_an_entry() {
+    let (mut w, _) = running();
+    w.says("executor", "and one that waits");
+    w.key = Some("halt".into());
+    let done = w.give("olga", interlock_core::Command::HaltAgents).unwrap();
+    assert_eq!(done.events, [Event::WorkspaceHalted { by: name("olga"), running: 1 }]);
+    assert_eq!(done.reply, interlock_core::Reply::Halted(1));
+    w.key = Some("halt".into());
+    assert_eq!(w.give("olga", interlock_core::Command::HaltAgents).unwrap().reply, done.reply, "asked again");
+    assert_eq!(w.entries.last().unwrap(), &done.events);
+}
+
 /// A former process that does not end keeps the agent from starting: a person must hear of it some day.
 #[test]
 fn what_cannot_be_started_is_not_tried_for_ever() {
