@@ -34,7 +34,7 @@ pub(crate) async fn list(
     let agent = match shown(&cx.actor, p.agent) {
         Shown::All => None,
         Shown::Of(agent) => Some(agent),
-        Shown::Nothing => return Ok(ListWakesResponse { wakes: Vec::new(), next_cursor: None }),
+        Shown::None => return Ok(ListWakesResponse { wakes: Vec::new(), next_cursor: None }),
     };
     let filter = WakeFilter { thread: p.thread_id, agent, state: p.state, is_live: false };
     let page = Page { after: cursor::<WakeId>(p.cursor.as_ref())?, limit: limit + 1 };
@@ -64,16 +64,16 @@ pub(crate) async fn get(
 enum Shown {
     All,
     Of(AgentName),
-    Nothing,
+    None,
 }
 
 /// Whose wakes a list shows to this actor. Asked of the store, so that pages are full and cursors lead on.
 fn shown(actor: &Actor, asked: Option<AgentName>) -> Shown {
     match asked {
+        Some(agent) if sees_all(actor) || agent == actor.name => Shown::Of(agent),
         None if sees_all(actor) => Shown::All,
         None => Shown::Of(actor.name.clone()),
-        Some(name) if sees_all(actor) || name == actor.name => Shown::Of(name),
-        Some(_) => Shown::Nothing,
+        Some(_) => Shown::None,
     }
 }
 

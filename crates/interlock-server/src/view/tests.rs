@@ -1,7 +1,5 @@
 //! What is shown to whom.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
-
 use interlock_core::Timestamp;
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Agent, Launch, Runtime};

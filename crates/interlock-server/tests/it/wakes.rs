@@ -137,7 +137,7 @@ async fn a_halt_reaches_claims_and_renewals_and_ends_with_the_server() {
     let stage = world.stage().await;
     let claim = claimed(&world).await;
     reports(&world, &claim, json!({"step": "started", "lane": "trigger"})).await;
-    let halted = call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "").await.unwrap();
+    let halted = call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "halt").await.unwrap();
     assert_eq!(halted.running, 1);
     let again = claims(&world, "1").await;
     assert!(again.halt && again.wakes.is_empty());
