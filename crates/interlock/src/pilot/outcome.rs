@@ -18,7 +18,8 @@ use super::cast::Cast;
 use super::stage::Stage;
 
 /// What to do about a blocked thread; its page says more.
-const HINT: &str = "the page of the reason says what to do; --keep leaves instance and work trees to look into";
+const HINT: &str =
+    "the page of the reason says what to do; --keep leaves instance and work trees to look into";
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -124,9 +124,8 @@ impl Stage {
     /// A sample with commits in it stays, it is the result; the instance of a run that failed stays too, for a look
     /// at its logs.
     pub(crate) fn clear(&self, result: &Result<(), Problem>) {
-        let is_cut_off = result
-            .as_ref()
-            .is_err_and(|problem| problem.known_reason() == Some(Reason::Interrupted));
+        let is_cut_off =
+            result.as_ref().is_err_and(|problem| problem.known_reason() == Some(Reason::Interrupted));
         if self.is_kept || (result.is_err() && !is_cut_off) {
             Show::note(&format!("kept: {}", self.root.display()));
             return;

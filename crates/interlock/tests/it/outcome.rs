@@ -57,7 +57,10 @@ fn check(value: &Value, form: &Value, at: &str) {
         },
         Value::Array(forms) => {
             let items = value.as_array().unwrap_or_else(|| panic!("{at}: {value}"));
-            items.iter().enumerate().for_each(|(index, item)| check(item, &forms[0], &format!("{at}/{index}")));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| check(item, &forms[0], &format!("{at}/{index}")));
             true
         }
         Value::Object(fields) => {

@@ -62,7 +62,10 @@ fn a_review_changes_nothing_and_says_what_it_found() {
     let ran = pilot(&site, &["--review-only", "--check", LIMIT_CHECK]).failed(1, "OPEN_FINDINGS");
     let story = outcome(&ran);
     assert_eq!((&story["verdict"], &story["thread"]["status"]), (&"not_converged".into(), &"blocked".into()));
-    assert_eq!((&story["problem"]["reason"], &story["problem"]["code"]), (&"OPEN_FINDINGS".into(), &"CONFLICT".into()));
+    assert_eq!(
+        (&story["problem"]["reason"], &story["problem"]["code"]),
+        (&"OPEN_FINDINGS".into(), &"CONFLICT".into())
+    );
     assert_eq!(column(&story["findings"], "state"), ["open"]);
     assert_eq!(story["commits"], Value::Array(vec![]));
     assert_eq!(story["repo"]["head"], story["repo"]["base"]);
@@ -132,7 +135,10 @@ fn a_broken_function_is_mended(seed: u64) -> Vec<String> {
     let story = outcome(&ran);
     assert_eq!(story["verdict"], "resolved", "seed {seed}: {story}");
     assert!(column(&story["findings"], "rule").contains(&rule.as_str()), "seed {seed}, {rule}: {story}");
-    assert!(column(&story["findings"], "state").iter().all(|state| *state == "verified"), "seed {seed}: {story}");
+    assert!(
+        column(&story["findings"], "state").iter().all(|state| *state == "verified"),
+        "seed {seed}: {story}"
+    );
     assert_eq!(desk(&site.path("repo")), before, "seed {seed}");
     conversation(&ran)
 }

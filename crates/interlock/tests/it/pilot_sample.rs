@@ -63,7 +63,10 @@ fn the_wakes_are_complete(story: &Value) {
         assert_eq!(wake["attempts"], 1, "{wake}");
         let at = |name: &str| wake[name].as_i64().unwrap_or_else(|| panic!("{name}: {wake}"));
         let (dispatched, accepted) = (at("dispatched_ms"), at("accepted_ms"));
-        assert!(0 <= at("committed_ms") && at("committed_ms") <= dispatched && dispatched <= accepted, "{wake}");
+        assert!(
+            0 <= at("committed_ms") && at("committed_ms") <= dispatched && dispatched <= accepted,
+            "{wake}"
+        );
         assert!(accepted <= at("seen_ms") && accepted <= at("acted_ms"), "{wake}");
         assert!(at("seen_ms") <= story["duration_ms"].as_i64().unwrap(), "{wake}");
     }
@@ -125,7 +128,9 @@ fn a_kept_instance_can_be_looked_into_and_nobody_needs_standard_input() {
     assert_eq!(outcome(&ran)["verdict"], "resolved");
     let kept = ran.err.lines().find_map(|line| line.strip_prefix("note: kept: ")).expect("it says where");
     assert_eq!(site.ours(), []);
-    command.args(["up", "--json", "--until-stdin-closes", "--instance"]).arg(Path::new(kept).join("instance"));
+    command
+        .args(["up", "--json", "--until-stdin-closes", "--instance"])
+        .arg(Path::new(kept).join("instance"));
     let mut server = crate::site::Running::new(&mut command);
     assert_eq!(server.json()["event"], "ready");
     // Its standard input is closed already.

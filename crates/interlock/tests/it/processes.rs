@@ -47,7 +47,9 @@ fn names(id: i32, marker: &[u8]) -> bool {
     let has = |bytes: &[u8]| bytes.windows(marker.len()).any(|window| window == marker);
     let is_there = fs::read_link(format!("/proc/{id}/cwd"));
     is_there.is_ok_and(|path| has(path.as_os_str().as_encoded_bytes()))
-        || ["cmdline", "environ"].iter().any(|file| fs::read(format!("/proc/{id}/{file}")).is_ok_and(|b| has(&b)))
+        || ["cmdline", "environ"]
+            .iter()
+            .any(|file| fs::read(format!("/proc/{id}/{file}")).is_ok_and(|b| has(&b)))
 }
 
 fn words(id: i32) -> Vec<String> {

@@ -102,7 +102,8 @@ impl Site {
     /// The folders that pilots made for themselves.
     pub(crate) fn pilot_folders(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path("tmp")).unwrap().map(|entry| entry.unwrap());
-        let pilots = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("interlock-pilot-"));
+        let pilots =
+            entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("interlock-pilot-"));
         pilots.map(|entry| entry.path()).collect()
     }
 }
@@ -177,7 +178,8 @@ impl Running {
     #[track_caller]
     pub(crate) fn says(&self, words: &str) -> String {
         loop {
-            let line = self.errors.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said `{words}`"));
+            let line =
+                self.errors.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said `{words}`"));
             if line.contains(words) {
                 return line;
             }
