@@ -1,4 +1,4 @@
-//! What an agent is told when it is woken (contracts.md 5).
+//! What an agent is told when it is woken (docs/command-agents.md).
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

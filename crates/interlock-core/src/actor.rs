@@ -91,7 +91,7 @@ macro_rules! closed_set {
 pub(crate) use closed_set;
 
 closed_set! {
-    /// Access role: what a token may do at all. Workflow roles are another axis (design.md 3).
+    /// Access role: what a token may do at all. Workflow roles are another axis (docs/roles.md).
     Role {
         /// Reads and writes in its own threads.
         Participant = "participant",

@@ -1,4 +1,5 @@
-//! Typed identifiers: UUIDv7 values printed as `<prefix>_` and 26 Crockford base-32 characters (contracts.md 1).
+//! Typed identifiers: UUIDv7 values printed as `<prefix>_` and 26 Crockford base-32 characters
+//! (docs/messaging.md).
 //!
 //! Core never draws randomness: an id is derived from the entropy of the envelope that creates the thing,
 //! so the same input gives the same dump.

@@ -1,4 +1,5 @@
-//! The error taxonomy: a closed set of codes to branch on, an open set of reasons to look up (contracts.md 2).
+//! The error taxonomy: a closed set of codes to branch on, an open set of reasons to look up
+//! (docs/errors/README.md).
 
 use std::fmt;
 
@@ -50,7 +51,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// Every code, in the order of contracts.md.
+    /// Every code, in the order of docs/errors/README.md.
     pub const ALL: [Self; 15] = [
         Self::InvalidArgument,
         Self::Unauthorized,

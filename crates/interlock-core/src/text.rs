@@ -1,5 +1,5 @@
 //! Free text lives beside the log: the ledger holds a salted digest of it, so that text can be erased
-//! later without breaking the chain (design.md 2, origins.md X3).
+//! later without breaking the chain (docs/ledger.md).
 
 use std::borrow::Cow;
 use std::fmt;

@@ -154,9 +154,12 @@ pub(crate) fn unavailable(error: &StoreError) -> Refusal {
     match error {
         StoreError::NoWorkspace => Refusal::new(Reason::WorkspaceUnknown, "the workspace is not served here"),
         StoreError::Corrupt(why) => Refusal::new(Reason::StateCorrupt, why.clone()),
-        other => {
-            Refusal::new(Reason::StoreUnavailable, other.to_string()).hint("nothing was changed; try again")
+        StoreError::Rejected(_) => {
+            Refusal::new(Reason::Defect, "the store refused the change; the server's log says why")
         }
+        // A commit whose outcome was lost may have happened: only the key makes it safe to ask again.
+        other => Refusal::new(Reason::StoreUnavailable, other.to_string())
+            .hint("try again, a change with the same idempotency key"),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The engine: the one entry for every mutation, and reads for every surface.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use interlock_core::actor::{Actor, Guarded};
@@ -60,8 +59,8 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) policy: Policy,
     pub(crate) notifier: Notifier,
-    pub(crate) halted: AtomicBool,
-    pub(crate) supervisors: Mutex<BTreeMap<String, Instant>>,
+    pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
+    halted: Mutex<BTreeSet<WorkspaceId>>,
     ledger_key: LogKey,
     issuer: Issuer,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -82,8 +81,8 @@ impl Engine {
             store: config.store,
             policy: config.policy,
             notifier: Notifier::new(),
-            halted: AtomicBool::new(false),
             supervisors: Mutex::default(),
+            halted: Mutex::default(),
             ledger_key: config.ledger_key,
             issuer: config.issuer,
             clock: config.clock,
@@ -125,23 +124,24 @@ impl Engine {
         self.ledger_key.vkey(origin).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))
     }
 
-    /// Stop all agents until the engine ends; says whether they were not stopped already.
+    /// Stop all agents of a workspace until the engine ends; says whether they were not stopped already.
     pub fn halt(&self, workspace_id: WorkspaceId) -> bool {
-        let was = self.halted.swap(true, Ordering::SeqCst);
+        let is_new = self.halted.lock().unwrap_or_else(PoisonError::into_inner).insert(workspace_id);
         self.notifier.send(crate::Note { workspace_id, threads: Vec::new(), supervisors: true });
-        !was
+        is_new
     }
 
-    /// Whether all agents were stopped.
-    pub fn is_halted(&self) -> bool {
-        self.halted.load(Ordering::SeqCst)
+    /// Whether all agents of a workspace were stopped.
+    pub fn is_halted(&self, workspace_id: WorkspaceId) -> bool {
+        self.halted.lock().unwrap_or_else(PoisonError::into_inner).contains(&workspace_id)
     }
 
-    /// Supervisors heard of, with how long ago.
-    pub fn supervisors(&self) -> Vec<(String, u64)> {
+    /// A workspace's supervisors heard of, with how long ago.
+    pub fn supervisors(&self, workspace_id: WorkspaceId) -> Vec<(String, u64)> {
         let heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
         let ago = |at: &Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        heard.iter().map(|(name, at)| (name.clone(), ago(at))).collect()
+        let ours = heard.iter().filter(|((workspace, _), _)| *workspace == workspace_id);
+        ours.map(|((_, name), at)| (name.clone(), ago(at))).collect()
     }
 
     /// Who holds this token, in a workspace that is served here.

@@ -9,6 +9,12 @@ pub(crate) fn store(error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::NotADatabase) => StoreError::Foreign(error.to_string()),
         // `None` is not SQLite's word but a row that does not have the shape we wrote.
         Some(ErrorCode::DatabaseCorrupt) | None => StoreError::Corrupt(error.to_string()),
+        Some(
+            ErrorCode::ConstraintViolation
+            | ErrorCode::TypeMismatch
+            | ErrorCode::TooBig
+            | ErrorCode::ParameterOutOfRange,
+        ) => StoreError::Rejected(error.to_string()),
         Some(_) => StoreError::Unavailable(error.to_string()),
     }
 }

@@ -153,10 +153,14 @@ fn live_wakes(
     let running = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
                    WHERE w.ws = ? AND w.state = 'running' ORDER BY w.id";
     let due = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
-               WHERE w.ws = ? AND w.state = 'pending' AND w.held = 0 AND w.due_at <= ?
+               WHERE w.ws = ? AND w.state = 'pending' AND w.held = 0 AND w.due_at <= ? AND l.wake IS NULL
                ORDER BY w.due_at, w.id LIMIT ?";
+    // Claimed and not started: they count although they may be held back by now, or not among the first.
+    let leased = "SELECT w.doc, l.doc FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
+                  WHERE l.ws = ? AND w.state = 'pending' ORDER BY w.id";
     let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
     let mut rows = all(connection, running, params![ws], read)?;
+    rows.extend(all(connection, leased, params![ws], read)?);
     rows.extend(all(connection, due, params![ws, now.as_millis(), limits::LIVE_WAKES_MAX], read)?);
     rows.iter()
         .map(|(wake, lease)| {

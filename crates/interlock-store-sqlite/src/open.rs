@@ -23,17 +23,20 @@ pub struct Options {
     pub path: PathBuf,
     /// Reader threads.
     pub readers: usize,
+    /// The largest size of the file, in pages of 4 KiB; absent = what the disk holds.
+    pub pages_max: Option<u32>,
 }
 
 impl Options {
     /// The file at `path` with two reader threads.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 2 }
+        Self { path: path.into(), readers: 2, pages_max: None }
     }
 }
 
 /// Open for writing: make or migrate.
-pub(crate) fn writer(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn writer(options: &Options) -> Result<Connection, StoreError> {
+    let path = options.path.as_path();
     let mut connection = Connection::open(path).map_err(|e| error::store(&e))?;
     let fail = |e: rusqlite::Error| error::store(&e);
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -50,6 +53,9 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, StoreError> {
         connection.pragma_update(None, name, value).map_err(fail)?;
     }
     migrate(&mut connection)?;
+    if let Some(pages) = options.pages_max {
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(fail)?;
+    }
     Ok(connection)
 }
 

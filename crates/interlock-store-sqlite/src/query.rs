@@ -108,7 +108,9 @@ pub(crate) fn inbox(
                 found.push(InboxRow { thread, cursor });
             }
         }
-        if found.len() >= usize::try_from(INBOX_ROWS_MAX).unwrap_or(usize::MAX) {
+        let rows_max = usize::try_from(INBOX_ROWS_MAX).unwrap_or(usize::MAX);
+        if found.len() >= rows_max {
+            found.truncate(rows_max);
             return Ok(found);
         }
         page.after = Some(last);
@@ -144,9 +146,13 @@ pub(crate) fn wakes(
     docs.iter().map(|doc| document("wake", doc)).collect()
 }
 
-pub(crate) fn next_due(connection: &Connection, ws: i64) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT min(due_at) FROM wake WHERE ws = ? AND state = 'pending' AND held = 0";
-    let due = one(connection, sql, params![ws], |row| row.get::<_, Option<i64>>(0))?;
+pub(crate) fn next_due(
+    connection: &Connection,
+    ws: i64,
+    after: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT min(due_at) FROM wake WHERE ws = ? AND state = 'pending' AND held = 0 AND due_at > ?";
+    let due = one(connection, sql, params![ws, after.as_millis()], |row| row.get::<_, Option<i64>>(0))?;
     Ok(due.flatten().map(Timestamp::from_millis))
 }
 

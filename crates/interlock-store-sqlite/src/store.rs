@@ -35,7 +35,7 @@ impl SqliteStore {
     /// not yet ours, or broken; [`StoreError::Unavailable`] when the file cannot be used.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
-        let connection = open::writer(&options.path)?;
+        let connection = open::writer(options)?;
         let readers = (0..options.readers.max(1))
             .map(|_| open::reader(&options.path))
             .collect::<Result<Vec<Connection>, StoreError>>()?;
@@ -169,8 +169,8 @@ impl Store for SqliteStore {
         self.read(ws, move |c, ws| query::wakes(c, ws, &filter, &page)).await
     }
 
-    async fn next_due(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
-        self.read(ws, query::next_due).await
+    async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.read(ws, move |c, ws| query::next_due(c, ws, after)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

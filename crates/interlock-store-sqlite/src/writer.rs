@@ -62,11 +62,16 @@ type Waiting = (WorkspaceId, Box<dyn BatchWork>, oneshot::Sender<Done>);
 /// Several batches under one sync, each in its own savepoint, so that one that fails leaves the others alone.
 fn together(connection: &Connection, batches: Vec<Waiting>) {
     let mut done = Vec::with_capacity(batches.len());
-    let begun = execute(connection, "BEGIN IMMEDIATE");
+    let mut begun = execute(connection, "BEGIN IMMEDIATE");
     let mut wrote = false;
     for (ws, mut work, reply) in batches {
         let result = begun.clone().and_then(|()| savepoint(connection, ws, work.as_mut()));
         wrote |= matches!(result, Ok((_, true)));
+        if let (Ok(()), Err(error), true) = (&begun, &result, connection.is_autocommit()) {
+            // A full disk may end the whole transaction: then nothing of it is there, and a savepoint of the next
+            // batch would be a transaction of its own.
+            begun = Err(error.clone());
+        }
         done.push((work, result.map(|(committed, _)| committed), reply));
     }
     let ended = match (&begun, wrote) {
@@ -97,6 +102,9 @@ fn savepoint(
     execute(connection, "SAVEPOINT batch")?;
     let result = batch(connection, ws, work);
     if result.is_err() {
+        if connection.is_autocommit() {
+            return result;
+        }
         execute(connection, "ROLLBACK TO batch")?;
     }
     execute(connection, "RELEASE batch")?;

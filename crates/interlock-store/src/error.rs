@@ -6,6 +6,10 @@ pub enum StoreError {
     /// It cannot be written or read now: disk full, failing sync, gone away. Nothing was changed.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The database does not take what was to be written: a value too big, a constraint. Nothing was changed, and
+    /// trying again will not help.
+    #[error("the store refuses the change: {0}")]
+    Rejected(String),
     /// Stored data is broken or contradicts itself.
     #[error("the store is broken: {0}")]
     Corrupt(String),

@@ -199,7 +199,7 @@ pub struct RenewWakesResponse {
 
 /// What a supervisor observed of a wake's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "step")]
+#[serde(rename_all = "snake_case", tag = "step", deny_unknown_fields)]
 pub enum ReportParams {
     /// It was started.
     Started {

@@ -10,7 +10,7 @@ closed_set! {
     Runtime {
         /// Not by us: a person, or a program that polls its inbox.
         Unmanaged = "unmanaged",
-        /// A command line, one process per wake (contracts.md 5).
+        /// A command line, one process per wake (docs/command-agents.md).
         Command = "command",
     }
 }

@@ -1,4 +1,4 @@
-//! What the data of the known event types must hold (contracts.md 1).
+//! What the data of the known event types must hold (docs/messaging.md).
 
 use serde_json::{Map, Value};
 

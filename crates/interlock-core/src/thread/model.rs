@@ -9,7 +9,7 @@ use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
 
 closed_set! {
-    /// Where a thread stands (design.md 3).
+    /// Where a thread stands (docs/messaging.md).
     Status {
         /// Work goes on; wakes are dispatched.
         Active = "active",
@@ -72,7 +72,7 @@ closed_set! {
     }
 }
 
-/// Event types with a meaning of their own (contracts.md 1).
+/// Event types with a meaning of their own (docs/messaging.md).
 pub mod event_type {
     /// A commit was made for the thread.
     pub const FIX_PUSHED: &str = "fix_pushed";

@@ -42,7 +42,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// What proves that the runtime accepted a wake (contracts.md 5).
+    /// What proves that the runtime accepted a wake (docs/command-agents.md).
     Evidence {
         /// The first byte of output.
         Output = "output",

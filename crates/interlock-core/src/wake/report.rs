@@ -12,7 +12,7 @@ use crate::reason::{Reason, Refusal};
 use crate::thread::{Status, StatusChange, status_events};
 use crate::time::Now;
 
-/// The exit code by which a command agent asks to be tried again (contracts.md 5).
+/// The exit code by which a command agent asks to be tried again (docs/command-agents.md).
 const TRY_AGAIN: i32 = 75;
 
 /// A supervisor that holds the wake says what it observed.

@@ -101,6 +101,7 @@ fn callers_give_callers_reasons() {
         Reason::FindingUnresolved,
         Reason::OpenFindings,
         Reason::LeashReached,
+        Reason::NotConverged,
     ];
     for reason in Reason::ALL {
         let done = World::pair().status_for("reviewer", Status::Blocked, *reason, None);

@@ -11,7 +11,7 @@ use interlock_core::actor::Actor;
 use interlock_core::command::{Command, RenewWakes, Report, ReportWake};
 use interlock_core::facts::Reply;
 use interlock_core::id::WakeId;
-use interlock_core::limits::WAIT_MS_MAX;
+use interlock_core::limits::{CLAIM_WAKES_MAX, WAIT_MS_MAX};
 use interlock_core::wake::{Lane, Lease, Wake};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::{Page, WakeFilter};
@@ -76,6 +76,7 @@ pub(crate) async fn claim(
     p: ClaimWakesParams,
 ) -> Result<ClaimWakesResponse, Refusal> {
     check_names(&[&p.supervisor, &p.incarnation])?;
+    check_limit(p.limit)?;
     let wait = Duration::from_millis(u64::from(p.wait_ms.min(WAIT_MS_MAX)));
     let claim = ClaimWait { supervisor: p.supervisor, incarnation: p.incarnation, limit: p.limit, wait };
     let mut stopping = cx.state.stopping.clone();
@@ -147,14 +148,25 @@ pub(crate) async fn renew(
             format!("at most {RENEWALS_MAX} wakes are renewed at once"),
         ));
     }
-    cx.engine().heard_of(&p.supervisor);
+    cx.engine().heard_of(cx.workspace(), &p.supervisor);
     let wakes = p.wakes.iter().map(|held| (held.wake_id, held.fence)).collect();
     let command =
         Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
     let kept = if let Reply::Renewed(kept) = outcome.reply { kept } else { Vec::new() };
     let wakes = kept.into_iter().map(|(wake_id, is_accepted)| RenewedWake { wake_id, is_accepted }).collect();
-    Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted() })
+    Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()) })
+}
+
+fn check_limit(limit: u32) -> Result<(), Refusal> {
+    match limit {
+        0 => Err(Refusal::new(Reason::ParameterInvalid, "a claim of 0 wakes would never end")),
+        1..=CLAIM_WAKES_MAX => Ok(()),
+        _ => Err(Refusal::new(
+            Reason::LimitExceeded,
+            format!("`limit` is {limit}, at most {CLAIM_WAKES_MAX} wakes are claimed at once"),
+        )),
+    }
 }
 
 fn check_names(names: &[&str]) -> Result<(), Refusal> {

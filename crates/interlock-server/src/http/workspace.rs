@@ -49,14 +49,14 @@ pub(crate) async fn status(
         agents: agents.iter().map(|agent| activity(agent, busy.get(&agent.name).copied())).collect(),
         threads: threads.into_iter().map(|thread| view::thread(thread, &[])).collect(),
         supervisors: supervisors(&cx),
-        is_halted: cx.engine().is_halted(),
+        is_halted: cx.engine().is_halted(ws),
         ledger_size: head.size,
         wakes: wakes.into_iter().take(WAKES_MAX as usize).map(view::wake).collect(),
     })
 }
 
 fn supervisors(cx: &Ctx) -> Vec<SupervisorView> {
-    let heard = cx.engine().supervisors();
+    let heard = cx.engine().supervisors(cx.workspace());
     heard.into_iter().map(|(name, silent_ms)| SupervisorView { name, silent_ms }).collect()
 }
 

@@ -23,6 +23,7 @@ mod outcome;
 mod pilot_repository;
 mod pilot_sample;
 mod processes;
+mod readme;
 mod repository;
 mod site;
 mod stub;

@@ -12,15 +12,34 @@ fn help_lists_exactly_the_commands_there_are() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let expected =
-        ["init", "status", "agent", "thread", "wake", "log", "ledger", "verify", "token", "doctor", "help"];
+    let expected = [
+        "pilot",
+        "init",
+        "up",
+        "stop",
+        "status",
+        "agent",
+        "thread",
+        "wake",
+        "log",
+        "ledger",
+        "verify",
+        "token",
+        "doctor",
+        "supervise",
+        "help",
+    ];
     assert_eq!(listed, expected);
 }
 
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 10] = [
+    let verbs: [(&str, &[&str]); 14] = [
+        ("pilot", &[]),
+        ("up", &[]),
+        ("stop", &[]),
+        ("supervise", &[]),
         ("init", &[]),
         ("status", &[]),
         ("agent", &["add", "list"]),

@@ -1,0 +1,86 @@
+//! Workspaces on one engine do not feel each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interlock_core::Reason;
+use interlock_core::actor::{Guarded, Permission, Role};
+use interlock_core::id::WorkspaceId;
+use interlock_engine::{ClaimWait, Claimed, Request, authorize};
+
+use crate::world::{World, posts, registers};
+
+#[derive(Debug)]
+struct Claims;
+
+impl Guarded for Claims {
+    const OPERATION: &'static str = "claim_wakes";
+    const PERMISSION: Permission = Permission::WakeRun;
+}
+
+async fn claims(world: &World, workspace_id: WorkspaceId, wait: Duration) -> Claimed {
+    let mut actor = world.actor("keeper", Role::Supervisor);
+    actor.workspace_id = workspace_id;
+    let permit = authorize::<Claims>(&actor).unwrap();
+    let claim =
+        ClaimWait { supervisor: format!("of-{workspace_id}"), incarnation: "1".into(), limit: 8, wait };
+    world.engine.claim(&permit, &Request::default(), &claim).await.unwrap()
+}
+
+#[tokio::test]
+async fn halting_one_workspace_leaves_the_others_alone() {
+    let world = Arc::new(World::new().await);
+    let there = WorkspaceId::from_u128(2);
+    world.serves(there).await;
+    assert!(world.engine.halt(world.here));
+    assert!(!world.engine.halt(world.here), "it was halted already");
+    assert!(claims(&world, world.here, Duration::from_hours(1)).await.halt);
+    assert!(!claims(&world, there, Duration::ZERO).await.halt);
+    assert!(world.engine.is_halted(world.here) && !world.engine.is_halted(there));
+}
+
+#[tokio::test]
+async fn a_halt_ends_a_claim_that_waits() {
+    let world = Arc::new(World::new().await);
+    let waiting = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { claims(&world, world.here, Duration::from_hours(1)).await }
+    });
+    world.store.batches_reach(1).await;
+    world.engine.halt(world.here);
+    assert!(waiting.await.unwrap().halt);
+}
+
+#[tokio::test]
+async fn supervisors_are_known_to_their_own_workspace() {
+    let world = World::new().await;
+    let there = WorkspaceId::from_u128(2);
+    world.serves(there).await;
+    claims(&world, there, Duration::ZERO).await;
+    assert!(world.engine.supervisors(world.here).is_empty());
+    let known = world.engine.supervisors(there);
+    assert_eq!(known.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [format!("of-{there}")]);
+}
+
+#[tokio::test]
+async fn a_thread_of_another_workspace_is_not_there() {
+    let mut world = World::new().await;
+    let thread = world.thread().await;
+    let there = WorkspaceId::from_u128(2);
+    world.serves(there).await;
+    world.here = there;
+    let boss = world.actor("boss", Role::Coordinator);
+    let refusal = world.does(&boss, "post", posts(thread, "hello")).await.unwrap_err();
+    assert_eq!(refusal.reason, Reason::ThreadNotFound);
+    // The same key and name in two workspaces are two.
+    world.does(&world.lead(), "open", registers("executor")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_for_a_workspace_that_is_not_served_is_refused() {
+    let world = World::new().await;
+    let mut stranger = world.lead();
+    stranger.workspace_id = WorkspaceId::from_u128(77);
+    let token = world.engine.issuer().mint(&stranger, world.engine.now(), 60_000).unwrap();
+    assert_eq!(world.engine.authenticate(&token).await.unwrap_err().reason, Reason::WorkspaceUnknown);
+}

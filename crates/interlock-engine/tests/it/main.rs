@@ -1,0 +1,10 @@
+//! The engine on a real file: batches, failures of the store, and what callers are told.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, as tests do")]
+
+mod batches;
+mod faults;
+mod frozen;
+mod history;
+mod isolation;
+mod world;

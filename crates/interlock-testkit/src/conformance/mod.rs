@@ -1,0 +1,62 @@
+//! What every store must do alike. Each test gets an empty [`Database`](crate::Database).
+
+mod probe;
+mod random;
+mod reading;
+mod writing;
+
+pub use random::*;
+pub use reading::*;
+pub use writing::*;
+
+/// Run one test on a runtime of its own.
+pub fn run<D: crate::Database + 'static, F: Future<Output = ()>>(
+    make: impl FnOnce() -> D,
+    test: impl FnOnce(std::sync::Arc<dyn crate::Database>) -> F,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(test(std::sync::Arc::new(make())));
+}
+
+/// The whole suite for one store: `store_conformance!(Made::new);`, where `Made::new()` makes an empty database.
+#[macro_export]
+macro_rules! store_conformance {
+    ($make:expr) => {
+        $crate::store_conformance! { $make =>
+            a_workspace_is_made_once
+            workspaces_that_nobody_made
+            what_is_committed_is_read_and_survives_reopening
+            a_refused_command_writes_nothing
+            an_aborted_batch_writes_nothing
+            a_failing_statement_leaves_nothing_behind
+            an_empty_write_set_is_rolled_back
+            facts_are_loaded_once_more_and_not_twice
+            the_tree_goes_on_at_any_size
+            the_stored_ledger_verifies
+            a_retry_is_known_after_reopening
+            batches_of_several_workspaces_share_a_store
+            a_batch_that_fails_leaves_its_neighbours_alone
+            two_workspaces_are_isolated
+            every_kind_of_row_comes_back
+            pages_of_threads
+            pages_of_wakes
+            pages_of_agents
+            messages_after_a_number
+            timelines_after_any_position
+            inboxes
+            an_inbox_ends_at_its_limit
+            what_is_due_next_and_how_much_there_is
+            a_claim_sees_what_is_leased_and_held
+            the_same_commands_give_the_same_dump
+            rows_loaded_are_the_rows_made
+        }
+    };
+    ($make:expr => $($test:ident)*) => {
+        $(
+            #[test]
+            fn $test() {
+                $crate::conformance::run($make, $crate::conformance::$test);
+            }
+        )*
+    };
+}

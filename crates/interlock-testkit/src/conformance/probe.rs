@@ -1,0 +1,112 @@
+//! Looking into a batch: works that load facts, or write what they are told, and nothing else.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use interlock_core::facts::{Facts, Key, Keys};
+use interlock_core::id::WorkspaceId;
+use interlock_core::policy::Policy;
+use interlock_store::{BatchWork, Committed, Head, LedgerHead, Step, Store, StoreError, WriteSet};
+
+use crate::Mirror;
+
+type Decide = Box<dyn FnMut(&Head) -> Step + Send>;
+
+/// Loads `keys`, keeps what it was given and answers with a step.
+pub(crate) struct Probe {
+    pub(crate) keys: Keys,
+    pub(crate) facts: Option<Facts>,
+    pub(crate) head: Option<Head>,
+    step: Decide,
+}
+
+impl Probe {
+    pub(crate) fn new(keys: Keys, step: impl FnMut(&Head) -> Step + Send + 'static) -> Box<Self> {
+        Box::new(Self { keys, facts: None, head: None, step: Box::new(step) })
+    }
+}
+
+impl BatchWork for Probe {
+    fn start(&mut self) -> (Keys, Facts) {
+        (self.keys.clone(), Facts::new(Policy::default()))
+    }
+
+    fn tree_size(&self) -> Option<u64> {
+        None
+    }
+
+    fn decide(&mut self, facts: &mut Facts, head: &Head) -> Step {
+        self.facts = Some(facts.clone());
+        self.head = Some(head.clone());
+        (self.step)(head)
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
+
+/// Run a probe.
+pub(crate) async fn probe(
+    store: &Arc<dyn Store>,
+    ws: WorkspaceId,
+    probe: Box<Probe>,
+) -> (Box<Probe>, Result<Committed, StoreError>) {
+    let (work, result) = store.batch(ws, probe).await;
+    (work.into_any().downcast::<Probe>().unwrap(), result)
+}
+
+/// The facts behind these keys, and the head.
+pub(crate) async fn load(store: &Arc<dyn Store>, ws: WorkspaceId, keys: Keys) -> (Facts, Head) {
+    let look = Probe::new(keys, |_| Step::Write(WriteSet::default()));
+    let (look, result) = probe(store, ws, look).await;
+    result.unwrap();
+    (look.facts.unwrap(), look.head.unwrap())
+}
+
+/// Everything there is to compare two moments of a workspace by.
+pub(crate) async fn everything(store: &Arc<dyn Store>, ws: WorkspaceId) -> (Vec<String>, LedgerHead, String) {
+    let (_, head) = load(store, ws, Keys::new()).await;
+    let edge = format!("{:?} {:?} {:?} {:?}", head.last_leaf, head.last_at, head.batch_id, head.edge);
+    (store.dump(ws).await.unwrap(), store.ledger_head(ws).await.unwrap(), edge)
+}
+
+/// What the store loads is what the changes made.
+pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror: &Mirror) {
+    let mut keys: Keys = mirror.agents.keys().cloned().map(Key::Agent).collect();
+    keys.extend(mirror.used.keys().copied().map(Key::Idempotency));
+    keys.extend(mirror.wakes.keys().copied().map(Key::Wake));
+    for thread in mirror.threads.keys() {
+        keys.extend([Key::Thread(*thread), Key::ThreadWakes(*thread), Key::Findings(*thread)]);
+    }
+    keys.extend(
+        mirror.messages.values().map(|m| Key::Message(m.message.thread_id, m.message.head.message_id)),
+    );
+    let (facts, _) = load(store, ws, keys.clone()).await;
+    assert!(keys.iter().all(|key| facts.has(key)), "a key was not looked for");
+    for (name, agent) in &mirror.agents {
+        assert_eq!(facts.agent(name).unwrap(), Some(agent));
+    }
+    for (id, thread) in &mirror.threads {
+        assert_eq!(facts.thread(*id).unwrap(), Some(thread));
+        assert_eq!(facts.thread_wakes(*id).unwrap().collect::<Vec<_>>(), mirror.live_of(*id));
+        let findings = mirror.findings.get(id).map_or(&[][..], Vec::as_slice);
+        assert_eq!(facts.findings(*id).unwrap(), findings);
+    }
+    for (id, wake) in &mirror.wakes {
+        assert_eq!(facts.wake(*id).unwrap(), Some(wake));
+        assert_eq!(facts.lease(*id), mirror.leases.get(id));
+    }
+    for stored in mirror.messages.values() {
+        let message = &stored.message;
+        assert!(facts.has_message(message.thread_id, message.head.message_id).unwrap());
+    }
+    let entries = store.entries(ws, 0, u32::MAX).await.unwrap();
+    for (key, (fingerprint, index)) in &mirror.used {
+        let used = facts.used(key).unwrap().unwrap();
+        assert_eq!((used.fingerprint, used.index), (*fingerprint, *index));
+        let envelope: serde_json::Value =
+            serde_json::from_slice(&entries[usize::try_from(*index).unwrap()].envelope).unwrap();
+        assert_eq!(serde_json::to_value(&used.events).unwrap(), envelope["events"]);
+    }
+}

@@ -1,0 +1,341 @@
+//! Plain reads: rows, filters, pages, timelines, inboxes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use interlock_core::actor::AgentName;
+use interlock_core::command::{AckRead, ChangeStatus};
+use interlock_core::facts::{Key, Keys};
+use interlock_core::id::ThreadId;
+use interlock_core::thread::{Status, Thread};
+use interlock_core::wake::{Wake, WakeState};
+use interlock_core::{Command, Reason, Timestamp};
+use interlock_store::{InboxRow, Page, Store, ThreadFilter, TimelineRow, WakeFilter};
+
+use super::probe::{check_facts, load};
+use crate::mirror::KINDS;
+use crate::story::{AGENTS, chat, create};
+use crate::{Database, Sequencer, Story};
+
+fn name(text: &str) -> AgentName {
+    AgentName::parse(text).unwrap()
+}
+
+/// A few threads with everything in them.
+async fn busy(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story) {
+    let store = database.open().await;
+    let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+    for n in 0..9_u8 {
+        let thread = tale.open(&format!("thread {n}")).await;
+        tale.sequencer.wall = tale.sequencer.wall.plus_ms(3);
+        let to = [AGENTS[usize::from(n % 4)]];
+        tale.post(thread, "olga", "to one", if n % 2 == 0 { &to } else { &[] }).await.unwrap();
+        // Findings, claims, starts, ends and acknowledgements, here and there.
+        for (what, who) in [(4, n), (8, n), (9, n), (5, n), (3, n)] {
+            tale.step((what, who, n)).await;
+        }
+        if let Some(status) = Status::ALL.get(usize::from(n % 5)) {
+            tale.tell("olga", become_(thread, *status)).await;
+        }
+    }
+    (store, tale)
+}
+
+fn become_(thread_id: ThreadId, status: Status) -> Command {
+    let text = "because".into();
+    Command::ChangeStatus(ChangeStatus { thread_id, status, reason: Reason::ByRequest, text, owner: None })
+}
+
+/// Every kind of row goes in and comes out the same, through facts and through plain reads.
+pub async fn every_kind_of_row_comes_back(database: Arc<dyn Database>) {
+    let (store, tale) = busy(&database).await;
+    let (ws, mirror) = (tale.sequencer.workspace_id, &tale.sequencer.mirror);
+    assert_eq!(mirror.kinds.len(), KINDS, "the story makes only {:?}", mirror.kinds);
+    check_facts(&store, ws, mirror).await;
+    for (name, agent) in &mirror.agents {
+        assert_eq!(store.agent(ws, name.clone()).await.unwrap().as_ref(), Some(agent));
+    }
+    for (id, thread) in &mirror.threads {
+        assert_eq!(store.thread(ws, *id).await.unwrap().as_ref(), Some(thread));
+        let findings = mirror.findings.get(id).cloned().unwrap_or_default();
+        assert_eq!(store.findings(ws, *id).await.unwrap(), findings);
+        let messages: Vec<_> =
+            mirror.messages.range((*id, 0)..=(*id, u64::MAX)).map(|(_, m)| m.clone()).collect();
+        assert_eq!(store.messages(ws, *id, 0, 1_000).await.unwrap(), messages);
+    }
+    for (id, wake) in &mirror.wakes {
+        assert_eq!(store.wake(ws, *id).await.unwrap().as_ref(), Some(wake));
+    }
+    assert_eq!(store.agent(ws, name("nobody")).await.unwrap(), None);
+    assert_eq!(store.thread(ws, ThreadId::from_u128(1)).await.unwrap(), None);
+    let stranger = load(&store, ws, Keys::from([Key::Agent(name("nobody"))])).await.0;
+    assert_eq!(stranger.agent(&name("nobody")).unwrap(), None, "looked for and not there");
+}
+
+/// Newest first, by status and by who takes part; pages of any size give the whole list.
+pub async fn pages_of_threads(database: Arc<dyn Database>) {
+    let (store, mut tale) = busy(&database).await;
+    let ws = tale.sequencer.workspace_id;
+    // One that `una` takes no part in.
+    let Command::CreateThread(mut fewer) = create("without una") else { unreachable!() };
+    fewer.participants.truncate(2);
+    tale.tell("olga", Command::CreateThread(fewer)).await.unwrap();
+    let mirror = &tale.sequencer.mirror;
+    let members = [None, Some("una"), Some("bob"), Some("olga"), Some("nobody")];
+    for status in [None].into_iter().chain(Status::ALL.iter().copied().map(Some)) {
+        for member in members.map(|member| member.map(name)) {
+            let fits = |thread: &&Thread| {
+                status.is_none_or(|status| thread.status == status)
+                    && member.as_ref().is_none_or(|member| thread.members.contains_key(member))
+            };
+            let wanted: Vec<Thread> = mirror.threads.values().rev().filter(fits).cloned().collect();
+            let filter = ThreadFilter { status, member: member.clone() };
+            for limit in [1, 3, 100] {
+                let mut found: Vec<Thread> = Vec::new();
+                loop {
+                    let page = Page { after: found.last().map(|thread| thread.thread_id), limit };
+                    let rows = store.threads(ws, filter.clone(), page).await.unwrap();
+                    assert!(rows.len() <= usize::try_from(limit).unwrap());
+                    if rows.is_empty() {
+                        break;
+                    }
+                    found.extend(rows);
+                }
+                assert_eq!(found, wanted, "{filter:?} by {limit}");
+            }
+        }
+    }
+}
+
+/// Newest first, by thread, agent, state and whether they live.
+pub async fn pages_of_wakes(database: Arc<dyn Database>) {
+    let (store, tale) = busy(&database).await;
+    let (ws, mirror) = (tale.sequencer.workspace_id, &tale.sequencer.mirror);
+    let states: Vec<_> = mirror.wakes.values().map(|wake| wake.state).collect();
+    assert!(WakeState::ALL.iter().all(|state| states.contains(state)), "the story lacks a state");
+    let threads = [None, mirror.threads.keys().next().copied(), Some(ThreadId::from_u128(1))];
+    let agents = [None, Some(name("ann")), Some(name("una"))];
+    for thread in threads {
+        for agent in &agents {
+            for state in [None].into_iter().chain(WakeState::ALL.iter().copied().map(Some)) {
+                for is_live in [false, true] {
+                    let filter = WakeFilter { thread, agent: agent.clone(), state, is_live };
+                    check_wakes(&store, &tale, filter).await;
+                }
+            }
+        }
+    }
+    assert!(store.wakes(ws, WakeFilter::default(), Page { after: None, limit: 0 }).await.unwrap().is_empty());
+}
+
+async fn check_wakes(store: &Arc<dyn Store>, tale: &Story, filter: WakeFilter) {
+    let fits = |wake: &&Wake| {
+        filter.thread.is_none_or(|thread| wake.thread_id == thread)
+            && filter.agent.as_ref().is_none_or(|agent| wake.agent == *agent)
+            && filter.state.is_none_or(|state| wake.state == state)
+            && (!filter.is_live || wake.state != WakeState::Finished)
+    };
+    let wanted: Vec<Wake> = tale.sequencer.mirror.wakes.values().rev().filter(fits).cloned().collect();
+    for limit in [2, 100] {
+        let mut found: Vec<Wake> = Vec::new();
+        loop {
+            let page = Page { after: found.last().map(|wake| wake.wake_id), limit };
+            let rows = store.wakes(tale.sequencer.workspace_id, filter.clone(), page).await.unwrap();
+            if rows.is_empty() {
+                break;
+            }
+            found.extend(rows);
+        }
+        assert_eq!(found, wanted, "{filter:?} by {limit}");
+    }
+}
+
+/// By name.
+pub async fn pages_of_agents(database: Arc<dyn Database>) {
+    let (store, tale) = busy(&database).await;
+    let ws = tale.sequencer.workspace_id;
+    let wanted: Vec<_> = tale.sequencer.mirror.agents.values().cloned().collect();
+    for limit in [1, 3, 100] {
+        let mut found = Vec::new();
+        loop {
+            let after = found.last().map(|agent: &interlock_core::agent::Agent| agent.name.clone());
+            let rows = store.agents(ws, Page { after, limit }).await.unwrap();
+            if rows.is_empty() {
+                break;
+            }
+            found.extend(rows);
+        }
+        assert_eq!(found, wanted, "by {limit}");
+    }
+}
+
+/// A thread with many messages and other events between them.
+async fn long(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story, ThreadId) {
+    let store = database.open().await;
+    let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+    let thread = tale.open("long").await;
+    let other = tale.open("other").await;
+    for n in 0..25_u8 {
+        let quiet: Vec<_> = (0..3).map(|_| tale.envelope("una", chat(thread, "quiet", &["una"]))).collect();
+        tale.sequencer.run(quiet).await.1.unwrap();
+        tale.post(other, "olga", "elsewhere", &[]).await.unwrap();
+        tale.post(thread, "olga", "loud", &[]).await.unwrap();
+        let change = if n % 2 == 0 { Status::Blocked } else { Status::Active };
+        tale.tell("olga", become_(thread, change)).await.unwrap();
+    }
+    (store, tale, thread)
+}
+
+/// In order, from any number on, also far beyond the last.
+pub async fn messages_after_a_number(database: Arc<dyn Database>) {
+    let (store, tale, thread) = long(&database).await;
+    let (ws, mirror) = (tale.sequencer.workspace_id, &tale.sequencer.mirror);
+    let last = mirror.threads[&thread].seq;
+    for after in (0..=last + 1).chain([u64::MAX]) {
+        for limit in [0, 1, 7, 1_000] {
+            let wanted: Vec<_> = mirror
+                .messages
+                .range((thread, after.saturating_add(1))..=(thread, u64::MAX))
+                .filter(|((_, seq), _)| *seq > after)
+                .take(limit)
+                .map(|(_, stored)| stored.clone())
+                .collect();
+            let limit = u32::try_from(limit).unwrap();
+            assert_eq!(store.messages(ws, thread, after, limit).await.unwrap(), wanted, "{after} {limit}");
+        }
+    }
+}
+
+/// Messages and other events in the ledger's order, from every position, those between and those beyond.
+pub async fn timelines_after_any_position(database: Arc<dyn Database>) {
+    let (store, tale, thread) = long(&database).await;
+    let (ws, mirror) = (tale.sequencer.workspace_id, &tale.sequencer.mirror);
+    let all = mirror.timeline_of(thread);
+    let is_message = |row: &&TimelineRow| matches!(row, TimelineRow::Message(_));
+    assert!(all.iter().filter(is_message).count() >= 100 && all.len() > 150);
+    let mut places: Vec<Option<(u64, u32)>> = vec![None, Some((0, 0)), Some((u64::MAX, u32::MAX))];
+    for row in &all {
+        let (index, n) = row.position();
+        places.extend([Some((index, n)), Some((index, n + 1)), Some((index, u32::MAX))]);
+    }
+    for after in places {
+        let wanted: Vec<_> =
+            all.iter().filter(|row| after.is_none_or(|after| row.position() > after)).cloned().collect();
+        for limit in [1, 5, 1_000] {
+            let found = store.timeline(ws, thread, after, u32::try_from(limit).unwrap()).await.unwrap();
+            assert_eq!(found, wanted[..limit.min(wanted.len())], "after {after:?}, {limit} rows");
+        }
+    }
+    // Walking page by page gives everything once.
+    let mut found: Vec<TimelineRow> = Vec::new();
+    loop {
+        let rows = store.timeline(ws, thread, found.last().map(TimelineRow::position), 7).await.unwrap();
+        if rows.is_empty() {
+            break;
+        }
+        found.extend(rows);
+    }
+    assert_eq!(found, all);
+    assert_eq!(store.timeline(ws, ThreadId::from_u128(5), None, 10).await.unwrap(), []);
+}
+
+/// The threads whose last message is beyond one's cursor, newest first.
+pub async fn inboxes(database: Arc<dyn Database>) {
+    let (store, tale) = busy(&database).await;
+    let (ws, mirror) = (tale.sequencer.workspace_id, &tale.sequencer.mirror);
+    for agent in ["ann", "bob", "cem", "una", "olga", "nobody"].map(name) {
+        let unread = |thread: &Thread| {
+            let cursor = thread.members.get(&agent)?.cursor;
+            (cursor < thread.seq).then(|| InboxRow { thread: thread.clone(), cursor })
+        };
+        let wanted: Vec<_> = mirror.threads.values().rev().filter_map(unread).collect();
+        assert_eq!(store.inbox(ws, agent.clone()).await.unwrap(), wanted, "{agent}");
+    }
+}
+
+/// At most 200 rows, the newest, however many threads have to be looked through.
+pub async fn an_inbox_ends_at_its_limit(database: Arc<dyn Database>) {
+    let store = database.open().await;
+    let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+    let ws = tale.sequencer.workspace_id;
+    for n in 0..9 {
+        let batch: Vec<_> = (0..50).map(|_| tale.envelope("olga", create("many"))).collect();
+        tale.sequencer.run(batch).await.1.unwrap();
+        tale.sequencer.wall = tale.sequencer.wall.plus_ms(n + 1);
+    }
+    let threads: Vec<ThreadId> = tale.sequencer.mirror.threads.keys().copied().collect();
+    let quiet = |n: usize| n.is_multiple_of(4);
+    for some in threads.iter().enumerate().filter(|(n, _)| !quiet(*n)).collect::<Vec<_>>().chunks(50) {
+        let batch = some.iter().map(|(_, id)| tale.envelope("olga", chat(**id, "x", &["una"])));
+        let batch = batch.collect();
+        tale.sequencer.run(batch).await.1.unwrap();
+    }
+    let found: Vec<_> = store.inbox(ws, name("una")).await.unwrap();
+    let found: Vec<_> = found.iter().map(|row| row.thread.thread_id).collect();
+    let unread = threads.iter().enumerate().rev().filter(|(n, _)| !quiet(*n)).map(|(_, id)| *id);
+    assert_eq!(found, unread.take(200).collect::<Vec<_>>());
+}
+
+/// The earliest due time of what is neither held, running nor over; and rows by status, state and result.
+pub async fn what_is_due_next_and_how_much_there_is(database: Arc<dyn Database>) {
+    let (store, mut tale) = busy(&database).await;
+    let ws = tale.sequencer.workspace_id;
+    check_counts(&store, &tale).await;
+    tale.step((9, 1, 0)).await;
+    for thread in tale.sequencer.mirror.threads.keys().copied().collect::<Vec<_>>() {
+        tale.tell("olga", become_(thread, Status::Blocked)).await;
+        check_counts(&store, &tale).await;
+    }
+    assert_eq!(
+        store.next_due(ws, Timestamp::default()).await.unwrap(),
+        None,
+        "everything is held back, running or over"
+    );
+}
+
+async fn check_counts(store: &Arc<dyn Store>, tale: &Story) {
+    let (ws, mirror) = (tale.sequencer.workspace_id, &tale.sequencer.mirror);
+    let due = mirror.wakes.values().filter(|wake| wake.state == WakeState::Pending && !wake.held);
+    let mut due: Vec<Timestamp> = due.map(|wake| wake.due_at).collect();
+    due.sort();
+    for after in std::iter::once(Timestamp::default()).chain(due.iter().copied()) {
+        let next = due.iter().copied().find(|at| *at > after);
+        assert_eq!(store.next_due(ws, after).await.unwrap(), next, "after {after}");
+    }
+    let counts = store.counts(ws).await.unwrap();
+    let mut threads: BTreeMap<String, u64> = BTreeMap::new();
+    for thread in mirror.threads.values() {
+        *threads.entry(thread.status.to_string()).or_default() += 1;
+    }
+    let mut wakes: BTreeMap<String, u64> = BTreeMap::new();
+    for wake in mirror.wakes.values() {
+        let kind = wake.result.map_or_else(|| wake.state.to_string(), |result| result.to_string());
+        *wakes.entry(kind).or_default() += 1;
+    }
+    assert_eq!((counts.threads, counts.wakes), (threads, wakes));
+}
+
+/// What a claim decides on: everything running, everything leased, and what is due and not held back.
+pub async fn a_claim_sees_what_is_leased_and_held(database: Arc<dyn Database>) {
+    let store = database.open().await;
+    let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+    let ws = tale.sequencer.workspace_id;
+    let [one, two] = [tale.open("one").await, tale.open("two").await];
+    tale.post(one, "olga", "leased, then held", &["ann"]).await.unwrap();
+    let leased = tale.claim(1).await.remove(0);
+    tale.tell("olga", become_(one, Status::Blocked)).await.unwrap();
+    tale.post(one, "olga", "held", &["bob"]).await.unwrap();
+    tale.post(two, "olga", "due", &["ann", "cem"]).await.unwrap();
+    let (facts, _) = load(&store, ws, Keys::from([Key::LiveWakes])).await;
+    let mut live: Vec<_> =
+        facts.live_wakes().unwrap().map(|wake| (wake.agent.as_str(), wake.thread_id)).collect();
+    live.sort();
+    assert_eq!(live, [("ann", one), ("ann", two), ("cem", two)]);
+    assert_eq!(facts.lease(leased.wake_id), Some(&leased));
+    // The agent is taken: its second wake must wait.
+    let agents: Vec<_> = tale.claim(9).await.into_iter().map(|lease| lease.agent).collect();
+    assert_eq!(agents, [name("cem")]);
+    let seq = tale.sequencer.mirror.threads[&one].seq;
+    tale.tell("ann", Command::AckRead(AckRead { thread_id: one, seq })).await.unwrap();
+    assert_eq!(tale.claim(9).await.len(), 1, "now it is free");
+}

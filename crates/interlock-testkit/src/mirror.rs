@@ -1,0 +1,113 @@
+//! The rows that a store must hold, kept in memory from the same changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interlock_core::Event;
+use interlock_core::actor::AgentName;
+use interlock_core::agent::Agent;
+use interlock_core::facts::{Position, RowChange};
+use interlock_core::id::{ThreadId, WakeId};
+use interlock_core::text::Digest;
+use interlock_core::thread::{Finding, Thread};
+use interlock_core::wake::{Lease, Wake, WakeState};
+use interlock_store::{StoredMessage, TimelineRow};
+
+/// Rows by key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Mirror {
+    /// Agents.
+    pub agents: BTreeMap<AgentName, Agent>,
+    /// Threads.
+    pub threads: BTreeMap<ThreadId, Thread>,
+    /// Who takes part in what.
+    pub members: BTreeSet<(AgentName, ThreadId)>,
+    /// Messages by thread and `seq`.
+    pub messages: BTreeMap<(ThreadId, u64), StoredMessage>,
+    /// Findings in the order of their reports.
+    pub findings: BTreeMap<ThreadId, Vec<Finding>>,
+    /// Wakes.
+    pub wakes: BTreeMap<WakeId, Wake>,
+    /// Leases.
+    pub leases: BTreeMap<WakeId, Lease>,
+    /// Timeline rows that are no messages.
+    pub timeline: Vec<(ThreadId, Position, Event)>,
+    /// Idempotency keys: fingerprint and entry.
+    pub used: BTreeMap<Digest, (Digest, u64)>,
+    /// The kinds of changes seen so far.
+    pub kinds: BTreeSet<&'static str>,
+}
+
+impl Mirror {
+    /// Take over what a batch changed.
+    pub fn apply(&mut self, changes: Vec<RowChange>) {
+        for change in changes {
+            self.kinds.insert(kind(&change));
+            match change {
+                RowChange::Agent(agent) => drop(self.agents.insert(agent.name.clone(), agent)),
+                RowChange::Thread(thread) => drop(self.threads.insert(thread.thread_id, thread)),
+                RowChange::Member(agent, thread) => drop(self.members.insert((agent, thread))),
+                RowChange::Message(message, position) => {
+                    let key = (message.thread_id, message.head.seq);
+                    let stored = StoredMessage { message, index: position.index, n: position.n };
+                    self.messages.insert(key, stored);
+                }
+                RowChange::Finding(finding) => {
+                    let findings = self.findings.entry(finding.thread_id).or_default();
+                    findings.retain(|other| other.finding_id != finding.finding_id);
+                    findings.push(finding);
+                    findings.sort_by_key(|finding| (finding.reported_seq, finding.finding_id));
+                }
+                RowChange::Wake(wake) => drop(self.wakes.insert(wake.wake_id, wake)),
+                RowChange::Lease(lease) => drop(self.leases.insert(lease.wake_id, lease)),
+                RowChange::Unlease(id) => drop(self.leases.remove(&id)),
+                RowChange::Timeline(thread, position, event) => {
+                    self.timeline.push((thread, position, event));
+                }
+                RowChange::Idempotency(key, fingerprint, index) => {
+                    self.used.insert(key, (fingerprint, index));
+                }
+            }
+        }
+    }
+
+    /// Everything on a thread's timeline, in the ledger's order. Free text of events does not come back.
+    pub fn timeline_of(&self, thread: ThreadId) -> Vec<TimelineRow> {
+        let messages = self.messages.range((thread, 0)..=(thread, u64::MAX));
+        let messages = messages.map(|(_, stored)| TimelineRow::Message(stored.clone()));
+        let events = self.timeline.iter().filter(|(id, _, _)| *id == thread);
+        let events = events.map(|(_, position, event)| TimelineRow::Event(*position, as_written(event)));
+        let mut rows: Vec<_> = messages.chain(events).collect();
+        rows.sort_by_key(TimelineRow::position);
+        rows
+    }
+
+    /// A thread's unfinished wakes.
+    pub fn live_of(&self, thread: ThreadId) -> Vec<&Wake> {
+        let is_live = |wake: &&Wake| wake.thread_id == thread && wake.state != WakeState::Finished;
+        self.wakes.values().filter(is_live).collect()
+    }
+}
+
+/// An event without what the ledger does not hold.
+pub(crate) fn as_written(event: &Event) -> Event {
+    serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap()
+}
+
+/// Every kind of change. A new one does not compile without a name here, and fails the suite until a story makes it.
+const fn kind(change: &RowChange) -> &'static str {
+    match change {
+        RowChange::Agent(_) => "agent",
+        RowChange::Thread(_) => "thread",
+        RowChange::Member(..) => "member",
+        RowChange::Message(..) => "message",
+        RowChange::Wake(_) => "wake",
+        RowChange::Finding(_) => "finding",
+        RowChange::Timeline(..) => "timeline",
+        RowChange::Idempotency(..) => "idempotency",
+        RowChange::Lease(_) => "lease",
+        RowChange::Unlease(_) => "unlease",
+    }
+}
+
+/// How many kinds of changes there are.
+pub(crate) const KINDS: usize = 10;
