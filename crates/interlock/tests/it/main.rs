@@ -7,10 +7,16 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod bad_input;
+mod by_hand;
 mod commands;
 mod doctor;
 mod fuzz;
+mod hostile;
 mod instance;
+mod interrupt;
+mod job;
+mod kill;
 mod ledger;
 mod no_server;
 mod outcome;
