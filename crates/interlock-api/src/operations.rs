@@ -117,7 +117,7 @@ operations! {
         workspace::GetStatusParams => workspace::StatusView;
     /// Stop every agent at once; supervisors kill what runs and start nothing more until the server restarts.
     HaltAgents = "halt_agents" Post "/v1/halt"
-        tool None, permission WorkspaceHalt, mutates false, media Json,
+        tool None, permission WorkspaceHalt, mutates true, media Json,
         workspace::HaltAgentsParams => workspace::HaltAgentsResponse;
     /// Read ledger entries: who did what, when, with which result.
     ListEntries = "list_entries" Get "/v1/ledger/entries"

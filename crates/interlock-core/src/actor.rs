@@ -95,7 +95,7 @@ closed_set! {
     Role {
         /// Reads and writes in its own threads.
         Participant = "participant",
-        /// A participant who opens and leads threads.
+        /// Opens threads, sees and manages all of them.
         Coordinator = "coordinator",
         /// Reads everything, changes nothing.
         Auditor = "auditor",

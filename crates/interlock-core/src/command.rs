@@ -52,6 +52,8 @@ pub enum Command {
     RenewWakes(RenewWakes),
     /// Say what became of a wake.
     ReportWake(ReportWake),
+    /// Stop all agents.
+    HaltAgents,
     /// Note that a wake's own token was used: proof that its runtime accepted.
     NoteCall {
         /// The wake.

@@ -1,6 +1,6 @@
 //! The way in: which facts a command needs, and the arm that decides it.
 
-use crate::command::{Command, Envelope};
+use crate::command::{Command, Envelope, Report};
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
@@ -56,7 +56,7 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::ChangeStatus(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
-        Command::ClaimWakes(_) => {
+        Command::ClaimWakes(_) | Command::HaltAgents => {
             keys.insert(Key::LiveWakes);
         }
         Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
@@ -86,6 +86,10 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
         Command::ReportWake(command) => {
             if let Ok(Some(wake)) = facts.wake(command.wake_id) {
                 keys.extend(thread_of(wake.thread_id));
+            }
+            if matches!(command.report, Report::Started { .. }) {
+                // An agent has one process: what else of it runs or is claimed.
+                keys.insert(Key::LiveWakes);
             }
         }
         Command::ClaimWakes(_) => {
@@ -132,6 +136,7 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),
         Command::ReportWake(command) => wake::report(facts, env, command, now),
+        Command::HaltAgents => wake::halt(facts, env),
         Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
     }
 }

@@ -28,6 +28,9 @@ pub enum Event {
     /// An operator's action was refused; nothing else changed.
     #[serde(rename = "operator.action_refused/1")]
     ActionRefused { operation: String, reason: Reason },
+    /// A person stopped all agents; so many wakes were running.
+    #[serde(rename = "workspace.halted/1")]
+    WorkspaceHalted { by: AgentName, running: u32 },
     /// An agent was made known.
     #[serde(rename = "agent.registered/1")]
     AgentRegistered {
@@ -144,7 +147,7 @@ impl Event {
     /// The thread it belongs to, where it belongs to one.
     pub const fn thread_id(&self) -> Option<ThreadId> {
         match self {
-            Self::ActionRefused { .. } | Self::AgentRegistered { .. } => None,
+            Self::ActionRefused { .. } | Self::WorkspaceHalted { .. } | Self::AgentRegistered { .. } => None,
             Self::ThreadCreated { thread_id, .. }
             | Self::ParticipantAdded { thread_id, .. }
             | Self::MessagePosted { thread_id, .. }

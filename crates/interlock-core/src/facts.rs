@@ -395,6 +395,8 @@ pub enum Reply {
     Renewed(Vec<(WakeId, bool)>),
     /// A wake was changed.
     Wake(WakeId),
+    /// All agents were stopped; so many wakes were running.
+    Halted(u32),
 }
 
 /// One command's outcome: no events = no ledger entry.
@@ -442,6 +444,7 @@ impl Reply {
                 | Event::WakeAttemptFailed { wake_id, .. }
                 | Event::WakeReleased { wake_id, .. }
                 | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
+                Event::WorkspaceHalted { running, .. } => Some(Self::Halted(*running)),
                 _ => None,
             })
             .unwrap_or(Self::Unchanged)

@@ -174,7 +174,6 @@ reasons! {
     SchemaVersionUnsupported => "SCHEMA_VERSION_UNSUPPORTED", InvalidArgument, "this schema_version is not supported";
     EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is emitted by status changes only";
     EventDataInvalid => "EVENT_DATA_INVALID", InvalidArgument, "the event's data lacks what its type needs";
-    ActorMismatch => "ACTOR_MISMATCH", InvalidArgument, "the request names another actor than its token";
     ConfigInvalid => "CONFIG_INVALID", InvalidArgument, "the configuration is not valid";
     NotARepository => "NOT_A_REPOSITORY", InvalidArgument, "the path is no git repository that can be worked in";
     RepositoryEmpty => "REPOSITORY_EMPTY", InvalidArgument, "the repository has no commit";
@@ -242,6 +241,7 @@ reasons! {
     TryAgain => "TRY_AGAIN", Conflict, "the agent's process asked to be tried again";
     RunTimeExceeded => "RUN_TIME_EXCEEDED", Conflict, "the agent's process ran longer than it may";
     SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
+    NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     Halted => "HALTED", Conflict, "all agents were stopped by a person";
     ThreadEnded => "THREAD_ENDED", Conflict, "the thread was resolved or closed";

@@ -103,7 +103,7 @@ pub fn digest(salt: &Salt, parts: &[&[u8]]) -> Digest {
     parts_digest(b"interlock text 1", &all)
 }
 
-/// A digest without salt, for values that are compared and not secret: fingerprints, finding prints.
+/// A digest without salt, for values that are compared; what is secret in them must be hard to guess by itself.
 pub fn fingerprint(domain: &str, parts: &[&[u8]]) -> Digest {
     parts_digest(domain.as_bytes(), parts)
 }

@@ -8,8 +8,8 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Timestamp(i64);
 
-/// The latest instant RFC 3339 can print here (year 9999).
-const MILLIS_MAX: i64 = 253_402_300_799_999;
+/// The latest instant that can be printed: the end of the year 9999, less the largest offset of a time zone.
+const MILLIS_MAX: i64 = 253_402_207_200_000;
 
 impl Timestamp {
     /// The instant this many milliseconds after 1970-01-01T00:00:00Z, clamped to the printable range.

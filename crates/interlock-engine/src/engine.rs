@@ -208,7 +208,7 @@ impl Engine {
             workspace_id: actor.workspace_id,
             actor,
             operation,
-            fingerprint: digest_of(&request.parameters),
+            fingerprint: digest_of(key.as_deref(), &request.parameters),
             trace: request.trace.clone(),
             idempotency_key: key,
             entropy,
@@ -270,6 +270,7 @@ impl Engine {
     }
 }
 
-fn digest_of(parameters: &[u8]) -> Digest {
-    fingerprint("interlock request 1", &[parameters])
+/// The key goes in, of which the ledger has a digest only: without it nobody confirms a guess at the parameters.
+fn digest_of(key: Option<&str>, parameters: &[u8]) -> Digest {
+    fingerprint("interlock request 1", &[key.unwrap_or_default().as_bytes(), parameters])
 }

@@ -3,19 +3,19 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use interlock_core::Refusal;
 use interlock_core::actor::Guarded;
 use interlock_core::command::{ClaimWakes, Command};
 use interlock_core::facts::Reply;
 use interlock_core::id::WorkspaceId;
 use interlock_core::wake::{Lane, Lease, Wake};
+use interlock_core::{Refusal, Timestamp};
 use tokio::time::Instant;
 
 use crate::auth::Permit;
 use crate::committer::unavailable;
 use crate::engine::{Engine, Request};
 
-/// Supervisors remembered; beyond that the silent ones are forgotten.
+/// Supervisors remembered; beyond that the one silent for longest is forgotten.
 const SUPERVISORS_MAX: usize = 256;
 
 /// What a claim asks for.
@@ -62,6 +62,7 @@ impl Engine {
             if self.is_halted(workspace) {
                 return Ok(Claimed { wakes: Vec::new(), lane, halt: true });
             }
+            let asked_at = self.now();
             let command = Command::ClaimWakes(ClaimWakes {
                 supervisor: claim.supervisor.clone(),
                 incarnation: claim.incarnation.clone(),
@@ -73,16 +74,17 @@ impl Engine {
             if !wakes.is_empty() || Instant::now() >= until {
                 return Ok(Claimed { wakes, lane, halt: false });
             }
-            let next = until.min(Instant::now() + self.poll_pause(workspace).await?);
+            let next = until.min(Instant::now() + self.poll_pause(workspace, asked_at).await?);
             let wanted = |note: &crate::Note| note.supervisors && note.workspace_id == workspace;
             lane = if watch.wait(next, wanted).await { Lane::Trigger } else { Lane::Poll };
         }
     }
 
-    /// Until the next wake falls due, but no longer than the polling interval.
-    async fn poll_pause(&self, workspace: WorkspaceId) -> Result<Duration, Refusal> {
+    /// Until the next wake falls due, but no longer than the polling interval. What was due already when the claim
+    /// was decided could not be had; a commit says when it can, and asking again would only burn time.
+    async fn poll_pause(&self, workspace: WorkspaceId, asked_at: Timestamp) -> Result<Duration, Refusal> {
         let interval = self.policy.poll_interval_ms;
-        let due = self.store.next_due(workspace).await.map_err(|error| unavailable(&error))?;
+        let due = self.store.next_due(workspace, asked_at).await.map_err(|error| unavailable(&error))?;
         let pause = due.map_or(interval, |due| due.ms_since(self.now()).clamp(10, interval));
         Ok(Duration::from_millis(u64::try_from(pause).unwrap_or(1_000)))
     }
@@ -91,8 +93,10 @@ impl Engine {
     pub fn heard_of(&self, workspace: WorkspaceId, name: &str) {
         let key = (workspace, name.to_owned());
         let mut heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.len() >= SUPERVISORS_MAX && !heard.contains_key(&key) {
-            heard.retain(|_, at| at.elapsed() < Duration::from_mins(5));
+        let is_full = heard.len() >= SUPERVISORS_MAX && !heard.contains_key(&key);
+        if let Some((oldest, _)) = heard.iter().filter(|_| is_full).min_by_key(|(_, at)| **at) {
+            let oldest = oldest.clone();
+            heard.remove(&oldest);
         }
         heard.insert(key, Instant::now());
     }

@@ -1,18 +1,12 @@
-//! The bytes of an entry, and the digests of text that stays outside it.
-
-use sha2::{Digest as _, Sha256};
+//! The bytes of an entry.
 
 use crate::LedgerError;
-use crate::hash::hex;
 
 /// Longest entry in bytes: a C2SP tlog-tiles entry bundle prefixes each entry with a 16-bit length.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
 
 /// The largest integer that every smaller one is distinguishable from in a double (2^53 - 1, RFC 7493 2.2).
 const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
-
-/// Separates our text digests from any other SHA-256 in the product.
-const TEXT_DOMAIN: &[u8] = b"interlock/text/v1\n";
 
 /// The RFC 8785 form of `value`: the exact bytes that are hashed, stored and exported as an entry.
 ///
@@ -42,16 +36,6 @@ fn general<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, LedgerError> {
         Some(number) => Err(LedgerError::NumberInexact(number)),
         None => Ok(bytes),
     }
-}
-
-/// A salted commitment to free text that lives beside the log, as 64 hex digits.
-///
-/// The entry carries only this, so that the text can be redacted without breaking the tree, and the salt keeps short
-/// texts from being guessed. Both must be kept to prove the text later. The salt has a fixed length, so the
-/// concatenation is unambiguous.
-pub fn text_digest(salt: &[u8; 16], text: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(TEXT_DOMAIN).chain_update(salt).chain_update(text).finalize();
-    hex(&digest)
 }
 
 /// Finds a number outside the exact range in canonical JSON. RFC 8785 prints every number as a double, so an integer

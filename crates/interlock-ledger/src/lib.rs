@@ -29,7 +29,7 @@ mod verify;
 mod verify_error;
 
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, ORIGIN_BYTES_MAX, open_checkpoint};
-pub use entry::{ENTRY_BYTES_MAX, canonical, text_digest};
+pub use entry::{ENTRY_BYTES_MAX, canonical};
 pub use error::LedgerError;
 pub use export::{ExportError, bundle_bytes, write_export};
 pub use hash::{HASH_BYTES, Hash, leaf_hash};

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request as HttpRequest};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -68,11 +69,14 @@ fn kind(schema: &Value) -> Kind {
     }
 }
 
+/// The parameters in the path, or the reason why they are none.
+pub(crate) type Path = Result<RawPathParams, RawPathParamsRejection>;
+
 /// Answer one request for a JSON operation.
 pub(crate) async fn answer<O, F, H>(
     state: Arc<State>,
     shape: Arc<Shape>,
-    path: RawPathParams,
+    path: Path,
     request: HttpRequest,
     handler: H,
 ) -> Response
@@ -96,15 +100,14 @@ where
 pub(crate) async fn prepare<O: Op>(
     state: &Arc<State>,
     shape: &Shape,
-    path: &RawPathParams,
+    path: &Path,
     request: HttpRequest,
     request_id: &str,
 ) -> Result<(Ctx, Permit<O>, O::Params), Refusal> {
     let (parts, body) = request.into_parts();
     let actor = state.engine.authenticate(bearer(&parts.headers)?).await?;
-    if let Some(named) = parts.headers.get("interlock-workspace")
-        && named.as_bytes() != actor.workspace_id.to_string().as_bytes()
-    {
+    let ours = actor.workspace_id.to_string();
+    if parts.headers.get_all("interlock-workspace").iter().any(|named| named.as_bytes() != ours.as_bytes()) {
         return Err(Refusal::new(
             Reason::WorkspaceDiffers,
             "the request names another workspace than its token",
@@ -115,9 +118,7 @@ pub(crate) async fn prepare<O: Op>(
         Method::Get => query(shape, parts.uri.query().unwrap_or(""))?,
         Method::Post => read_body(&parts.headers, body).await?,
     };
-    for (name, text) in path {
-        all.insert(name.to_owned(), shape.value(name, text));
-    }
+    in_path(shape, path, &mut all)?;
     let key = header_text(&parts.headers, "idempotency-key")?;
     if shape.row.mutates && key.is_none() {
         return Err(Refusal::new(Reason::KeyMissing, format!("`{}` needs an Idempotency-Key", shape.row.id))
@@ -136,6 +137,21 @@ pub(crate) async fn prepare<O: Op>(
     Ok((Ctx { state: Arc::clone(state), request, actor }, permit, params))
 }
 
+fn in_path(shape: &Shape, path: &Path, all: &mut Map<String, Value>) -> Result<(), Refusal> {
+    let path = path
+        .as_ref()
+        .map_err(|_| Refusal::new(Reason::ParameterInvalid, "the path is not percent-encoded UTF-8"))?;
+    for (name, text) in path {
+        if all.insert(name.to_owned(), shape.value(name, text)).is_some() {
+            return Err(Refusal::new(
+                Reason::ParameterInvalid,
+                format!("`{name}` is in the path and nowhere else"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let missing = || {
         Refusal::new(Reason::TokenMissing, "no bearer token was sent")
@@ -147,8 +163,12 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
 }
 
 fn header_text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
-    headers
-        .get(name)
+    let mut all = headers.get_all(name).iter();
+    let first = all.next();
+    if all.next().is_some() {
+        return Err(Refusal::new(Reason::ParameterInvalid, format!("the header `{name}` is given twice")));
+    }
+    first
         .map(|value| {
             value.to_str().map(str::to_owned).map_err(|_| {
                 Refusal::new(
@@ -189,8 +209,10 @@ fn decode(text: &str) -> Result<String, Refusal> {
             b'+' => b' ',
             b'%' => {
                 let pair = [rest.next().ok_or_else(wrong)?, rest.next().ok_or_else(wrong)?];
-                let digits = std::str::from_utf8(&pair).map_err(|_| wrong())?;
-                u8::from_str_radix(digits, 16).map_err(|_| wrong())?
+                // A sign is a number to Rust, and none in a URL.
+                let digits =
+                    std::str::from_utf8(&pair).ok().filter(|_| pair.iter().all(u8::is_ascii_hexdigit));
+                u8::from_str_radix(digits.ok_or_else(wrong)?, 16).map_err(|_| wrong())?
             }
             other => other,
         });

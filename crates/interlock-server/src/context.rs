@@ -68,9 +68,21 @@ impl Ctx {
     }
 }
 
+/// How long a long-poll may wait, within the limit.
+pub(crate) fn wait(wait_ms: u32) -> Result<Duration, Refusal> {
+    if wait_ms <= WAIT_MS_MAX {
+        return Ok(Duration::from_millis(u64::from(wait_ms)));
+    }
+    Err(Refusal::new(
+        Reason::LimitExceeded,
+        format!("`wait_ms` is {wait_ms}, at most {WAIT_MS_MAX} are waited at once"),
+    )
+    .hint("ask again when the wait has ended without an answer"))
+}
+
 /// When a long-poll that may wait so long ends.
-pub(crate) fn deadline(wait_ms: u32) -> Instant {
-    Instant::now() + Duration::from_millis(u64::from(wait_ms.min(WAIT_MS_MAX)))
+pub(crate) fn deadline(wait_ms: u32) -> Result<Instant, Refusal> {
+    Ok(Instant::now() + wait(wait_ms)?)
 }
 
 /// The number of rows asked for, within the limit.
@@ -103,3 +115,6 @@ pub(crate) fn cursor<K: std::str::FromStr>(cursor: Option<&String>) -> Result<Op
 pub(crate) fn failed(error: StoreError) -> Refusal {
     Engine::refusal(&error)
 }
+
+#[cfg(test)]
+mod tests;

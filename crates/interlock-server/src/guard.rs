@@ -14,6 +14,8 @@ use crate::context::State;
 
 /// Bytes of all header names and values together.
 pub(crate) const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Header lines of a request.
+const HEADER_LINES_MAX: usize = 64;
 /// Characters of a request id that a caller chose.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -66,6 +68,13 @@ fn check(headers: &HeaderMap) -> Result<(), Refusal> {
             format!("the headers have {bytes} bytes, at most {HEADER_BYTES_MAX} are allowed"),
         ));
     }
+    // Values and not names: a name may come several times.
+    if headers.len() > HEADER_LINES_MAX {
+        return Err(Refusal::new(
+            Reason::HeadersTooLarge,
+            format!("the request has {} headers, at most {HEADER_LINES_MAX} are allowed", headers.len()),
+        ));
+    }
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
     // A page in a browser may reach loopback through a name of its own: only our names are answered.
     let foreign = || Refusal::new(Reason::CrossOrigin, "the request's Host or Origin is not this server");
@@ -85,3 +94,6 @@ fn is_loopback(authority: &str) -> bool {
     };
     matches!(host, "127.0.0.1" | "localhost" | "[::1]")
 }
+
+#[cfg(test)]
+mod tests;

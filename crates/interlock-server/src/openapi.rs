@@ -71,7 +71,7 @@ fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) 
     }
     let mut item = json!({
         "operationId": row.id,
-        "summary": row.summary,
+        "summary": row.summary.trim(),
         "tags": [row.permission.as_str().split(':').next().unwrap_or("")],
         "x-permission": row.permission.as_str(),
         "x-since": row.since,

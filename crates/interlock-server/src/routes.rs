@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request};
+use axum::extract::Request;
 use axum::routing::{MethodFilter, get, on};
 use interlock_api::operations as op;
 use interlock_api::{Method, Op};
 use interlock_core::Refusal;
 use interlock_engine::Permit;
 
-use crate::call::{Shape, answer};
+use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
 use crate::{http, plain};
 
@@ -30,7 +30,7 @@ impl Table {
     {
         let shape = Arc::new(Shape::of(O::ROW));
         let serve = move |axum::extract::State(state): axum::extract::State<Arc<State>>,
-                          path: RawPathParams,
+                          path: Path,
                           request: Request| {
             answer::<O, F, H>(state, Arc::clone(&shape), path, request, handler.clone())
         };
@@ -44,7 +44,7 @@ impl Table {
         let row = op::ExportLedger::ROW;
         let shape = Arc::new(Shape::of(row));
         let serve = move |axum::extract::State(state): axum::extract::State<Arc<State>>,
-                          path: RawPathParams,
+                          path: Path,
                           request: Request| {
             http::ledger::export(state, Arc::clone(&shape), path, request)
         };

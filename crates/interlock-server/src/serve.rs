@@ -17,8 +17,8 @@ use crate::guard::HEADER_BYTES_MAX;
 
 /// Connections at once; further ones wait.
 const CONNECTIONS_MAX: usize = 2_048;
-/// Header lines of a request.
-const HEADER_LINES_MAX: usize = 64;
+/// Header lines that are read of a request. More than the limit, so that it is refused by us, with problem details.
+const HEADER_LINES_READ_MAX: usize = 256;
 /// How long the head of a request may take to arrive.
 const HEAD_SECONDS_MAX: u64 = 30;
 /// How long running requests may take to end when the server stops.
@@ -72,18 +72,24 @@ impl Server {
     }
 
     /// Serve until `stop` turns true; then long-polls end at once and running requests have a few seconds.
-    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self, stop: watch::Receiver<bool>) {
+        self.serve_at_once(CONNECTIONS_MAX, stop).await;
+    }
+
+    /// With so many connections at once.
+    async fn serve_at_once(self, connections_max: usize, mut stop: watch::Receiver<bool>) {
         let router = crate::routes::router(self.engine, stop.clone());
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(connections_max));
         let graceful = GracefulShutdown::new();
         loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            // A place first: those beyond the limit wait in the listener's queue, and a stop waits for none of them.
+            let next = async { (Arc::clone(&places).acquire_owned().await, self.listener.accept().await) };
+            let (place, accepted) = tokio::select! {
+                next = next => next,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
                     let connection = graceful.watch(connection(stream, router.clone()));
                     tokio::spawn(async move {
                         // A connection that breaks concerns its client alone, who sees it.
@@ -117,8 +123,11 @@ fn connection(stream: TcpStream, router: Router) -> Connection {
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
-        .max_headers(HEADER_LINES_MAX)
+        .max_headers(HEADER_LINES_READ_MAX)
         // Twice our own limit: a little over it is refused by us, with problem details.
         .max_buf_size(HEADER_BYTES_MAX * 2)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,22 +5,24 @@ use interlock_api::v1::message::{Data, MessageView};
 use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::WakeView;
 use interlock_core::Event;
-use interlock_core::actor::AgentName;
-use interlock_core::agent::Agent;
+use interlock_core::actor::{AgentName, Permission, Role};
+use interlock_core::agent::{Agent, Launch};
 use interlock_core::id::WakeId;
 use interlock_core::thread::{Finding, Message, Thread};
 use interlock_core::wake::Wake;
 use interlock_engine::read::{StoredMessage, TimelineRow};
 
-/// An agent. The values of its variables stay inside.
-pub(crate) fn agent(agent: Agent) -> AgentView {
+/// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
+pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
+    let Launch { command, directory, .. } =
+        if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
     AgentView {
         agent_id: agent.agent_id,
         name: agent.name,
         role: agent.role,
         runtime: agent.runtime,
-        command: agent.launch.command,
-        directory: agent.launch.directory,
+        command,
+        directory,
         created_at: agent.created_at,
     }
 }
@@ -146,7 +148,7 @@ const fn actor(event: &Event) -> Option<&AgentName> {
         Event::ThreadCreated { created_by, .. } => Some(created_by),
         Event::ParticipantAdded { participant, .. } => Some(&participant.agent),
         Event::MessagePosted { message, .. } => Some(&message.from),
-        Event::StatusChanged { by, .. } => Some(by),
+        Event::StatusChanged { by, .. } | Event::WorkspaceHalted { by, .. } => Some(by),
         Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
         | Event::WakeDispatched { agent, .. }
@@ -174,3 +176,6 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

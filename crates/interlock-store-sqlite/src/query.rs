@@ -155,9 +155,13 @@ pub(crate) fn wakes(
     docs.iter().map(|doc| document("wake", doc)).collect()
 }
 
-pub(crate) fn next_due(connection: &Connection, ws: i64) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT min(due_at) FROM wake WHERE ws = ? AND state = 'pending' AND held = 0";
-    let due = one(connection, sql, params![ws], |row| row.get::<_, Option<i64>>(0))?;
+pub(crate) fn next_due(
+    connection: &Connection,
+    ws: i64,
+    after: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT min(due_at) FROM wake WHERE ws = ? AND state = 'pending' AND held = 0 AND due_at > ?";
+    let due = one(connection, sql, params![ws, after.as_millis()], |row| row.get::<_, Option<i64>>(0))?;
     Ok(due.flatten().map(Timestamp::from_millis))
 }
 

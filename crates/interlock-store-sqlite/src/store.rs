@@ -169,8 +169,8 @@ impl Store for SqliteStore {
         self.read(ws, move |c, ws| query::wakes(c, ws, &filter, &page)).await
     }
 
-    async fn next_due(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
-        self.read(ws, query::next_due).await
+    async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.read(ws, move |c, ws| query::next_due(c, ws, after)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

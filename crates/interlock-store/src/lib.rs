@@ -18,6 +18,7 @@ pub use query::{
 pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
 
 use async_trait::async_trait;
+use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
@@ -106,8 +107,8 @@ pub trait Store: Send + Sync + 'static {
         page: Page<WakeId>,
     ) -> Result<Vec<Wake>, StoreError>;
 
-    /// When the next pending wake that nobody holds back falls due.
-    async fn next_due(&self, ws: WorkspaceId) -> Result<Option<interlock_core::Timestamp>, StoreError>;
+    /// When the first pending wake that is not held falls due after this time.
+    async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
     /// Threads by status and wakes by state.
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError>;

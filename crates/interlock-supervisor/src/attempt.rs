@@ -83,7 +83,7 @@ pub(crate) struct Attempt {
     lease_ms: u64,
     run_until_ms: u64,
     lease_until_ms: u64,
-    /// Set once the server knows of the start: a call that it saw before proved nothing to it.
+    /// Set once the server knows of the start: only then does it say whether it saw a call.
     accept_until_ms: Option<u64>,
     is_asked: bool,
     is_accepted: bool,
@@ -137,7 +137,7 @@ impl Attempt {
                 vec![Output::Report(ReportParams::Started { lane: self.lane })]
             }
             Input::SpawnFailed => self.end(Outcome::SpawnFailed),
-            Input::NotStarted => self.end(Outcome::Halted),
+            Input::NotStarted => self.end(Outcome::NotStarted),
             Input::Exited { code } => self.end(Outcome::Exited { code }),
             Input::Signalled { signal } => self.end(Outcome::Signalled { signal }),
             Input::Printed => self.on_printed(),

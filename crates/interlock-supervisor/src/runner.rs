@@ -80,6 +80,8 @@ impl Runner {
     /// Start the shim; a wake that must not be started any more gets none.
     async fn start(&mut self) {
         if self.shared.is_halted() {
+            // Without a process there is nobody to stop, but it is the reason why there is none.
+            let _stop = self.attempt.on(self.shared.now_ms(), Input::Halt);
             return;
         }
         let started = match self.plan() {

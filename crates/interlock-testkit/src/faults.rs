@@ -253,8 +253,8 @@ impl Store for FaultyStore {
         self.call(self.inner.wakes(ws, filter, page)).await
     }
 
-    async fn next_due(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
-        self.call(self.inner.next_due(ws)).await
+    async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.call(self.inner.next_due(ws, after)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

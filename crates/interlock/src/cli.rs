@@ -26,7 +26,8 @@ pub(crate) struct Global {
     /// Write JSON to standard output; its last line is one object, also on failure.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// The folder with the instance; found upwards from the working directory unless said otherwise.
+    /// The folder with the instance; INTERLOCK_INSTANCE, or found upwards from the working directory, unless said
+    /// otherwise.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) instance: Option<PathBuf>,
     /// A server by its address, with the token in INTERLOCK_TOKEN.

@@ -1,6 +1,9 @@
 //! What every command is given: the global options, the environment, and where its words go.
 
+use std::path::Path;
+
 use interlock_api::Problem;
+use interlock_core::Reason;
 use interlock_core::actor::AgentName;
 use interlock_core::time::Timestamp;
 
@@ -25,7 +28,23 @@ impl Context {
     /// # Errors
     /// `INSTANCE_INVALID`, `CONFIG_INVALID`.
     pub(crate) fn instance(&self) -> Result<Instance, Problem> {
-        Instance::find(self.global.instance.as_deref())
+        Instance::find(self.folder()?)
+    }
+
+    /// The folder that was named for the instance: by `--instance`, else by INTERLOCK_INSTANCE.
+    ///
+    /// # Errors
+    /// `INSTANCE_INVALID` for a variable that means another folder in every working directory.
+    pub(crate) fn folder(&self) -> Result<Option<&Path>, Problem> {
+        match (&self.global.instance, &self.environment.instance) {
+            (Some(given), _) => Ok(Some(given)),
+            (None, Some(set)) if set.is_relative() => {
+                let detail = format!("INTERLOCK_INSTANCE is `{}`, which is not absolute", set.display());
+                Err(Problem::new(Reason::InstanceInvalid, &detail, "")
+                    .hint("set it to an absolute path, or unset it"))
+            }
+            (None, set) => Ok(set.as_deref()),
+        }
     }
 
     /// A way to the server that was named, or to the one that runs on the instance.

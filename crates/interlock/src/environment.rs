@@ -18,6 +18,8 @@ pub(crate) struct Environment {
     pub(crate) token: Option<String>,
     /// `INTERLOCK_URL`: the server that a woken agent was given together with its token.
     pub(crate) url: Option<String>,
+    /// `INTERLOCK_INSTANCE`: the folder with the instance, absolute, unless `--instance` says otherwise.
+    pub(crate) instance: Option<PathBuf>,
     /// The login name, as `USER` or `LOGNAME` say.
     pub(crate) login: Option<String>,
     /// `NO_COLOR` is set, or the terminal is a dumb one.
@@ -34,6 +36,7 @@ impl Environment {
             agent: text("INTERLOCK_AGENT"),
             token: text("INTERLOCK_TOKEN"),
             url: text("INTERLOCK_URL"),
+            instance: env::var_os("INTERLOCK_INSTANCE").filter(|value| !value.is_empty()).map(PathBuf::from),
             login: text("USER").or_else(|| text("LOGNAME")),
             no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
             path: env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),

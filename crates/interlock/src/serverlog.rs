@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use interlock_api::Problem;
+use interlock_core::Reason;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -36,10 +37,13 @@ impl Drop for Guard {
 /// Log from now on to this file; `filter` is a tracing filter such as `info` or `debug,hyper=warn`.
 ///
 /// # Errors
-/// `PATH_UNWRITABLE`.
+/// `PATH_UNWRITABLE`; `CONFIG_INVALID` for a filter that is none.
 pub(crate) fn start(file: &Path, filter: Option<&str>) -> Result<Guard, Problem> {
+    let filter = EnvFilter::try_new(filter.unwrap_or("info")).map_err(|error| {
+        Problem::new(Reason::ConfigInvalid, &format!("INTERLOCK_LOG: {error}"), "")
+            .hint("set it to a level such as info or debug, or unset it")
+    })?;
     let log = Log::open(file.to_owned()).map_err(|error| unwritable(file, &error))?;
-    let filter = EnvFilter::try_new(filter.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
     let writer = Writer { log: Arc::new(Mutex::new(log)), is_urgent: false };
     let subscriber = tracing_subscriber::fmt()
         .json()

@@ -43,9 +43,9 @@ pub struct AgentView {
     pub role: Role,
     /// How it is run.
     pub runtime: Runtime,
-    /// The command line's words; empty for unmanaged agents.
+    /// The command line's words; empty for unmanaged agents, and for callers who may not manage agents.
     pub command: Vec<String>,
-    /// Its working directory, where one was configured.
+    /// Its working directory, where one was configured; only for callers who may manage agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
     /// When it was registered.

@@ -107,9 +107,9 @@ pub struct GetWakeParams {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimWakesParams {
-    /// The supervisor's name, stable over its restarts: 1 to 64 characters.
+    /// The supervisor's name, stable over its restarts: 1 to 64 of `A-Z a-z 0-9 _ . -`.
     pub supervisor: String,
-    /// This life of it: 1 to 64 characters, another at each start. A claim by a new life releases what
+    /// This life of it: 1 to 64 of the same characters, another at each start. A claim by a new life releases what
     /// the former one held: the caller must have proved that its processes are gone.
     pub incarnation: String,
     /// Wakes at most, 1 to 32.
@@ -199,7 +199,7 @@ pub struct RenewWakesResponse {
 
 /// What a supervisor observed of a wake's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "step")]
+#[serde(rename_all = "snake_case", tag = "step", deny_unknown_fields)]
 pub enum ReportParams {
     /// It was started.
     Started {

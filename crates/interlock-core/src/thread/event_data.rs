@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::event_type as et;
 use crate::id::FindingId;
 use crate::reason::{Reason, Refusal};
-use crate::text::{Digest, fingerprint};
+use crate::text::{Digest, Salt, digest};
 
 /// What the rules need to know of an event's data.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,12 @@ const NEEDED: [(&str, &[&str]); 6] = [
 ];
 
 /// Check an event's type and data and take out what the rules need. Unknown types and fields are kept as they are.
-pub(super) fn read(event_type: &str, data: Option<&Map<String, Value>>) -> Result<EventFacts, Refusal> {
+/// The thread's salt keeps a finding's identity, which stands in the ledger, from being guessed.
+pub(super) fn read(
+    event_type: &str,
+    data: Option<&Map<String, Value>>,
+    salt: &Salt,
+) -> Result<EventFacts, Refusal> {
     let empty = Map::new();
     let data = data.unwrap_or(&empty);
     let Some((_, needed)) = NEEDED.iter().find(|(name, _)| *name == event_type) else {
@@ -57,8 +62,9 @@ pub(super) fn read(event_type: &str, data: Option<&Map<String, Value>>) -> Resul
             return Err(wrong(event_type, "needs a whole number in `line` (0 = the whole file)"));
         }
         text("severity")?;
-        let parts = [text("path")?.as_bytes(), text("rule")?.as_bytes(), text("message")?.as_bytes()];
-        facts.print = Some(fingerprint("interlock finding 1", &parts));
+        let (path, rule, message) = (text("path")?, text("rule")?, text("message")?);
+        let parts = [b"finding".as_slice(), path.as_bytes(), rule.as_bytes(), message.as_bytes()];
+        facts.print = Some(digest(salt, &parts));
     }
     Ok(facts)
 }

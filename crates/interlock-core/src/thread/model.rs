@@ -244,7 +244,7 @@ pub struct Finding {
     pub finding_id: FindingId,
     /// The thread it was reported in.
     pub thread_id: ThreadId,
-    /// Digest of path, rule and message: two findings are identical when this is equal.
+    /// Digest of path, rule and message with the thread's salt: two findings of it are identical when this is equal.
     pub print: Digest,
     /// Where it stands.
     pub state: FindingState,

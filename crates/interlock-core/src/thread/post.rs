@@ -51,7 +51,7 @@ pub(crate) fn post(
         .hint("set the thread back to active first, or open a new one")
         .into());
     }
-    let known = check_shape(command)?;
+    let known = check_shape(thread, command)?;
     check_addressees(thread, env, command)?;
     if let Some(id) = command.in_reply_to
         && !facts.has_message(command.thread_id, id)?
@@ -115,7 +115,7 @@ pub fn is_for(thread: &Thread, message: &MessageHead, name: &AgentName) -> bool 
     *name != message.from && (by_name || by_role || is_broadcast)
 }
 
-fn check_shape(command: &PostMessage) -> Result<EventFacts, Refusal> {
+fn check_shape(thread: &Thread, command: &PostMessage) -> Result<EventFacts, Refusal> {
     within("the body", &command.body, MESSAGE_BODY_BYTES_MAX)?;
     if command.schema_version == 0 || command.schema_version > SCHEMA_VERSION_MAX {
         return Err(Refusal::new(
@@ -150,7 +150,7 @@ fn check_shape(command: &PostMessage) -> Result<EventFacts, Refusal> {
             if !fits {
                 return wrong("an event_type is 1 to 64 of a-z 0-9 `_` `.`");
             }
-            event_data::read(name, command.data.as_ref())
+            event_data::read(name, command.data.as_ref(), &thread.title_salt)
         }
     }
 }

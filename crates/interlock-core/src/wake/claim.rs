@@ -119,6 +119,8 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         supervisor: command.supervisor.clone(),
         incarnation: command.incarnation.clone(),
         fence: last.saturating_add(1),
+        holds: wake.holds,
+        is_called: false,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
 }
@@ -150,6 +152,13 @@ fn give_up(
     Ok(())
 }
 
+/// A person stops all agents. The stop itself is the shell's; this is the record of it.
+pub(crate) fn halt(facts: &Facts, env: &Envelope) -> Result<Decision, Stop> {
+    let running = facts.live_wakes()?.filter(|wake| wake.state == WakeState::Running).count();
+    let running = u32::try_from(running).unwrap_or(u32::MAX);
+    Ok(Decision::of(vec![Event::WorkspaceHalted { by: env.actor.name.clone(), running }]))
+}
+
 /// Leases of this life of the supervisor are prolonged; what is not in the answer was lost.
 pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<Decision, Stop> {
     let mut effects = Vec::new();
@@ -157,12 +166,12 @@ pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<De
     for (wake_id, fence) in &command.wakes {
         let Some(wake) = facts.wake(*wake_id)? else { continue };
         // A running wake whose lease ran out while nobody looked is still this supervisor's: every claim that looks
-        // releases it. A claim that was not started by then is over.
+        // releases it. A claim that was not started by then, or before its thread was blocked, is over.
         let holds = |lease: &&Lease| {
             lease.fence == *fence
                 && lease.supervisor == command.supervisor
                 && lease.incarnation == command.incarnation
-                && (lease.until > now.wall || wake.state == WakeState::Running)
+                && (wake.state == WakeState::Running || (lease.until > now.wall && lease.may_start(wake)))
         };
         if let Some(lease) = facts.lease(*wake_id).filter(holds) {
             let until = now.wall.plus_ms(facts.policy.lease_ms);

@@ -4,6 +4,7 @@ use super::{Ladder, Wake, WakeState};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
+use crate::reason::Reason;
 use crate::thread::Status;
 
 /// Apply an event of this module; others are none of its business.
@@ -24,6 +25,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 attempts: 0,
                 releases: 0,
                 fence: 0,
+                holds: 0,
                 lane: None,
                 ladder: Ladder::default(),
                 result: None,
@@ -74,13 +76,14 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
 }
 
 /// Its process is gone through no fault of the agent's: the attempt does not count.
-fn released(facts: &mut Facts, wake_id: WakeId, reason: crate::reason::Reason) -> Result<(), Corrupt> {
+fn released(facts: &mut Facts, wake_id: WakeId, reason: Reason) -> Result<(), Corrupt> {
     let wake = facts.wake_mut(wake_id)?;
     if wake.state == WakeState::Running {
         wake.attempts = wake.attempts.saturating_sub(1);
     }
     wake.state = WakeState::Pending;
-    wake.releases = wake.releases.saturating_add(1);
+    // A person may stop agents as often as they like.
+    wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
     wake.reason = Some(reason);
     Ok(())
 }
@@ -90,7 +93,9 @@ fn hold(facts: &mut Facts, thread_id: ThreadId, held: bool) -> Result<(), Corrup
     let pending: Vec<WakeId> =
         facts.thread_wakes(thread_id)?.filter(|w| w.held != held).map(|w| w.wake_id).collect();
     for wake_id in pending {
-        facts.wake_mut(wake_id)?.held = held;
+        let wake = facts.wake_mut(wake_id)?;
+        wake.held = held;
+        wake.holds = wake.holds.saturating_add(u32::from(held));
     }
     Ok(())
 }

@@ -6,13 +6,14 @@ mod model;
 mod reaction;
 mod report;
 
-pub(crate) use claim::{claim, renew};
+pub(crate) use claim::{claim, halt, renew};
 pub(crate) use evolve::evolve;
 pub use model::{Evidence, Ladder, Lane, Lease, Outcome, Wake, WakeResult, WakeState};
 pub(crate) use reaction::{on_ack, on_post, on_thread_end, on_wait_again};
 pub(crate) use report::{note_call, report};
 
-/// How often a wake may lose its supervisor before it counts as failed: whatever kills supervisors must not for ever.
+/// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills
+/// supervisors, or keeps agents from starting, must not for ever. A person's halt does not count.
 pub const RELEASES_MAX: u32 = 25;
 
 impl WakeResult {

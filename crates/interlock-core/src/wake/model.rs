@@ -99,6 +99,9 @@ pub struct Wake {
     /// The fence of the last dispatched attempt.
     #[serde(default)]
     pub fence: u64,
+    /// How often it was held back: a claim from before the last time starts nothing.
+    #[serde(default)]
+    pub holds: u32,
     /// How its last attempt came to the supervisor.
     pub lane: Option<Lane>,
     /// The steps reached.
@@ -124,8 +127,22 @@ pub struct Lease {
     pub incarnation: String,
     /// Grows with every claim; a report with another value comes from the past.
     pub fence: u64,
+    /// The wake's `holds` when it was claimed.
+    #[serde(default)]
+    pub holds: u32,
+    /// Whether the wake's own token was used before the report that its process was started: an early acceptance.
+    #[serde(default)]
+    pub is_called: bool,
     /// Until when; renewed while the process lives.
     pub until: Timestamp,
+}
+
+impl Lease {
+    /// Whether the wake has not been held back since this claim. One that has keeps the agent until its time is up,
+    /// because its process may be about to start, but nothing is started on it any more.
+    pub(crate) const fn may_start(&self, wake: &Wake) -> bool {
+        self.holds == wake.holds
+    }
 }
 
 /// How one attempt's process ended, as its supervisor observed it.
@@ -148,6 +165,8 @@ pub enum Outcome {
     RunTimeExceeded,
     /// The command could not be started.
     SpawnFailed,
+    /// Nothing was started, through no fault of the agent: a former process of it does not end. Not for ever.
+    NotStarted,
     /// The supervisor stopped it on a person's word; no attempt is consumed.
     Halted,
 }

@@ -1,7 +1,7 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
 use super::claim::over;
-use super::{Evidence, Lease, Outcome, Wake, WakeResult, WakeState, on_wait_again};
+use super::{Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -33,22 +33,29 @@ pub(crate) fn report(
     match command.report {
         Report::Started { lane } => {
             expect_state(wake, WakeState::Pending)?;
-            may_start(wake, lease, now)?;
-            Ok(Decision::of(vec![Event::WakeDispatched {
+            may_start(facts, wake, lease, now)?;
+            let mut events = vec![Event::WakeDispatched {
                 wake_id,
                 thread_id,
-                agent,
+                agent: agent.clone(),
                 attempt: wake.attempts.saturating_add(1),
                 lane,
                 supervisor: lease.supervisor.clone(),
                 fence: lease.fence,
-            }]))
+            }];
+            if lease.is_called {
+                events.push(Event::WakeAccepted { wake_id, thread_id, agent, evidence: Evidence::Call });
+            }
+            Ok(Decision::of(events))
         }
         Report::Accepted { evidence } => {
             expect_state(wake, WakeState::Running)?;
             Ok(accepted(wake, evidence).map_or_else(Decision::unchanged, |event| Decision::of(vec![event])))
         }
-        Report::Ended { outcome: Outcome::Halted } => halted(facts, wake, lease),
+        Report::Ended { outcome: Outcome::Halted } => given_back(facts, wake, lease, Reason::Halted),
+        Report::Ended { outcome: Outcome::NotStarted } if wake.releases < RELEASES_MAX => {
+            given_back(facts, wake, lease, Reason::NotStarted)
+        }
         Report::Ended { outcome } => ended(facts, env, wake, outcome, now),
     }
 }
@@ -59,25 +66,40 @@ fn lost(wake: &Wake, fence: u64) -> Refusal {
 }
 
 /// Since a claim ran out, another wake of the agent may have been handed out; since a thread was blocked, nothing is
-/// dispatched in it.
-fn may_start(wake: &Wake, lease: &Lease, now: &Now) -> Result<(), Refusal> {
+/// dispatched in it, and its claims from before start nothing later. Whatever happened, an agent that runs or is
+/// about to run elsewhere is not started.
+fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(), Stop> {
     if lease.until <= now.wall {
-        return Err(lost(wake, lease.fence));
+        return Err(lost(wake, lease.fence).into());
     }
     if wake.held {
         return Err(Refusal::new(
             Reason::WakeWrongState,
             format!("`{}` is held back while its thread is not active", wake.wake_id),
         )
-        .hint("end the agent's process; the wake is due again when the thread is active"));
+        .hint("end the agent's process; the wake is due again when the thread is active")
+        .into());
+    }
+    let is_taken = |other: &Wake| {
+        other.state == WakeState::Running || facts.lease(other.wake_id).is_some_and(|l| l.until > now.wall)
+    };
+    let mut others = facts.live_wakes()?.filter(|w| w.agent == wake.agent && w.wake_id != wake.wake_id);
+    if !lease.may_start(wake) || others.any(is_taken) {
+        return Err(lost(wake, lease.fence).into());
     }
     Ok(())
 }
 
-/// The wake's own token was used: its runtime has accepted, whatever the supervisor sees.
+/// The wake's own token was used: its runtime has accepted, whatever the supervisor sees. A call may be quicker than
+/// the report that the process was started; then its claim keeps it until that report.
 pub(crate) fn note_call(facts: &Facts, wake_id: WakeId) -> Result<Decision, Stop> {
-    let event = facts.wake(wake_id)?.and_then(|wake| accepted(wake, Evidence::Call));
-    Ok(event.map_or_else(Decision::unchanged, |event| Decision::of(vec![event])))
+    let Some(wake) = facts.wake(wake_id)? else { return Ok(Decision::unchanged()) };
+    if let Some(event) = accepted(wake, Evidence::Call) {
+        return Ok(Decision::of(vec![event]));
+    }
+    let claim = facts.lease(wake_id).filter(|lease| wake.state == WakeState::Pending && !lease.is_called);
+    let effects = claim.map(|lease| Effect::Lease(Lease { is_called: true, ..lease.clone() }));
+    Ok(Decision { effects: Vec::from_iter(effects), ..Decision::unchanged() })
 }
 
 fn accepted(wake: &Wake, evidence: Evidence) -> Option<Event> {
@@ -100,7 +122,8 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     let mut events = Vec::new();
     let mut effects = vec![Effect::Unlease(wake.wake_id)];
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
-    if !matches!(outcome, Outcome::SpawnFailed) {
+    let has_started = !matches!(outcome, Outcome::SpawnFailed | Outcome::NotStarted);
+    if has_started {
         expect_state(wake, WakeState::Running)?;
     }
     if outcome == (Outcome::Exited { code: 0 }) {
@@ -109,7 +132,7 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     let failure = failure(wake, outcome);
     let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
     let attempt = wake.attempts.max(1);
-    let tries_left = attempt <= facts.policy.wake_retries_max && outcome != Outcome::SpawnFailed;
+    let tries_left = has_started && attempt <= facts.policy.wake_retries_max;
     match failure {
         None => {
             let result = WakeResult::Triggered;
@@ -145,13 +168,13 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
-/// Stopped on a person's word: the wake waits again and no attempt is consumed.
-fn halted(facts: &Facts, wake: &Wake, lease: &Lease) -> Result<Decision, Stop> {
+/// The wake waits again and no attempt is consumed.
+fn given_back(facts: &Facts, wake: &Wake, lease: &Lease, reason: Reason) -> Result<Decision, Stop> {
     let mut events = vec![Event::WakeReleased {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
-        reason: Reason::Halted,
+        reason,
     }];
     let mut effects = Vec::from_iter(over(lease));
     on_wait_again(facts, wake, &mut events, &mut effects)?;
@@ -169,6 +192,7 @@ fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
         Outcome::NotAccepted => Some(Reason::NotAccepted),
         Outcome::RunTimeExceeded => Some(Reason::RunTimeExceeded),
         Outcome::SpawnFailed => Some(Reason::SpawnFailed),
+        Outcome::NotStarted => Some(Reason::NotStarted),
         Outcome::Halted => Some(Reason::Halted),
     }
 }

@@ -24,10 +24,11 @@ const fn place(event: &Event) -> usize {
         Event::WakeReleased { .. } => 13,
         Event::WakeFinished { .. } => 14,
         Event::ActionRefused { .. } => 15,
+        Event::WorkspaceHalted { .. } => 16,
     }
 }
 
-const FILES: [&[&str]; 16] = [
+const FILES: [&[&str]; 17] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -44,6 +45,7 @@ const FILES: [&[&str]; 16] = [
     &["wake.released-1"],
     &["wake.finished-1", "wake.finished-1-failed"],
     &["operator.action_refused-1"],
+    &["workspace.halted-1"],
 ];
 
 fn folder() -> &'static Path {

@@ -1,6 +1,6 @@
 //! What stops agents that go round in circles.
 
-use interlock_core::thread::{Status, event_type as et};
+use interlock_core::thread::{Status, ThreadRole, event_type as et};
 use interlock_core::{Event, Reason};
 use serde_json::json;
 
@@ -138,6 +138,21 @@ fn each_part_of_a_finding_tells_it_from_others() {
         w.post("reviewer", post).unwrap();
     }
     assert_eq!(w.thread().status, Status::Blocked, "severity is no part of it");
+}
+
+/// The ledger keeps a finding's identity: without the thread's salt nobody confirms a guess at it.
+#[test]
+fn a_findings_identity_is_its_threads_own() {
+    let mut w = World::pair();
+    let prints: Vec<_> = (0..2)
+        .map(|n| {
+            w.post("reviewer", Post::finding(finding_id(n), "src/lib.rs")).unwrap();
+            let print = w.findings()[0].print;
+            w.open("olga", &[("reviewer", ThreadRole::Coordinator)]);
+            print
+        })
+        .collect();
+    assert_ne!(prints[0], prints[1]);
 }
 
 #[test]

@@ -27,6 +27,8 @@ enum Op {
     Reject { thread: usize, id: usize },
     Ack { thread: usize, who: usize, back: u64 },
     Status { thread: usize, who: usize, to: usize },
+    Pause(usize),
+    Resume(usize),
     Claim { sup: usize, life: usize, limit: u32 },
     Start(usize),
     Accept(usize),
@@ -48,10 +50,12 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..4_usize, 0..4_usize).prop_map(|(thread, id)| Op::Reject { thread, id }),
         6 => (0..4_usize, 0..5_usize, 0..3_u64).prop_map(|(thread, who, back)| Op::Ack { thread, who, back }),
         3 => (0..4_usize, 0..5_usize, 0..8_usize).prop_map(|(thread, who, to)| Op::Status { thread, who, to }),
-        8 => (0..2_usize, 0..3_usize, 0..4_u32).prop_map(|(sup, life, limit)| Op::Claim { sup, life, limit }),
+        3 => (0..4_usize).prop_map(Op::Pause),
+        3 => (0..4_usize).prop_map(Op::Resume),
+        8 => (0..3_usize, 0..3_usize, 0..4_u32).prop_map(|(sup, life, limit)| Op::Claim { sup, life, limit }),
         8 => (0..6_usize).prop_map(Op::Start),
         3 => (0..6_usize).prop_map(Op::Accept),
-        8 => (0..6_usize, 0..8_usize).prop_map(|(claim, how)| Op::End(claim, how)),
+        8 => (0..6_usize, 0..9_usize).prop_map(|(claim, how)| Op::End(claim, how)),
         3 => (0..6_usize).prop_map(Op::Renew),
         1 => (0..6_usize).prop_map(Op::Call),
         6 => prop_oneof![Just(1_i64), Just(2_000), Just(8_000), Just(59_999), Just(60_000), Just(-5_000)]
@@ -65,6 +69,8 @@ struct Random {
     w: World,
     threads: Vec<interlock_core::id::ThreadId>,
     claims: Vec<Claim>,
+    /// For each claim how long the ledger was when it was made.
+    claimed_at: Vec<usize>,
     keyed: Vec<(interlock_core::Envelope, interlock_core::Reply)>,
 }
 
@@ -77,7 +83,8 @@ impl Random {
         }
         w.agent("una").unmanaged();
         w.person("olga", Role::Operator);
-        let mut random = Self { w, threads: Vec::new(), claims: Vec::new(), keyed: Vec::new() };
+        let mut random =
+            Self { w, threads: Vec::new(), claims: Vec::new(), claimed_at: Vec::new(), keyed: Vec::new() };
         random.step(&Op::Open(0));
         random
     }
@@ -97,6 +104,22 @@ impl Random {
     /// The claims made last are the ones most likely spoken of.
     fn claim(&self, number: usize) -> Option<Claim> {
         self.claims.iter().rev().nth(number % self.claims.len().max(1)).cloned()
+    }
+
+    /// What is started was claimed after its thread was blocked last.
+    fn start(&mut self, number: usize) {
+        let Some(claim) = self.claim(number) else { return };
+        let place = self.claims.len() - 1 - number % self.claims.len();
+        let since = self.entries_since(self.claimed_at[place]);
+        if self.w.started(&claim).is_ok() {
+            let thread = self.w.wake(claim.wake_id).thread_id;
+            let is_block = |event: &Event| matches!(event, Event::StatusChanged { thread_id, to, .. } if *thread_id == thread && *to != Status::Active);
+            assert!(!since.iter().any(is_block), "{} was held back since it was claimed", claim.wake_id);
+        }
+    }
+
+    fn entries_since(&self, first: usize) -> Vec<Event> {
+        self.w.entries[first..].concat()
     }
 
     fn step(&mut self, op: &Op) {
@@ -132,20 +155,28 @@ impl Random {
                 drop(self.w.status(PEOPLE[who], to));
             }
             Op::Claim { sup, life, limit } => {
-                let made = self.w.claim_in(["s1", "s2"][sup], ["life-1", "life-1", "life-2"][life], limit);
+                let at = self.w.entries.len();
+                let made =
+                    self.w.claim_in(["s1", "s2", "s3"][sup], ["life-1", "life-1", "life-2"][life], limit);
+                self.claimed_at.resize(self.claims.len() + made.len(), at);
                 self.claims.extend(made);
             }
+            Op::Pause(thread) | Op::Resume(thread) => {
+                self.choose(thread);
+                let is_pause = matches!(op, Op::Pause(_));
+                drop(self.w.status("olga", if is_pause { Status::Blocked } else { Status::Active }));
+            }
             Op::Wait(ms) => self.w.advance_ms(ms),
+            Op::Start(number) => self.start(number),
             Op::Again(number) => self.again(number),
-            Op::Start(_) | Op::Accept(_) | Op::End(..) | Op::Renew(_) | Op::Call(_) => self.supervise(op),
+            Op::Accept(_) | Op::End(..) | Op::Renew(_) | Op::Call(_) => self.supervise(op),
         }
     }
 
     fn supervise(&mut self, op: &Op) {
-        let (Op::Start(n) | Op::Accept(n) | Op::End(n, _) | Op::Renew(n) | Op::Call(n)) = *op else { return };
+        let (Op::Accept(n) | Op::End(n, _) | Op::Renew(n) | Op::Call(n)) = *op else { return };
         let Some(claim) = self.claim(n) else { return };
         match *op {
-            Op::Start(_) => drop(self.w.started(&claim)),
             Op::Accept(_) => drop(self.w.accepted(&claim, Evidence::Output)),
             Op::Renew(_) => drop(self.w.renew(&claim)),
             Op::Call(_) => {
@@ -162,6 +193,7 @@ impl Random {
                     Outcome::NotAccepted,
                     Outcome::SpawnFailed,
                     Outcome::Halted,
+                    Outcome::NotStarted,
                 ];
                 drop(self.w.ended(&claim, outcomes[how]));
             }

@@ -209,6 +209,58 @@ fn a_claim_held_back_by_its_thread_still_counts() {
     assert_eq!(refused(w.started(&first)), Reason::LeaseLost, "its time has run out");
 }
 
+/// Its supervisor was away while the thread was paused and resumed: what it held then starts nothing now, but keeps
+/// the agent until its time is up, for its process may be there already.
+#[test]
+fn a_claim_from_before_a_pause_starts_nothing() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let first = w.claim_one("one");
+    w.status("olga", Status::Blocked).unwrap();
+    assert_eq!(w.renew(&first), []);
+    w.status("olga", Status::Active).unwrap();
+    assert_eq!(refused(w.started(&first)), Reason::LeaseLost);
+    assert_eq!(w.renew(&first), []);
+    assert_eq!(w.claim("two"), []);
+    w.advance_ms(w.policy.lease_ms);
+    let second = w.claim_one("two");
+    assert_eq!((second.wake_id, second.lease.fence), (first.wake_id, first.lease.fence + 1));
+    w.started(&second).unwrap();
+}
+
+#[test]
+fn a_claim_from_before_a_pause_may_be_given_back() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let first = w.claim_one("one");
+    w.status("olga", Status::Blocked).unwrap();
+    w.status("olga", Status::Active).unwrap();
+    w.ended(&first, Outcome::Halted).unwrap();
+    assert_eq!(w.claim_one("two").lease.fence, first.lease.fence + 1);
+}
+
+/// Whatever led to two claims of one agent: one of them is started.
+#[test]
+fn an_agent_that_is_taken_is_not_started() {
+    for is_running in [true, false] {
+        let mut w = World::pair();
+        w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+        let first = w.claim_one("one");
+        w.open("olga", &[("executor", ThreadRole::Participant)]);
+        w.says("olga", "and here");
+        let mut second = first.clone();
+        second.wake_id = w.pending_of("executor").last().unwrap().wake_id;
+        second.lease.wake_id = second.wake_id;
+        w.rows.leases.insert(second.wake_id, second.lease.clone());
+        if is_running {
+            w.rows.leases.remove(&first.wake_id);
+            w.started(&second).unwrap();
+            w.rows.leases.insert(first.wake_id, first.lease.clone());
+        }
+        assert_eq!(refused(w.started(&first)), Reason::LeaseLost);
+    }
+}
+
 #[test]
 fn reports_from_the_past_are_refused() {
     let (mut w, claim) = running();
@@ -358,6 +410,51 @@ fn giving_up_in_one_thread_blocks_it_once() {
     assert_eq!(w.claim("sup"), []);
     let changes = w.entries.last().unwrap().iter().filter(|e| matches!(e, Event::StatusChanged { .. }));
     assert_eq!(changes.count(), 1);
+}
+
+/// What a person does to everybody at once is in the ledger, with how much it hit.
+#[test]
+fn a_halt_is_an_entry() {
+    let (mut w, _) = running();
+    w.says("executor", "and one that waits");
+    w.key = Some("halt".into());
+    let done = w.give("olga", interlock_core::Command::HaltAgents).unwrap();
+    assert_eq!(done.events, [Event::WorkspaceHalted { by: name("olga"), running: 1 }]);
+    assert_eq!(done.reply, interlock_core::Reply::Halted(1));
+    w.key = Some("halt".into());
+    assert_eq!(w.give("olga", interlock_core::Command::HaltAgents).unwrap().reply, done.reply, "asked again");
+    assert_eq!(w.entries.last().unwrap(), &done.events);
+}
+
+/// A former process that does not end keeps the agent from starting: a person must hear of it some day.
+#[test]
+fn what_cannot_be_started_is_not_tried_for_ever() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    for _ in 0..RELEASES_MAX {
+        let claim = w.claim_one("sup");
+        assert_eq!(w.ended(&claim, Outcome::NotStarted).unwrap().kinds(), ["wake.released"]);
+        assert_eq!(w.wake(claim.wake_id).reason, Some(Reason::NotStarted));
+    }
+    let claim = w.claim_one("sup");
+    w.ended(&claim, Outcome::NotStarted).unwrap();
+    let wake = w.wake(claim.wake_id);
+    assert_eq!((wake.result, wake.reason), (Some(WakeResult::Failed), Some(Reason::NotStarted)));
+    assert_eq!((wake.attempts, w.thread().reason), (0, Some(Reason::WakeFailed)));
+    assert_eq!(w.thread().owner, Some(name("olga")));
+    assert_eq!(w.rows.leases.len(), 0);
+}
+
+#[test]
+fn a_person_may_stop_agents_as_often_as_they_like() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    for _ in 0..=RELEASES_MAX {
+        let claim = w.run_one("sup");
+        w.ended(&claim, Outcome::Halted).unwrap();
+    }
+    let [wake] = w.wakes_of("executor")[..] else { panic!() };
+    assert_eq!((wake.state, wake.releases), (WakeState::Pending, 0));
 }
 
 /// Each thread gets its own announcement, with an id of its own.

@@ -25,6 +25,14 @@ macro_rules! round_trip {
     })*};
 }
 
+/// The latest instant is printed as it is, and everything later as it.
+#[test]
+fn the_latest_instant_round_trips() {
+    let latest = Timestamp::from_millis(i64::MAX);
+    assert_eq!(latest.to_string(), "9999-12-30T22:00:00.000Z");
+    assert_eq!(latest.to_string().parse::<Timestamp>().unwrap(), latest);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

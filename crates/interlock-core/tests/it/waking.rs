@@ -2,7 +2,7 @@
 
 use interlock_core::actor::Role;
 use interlock_core::thread::{Status, ThreadRole};
-use interlock_core::wake::{Outcome, WakeResult, WakeState};
+use interlock_core::wake::{Evidence, Outcome, WakeResult, WakeState};
 use interlock_core::{Command, Reason};
 
 use crate::refused;
@@ -249,13 +249,58 @@ fn a_call_with_the_wakes_token_is_acceptance_once() {
     w.post("reviewer", Post::chat("x").to(&["executor"])).unwrap();
     let claim = w.claim_one("sup");
     let call = Command::NoteCall { wake_id: claim.wake_id };
-    assert_eq!(w.give("executor", call.clone()).unwrap().events, [], "not while it waits");
     w.started(&claim).unwrap();
     assert_eq!(w.give("executor", call.clone()).unwrap().kinds(), ["wake.accepted"]);
     assert_eq!(w.give("executor", call.clone()).unwrap().events, []);
     w.ack("executor", 1).unwrap();
     w.exits(&claim, 0);
     assert_eq!(w.give("executor", call).unwrap().events, []);
+}
+
+/// The agent may be quicker than its supervisor's report; what it proved counts for this attempt and no other.
+#[test]
+fn a_call_before_the_report_of_the_start_counts() {
+    let mut w = World::pair();
+    w.post("reviewer", Post::chat("x").to(&["executor"])).unwrap();
+    let claim = w.claim_one("sup");
+    let call = Command::NoteCall { wake_id: claim.wake_id };
+    for _ in 0..2 {
+        assert_eq!(w.give("executor", call.clone()).unwrap().events, [], "nothing to see while it waits");
+    }
+    assert_eq!(w.renew(&claim), [(claim.wake_id, false)]);
+    assert_eq!(w.started(&claim).unwrap().kinds(), ["wake.dispatched", "wake.accepted"]);
+    assert_eq!(w.wake(claim.wake_id).ladder.evidence, Some(Evidence::Call));
+    assert_eq!(w.renew(&claim), [(claim.wake_id, true)]);
+    assert_eq!(w.give("executor", call).unwrap().events, []);
+    w.exits(&claim, 1);
+    w.advance_ms(2_000);
+    let again = w.claim_one("sup");
+    assert_eq!(w.started(&again).unwrap().kinds(), ["wake.dispatched"]);
+}
+
+#[test]
+fn an_early_call_counts_for_its_own_claim_only() {
+    let mut w = World::pair();
+    w.post("reviewer", Post::chat("x").to(&["executor"])).unwrap();
+    let claim = w.claim_one("sup");
+    w.give("executor", Command::NoteCall { wake_id: claim.wake_id }).unwrap();
+    w.ended(&claim, Outcome::Halted).unwrap();
+    let again = w.claim_one("sup");
+    assert_eq!(w.started(&again).unwrap().kinds(), ["wake.dispatched"]);
+}
+
+#[test]
+fn reading_with_the_wakes_own_token_never_ends_it() {
+    let mut w = World::pair();
+    w.post("reviewer", Post::chat("x").to(&["executor"])).unwrap();
+    let claim = w.claim_one("sup");
+    w.acting = Some(claim.wake_id);
+    assert_eq!(w.ack("executor", 1).unwrap().kinds(), ["thread.cursor_moved", "wake.seen"]);
+    w.acting = None;
+    w.started(&claim).unwrap();
+    assert!(w.wake(claim.wake_id).ladder.seen_at.is_some());
+    w.exits(&claim, 0);
+    assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Triggered));
 }
 
 #[test]

@@ -503,6 +503,7 @@ const fn operation(command: &Command) -> &'static str {
         Command::ClaimWakes(_) => "claim_wakes",
         Command::RenewWakes(_) => "renew_wakes",
         Command::ReportWake(_) => "report_wake",
+        Command::HaltAgents => "halt_agents",
         Command::NoteCall { .. } => "note_call",
     }
 }

@@ -40,6 +40,19 @@ async fn entries_hold_no_free_text() {
     assert!(!all.contains("launch code") && !all.contains("a job"), "{all}");
 }
 
+/// The key, which the ledger does not have, goes into the fingerprint: nobody confirms a guess at the request.
+#[tokio::test]
+async fn one_request_under_two_keys_has_two_fingerprints() {
+    let world = World::new().await;
+    let thread = world.thread().await;
+    for key in ["one", "two", "one"] {
+        world.does(&world.lead(), key, posts(thread, "yes")).await.unwrap();
+    }
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.len(), 3, "the same key and the same request are done once");
+    assert_ne!(ledger[1]["idempotency"]["fingerprint"], ledger[2]["idempotency"]["fingerprint"]);
+}
+
 #[tokio::test]
 async fn what_an_operator_is_refused_is_recorded_and_can_be_asked_again() {
     for role in [Role::Operator, Role::Admin] {

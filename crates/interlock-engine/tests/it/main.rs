@@ -7,4 +7,6 @@ mod faults;
 mod frozen;
 mod history;
 mod isolation;
+mod supervisors;
+mod waking;
 mod world;

@@ -1,8 +1,6 @@
 //! Canonical bytes, digests and file names. The digests were computed with Python's `json` and `hashlib`.
 
-use interlock_ledger::{
-    ENTRY_BYTES_MAX, Hash, LedgerError, Resource, TileAt, canonical, leaf_hash, text_digest,
-};
+use interlock_ledger::{ENTRY_BYTES_MAX, Hash, LedgerError, Resource, TileAt, canonical, leaf_hash};
 use serde_json::{Value, json};
 
 use crate::world::envelope;
@@ -69,14 +67,6 @@ fn canonical_refuses_long_entries() {
     assert_eq!(canonical(&fits).unwrap().len(), ENTRY_BYTES_MAX);
     let bytes = ENTRY_BYTES_MAX + 1;
     assert_eq!(canonical(&format!("{fits}a")), Err(LedgerError::EntryTooLarge { bytes }));
-}
-
-#[test]
-fn text_digest_depends_on_salt_and_text() {
-    let digest = text_digest(&[1; 16], b"hello");
-    assert_eq!(digest, "30cce0099aff6c9435e838f23b4e7185d7205fe68ba54f529d0ed33762bde72d");
-    assert_ne!(digest, text_digest(&[2; 16], b"hello"));
-    assert_ne!(digest, text_digest(&[1; 16], b"hello "));
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(crate) async fn register(
     cx.engine().execute(&permit, &cx.request, command).await?;
     let agent = cx.store().agent(cx.workspace(), name.clone()).await.map_err(failed)?;
     agent
-        .map(view::agent)
+        .map(|agent| view::agent(agent, cx.actor.role))
         .ok_or_else(|| Refusal::new(Reason::AgentNotFound, format!("there is no agent `{name}`")))
 }
 
@@ -41,5 +41,8 @@ pub(crate) async fn list(
     let more = agents.len() > limit as usize;
     agents.truncate(limit as usize);
     let next_cursor = agents.last().filter(|_| more).map(|agent| agent.name.to_string());
-    Ok(ListAgentsResponse { agents: agents.into_iter().map(view::agent).collect(), next_cursor })
+    Ok(ListAgentsResponse {
+        agents: agents.into_iter().map(|agent| view::agent(agent, cx.actor.role)).collect(),
+        next_cursor,
+    })
 }

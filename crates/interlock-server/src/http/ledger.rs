@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawPathParams, Request};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use interlock_engine::Permit;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::call::{Shape, prepare, refuse, request_id, with_body};
+use crate::call::{Path, Shape, prepare, refuse, request_id, with_body};
 use crate::context::{Ctx, State, failed, rows};
 
 /// Bytes handed to the connection at once.
@@ -61,12 +61,7 @@ pub(crate) async fn checkpoint(
 }
 
 /// The export as it is made: a bounded number of chunks in memory.
-pub(crate) async fn export(
-    state: Arc<State>,
-    shape: Arc<Shape>,
-    path: RawPathParams,
-    request: Request,
-) -> Response {
+pub(crate) async fn export(state: Arc<State>, shape: Arc<Shape>, path: Path, request: Request) -> Response {
     let id = request_id(&request);
     let prepared = async {
         let (cx, permit, _) = prepare::<op::ExportLedger>(&state, &shape, &path, request, &id).await?;

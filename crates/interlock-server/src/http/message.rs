@@ -50,7 +50,7 @@ pub(crate) async fn read(
     p: ReadMessagesParams,
 ) -> Result<ReadMessagesResponse, Refusal> {
     let limit = rows(p.limit)?;
-    let until = deadline(p.wait_ms);
+    let until = deadline(p.wait_ms)?;
     // Before the first read, so that nothing is missed between reading and waiting.
     let mut watch = cx.engine().watch();
     loop {
@@ -90,7 +90,7 @@ pub(crate) async fn inbox(
     _permit: Permit<op::Inbox>,
     p: InboxParams,
 ) -> Result<InboxResponse, Refusal> {
-    let until = deadline(p.wait_ms);
+    let until = deadline(p.wait_ms)?;
     let mut watch = cx.engine().watch();
     let workspace = cx.workspace();
     loop {

@@ -15,7 +15,7 @@ pub(crate) async fn read(
 ) -> Result<ReadTimelineResponse, Refusal> {
     let limit = rows(p.limit)?;
     let after = p.after.as_deref().map(position).transpose()?;
-    let until = deadline(p.wait_ms);
+    let until = deadline(p.wait_ms)?;
     // Before the first read, so that nothing is missed between reading and waiting.
     let mut watch = cx.engine().watch();
     let thread = cx.visible(p.thread_id).await?;

@@ -1,23 +1,21 @@
 //! Wakes: what supervisors claim and report, and what everybody may see.
 
-use std::time::Duration;
-
 use interlock_api::operations as op;
 use interlock_api::v1::wake::{
     ClaimWakesParams, ClaimWakesResponse, ClaimedWake, GetWakeParams, ListWakesParams, ListWakesResponse,
     RenewWakesParams, RenewWakesResponse, RenewedWake, ReportParams, ReportWakeParams, WakeView,
 };
-use interlock_core::actor::Actor;
+use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::command::{Command, RenewWakes, Report, ReportWake};
 use interlock_core::facts::Reply;
 use interlock_core::id::WakeId;
-use interlock_core::limits::WAIT_MS_MAX;
+use interlock_core::limits::CLAIM_WAKES_MAX;
 use interlock_core::wake::{Lane, Lease, Wake};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::{Page, WakeFilter};
 use interlock_engine::{ClaimWait, Permit, random_session};
 
-use crate::context::{Ctx, cursor, failed, rows};
+use crate::context::{Ctx, cursor, failed, rows, wait};
 use crate::view;
 
 /// Characters of a supervisor's name and of an incarnation.
@@ -33,14 +31,17 @@ pub(crate) async fn list(
     p: ListWakesParams,
 ) -> Result<ListWakesResponse, Refusal> {
     let limit = rows(p.limit)?;
-    let filter = WakeFilter { thread: p.thread_id, agent: p.agent, state: p.state, is_live: false };
+    let agent = match shown(&cx.actor, p.agent) {
+        Shown::All => None,
+        Shown::Of(agent) => Some(agent),
+        Shown::None => return Ok(ListWakesResponse { wakes: Vec::new(), next_cursor: None }),
+    };
+    let filter = WakeFilter { thread: p.thread_id, agent, state: p.state, is_live: false };
     let page = Page { after: cursor::<WakeId>(p.cursor.as_ref())?, limit: limit + 1 };
     let mut wakes = cx.store().wakes(cx.workspace(), filter, page).await.map_err(failed)?;
     let more = wakes.len() > limit as usize;
     wakes.truncate(limit as usize);
     let next_cursor = wakes.last().filter(|_| more).map(|wake| wake.wake_id.to_string());
-    let sees_all = sees_all(&cx);
-    wakes.retain(|wake| sees_all || wake.agent == cx.actor.name || wake.cause == cx.actor.name);
     Ok(ListWakesResponse { wakes: wakes.into_iter().map(view::wake).collect(), next_cursor })
 }
 
@@ -51,15 +52,33 @@ pub(crate) async fn get(
 ) -> Result<WakeView, Refusal> {
     let wake = one(&cx, p.wake_id).await?;
     let mine = wake.agent == cx.actor.name || wake.cause == cx.actor.name;
-    if mine || sees_all(&cx) || cx.visible(wake.thread_id).await.is_ok() {
+    if mine || sees_all(&cx.actor) || cx.visible(wake.thread_id).await.is_ok() {
         Ok(view::wake(wake))
     } else {
         Err(not_found(p.wake_id))
     }
 }
 
-fn sees_all(cx: &Ctx) -> bool {
-    cx.actor.role.sees_all_threads() || cx.actor.role == interlock_core::actor::Role::Supervisor
+/// Whose wakes a list shows.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    All,
+    Of(AgentName),
+    None,
+}
+
+/// Whose wakes a list shows to this actor. Asked of the store, so that pages are full and cursors lead on.
+fn shown(actor: &Actor, asked: Option<AgentName>) -> Shown {
+    match asked {
+        Some(agent) if sees_all(actor) || agent == actor.name => Shown::Of(agent),
+        None if sees_all(actor) => Shown::All,
+        None => Shown::Of(actor.name.clone()),
+        Some(_) => Shown::None,
+    }
+}
+
+fn sees_all(actor: &Actor) -> bool {
+    actor.role.sees_all_threads() || actor.role == Role::Supervisor
 }
 
 async fn one(cx: &Ctx, id: WakeId) -> Result<Wake, Refusal> {
@@ -76,7 +95,8 @@ pub(crate) async fn claim(
     p: ClaimWakesParams,
 ) -> Result<ClaimWakesResponse, Refusal> {
     check_names(&[&p.supervisor, &p.incarnation])?;
-    let wait = Duration::from_millis(u64::from(p.wait_ms.min(WAIT_MS_MAX)));
+    check_limit(p.limit)?;
+    let wait = wait(p.wait_ms)?;
     let claim = ClaimWait { supervisor: p.supervisor, incarnation: p.incarnation, limit: p.limit, wait };
     let mut stopping = cx.state.stopping.clone();
     let claimed = tokio::select! {
@@ -157,14 +177,28 @@ pub(crate) async fn renew(
     Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()) })
 }
 
+fn check_limit(limit: u32) -> Result<(), Refusal> {
+    match limit {
+        0 => Err(Refusal::new(Reason::ParameterInvalid, "a claim of 0 wakes would never end")),
+        1..=CLAIM_WAKES_MAX => Ok(()),
+        _ => Err(Refusal::new(
+            Reason::LimitExceeded,
+            format!("`limit` is {limit}, at most {CLAIM_WAKES_MAX} wakes are claimed at once"),
+        )),
+    }
+}
+
 fn check_names(names: &[&str]) -> Result<(), Refusal> {
-    let fits = |name: &&&str| !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX;
-    if names.iter().all(|name| fits(&name)) {
+    let fits = |name: &&str| {
+        (1..=NAME_CHARS_MAX).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+    };
+    if names.iter().all(fits) {
         return Ok(());
     }
     Err(Refusal::new(
         Reason::ParameterInvalid,
-        format!("a supervisor's name and incarnation have 1 to {NAME_CHARS_MAX} characters"),
+        format!("a supervisor's name and incarnation are 1 to {NAME_CHARS_MAX} of A-Z a-z 0-9 `_` `.` `-`"),
     ))
 }
 
@@ -187,3 +221,6 @@ pub(crate) async fn report(
     cx.engine().execute(&permit, &cx.request, command).await?;
     one(&cx, p.wake_id).await.map(view::wake)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,14 @@ use interlock_api::v1::workspace::{
     Activity, AgentActivity, Attention, GetStatusParams, HaltAgentsParams, HaltAgentsResponse, StatusView,
     SupervisorView,
 };
-use interlock_core::Refusal;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
+use interlock_core::command::Command;
+use interlock_core::facts::Reply;
 use interlock_core::limits::PAGE_ROWS_MAX;
 use interlock_core::thread::{Status, Thread};
 use interlock_core::wake::{Wake, WakeState};
+use interlock_core::{Reason, Refusal};
 use interlock_engine::Permit;
 use interlock_engine::read::{Page, ThreadFilter, WakeFilter};
 
@@ -105,13 +107,15 @@ fn activity(agent: &Agent, wake: Option<&Wake>) -> AgentActivity {
 
 pub(crate) async fn halt(
     cx: Ctx,
-    _permit: Permit<op::HaltAgents>,
+    permit: Permit<op::HaltAgents>,
     _p: HaltAgentsParams,
 ) -> Result<HaltAgentsResponse, Refusal> {
-    let running = WakeFilter { state: Some(WakeState::Running), ..WakeFilter::default() };
-    let page = Page { after: None, limit: PAGE_ROWS_MAX };
-    let running = cx.store().wakes(cx.workspace(), running, page).await.map_err(failed)?;
     tracing::warn!(by = %cx.actor.name, "agents.halted");
+    // Before the record of it: a store that is away keeps nobody from stopping agents.
     cx.engine().halt(cx.workspace());
-    Ok(HaltAgentsResponse { running: u32::try_from(running.len()).unwrap_or(u32::MAX) })
+    let outcome = cx.engine().execute(&permit, &cx.request, Command::HaltAgents).await?;
+    match outcome.reply {
+        Reply::Halted(running) => Ok(HaltAgentsResponse { running }),
+        other => Err(Refusal::new(Reason::Defect, format!("a halt was answered with {other:?}"))),
+    }
 }

@@ -70,7 +70,7 @@ fn an_attempt_that_ends_before_its_start_is_delivered_is_told_all_the_same() {
 #[test]
 fn a_command_that_cannot_be_started_is_told_and_one_that_was_in_the_way_is_given_back() {
     check(&[(5, Input::SpawnFailed, &[ended(Outcome::SpawnFailed)])]);
-    check(&[(5, Input::NotStarted, &[ended(Outcome::Halted)])]);
+    check(&[(5, Input::NotStarted, &[ended(Outcome::NotStarted)])]);
 }
 
 #[test]

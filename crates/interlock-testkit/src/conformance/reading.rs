@@ -9,7 +9,7 @@ use interlock_core::facts::{Key, Keys};
 use interlock_core::id::ThreadId;
 use interlock_core::thread::{Status, Thread};
 use interlock_core::wake::{Wake, WakeState};
-use interlock_core::{Command, Reason};
+use interlock_core::{Command, Reason, Timestamp};
 use interlock_store::{InboxRow, Page, Store, ThreadFilter, TimelineRow, WakeFilter};
 
 use super::probe::{check_facts, load};
@@ -286,13 +286,22 @@ pub async fn what_is_due_next_and_how_much_there_is(database: Arc<dyn Database>)
         tale.tell("olga", become_(thread, Status::Blocked)).await;
         check_counts(&store, &tale).await;
     }
-    assert_eq!(store.next_due(ws).await.unwrap(), None, "everything is held back, running or over");
+    assert_eq!(
+        store.next_due(ws, Timestamp::default()).await.unwrap(),
+        None,
+        "everything is held back, running or over"
+    );
 }
 
 async fn check_counts(store: &Arc<dyn Store>, tale: &Story) {
     let (ws, mirror) = (tale.sequencer.workspace_id, &tale.sequencer.mirror);
     let due = mirror.wakes.values().filter(|wake| wake.state == WakeState::Pending && !wake.held);
-    assert_eq!(store.next_due(ws).await.unwrap(), due.map(|wake| wake.due_at).min());
+    let mut due: Vec<Timestamp> = due.map(|wake| wake.due_at).collect();
+    due.sort();
+    for after in std::iter::once(Timestamp::default()).chain(due.iter().copied()) {
+        let next = due.iter().copied().find(|at| *at > after);
+        assert_eq!(store.next_due(ws, after).await.unwrap(), next, "after {after}");
+    }
     let counts = store.counts(ws).await.unwrap();
     let mut threads: BTreeMap<String, u64> = BTreeMap::new();
     for thread in mirror.threads.values() {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use interlock_core::facts::{Key, Keys, Position, RowChange};
 use interlock_core::id::{ThreadId, WorkspaceId};
 use interlock_core::thread::Status;
-use interlock_core::{Hybrid, Reason};
+use interlock_core::{Hybrid, Reason, Timestamp};
 use interlock_ledger::{LogSource, TileAt, Tree, leaf_hash, open_checkpoint, verify_export, write_export};
 use interlock_store::{
     EntryRow, NewEntry, Page, Step, Store, StoreError, ThreadFilter, WakeFilter, Workspace, WriteSet,
@@ -398,7 +398,7 @@ pub async fn two_workspaces_are_isolated(database: Arc<dyn Database>) {
     assert_eq!(store.agents(empty, first_page()).await.unwrap(), []);
     assert_eq!(store.wake(empty, wake).await.unwrap(), None);
     assert_eq!(store.wakes(empty, WakeFilter::default(), first_page()).await.unwrap(), []);
-    assert_eq!(store.next_due(empty).await.unwrap(), None);
+    assert_eq!(store.next_due(empty, Timestamp::default()).await.unwrap(), None);
     assert!(store.counts(empty).await.unwrap().threads.is_empty());
     let head = store.ledger_head(empty).await.unwrap();
     assert_eq!((head.size, head.checkpoint), (0, None));

@@ -7,14 +7,13 @@ use crate::exit::{Answer, End};
 use crate::instance::Instance;
 use crate::render::safe;
 
-/// What `init` takes: the folder comes from `--instance`, else it is the working directory.
+/// What `init` takes: the folder comes from `--instance` or INTERLOCK_INSTANCE, else it is the working directory.
 #[derive(Debug, Args)]
 pub(crate) struct Params {}
 
 /// Make an instance.
 pub(crate) fn run(cx: &Context, _params: &Params) -> End {
-    let here = std::path::PathBuf::from(".");
-    let instance = Instance::create(cx.global.instance.as_ref().unwrap_or(&here))?;
+    let instance = Instance::create(cx.folder()?.unwrap_or(std::path::Path::new(".")))?;
     let folder = instance.folder().display().to_string();
     let workspace_id = instance.config.workspace_id;
     let json = serde_json::json!({

@@ -39,10 +39,11 @@ pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
     }
     // Agents first, also those that supervisors on other machines run. A server that no longer answers is ended all
     // the same.
-    let halted = cx.connect()?.read::<HaltAgents>(&HaltAgentsParams {}).await;
+    let halted = cx.connect()?.change::<HaltAgents>(&HaltAgentsParams {}, None).await;
     let pid = i32::try_from(run.pid).ok().and_then(rustix::process::Pid::from_raw).ok_or_else(not_running)?;
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(|error| {
-        Problem::new(Reason::PathUnwritable, &format!("process {} cannot be ended: {error}", run.pid), "")
+        Problem::new(Reason::ServerRunning, &format!("process {} cannot be ended: {error}", run.pid), "")
+            .hint("end it as the user who started it")
     })?;
     for _ in 0..STOP_MS_MAX / LOOK_MS {
         if InstanceLock::holder(&instance.lock()).is_none() {

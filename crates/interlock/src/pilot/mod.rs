@@ -16,7 +16,7 @@ use std::io::Write as _;
 
 use interlock_api::Problem;
 use interlock_core::Reason;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) use options::Params;
 
@@ -33,10 +33,9 @@ use stage::Stage;
 pub(crate) async fn run(cx: &Context, params: &Params) -> End {
     let mut outcome = Outcome::begin(Context::now());
     let show = Show::new(cx.output, outcome.started_at());
-    let result = tokio::select! {
-        result = play(cx, params, &show, &mut outcome) => result,
-        () = interrupted() => Err(Problem::new(Reason::Interrupted, "interrupted; every agent was stopped", "")),
-    };
+    // Listened for before anything is made: nothing may be left behind, whenever the key is pressed.
+    let mut interrupt = Interrupt::listen();
+    let result = play(cx, params, &show, &mut outcome, &mut interrupt).await;
     outcome.end(result, Context::now());
     let text = show.summary(&outcome, params);
     let code = outcome.exit_code();
@@ -49,18 +48,37 @@ pub(crate) async fn run(cx: &Context, params: &Params) -> End {
     Ok(Answer { json: Some(to_json(&outcome)?), text: String::new(), code })
 }
 
-/// Everything up to the verdict. Dropping it stops the server and so every agent, and removes what is throw-away.
-async fn play(cx: &Context, params: &Params, show: &Show, outcome: &mut Outcome) -> Result<(), Problem> {
+/// Everything up to the verdict, and the removal of what is throw-away.
+async fn play(
+    cx: &Context,
+    params: &Params,
+    show: &Show,
+    outcome: &mut Outcome,
+    interrupt: &mut Interrupt,
+) -> Result<(), Problem> {
     let stage = Stage::prepare(params, show)?;
     outcome.repo = stage.repo();
+    let result = serve(cx, params, show, outcome, &stage, interrupt).await;
+    outcome.repo = stage.repo();
+    outcome.changes = stage.changes();
+    stage.clear(&result);
+    result
+}
+
+/// Everything that needs the server, which has stopped, and every agent with it, when this is over.
+async fn serve(
+    cx: &Context,
+    params: &Params,
+    show: &Show,
+    outcome: &mut Outcome,
+    stage: &Stage,
+    interrupt: &mut Interrupt,
+) -> Result<(), Problem> {
     let child = Child::start(&stage.instance, &[]).await?;
-    let result = perform(cx, params, show, outcome, &stage, &child).await;
+    let result = perform(cx, params, show, outcome, stage, &child, interrupt).await;
     if let Err(problem) = child.stop().await {
         Show::note(&format!("the server did not stop by itself: {problem}"));
     }
-    outcome.repo = stage.repo();
-    outcome.changes = stage.changes();
-    stage.clear(result.is_err());
     result
 }
 
@@ -71,11 +89,17 @@ async fn perform(
     outcome: &mut Outcome,
     stage: &Stage,
     child: &Child,
+    interrupt: &mut Interrupt,
 ) -> Result<(), Problem> {
     let cast = Cast::assemble(cx, params, stage, child).await?;
     outcome.thread.id = cast.thread_id.to_string();
     show.opening(stage, &cast);
-    let followed = follow::follow(&cast, params, show, outcome, child).await;
+    let followed = tokio::select! {
+        followed = follow::follow(&cast, params, show, outcome, child) => followed,
+        () = interrupt.heard() => {
+            Err(Problem::new(Reason::Interrupted, "interrupted; every agent was stopped", ""))
+        }
+    };
     // What happened is collected however it ended, as far as the server still answers.
     let collected = outcome.collect(&cast, stage).await;
     outcome.verdict = followed?;
@@ -83,16 +107,21 @@ async fn perform(
 }
 
 /// Ctrl-C, or being told to end.
-async fn interrupted() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+struct Interrupt(Option<(Signal, Signal)>);
+
+impl Interrupt {
+    fn listen() -> Self {
+        Self(signal(SignalKind::interrupt()).and_then(|i| Ok((i, signal(SignalKind::terminate())?))).ok())
     }
-    // Ends the line that a terminal shows the key on; nobody may be looking.
-    let _nobody = writeln!(std::io::stderr());
+
+    /// Wait for it; one that came since [`Interrupt::listen`] counts.
+    async fn heard(&mut self) {
+        let Some((interrupt, terminate)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // Ends the line that a terminal shows the key on; nobody may be looking.
+        let _nobody = writeln!(std::io::stderr());
+    }
 }

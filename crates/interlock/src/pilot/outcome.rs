@@ -8,7 +8,7 @@ use interlock_api::v1::ledger::ExportLedgerParams;
 use interlock_api::v1::message::{MessageView, ReadMessagesParams};
 use interlock_api::v1::thread::{GetThreadParams, TimelineItem};
 use interlock_api::v1::wake::{ListWakesParams, WakeView};
-use interlock_core::thread::event_type as et;
+use interlock_core::thread::{Status, event_type as et};
 use interlock_core::wake::WakeResult;
 use interlock_core::{Code, Reason, Timestamp};
 use serde::Serialize;
@@ -16,6 +16,10 @@ use serde_json::Value;
 
 use super::cast::Cast;
 use super::stage::Stage;
+
+/// What to do about a blocked thread; its page says more.
+const HINT: &str =
+    "the page of the reason says what to do; --keep leaves instance and work trees to look into";
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -191,6 +195,10 @@ impl Outcome {
         wakes.reverse();
         self.wakes = wakes.iter().map(|wake| self.wake(wake)).collect();
         self.read_messages(&messages(cast).await?);
+        if thread.status == Status::Blocked {
+            let reason = thread.reason.unwrap_or(Reason::NotConverged);
+            self.problem = Some(Problem::new(reason, &self.last_word, "").hint(HINT));
+        }
         self.verify(cast, stage).await
     }
 

@@ -157,12 +157,6 @@ impl Show {
             lines.push(format!("error: {}", safe::line(&problem.detail)));
             lines.extend(problem.hint.iter().map(|hint| format!("hint: {}", safe::line(hint))));
             lines.push(format!("reason: {0} (docs/errors/{0}.md)", safe::line(&problem.reason)));
-        } else if outcome.verdict == Verdict::NotConverged {
-            lines.push(format!(
-                "the thread is {}: {}",
-                outcome.thread.status,
-                safe::line(&outcome.last_word)
-            ));
         }
         lines.extend(outcome.findings.iter().map(|finding| self.finding(finding)));
         lines.extend(hand_over(outcome, params));

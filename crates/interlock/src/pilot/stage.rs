@@ -121,12 +121,21 @@ impl Stage {
     }
 
     /// Remove what is throw-away: work trees and instance; of the user's repository only the work trees' entries.
-    /// The sample stays, it is the result; the instance of a run that failed stays too, for a look at its logs.
-    pub(crate) fn clear(&self, failed: bool) {
-        if self.is_kept || failed {
+    /// A sample with commits in it stays, it is the result; the instance of a run that failed stays too, for a look
+    /// at its logs.
+    pub(crate) fn clear(&self, result: &Result<(), Problem>) {
+        let is_cut_off =
+            result.as_ref().is_err_and(|problem| problem.known_reason() == Some(Reason::Interrupted));
+        if self.is_kept || (result.is_err() && !is_cut_off) {
             Show::note(&format!("kept: {}", self.root.display()));
             return;
         }
+        self.remove_worktrees();
+        let is_result = self.is_sample && !(is_cut_off && self.repo().head == self.base);
+        remove(&if is_result { self.root.join("instance") } else { self.root.clone() });
+    }
+
+    fn remove_worktrees(&self) {
         for worktree in [&self.executor, &self.reviewer] {
             if worktree.exists()
                 && let Err(problem) = text(worktree)
@@ -135,25 +144,14 @@ impl Stage {
                 Show::note(&format!("a work tree was not removed: {problem}"));
             }
         }
-        if self.is_sample {
-            remove(&self.root.join("instance"));
-        } else {
-            remove(&self.root);
-        }
     }
 }
 
 impl Drop for Stage {
-    /// A run that is cut off by Ctrl-C leaves nothing in the user's repository but its branch.
+    /// A run that failed leaves nothing in the user's repository but its branch.
     fn drop(&mut self) {
-        if self.is_kept || !self.root.join("instance").exists() {
-            return;
-        }
-        for worktree in [&self.executor, &self.reviewer] {
-            if let Ok(path) = text(worktree) {
-                // Gone already in the good case; what stays is named by `git worktree list`.
-                drop(git(&self.repository, &["worktree", "remove", "--force", path]));
-            }
+        if !self.is_kept && !self.is_sample {
+            self.remove_worktrees();
         }
     }
 }

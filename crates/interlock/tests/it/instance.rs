@@ -46,6 +46,36 @@ fn folders_that_cannot_hold_an_instance_are_refused() {
 }
 
 #[test]
+fn the_variable_for_the_folder_is_checked_before_anything_is_written() {
+    let world = World::new();
+    world.write("file", "");
+    symlink("ring", world.path("ring")).unwrap();
+    std::fs::create_dir(world.path("home")).unwrap();
+    let absolute = |name: &str| world.path(name).into_os_string();
+    for (value, reason) in [
+        ("home".into(), "INSTANCE_INVALID"),
+        (absolute("none"), "INSTANCE_INVALID"),
+        (absolute("ring"), "INSTANCE_INVALID"),
+        (absolute("file"), "PATH_UNWRITABLE"),
+        ("/proc".into(), "PATH_UNWRITABLE"),
+    ] {
+        world.run_in(&["init", "--json"], "INTERLOCK_INSTANCE", &value).failed(2, reason);
+    }
+    assert!(!world.path(".interlock").exists() && !world.path("home/.interlock").exists());
+    world.run_in(&["init"], "INTERLOCK_INSTANCE", &absolute("home")).ok();
+    assert!(world.path("home/.interlock/config.toml").exists());
+    // The option wins over the variable, and an empty variable is none.
+    world.run_in(&["init", "--instance", "."], "INTERLOCK_INSTANCE", &absolute("none")).ok();
+    world.run_in(&["init"], "INTERLOCK_INSTANCE", "".as_ref()).failed(1, "INSTANCE_EXISTS");
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_refused() {
+    let world = World::with_instance();
+    world.run_in(&["up"], "INTERLOCK_LOG", "loud=very".as_ref()).failed(2, "CONFIG_INVALID");
+}
+
+#[test]
 fn without_an_instance_the_way_to_one_is_named() {
     let ran = World::new().run(&["status"]).failed(2, "INSTANCE_INVALID");
     assert!(ran.err.contains("hint: make an instance with: interlock init\n"), "{ran:?}");

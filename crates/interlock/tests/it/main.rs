@@ -7,15 +7,28 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod bad_input;
 mod bench;
+mod by_hand;
 mod commands;
 mod doctor;
 mod fuzz;
+mod hostile;
 mod instance;
+mod interrupt;
+mod job;
+mod kill;
 mod ledger;
 mod no_server;
+mod outcome;
+mod pilot_repository;
+mod pilot_sample;
+mod processes;
 mod readme;
+mod repository;
+mod site;
 mod stub;
 mod tail;
 mod usage;
+mod wait;
 mod world;

@@ -34,7 +34,8 @@ fn what_is_done_by_hand_works_as_written() {
         .unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}\n--- {out}\n--- {err}");
-    for said in ["read and understood", "the ledger verifies", "triggered", "stopped (process"] {
+    // Whether the clerk is still running when it is looked at is its own affair.
+    for said in ["read and understood", "wak_", "the ledger verifies", "stopped (process"] {
         assert!(out.contains(said), "`{said}` is missing:\n{out}\n--- {err}");
     }
 }

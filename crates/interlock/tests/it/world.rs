@@ -69,6 +69,11 @@ impl World {
         finish(&mut self.command(arguments), b"")
     }
 
+    /// Run it with one more variable in its environment.
+    pub(crate) fn run_in(&self, arguments: &[&str], name: &str, value: &OsStr) -> Ran {
+        finish(self.command(arguments).env(name, value), b"")
+    }
+
     pub(crate) fn run_with(&self, arguments: &[&str], input: &[u8]) -> Ran {
         finish(&mut self.command(arguments), input)
     }

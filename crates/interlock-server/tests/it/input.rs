@@ -1,0 +1,358 @@
+//! Malformed input on every route: refused with its reason, and nothing is written.
+
+use interlock_api::{Method, OPERATIONS, Operation};
+use interlock_core::Reason;
+use interlock_core::actor::Role;
+use serde_json::{Map, Value, json};
+
+use crate::access::allowed;
+use crate::ask::{Ask, sample};
+use crate::world::{Stage, World};
+
+/// The routes beside the table.
+const PLAIN: [&str; 5] = ["/health", "/ready", "/metrics", "/jwks", "/v1/openapi.json"];
+
+/// A request of this row as it should be, by somebody who may.
+fn right(world: &World, row: &Operation, params: &Map<String, Value>) -> Ask {
+    Ask::of(row, params).token(&world.token(allowed(row)))
+}
+
+fn rows(method: Method) -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().filter(move |row| row.method == method)
+}
+
+/// A world in which whatever the test does must not be written.
+async fn unchanged<F: AsyncFn(&World, &Stage)>(test: F) {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let before = world.dump().await;
+    test(&world, &stage).await;
+    assert_eq!(world.dump().await, before);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_object() {
+    unchanged(async |world, stage| {
+        for row in rows(Method::Post) {
+            let ask = right(world, row, &sample(row, stage));
+            let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+            let bodies: [&[u8]; 9] = [
+                b"{",
+                b"nonsense",
+                b"[]",
+                b"[{}]",
+                b"\"text\"",
+                b"null",
+                b"{\"title\":\"\xff\xfe\"}",
+                b"{} {}",
+                deep.as_bytes(),
+            ];
+            for body in bodies {
+                ask.clone().body(body).send(world).await.refused(Reason::BodyMalformed);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_or_of_another_type() {
+    unchanged(async |world, stage| {
+        for row in rows(Method::Post) {
+            let ask = right(world, row, &sample(row, stage));
+            let large = json!({"title": "x".repeat(64 * 1024)});
+            ask.clone().json(&large).send(world).await.refused(Reason::BodyTooLarge);
+            for media in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
+                let ask = ask.clone().header("content-type", media);
+                // Where there is no body there is no type either.
+                ask.body("{}").send(world).await.refused(Reason::MediaTypeUnsupported);
+            }
+            let ask = ask.without("content-type").body("{}");
+            ask.send(world).await.refused(Reason::MediaTypeUnsupported);
+        }
+    })
+    .await;
+}
+
+/// Values that a property of this schema does not take.
+fn wrong_values(schema: &Value) -> Vec<Value> {
+    let text = schema["type"].to_string();
+    if text.contains("integer") {
+        return vec![json!("x"), json!(-1), json!(1.5), json!([]), json!(1e30)];
+    }
+    let mut wrong = vec![json!(7.5), json!(true), json!([[true]])];
+    if !text.contains("object") && schema.get("$ref").is_none() && schema.get("anyOf").is_none() {
+        wrong.push(json!({"no": "such"}));
+    }
+    wrong
+}
+
+fn schema(row: &Operation) -> Map<String, Value> {
+    let schema = (row.request)(&mut schemars::SchemaGenerator::default());
+    schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn every_field_of_the_wrong_type() {
+    unchanged(async |world, stage| {
+        for row in rows(Method::Post) {
+            let in_path: Vec<_> = row.path_parameters().collect();
+            for (name, schema) in schema(row) {
+                for wrong in wrong_values(&schema) {
+                    if in_path.contains(&name.as_str()) {
+                        continue;
+                    }
+                    let mut params = sample(row, stage);
+                    params.insert(name.clone(), wrong);
+                    right(world, row, &params).send(world).await.refused(Reason::ParameterInvalid);
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn query_values_that_do_not_parse() {
+    unchanged(async |world, stage| {
+        for row in rows(Method::Get) {
+            let in_path: Vec<_> = row.path_parameters().collect();
+            for (name, schema) in schema(row) {
+                let is_integer = schema["type"].to_string().contains("integer");
+                let is_free_text = matches!(name.as_str(), "cursor" | "after");
+                if in_path.contains(&name.as_str()) || is_free_text {
+                    continue;
+                }
+                let wrong: &[&str] = if is_integer {
+                    &["x", "-1", "1.5", "99999999999999999999999", "", "0x10"]
+                } else {
+                    &["No-Such", "%00", ""]
+                };
+                for value in wrong {
+                    let ask = right(world, row, &sample(row, stage));
+                    let ask = ask.uri(|uri| format!("{uri}&{name}={value}"));
+                    ask.send(world).await.refused(Reason::ParameterInvalid);
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fields_that_are_unknown_missing_or_given_twice() {
+    unchanged(async |world, stage| {
+        for row in OPERATIONS {
+            let right = |params: &Map<String, Value>| right(world, row, params);
+            let given = sample(row, stage);
+            let mut params = given.clone();
+            params.insert("no_such_field".into(), json!("1"));
+            right(&params).send(world).await.refused(Reason::ParameterInvalid);
+            for name in row.path_parameters() {
+                let again = match row.method {
+                    Method::Get => right(&given).uri(|uri| format!("{uri}&{name}=x")),
+                    Method::Post => right(&given).json(&Value::Object(given.clone())),
+                };
+                again.send(world).await.refused(Reason::ParameterInvalid);
+            }
+            let schema = (row.request)(&mut schemars::SchemaGenerator::default());
+            let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+            for name in required.iter().filter_map(Value::as_str) {
+                if row.path_parameters().all(|other| other != name) {
+                    let mut params = given.clone();
+                    params.remove(name);
+                    right(&params).send(world).await.refused(Reason::ParameterInvalid);
+                }
+            }
+            if row.method == Method::Get {
+                let twice = right(&given).uri(|uri| format!("{uri}&limit=1&limit=1"));
+                twice.send(world).await.refused(Reason::ParameterInvalid);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nested_fields_that_are_unknown() {
+    unchanged(async |world, stage| {
+        for (id, name, value) in [
+            ("create_thread", "participants", json!([{"agent": "executor", "no_such": 1}])),
+            ("register_agent", "launch", json!({"command": ["true"], "no_such": 1})),
+            ("renew_wakes", "wakes", json!([{"wake_id": stage.wake, "fence": 1, "no_such": 1}])),
+            ("report_wake", "report", json!({"step": "started", "lane": "trigger", "no_such": 1})),
+            ("report_wake", "report", json!({"step": "vanished"})),
+            ("report_wake", "report", json!({"step": "ended", "outcome": {"kind": "exited", "code": 1e12}})),
+        ] {
+            let row = OPERATIONS.iter().find(|row| row.id == id).unwrap();
+            let mut params = sample(row, stage);
+            params.insert(name.into(), value);
+            right(world, row, &params).send(world).await.refused(Reason::ParameterInvalid);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bad_percent_encoding() {
+    unchanged(async |world, stage| {
+        for row in OPERATIONS {
+            let ask = right(world, row, &sample(row, stage));
+            if row.method == Method::Get {
+                for bad in ["%", "%2", "%zz", "%ff", "%+f", "a=%c3%28", "%C3"] {
+                    let ask = ask.clone().uri(|uri| format!("{uri}&{bad}"));
+                    ask.send(world).await.refused(Reason::ParameterInvalid);
+                }
+            }
+            for name in row.path_parameters() {
+                for bad in ["%ff", "%zz", "%C3%28", "%00", "..%2f..", "%20"] {
+                    let mut params = sample(row, stage);
+                    params.insert(name.into(), json!(bad));
+                    right(world, row, &params).send(world).await.refused(Reason::ParameterInvalid);
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ids_that_are_none_and_ids_of_nothing() {
+    unchanged(async |world, stage| {
+        for row in OPERATIONS {
+            for name in row.path_parameters() {
+                let (prefix, wrong) = if name == "wake_id" { ("wak", "thr") } else { ("thr", "wak") };
+                let of = |text: String| {
+                    let mut params = sample(row, stage);
+                    params.insert(name.into(), json!(text));
+                    right(world, row, &params)
+                };
+                let digits = "0".repeat(26);
+                for bad in [
+                    "x".to_owned(),
+                    format!("{prefix}_"),
+                    format!("{wrong}_{digits}"),
+                    format!("{prefix}_8{}", "Z".repeat(25)),
+                    format!("{prefix}_{}", "U".repeat(26)),
+                    format!("{prefix}_{digits}0"),
+                    "0".repeat(5_000),
+                ] {
+                    of(bad).send(world).await.refused(Reason::ParameterInvalid);
+                }
+                let reason = if name == "wake_id" { Reason::WakeNotFound } else { Reason::ThreadNotFound };
+                of(format!("{prefix}_{digits}")).send(world).await.refused(reason);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pages_beyond_the_limit_and_cursors_of_nobody() {
+    unchanged(async |world, stage| {
+        for row in OPERATIONS {
+            let fields = schema(row);
+            let ask = |name: &str, value: Value| {
+                let mut params = sample(row, stage);
+                params.insert(name.to_owned(), value);
+                right(world, row, &params)
+            };
+            if fields.contains_key("limit") {
+                for limit in [201_u32, 1_000_000, u32::MAX] {
+                    ask("limit", json!(limit)).send(world).await.refused(Reason::LimitExceeded);
+                }
+                ask("limit", json!(u64::from(u32::MAX) + 1))
+                    .send(world)
+                    .await
+                    .refused(Reason::ParameterInvalid);
+            }
+            for name in ["cursor", "after"].into_iter().filter(|name| fields.contains_key(*name)) {
+                for bad in ["No-Such", "1", "1.", "x.y", "-1.0", ".", ""] {
+                    // Agents are listed by name, and these are names.
+                    if row.id == "list_agents" && matches!(bad, "1" | "1." | "x.y") {
+                        continue;
+                    }
+                    ask(name, json!(bad)).send(world).await.refused(Reason::ParameterInvalid);
+                }
+            }
+            for name in ["from", "after_seq"].into_iter().filter(|name| fields.contains_key(*name)) {
+                ask(name, json!(u64::MAX)).send(world).await.done();
+            }
+        }
+        let claim = OPERATIONS.iter().find(|row| row.id == "claim_wakes").unwrap();
+        for (limit, reason) in [(0, Reason::ParameterInvalid), (33, Reason::LimitExceeded)] {
+            let mut params = sample(claim, stage);
+            params.insert("limit".into(), json!(limit));
+            right(world, claim, &params).send(world).await.refused(reason);
+        }
+        let far = format!("/v1/threads/{}/timeline?after={}.{}", stage.thread, u64::MAX, u32::MAX);
+        let token = world.token(Role::Auditor);
+        assert_eq!(Ask::new("GET", &far).token(&token).send(world).await.done()["items"], json!([]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn methods_a_route_does_not_take_and_routes_that_are_not_there() {
+    unchanged(async |world, stage| {
+        for row in OPERATIONS {
+            let ask = right(world, row, &sample(row, stage));
+            for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "GET", "POST"] {
+                let is_taken = |other: &&Operation| other.path == row.path && other.method.as_str() == method;
+                if !OPERATIONS.iter().any(|other| is_taken(&other)) {
+                    ask.clone().method(method).send(world).await.refused(Reason::MethodUnsupported);
+                }
+            }
+        }
+        for path in PLAIN {
+            for method in ["POST", "DELETE"] {
+                Ask::new(method, path).send(world).await.refused(Reason::MethodUnsupported);
+            }
+        }
+        let token = world.token(Role::Admin);
+        for path in ["/", "/v1", "/v1/", "/v2/threads", "/v1/threads/", "/v1//threads", "/v1/Threads", "/%ff"]
+        {
+            for method in ["GET", "POST"] {
+                let answer = Ask::new(method, path).token(&token).send(world).await;
+                assert!(
+                    matches!(answer.reason(), Some(Reason::RouteNotFound | Reason::ParameterInvalid)),
+                    "{path}: {}",
+                    answer.text()
+                );
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn headers_that_are_too_large() {
+    unchanged(async |world, stage| {
+        for row in OPERATIONS {
+            let ask = right(world, row, &sample(row, stage)).header("x-large", "x".repeat(16 * 1024));
+            ask.send(world).await.refused(Reason::HeadersTooLarge);
+        }
+        for path in PLAIN {
+            let ask = Ask::new("GET", path).header("x-large", "x".repeat(16 * 1024));
+            ask.send(world).await.refused(Reason::HeadersTooLarge);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_rules_refuse_is_in_the_ledger_for_operators_alone() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let size = world.ledger().await.len();
+    let twin = |role| Ask::new("POST", "/v1/agents").token(&world.token(role)).key("twin");
+    let ask = twin(Role::Operator).json(&json!({"name": "executor"}));
+    ask.send(&world).await.refused(Reason::AgentExists);
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.len(), size + 1);
+    assert_eq!(ledger[size]["events"][0]["kind"], "operator.action_refused/1");
+    let uri = format!("/v1/threads/{}/status", stage.thread);
+    let ask = Ask::new("POST", &uri).token(&world.token(Role::Participant)).key("x");
+    ask.json(&json!({"status": "closed"})).send(&world).await.refused(Reason::NotCoordinator);
+    assert_eq!(world.ledger().await.len(), size + 1);
+}

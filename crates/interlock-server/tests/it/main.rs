@@ -1,0 +1,23 @@
+//! The whole surface over a real file: the table in tests of every row, bad input, and what clients live through.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod access;
+mod ask;
+mod coverage;
+mod health;
+mod idempotency;
+mod input;
+mod ledger;
+mod socket;
+mod threads;
+mod waiting;
+mod wakes;
+mod world;

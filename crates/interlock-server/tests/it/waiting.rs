@@ -1,0 +1,144 @@
+//! Long-polls end because of a commit: each waits, past its first look, until somebody does something.
+
+use std::sync::Arc;
+
+use interlock_api::client::Client;
+use interlock_api::{Op, Problem, operations as op};
+use interlock_core::actor::Role;
+use interlock_core::wake::Lane;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::world::{LONG_MS, World, call, says, soon};
+
+/// A poll that waits: it has looked, with so many reads, and found nothing.
+async fn waits<O: Op>(
+    world: &World,
+    client: Client,
+    params: Value,
+    reads: u64,
+) -> JoinHandle<Result<O::Response, Problem>>
+where
+    O::Params: Sync,
+{
+    let before = world.store.reads();
+    let poll = tokio::spawn(async move { call::<O>(&client, &params, "").await });
+    soon(world.store.reads_reach(before + reads)).await;
+    poll
+}
+
+#[tokio::test]
+async fn reading_messages_waits_for_a_post_to_that_thread() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let other = call::<op::CreateThread>(&lead, &json!({"title": "other"}), "open").await.unwrap().thread_id;
+    let params = json!({"thread_id": stage.thread, "after_seq": 1, "wait_ms": LONG_MS});
+    let poll = waits::<op::ReadMessages>(&world, world.client(Role::Participant), params, 2).await;
+    let reads = world.store.reads();
+    says(&lead, other, "not for you", "other").await.unwrap();
+    assert!(!poll.is_finished());
+    says(&lead, stage.thread, "for you", "post").await.unwrap();
+    let read = soon(poll).await.unwrap().unwrap();
+    assert_eq!(read.messages[0].body, "for you");
+    // One look after the commit that concerns it, and none for the other one.
+    assert_eq!(world.store.reads(), reads + 2);
+}
+
+#[tokio::test]
+async fn a_timeline_waits_for_whatever_happens_next() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let seen = json!({"thread_id": stage.thread, "limit": 200});
+    let auditor = world.client(Role::Auditor);
+    let next = call::<op::ReadTimeline>(&auditor, &seen, "").await.unwrap().next;
+    let params = json!({"thread_id": stage.thread, "after": next, "wait_ms": LONG_MS});
+    let poll = waits::<op::ReadTimeline>(&world, auditor, params, 2).await;
+    assert!(!poll.is_finished());
+    // An acknowledgement that ends no wake is nothing to see; a change of status is.
+    let ack = json!({"thread_id": stage.thread, "seq": 1});
+    call::<op::AckRead>(&world.client(Role::Participant), &ack, "ack").await.unwrap();
+    let blocked = json!({"thread_id": stage.thread, "status": "blocked"});
+    call::<op::UpdateThreadStatus>(&world.client(Role::Operator), &blocked, "block").await.unwrap();
+    let read = soon(poll).await.unwrap().unwrap();
+    let kinds: Vec<_> = read.items.iter().map(|item| item.kind.as_str()).collect();
+    assert_eq!(kinds, ["thread.status_changed", "thread_escalated"]);
+    assert_eq!(read.items[0].actor.as_str(), "operator");
+}
+
+#[tokio::test]
+async fn an_inbox_waits_for_a_message_that_is_for_its_owner() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (lead, member) = (world.client(Role::Coordinator), world.client(Role::Participant));
+    let ack = json!({"thread_id": stage.thread, "seq": 1});
+    call::<op::AckRead>(&member, &ack, "ack").await.unwrap();
+    let poll = waits::<op::Inbox>(&world, member, json!({"wait_ms": LONG_MS}), 1).await;
+    let reads = world.store.reads();
+    let aside = json!({"thread_id": stage.thread, "body": "aside", "to": ["executor"]});
+    call::<op::PostMessage>(&lead, &aside, "aside").await.unwrap();
+    // It looked again, and went on waiting: that message is for another.
+    soon(world.store.reads_reach(reads + 2)).await;
+    assert!(!poll.is_finished());
+    says(&lead, stage.thread, "to all", "post").await.unwrap();
+    let threads = soon(poll).await.unwrap().unwrap().threads;
+    assert_eq!((threads[0].thread_id, threads[0].unread), (stage.thread, 1));
+}
+
+fn claim() -> Value {
+    json!({"supervisor": "keeper", "incarnation": "1", "limit": 8, "wait_ms": LONG_MS})
+}
+
+#[tokio::test]
+async fn a_claim_waits_for_the_post_that_wakes_somebody() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let keeper = world.client(Role::Supervisor);
+    let first = soon(call::<op::ClaimWakes>(&keeper, &claim(), "")).await.unwrap().wakes;
+    assert_eq!(first[0].wake.wake_id, stage.wake);
+    let batches = world.store.batches();
+    // Its first look is a batch and a read of what falls due next.
+    let poll = waits::<op::ClaimWakes>(&world, keeper, claim(), 1).await;
+    assert_eq!(world.store.batches(), batches + 1);
+    assert!(!poll.is_finished());
+    let agent = json!({"name": "second", "runtime": "command", "launch": {"command": ["true"]}});
+    call::<op::RegisterAgent>(&world.client(Role::Operator), &agent, "agent").await.unwrap();
+    let open = json!({"title": "other", "participants": [{"agent": "second"}]});
+    let lead = world.client(Role::Coordinator);
+    let thread = call::<op::CreateThread>(&lead, &open, "open").await.unwrap().thread_id;
+    says(&lead, thread, "please", "post").await.unwrap();
+    let claimed = soon(poll).await.unwrap().unwrap();
+    assert_eq!(claimed.wakes.len(), 1);
+    assert_eq!(claimed.wakes[0].wake.agent.as_str(), "second");
+    assert_eq!(claimed.wakes[0].lane, Lane::Trigger, "a commit brought it, not polling");
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_not_waited_for() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let member = world.client(Role::Participant);
+    let params = json!({"thread_id": stage.thread, "wait_ms": LONG_MS});
+    assert_eq!(soon(call::<op::ReadMessages>(&member, &params, "")).await.unwrap().messages.len(), 1);
+    assert!(!soon(call::<op::ReadTimeline>(&member, &params, "")).await.unwrap().items.is_empty());
+    let inbox = json!({"wait_ms": LONG_MS});
+    assert_eq!(soon(call::<op::Inbox>(&member, &inbox, "")).await.unwrap().threads.len(), 1);
+}
+
+#[tokio::test]
+async fn a_hundred_polls_of_one_thread_all_see_the_post() {
+    let world = Arc::new(World::new().await);
+    let stage = world.stage().await;
+    let before = world.store.reads();
+    let params = json!({"thread_id": stage.thread, "after_seq": 1, "wait_ms": LONG_MS});
+    let mut polls = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (client, params) = (world.client(Role::Participant), params.clone());
+        polls.spawn(
+            async move { call::<op::ReadMessages>(&client, &params, "").await.unwrap().messages.len() },
+        );
+    }
+    soon(world.store.reads_reach(before + 200)).await;
+    says(&world.client(Role::Coordinator), stage.thread, "for all", "post").await.unwrap();
+    assert_eq!(soon(polls.join_all()).await, vec![1; 100]);
+}

@@ -1,0 +1,177 @@
+//! Wakes over the wire: claimed, reported, held, halted, and the token that comes with a claim.
+
+use interlock_api::operations as op;
+use interlock_api::v1::wake::{ClaimWakesResponse, ClaimedWake, WakeView};
+use interlock_core::Reason;
+use interlock_core::actor::Role;
+use interlock_core::thread::Status;
+use interlock_core::wake::{Evidence, WakeResult, WakeState};
+use serde_json::{Value, json};
+
+use crate::world::{LONG_MS, Stage, World, call, says, soon};
+
+async fn claims(world: &World, incarnation: &str) -> ClaimWakesResponse {
+    let params = json!({"supervisor": "keeper", "incarnation": incarnation, "limit": 8});
+    call::<op::ClaimWakes>(&world.client(Role::Supervisor), &params, "").await.unwrap()
+}
+
+async fn claimed(world: &World) -> ClaimedWake {
+    let mut claimed = claims(world, "1").await;
+    assert_eq!(claimed.wakes.len(), 1);
+    claimed.wakes.remove(0)
+}
+
+async fn reports(world: &World, claim: &ClaimedWake, report: Value) -> WakeView {
+    let key = report.to_string();
+    let params = json!({
+        "wake_id": claim.wake.wake_id, "incarnation": "1", "fence": claim.fence, "report": report,
+    });
+    call::<op::ReportWake>(&world.client(Role::Supervisor), &params, &key).await.unwrap()
+}
+
+async fn wake(world: &World, stage: &Stage) -> WakeView {
+    let params = json!({"wake_id": stage.wake});
+    call::<op::GetWake>(&world.client(Role::Auditor), &params, "").await.unwrap()
+}
+
+/// The timeline is followed until this has happened.
+async fn until(world: &World, stage: &Stage, kind: &str) {
+    let auditor = world.client(Role::Auditor);
+    let mut after = None;
+    loop {
+        let params = json!({"thread_id": stage.thread, "after": after, "wait_ms": LONG_MS});
+        let read = soon(call::<op::ReadTimeline>(&auditor, &params, "")).await.unwrap();
+        if read.items.iter().any(|item| item.kind == kind) {
+            return;
+        }
+        after = read.next;
+    }
+}
+
+#[tokio::test]
+async fn the_token_of_a_claim_acts_as_that_agent_and_proves_acceptance() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let claim = claimed(&world).await;
+    assert_eq!((claim.wake.wake_id, claim.launch.command.as_slice()), (stage.wake, &["true".to_owned()][..]));
+    assert_eq!(claim.workspace_id, world.here);
+    assert!(!claim.prompt.contains("please begin"), "prompts name ids only");
+    reports(&world, &claim, json!({"step": "started", "lane": "trigger"})).await;
+    assert_eq!(wake(&world, &stage).await.accepted_at, None);
+
+    let agent = world.client_with(claim.token.clone());
+    let inbox = call::<op::Inbox>(&agent, &json!({}), "").await.unwrap().threads;
+    assert_eq!((inbox[0].thread_id, inbox[0].unread), (stage.thread, 1));
+    until(&world, &stage, "wake.accepted").await;
+    let seen = wake(&world, &stage).await;
+    assert_eq!((seen.state, seen.evidence), (WakeState::Running, Some(Evidence::Call)));
+
+    says(&agent, stage.thread, "done", "answer").await.unwrap();
+    let ack = json!({"thread_id": stage.thread, "seq": 1});
+    call::<op::AckRead>(&agent, &ack, "ack").await.unwrap();
+    let exited = json!({"step": "ended", "outcome": {"kind": "exited", "code": 0}});
+    let over = reports(&world, &claim, exited).await;
+    assert_eq!((over.state, over.result), (WakeState::Finished, Some(WakeResult::Triggered)));
+    assert!(over.seen_at.is_some() && over.acted_at.is_some());
+    let entry = world.ledger().await.into_iter().find(|e| e["operation"] == "ack_read").unwrap();
+    assert_eq!(entry["actor"]["name"], "executor");
+    assert_eq!(entry["actor"]["wake_id"], json!(stage.wake));
+    assert_eq!(entry["actor"]["session_id"], json!(claim.session_id));
+}
+
+#[tokio::test]
+async fn the_token_of_a_claim_is_good_for_nothing_else() {
+    let world = World::new().await;
+    world.stage().await;
+    let agent = world.client_with(claimed(&world).await.token);
+    let open = json!({"title": "mine"});
+    let problem = call::<op::CreateThread>(&agent, &open, "open").await.unwrap_err();
+    assert_eq!(problem.known_reason(), Some(Reason::RoleMissing));
+    let problem = call::<op::HaltAgents>(&agent, &json!({}), "").await.unwrap_err();
+    assert_eq!(problem.known_reason(), Some(Reason::RoleMissing));
+}
+
+#[tokio::test]
+async fn the_token_outlives_the_deadline_only_for_the_last_report() {
+    let world = World::new().await;
+    world.stage().await;
+    // Made in the past, so that it has run out by now.
+    world.advance(-3_600_000);
+    let claim = claimed(&world).await;
+    world.advance(3_600_000);
+    assert!(claim.deadline < world.engine.now());
+    let agent = world.client_with(claim.token);
+    let problem = call::<op::Inbox>(&agent, &json!({}), "").await.unwrap_err();
+    assert_eq!(problem.known_reason(), Some(Reason::TokenExpired));
+}
+
+#[tokio::test]
+async fn a_paused_thread_wakes_nobody_until_it_goes_on() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let pause = json!({"thread_id": stage.thread, "status": "blocked", "reason": "PAUSED"});
+    let thread = call::<op::UpdateThreadStatus>(&lead, &pause, "pause").await.unwrap();
+    assert_eq!((thread.status, thread.reason), (Status::Blocked, Some(Reason::Paused)));
+    says(&lead, stage.thread, "and this", "more").await.unwrap();
+    assert!(wake(&world, &stage).await.held);
+    assert!(claims(&world, "1").await.wakes.is_empty());
+    let attention = call::<op::GetStatus>(&lead, &json!({}), "").await.unwrap().attention;
+    assert_eq!((attention[0].thread_id, attention[0].reason), (stage.thread, Some(Reason::Paused)));
+
+    let params = json!({"supervisor": "keeper", "incarnation": "1", "limit": 8, "wait_ms": LONG_MS});
+    let (batches, keeper) = (world.store.batches(), world.client(Role::Supervisor));
+    let poll = tokio::spawn(async move { call::<op::ClaimWakes>(&keeper, &params, "").await.unwrap() });
+    soon(world.store.batches_reach(batches + 1)).await;
+    let resume = json!({"thread_id": stage.thread, "status": "active"});
+    call::<op::UpdateThreadStatus>(&lead, &resume, "resume").await.unwrap();
+    let claimed = soon(poll).await.unwrap();
+    assert_eq!(claimed.wakes[0].wake.wake_id, stage.wake);
+    // One wake for all that came meanwhile.
+    assert_eq!((claimed.wakes.len(), claimed.wakes[0].wake.seq >= 3), (1, true));
+}
+
+#[tokio::test]
+async fn a_halt_reaches_claims_and_renewals_and_ends_with_the_server() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let claim = claimed(&world).await;
+    reports(&world, &claim, json!({"step": "started", "lane": "trigger"})).await;
+    let halted = call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "halt").await.unwrap();
+    assert_eq!(halted.running, 1);
+    let again = claims(&world, "1").await;
+    assert!(again.halt && again.wakes.is_empty());
+    let held = json!({"supervisor": "keeper", "incarnation": "1",
+                      "wakes": [{"wake_id": stage.wake, "fence": claim.fence}]});
+    let renewed = call::<op::RenewWakes>(&world.client(Role::Supervisor), &held, "").await.unwrap();
+    assert!(renewed.halt && renewed.wakes.len() == 1);
+    let status = call::<op::GetStatus>(&world.client(Role::Operator), &json!({}), "").await.unwrap();
+    assert!(status.is_halted);
+    assert_eq!(status.supervisors[0].name, "keeper");
+    let over = reports(&world, &claim, json!({"step": "ended", "outcome": {"kind": "halted"}})).await;
+    assert_eq!(over.state, WakeState::Pending, "no attempt is consumed");
+
+    let world = world.restart().await;
+    let claimed = claims(&world, "2").await;
+    assert!(!claimed.halt);
+    assert_eq!(claimed.wakes[0].wake.wake_id, stage.wake);
+}
+
+#[tokio::test]
+async fn a_wake_is_held_by_one_supervisor_and_reports_of_the_past_are_refused() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let claim = claimed(&world).await;
+    assert!(claims(&world, "1").await.wakes.is_empty(), "it is out already");
+    // The same supervisor in a new life has lost its processes.
+    let next = claims(&world, "2").await.wakes.remove(0);
+    assert!(next.fence > claim.fence && next.session_id != claim.session_id);
+    let report = json!({"step": "started", "lane": "trigger"});
+    let old = json!({"wake_id": stage.wake, "incarnation": "1", "fence": claim.fence, "report": report});
+    let problem = call::<op::ReportWake>(&world.client(Role::Supervisor), &old, "old").await.unwrap_err();
+    assert_eq!(problem.known_reason(), Some(Reason::LeaseLost));
+    let held = json!([{"wake_id": stage.wake, "fence": claim.fence}]);
+    let renew = json!({"supervisor": "keeper", "incarnation": "1", "wakes": held});
+    let renewed = call::<op::RenewWakes>(&world.client(Role::Supervisor), &renew, "").await.unwrap();
+    assert!(renewed.wakes.is_empty());
+}

@@ -1,0 +1,212 @@
+//! A server on a temporary file and a free port, spoken to in the domain's words.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use interlock_api::client::Client;
+use interlock_api::v1::message::{PostMessageParams, PostMessageResponse};
+use interlock_api::{Op, Problem, operations as op};
+use interlock_core::Timestamp;
+use interlock_core::actor::{Actor, AgentName, Role};
+use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::policy::Policy;
+use interlock_engine::read::Store as _;
+use interlock_engine::{Engine, EngineConfig, Issuer};
+use interlock_ledger::LogKey;
+use interlock_server::{Server, ServerConfig, router};
+use interlock_store_sqlite::{Options, SqliteStore};
+use interlock_testkit::faults::FaultyStore;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How long tokens of these tests hold.
+const TOKEN_MS: i64 = 3_600_000;
+/// A wait that nobody here sits out: what ends it is a commit.
+pub(crate) const LONG_MS: u32 = 50_000;
+
+/// A running server over a store with faults, and two workspaces.
+pub(crate) struct World {
+    pub(crate) store: Arc<FaultyStore>,
+    pub(crate) engine: Arc<Engine>,
+    /// The same routes without a socket.
+    pub(crate) router: Router,
+    pub(crate) url: String,
+    pub(crate) here: WorkspaceId,
+    pub(crate) there: WorkspaceId,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    clock_shift_ms: Arc<AtomicI64>,
+    issuer_pem: String,
+    folder: tempfile::TempDir,
+}
+
+/// What stands in the workspace before a test begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage {
+    /// A thread of the coordinator, the executor and the participant.
+    pub(crate) thread: ThreadId,
+    /// The executor's pending wake, asked for by the coordinator's first message.
+    pub(crate) wake: WakeId,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let issuer_pem = Issuer::generate_pem().unwrap();
+        Self::boot(folder, issuer_pem, Arc::default()).await
+    }
+
+    async fn boot(folder: tempfile::TempDir, issuer_pem: String, clock_shift_ms: Arc<AtomicI64>) -> Self {
+        let file = SqliteStore::open(&Options::at(folder.path().join("interlock.db"))).unwrap();
+        let store = FaultyStore::over(Arc::new(file));
+        let (here, there) = (WorkspaceId::from_u128(1), WorkspaceId::from_u128(2));
+        for workspace_id in [here, there] {
+            let origin = format!("interlock.test/{workspace_id}");
+            store.create_workspace(interlock_store::Workspace { workspace_id, origin }).await.unwrap();
+        }
+        let engine = engine(&store, &issuer_pem, &clock_shift_ms);
+        let address = "127.0.0.1:0".parse().unwrap();
+        let server = Server::bind(ServerConfig { engine: Arc::clone(&engine), address }).await.unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let router = router(Arc::clone(&engine), stopping.clone());
+        let url = server.url();
+        let serving = tokio::spawn(server.serve(stopping));
+        Self { store, engine, router, url, here, there, stop, serving, clock_shift_ms, issuer_pem, folder }
+    }
+
+    /// A new server on the same file, which knows only what was written.
+    pub(crate) async fn restart(self) -> Self {
+        self.stop.send(true).unwrap();
+        self.serving.await.unwrap();
+        Self::boot(self.folder, self.issuer_pem, self.clock_shift_ms).await
+    }
+
+    /// The server is told to stop.
+    pub(crate) fn stops(&self) {
+        self.stop.send(true).unwrap();
+    }
+
+    /// Until it has stopped.
+    pub(crate) async fn stopped(self) {
+        self.serving.await.unwrap();
+    }
+
+    /// The engine's clock goes on.
+    pub(crate) fn advance(&self, ms: i64) {
+        self.clock_shift_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// A person or agent who goes by the name of its role.
+    pub(crate) fn token(&self, role: Role) -> String {
+        self.token_of(role.as_str(), role, self.here)
+    }
+
+    pub(crate) fn token_of(&self, name: &str, role: Role, workspace_id: WorkspaceId) -> String {
+        self.mint(name, role, workspace_id, TOKEN_MS)
+    }
+
+    pub(crate) fn expired_token(&self, role: Role) -> String {
+        self.advance(-TOKEN_MS);
+        let token = self.mint(role.as_str(), role, self.here, 60_000);
+        self.advance(TOKEN_MS);
+        token
+    }
+
+    fn mint(&self, name: &str, role: Role, workspace_id: WorkspaceId, ttl_ms: i64) -> String {
+        let actor = Actor { name: agent(name), role, workspace_id, session_id: None, wake_id: None };
+        self.engine.issuer().mint(&actor, self.engine.now(), ttl_ms).unwrap()
+    }
+
+    /// The typed client of whoever goes by the name of this role, over a real socket.
+    pub(crate) fn client(&self, role: Role) -> Client {
+        self.client_with(self.token(role))
+    }
+
+    pub(crate) fn client_with(&self, token: String) -> Client {
+        Client::new(&self.url, Some(token)).unwrap()
+    }
+
+    /// The executor can be woken, the participant cannot, and a first message wakes the executor.
+    pub(crate) async fn stage(&self) -> Stage {
+        let (operator, lead) = (self.client(Role::Operator), self.client(Role::Coordinator));
+        let launch = json!({"command": ["true"]});
+        let executor = json!({"name": "executor", "runtime": "command", "launch": launch});
+        call::<op::RegisterAgent>(&operator, &executor, "stage-executor").await.unwrap();
+        call::<op::RegisterAgent>(&operator, &json!({"name": "participant"}), "stage-participant")
+            .await
+            .unwrap();
+        let people = json!([{"agent": "executor"}, {"agent": "participant"}]);
+        let thread = json!({"title": "a job", "participants": people});
+        let thread = call::<op::CreateThread>(&lead, &thread, "stage-thread").await.unwrap().thread_id;
+        says(&lead, thread, "please begin", "stage-post").await.unwrap();
+        let wakes = call::<op::ListWakes>(&lead, &json!({}), "").await.unwrap().wakes;
+        Stage { thread, wake: wakes[0].wake_id }
+    }
+
+    /// Everything that is written, of both workspaces.
+    pub(crate) async fn dump(&self) -> Vec<String> {
+        let mut lines = self.store.dump(self.here).await.unwrap();
+        lines.extend(self.store.dump(self.there).await.unwrap());
+        lines
+    }
+
+    pub(crate) async fn ledger(&self) -> Vec<Value> {
+        let rows = self.store.entries(self.here, 0, 10_000).await.unwrap();
+        rows.iter().map(|row| serde_json::from_slice(&row.envelope).unwrap()).collect()
+    }
+}
+
+fn engine(store: &Arc<FaultyStore>, issuer_pem: &str, shift_ms: &Arc<AtomicI64>) -> Arc<Engine> {
+    let shift_ms = Arc::clone(shift_ms);
+    let clock = move || {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        Timestamp::from_millis(i64::try_from(wall).unwrap() + shift_ms.load(Ordering::SeqCst))
+    };
+    Engine::new(EngineConfig {
+        store: Arc::<FaultyStore>::clone(store),
+        // Nothing is found by polling here: what is found was announced.
+        policy: Policy { poll_interval_ms: i64::from(LONG_MS), ..Policy::default() },
+        ledger_key: LogKey::from_seed([7; 32]),
+        issuer: Issuer::from_pem(issuer_pem).unwrap(),
+        clock: Arc::new(clock),
+    })
+    .unwrap()
+}
+
+pub(crate) fn agent(name: &str) -> AgentName {
+    AgentName::parse(name).unwrap()
+}
+
+/// Calls an operation with parameters as JSON; an empty key is none.
+pub(crate) async fn call<O: Op>(client: &Client, params: &Value, key: &str) -> Result<O::Response, Problem> {
+    let params: O::Params = serde_json::from_value(params.clone()).unwrap();
+    client.call::<O>(&params, Some(key).filter(|key| !key.is_empty())).await
+}
+
+/// Posts a chat message.
+pub(crate) async fn says(
+    client: &Client,
+    thread: ThreadId,
+    body: &str,
+    key: &str,
+) -> Result<PostMessageResponse, Problem> {
+    let params = json!({"thread_id": thread, "body": body});
+    let params: PostMessageParams = serde_json::from_value(params).unwrap();
+    client.call::<op::PostMessage>(&params, Some(key)).await
+}
+
+/// The bodies of a thread's messages as this reader sees them.
+pub(crate) async fn bodies(client: &Client, thread: ThreadId) -> Vec<String> {
+    let params = json!({"thread_id": thread, "limit": 200});
+    let read = call::<op::ReadMessages>(client, &params, "").await.unwrap();
+    read.messages.into_iter().map(|message| message.body).collect()
+}
+
+/// What comes soon, long before any wait of these tests is over.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it did not come by itself")
+}
