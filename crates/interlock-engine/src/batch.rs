@@ -41,7 +41,8 @@ pub(crate) struct Done {
 /// One batch.
 pub(crate) struct Batch {
     ground: Arc<Ground>,
-    commands: Vec<Envelope>,
+    /// What is asked, in order; taken back when the batch has run.
+    pub(crate) commands: Vec<Envelope>,
     extra: Keys,
     id: [u8; 16],
     tree: Option<Tree>,

@@ -67,8 +67,9 @@ impl Committer {
     async fn commit(&mut self, mut waiting: Vec<Waiting>) {
         let mut extra = Keys::new();
         for _ in 0..ROUNDS_MAX {
-            let commands: Vec<Envelope> = waiting.iter().map(|w| w.env.clone()).collect();
-            match self.try_batch(commands, std::mem::take(&mut extra)).await {
+            let (tried, result) = self.try_batch(waiting, std::mem::take(&mut extra)).await;
+            waiting = tried;
+            match result {
                 Ok(verdicts) => waiting = self.answer(waiting, verdicts, &mut extra),
                 Err(error) if waiting.len() > 1 && !matches!(error, StoreError::Unavailable(_)) => {
                     // One of them may be what the database does not take; the others shall not suffer for it.
@@ -89,22 +90,36 @@ impl Committer {
         refuse_all(waiting, &Refusal::new(Reason::Defect, "a command asked for facts again and again"));
     }
 
-    async fn try_batch(&mut self, commands: Vec<Envelope>, extra: Keys) -> Result<Vec<Verdict>, StoreError> {
+    /// Run them as one batch; gives them back with what became of them.
+    async fn try_batch(
+        &mut self,
+        waiting: Vec<Waiting>,
+        extra: Keys,
+    ) -> (Vec<Waiting>, Result<Vec<Verdict>, StoreError>) {
         if let Some(why) = &self.frozen {
-            return Err(StoreError::Corrupt(why.clone()));
+            return (waiting, Err(StoreError::Corrupt(why.clone())));
         }
-        let batch_id =
-            crate::random_bytes::<16>().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let batch_id = match crate::random_bytes::<16>() {
+            Ok(id) => id,
+            Err(error) => return (waiting, Err(StoreError::Unavailable(error.to_string()))),
+        };
+        let (commands, replies): (Vec<_>, Vec<_>) = waiting.into_iter().map(|w| (w.env, w.reply)).unzip();
         let batch = Batch::new(Arc::clone(&self.ground), commands, extra, batch_id, self.tree.take());
         let (work, result) = self.store.batch(self.workspace_id, Box::new(batch)).await;
+        let Ok(batch) = work.into_any().downcast::<Batch>() else {
+            let lost = StoreError::Unavailable("the batch was lost".into());
+            let refusal = self.refusal(result.err().unwrap_or(lost));
+            for reply in replies {
+                // A caller may have gone away.
+                drop(reply.send(Err(refusal.clone())));
+            }
+            return (Vec::new(), Ok(Vec::new()));
+        };
+        let Batch { commands, verdicts, grown, .. } = *batch;
+        let waiting = commands.into_iter().zip(replies).map(|(env, reply)| Waiting { env, reply }).collect();
         // After a failure the tree is read again from the store: what it holds is the truth.
-        result?;
-        let batch = work
-            .into_any()
-            .downcast::<Batch>()
-            .map_err(|_| StoreError::Unavailable("the batch was lost".into()))?;
-        self.tree = batch.grown;
-        Ok(batch.verdicts)
+        self.tree = if result.is_ok() { grown } else { None };
+        (waiting, result.map(|_| verdicts))
     }
 
     /// Answer what is decided; gives back what has to be decided again, with the keys it lacks.

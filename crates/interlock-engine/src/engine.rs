@@ -1,7 +1,7 @@
 //! The engine: the one entry for every mutation, and reads for every surface.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use interlock_core::actor::{Actor, Guarded};
 use interlock_core::command::{Command, Envelope};
@@ -64,7 +64,7 @@ pub struct Engine {
     ledger_key: LogKey,
     issuer: Issuer,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    committers: tokio::sync::Mutex<BTreeMap<WorkspaceId, mpsc::Sender<Waiting>>>,
+    committers: RwLock<BTreeMap<WorkspaceId, mpsc::Sender<Waiting>>>,
     noted: Mutex<BTreeSet<SessionId>>,
 }
 
@@ -86,7 +86,7 @@ impl Engine {
             ledger_key: config.ledger_key,
             issuer: config.issuer,
             clock: config.clock,
-            committers: tokio::sync::Mutex::default(),
+            committers: RwLock::default(),
             noted: Mutex::default(),
         }))
     }
@@ -217,9 +217,9 @@ impl Engine {
     }
 
     async fn committer(&self, id: WorkspaceId) -> Result<mpsc::Sender<Waiting>, Refusal> {
-        let mut committers = self.committers.lock().await;
-        if let Some(sender) = committers.get(&id) {
-            return Ok(sender.clone());
+        let known = |senders: &BTreeMap<_, mpsc::Sender<Waiting>>| senders.get(&id).cloned();
+        if let Some(sender) = known(&self.committers.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(sender);
         }
         let found = self.store.workspace(id).await.map_err(|error| unavailable(&error))?;
         let workspace = found.ok_or_else(|| unavailable(&StoreError::NoWorkspace))?;
@@ -228,6 +228,11 @@ impl Engine {
             key: self.ledger_key.clone(),
             origin: workspace.origin,
         });
+        let mut committers = self.committers.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = known(&committers) {
+            // Somebody else was faster; a workspace has one committer.
+            return Ok(sender);
+        }
         let (sender, queue) = mpsc::channel(WAITING_MAX);
         let committer = Committer::new(Arc::clone(&self.store), id, ground, self.notifier.clone());
         tokio::spawn(committer.run(queue));

@@ -26,5 +26,5 @@ pub fn random_session(now: Timestamp) -> Result<SessionId, getrandom::Error> {
 /// # Errors
 /// What the operating system says.
 pub fn random_token() -> Result<String, getrandom::Error> {
-    Ok(random_bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(random_bytes()?)))
 }

@@ -1,5 +1,8 @@
 //! The embedded token issuer and the one strict verifier: Ed25519 JSON Web Tokens with every claim required.
 
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
@@ -48,8 +51,20 @@ pub struct Claims {
     pub wake_id: Option<WakeId>,
 }
 
+/// Tokens remembered as verified; beyond that all are forgotten.
+const VERIFIED_MAX: usize = 1_024;
+
+/// A token whose signature and claims hold, for as long as its times do.
+struct Verified {
+    actor: Actor,
+    nbf: i64,
+    exp: i64,
+}
+
 /// Issues and verifies tokens with one key.
 pub struct Issuer {
+    /// By digest, so that no token is kept. A signature costs more to check than the rest of a post.
+    verified: RwLock<BTreeMap<[u8; 32], Verified>>,
     encoding: EncodingKey,
     decoding: DecodingKey,
     kid: String,
@@ -89,6 +104,7 @@ impl Issuer {
         let public = key.verifying_key().to_bytes();
         let der = key.to_pkcs8_der().map_err(|error| wrong(&error))?;
         Ok(Self {
+            verified: RwLock::default(),
             encoding: EncodingKey::from_ed_der(der.as_bytes()),
             decoding: DecodingKey::from_ed_der(&public),
             kid: URL_SAFE_NO_PAD.encode(Sha256::digest(public)),
@@ -128,6 +144,41 @@ impl Issuer {
     pub fn verify(&self, token: &str) -> Result<Actor, Refusal> {
         let invalid = || Refusal::new(Reason::TokenInvalid, "the bearer token does not hold");
         let token = token.strip_prefix(PREFIX).filter(|t| t.len() <= TOKEN_BYTES_MAX).ok_or_else(invalid)?;
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        if let Some(actor) = self.remembered(&digest) {
+            return Ok(actor);
+        }
+        let claims = self.check(token)?;
+        let actor = Actor {
+            name: AgentName::parse(&claims.sub).map_err(|_| invalid())?,
+            role: claims.role,
+            workspace_id: claims.workspace,
+            session_id: claims.session_id,
+            wake_id: claims.wake_id,
+        };
+        self.remember(digest, Verified { actor: actor.clone(), nbf: claims.nbf, exp: claims.exp });
+        Ok(actor)
+    }
+
+    /// The actor of a token that was verified before, while its times hold; else it is verified again, which says why.
+    fn remembered(&self, digest: &[u8; 32]) -> Option<Actor> {
+        let now = i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap_or(i64::MAX);
+        let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
+        let known = verified.get(digest)?;
+        (known.nbf <= now && now < known.exp).then(|| known.actor.clone())
+    }
+
+    fn remember(&self, digest: [u8; 32], known: Verified) {
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= VERIFIED_MAX {
+            verified.clear();
+        }
+        verified.insert(digest, known);
+    }
+
+    /// Every claim of a token, its signature first.
+    fn check(&self, token: &str) -> Result<Claims, Refusal> {
+        let invalid = || Refusal::new(Reason::TokenInvalid, "the bearer token does not hold");
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
         if header.alg != Algorithm::EdDSA || header.kid.as_deref() != Some(self.kid.as_str()) {
             return Err(invalid());
@@ -150,13 +201,7 @@ impl Issuer {
         if claims.aud != audience(claims.workspace) || claims.jti.is_empty() || claims.iat > claims.exp {
             return Err(invalid());
         }
-        Ok(Actor {
-            name: AgentName::parse(&claims.sub).map_err(|_| invalid())?,
-            role: claims.role,
-            workspace_id: claims.workspace,
-            session_id: claims.session_id,
-            wake_id: claims.wake_id,
-        })
+        Ok(claims)
     }
 
     /// The public key as a JSON Web Key Set.

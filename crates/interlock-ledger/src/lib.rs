@@ -21,6 +21,7 @@ mod frontier;
 mod hash;
 mod key;
 mod proof;
+mod sort;
 mod source;
 mod tile;
 mod tree;

@@ -12,13 +12,15 @@ CREATE TABLE workspace (
     batch_id BLOB NOT NULL DEFAULT (zeroblob(16))
 ) STRICT;
 
+-- The key is one number, workspace and index in it: a new entry goes to the end of one tree and to no other.
+-- With rowids, since an entry of 1 KB and more would not fit a page of a tree without, and fill one of its own.
 CREATE TABLE ledger_entry (
-    ws INTEGER NOT NULL,
-    idx INTEGER NOT NULL,
+    place INTEGER PRIMARY KEY,
+    ws INTEGER NOT NULL GENERATED ALWAYS AS (place >> 40) VIRTUAL,
+    idx INTEGER NOT NULL GENERATED ALWAYS AS (place & 1099511627775) VIRTUAL,
     leaf BLOB NOT NULL,
-    envelope BLOB NOT NULL,
-    PRIMARY KEY (ws, idx)
-) STRICT, WITHOUT ROWID;
+    envelope BLOB NOT NULL
+) STRICT;
 
 -- A loud tripwire, not the proof: the proof is the tree.
 CREATE TRIGGER ledger_entry_is_append_only_update BEFORE UPDATE ON ledger_entry
@@ -26,6 +28,7 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER ledger_entry_is_append_only_delete BEFORE DELETE ON ledger_entry
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 
+-- Full tiles, and partial ones above the leaves: the leaves themselves stand with the entries.
 CREATE TABLE ledger_tile (
     ws INTEGER NOT NULL,
     level INTEGER NOT NULL,

@@ -3,18 +3,22 @@
 use interlock_core::facts::{Position, RowChange};
 use interlock_core::thread::Message;
 use interlock_core::wake::Wake;
+use interlock_ledger::TILE_WIDTH;
 use interlock_store::{StoreError, WriteSet};
 use rusqlite::{Connection, ToSql, params};
 
 use crate::error::{store, text};
+use crate::query::place;
 
 /// Write everything of a batch.
 pub(crate) fn apply(connection: &Connection, ws: i64, set: &WriteSet) -> Result<(), StoreError> {
     for entry in &set.entries {
-        let sql = "INSERT INTO ledger_entry (ws, idx, leaf, envelope) VALUES (?, ?, ?, ?)";
-        run(connection, sql, params![ws, entry.index, entry.leaf.as_bytes(), entry.envelope])?;
+        let sql = "INSERT INTO ledger_entry (place, leaf, envelope) VALUES (?, ?, ?)";
+        run(connection, sql, params![place(ws, entry.index), entry.leaf.as_bytes(), entry.envelope])?;
     }
-    for tile in &set.tiles {
+    // The partial tile of the leaves is read from the entries: writing it anew with every commit would cost more
+    // than all rows of a post.
+    for tile in set.tiles.iter().filter(|tile| tile.level > 0 || tile.width == TILE_WIDTH) {
         let sql = "INSERT INTO ledger_tile (ws, level, n, width, hashes) VALUES (?, ?, ?, ?, ?)
                    ON CONFLICT (ws, level, n) DO UPDATE SET width = excluded.width, hashes = excluded.hashes";
         run(connection, sql, params![ws, tile.level, tile.index, tile.width, tile.hashes])?;

@@ -3,6 +3,7 @@
 //! `synchronous=FULL` in WAL mode: an acknowledged batch has been synced. Deliberately absent: rules; the
 //! rows are what core's `evolve` made them.
 
+mod anchor;
 mod apply;
 mod error;
 mod load;
@@ -14,6 +15,7 @@ mod store;
 mod timeline;
 mod writer;
 
+pub use anchor::Anchor;
 pub use lock::{Holder, InstanceLock};
 pub use open::Options;
 pub use store::SqliteStore;

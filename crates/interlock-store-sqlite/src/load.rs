@@ -11,6 +11,7 @@ use interlock_store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{corrupt, document, store};
+use crate::query::place;
 
 /// Load what the keys name.
 pub(crate) fn load(
@@ -70,12 +71,15 @@ struct Envelope {
 }
 
 fn used(connection: &Connection, ws: i64, digest: &Digest) -> Result<Option<Used>, StoreError> {
-    let sql = "SELECT i.fingerprint, i.idx, e.envelope FROM idempotency i
-               JOIN ledger_entry e ON e.ws = i.ws AND e.idx = i.idx WHERE i.ws = ? AND i.key = ?";
+    let sql = "SELECT fingerprint, idx FROM idempotency WHERE ws = ? AND key = ?";
     let row = one(connection, sql, params![ws, digest.as_bytes()], |row| {
-        Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, u64>(1)?, row.get::<_, Vec<u8>>(2)?))
+        Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, u64>(1)?))
     })?;
-    let Some((fingerprint, index, envelope)) = row else { return Ok(None) };
+    let Some((fingerprint, index)) = row else { return Ok(None) };
+    // Apart from the row above: nearly every key is a new one, and has no entry.
+    let sql = "SELECT envelope FROM ledger_entry WHERE place = ?";
+    let envelope = one(connection, sql, params![place(ws, index)], |row| row.get::<_, Vec<u8>>(0))?
+        .ok_or_else(|| corrupt("idempotency", format!("entry {index} is missing")))?;
     let envelope: Envelope = serde_json::from_slice(&envelope).map_err(|e| corrupt("ledger_entry", e))?;
     Ok(Some(Used { fingerprint: Digest::from_bytes(fingerprint), index, events: envelope.events }))
 }

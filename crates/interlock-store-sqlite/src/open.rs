@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use interlock_store::StoreError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error;
@@ -39,7 +40,7 @@ pub(crate) fn writer(options: &Options) -> Result<Connection, StoreError> {
     let path = options.path.as_path();
     let mut connection = Connection::open(path).map_err(|e| error::store(&e))?;
     let fail = |e: rusqlite::Error| error::store(&e);
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    keep_statements(&connection)?;
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(fail)?;
@@ -57,6 +58,14 @@ pub(crate) fn writer(options: &Options) -> Result<Connection, StoreError> {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(fail)?;
     }
     Ok(connection)
+}
+
+/// Prepare each statement once. Without the planner's promise of stability SQLite prepares again whatever it could
+/// plan otherwise for the values bound, which costs more than running it.
+fn keep_statements(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    kept.map(|_| ()).map_err(|e| error::store(&e))
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -80,7 +89,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| error::store(&e))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    keep_statements(&connection)?;
     let fail = |e: rusqlite::Error| error::store(&e);
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
     connection.pragma_update(None, "cache_size", -4_096).map_err(fail)?;

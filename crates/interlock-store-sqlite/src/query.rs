@@ -7,7 +7,7 @@ use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
 use interlock_core::text::Salt;
 use interlock_core::thread::{Message, MessageText, Thread};
 use interlock_core::wake::Wake;
-use interlock_ledger::TileAt;
+use interlock_ledger::{TILE_WIDTH, TileAt};
 use interlock_store::{
     Counts, EntryRow, InboxRow, LedgerHead, Page, StoreError, StoredMessage, ThreadFilter, WakeFilter,
     Workspace,
@@ -19,6 +19,15 @@ use crate::load::{agent_row, all, one, thread_row, to_agent, to_thread};
 
 /// Threads looked through for an inbox.
 const INBOX_ROWS_MAX: u32 = 200;
+
+/// Entries of one workspace; the table's key has so many places for each.
+const ENTRIES_MAX: u64 = 1 << 40;
+
+/// Where an entry of a workspace stands in the table of all. An index beyond the last place is put behind it.
+pub(crate) fn place(ws: i64, index: u64) -> i64 {
+    let index = i64::try_from(index.min(ENTRIES_MAX - 1)).unwrap_or_default();
+    ws.saturating_mul(1 << 40).saturating_add(index)
+}
 
 /// A workspace's internal number and description.
 pub(crate) fn workspace(
@@ -182,25 +191,34 @@ pub(crate) fn entries(
     first: u64,
     limit: u32,
 ) -> Result<Vec<EntryRow>, StoreError> {
-    let sql = "SELECT idx, envelope FROM ledger_entry WHERE ws = ? AND idx >= ? ORDER BY idx LIMIT ?";
-    let first = i64::try_from(first).unwrap_or(i64::MAX);
-    all(connection, sql, params![ws, first, limit], |row| {
+    let sql = "SELECT idx, envelope FROM ledger_entry WHERE place >= ? AND place < ? ORDER BY place LIMIT ?";
+    all(connection, sql, params![place(ws, first), place(ws + 1, 0), limit], |row| {
         Ok(EntryRow { index: row.get(0)?, envelope: row.get(1)? })
     })
 }
 
-/// A tile cut to the wanted width: a stored one may have grown since the checkpoint that is asked about.
+/// A tile cut to the wanted width: a stored one may have grown since the checkpoint that is asked about. The partial
+/// tile of the leaves is not stored: its hashes stand with the entries.
 pub(crate) fn tile(connection: &Connection, ws: i64, at: TileAt) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT hashes FROM ledger_tile WHERE ws = ? AND level = ? AND n = ?";
     let index = i64::try_from(at.index).unwrap_or(i64::MAX);
-    let hashes = one(connection, sql, params![ws, at.level, index], |row| row.get::<_, Vec<u8>>(0))?;
-    Ok(hashes.and_then(|mut bytes| {
-        let wanted = at.bytes();
-        (bytes.len() >= wanted).then(|| {
-            bytes.truncate(wanted);
-            bytes
-        })
+    let stored = one(connection, sql, params![ws, at.level, index], |row| row.get::<_, Vec<u8>>(0))?;
+    let mut hashes = match stored {
+        None if at.level == 0 => leaves(connection, ws, at)?,
+        stored => stored.unwrap_or_default(),
+    };
+    Ok((hashes.len() >= at.bytes()).then(|| {
+        hashes.truncate(at.bytes());
+        hashes
     }))
+}
+
+fn leaves(connection: &Connection, ws: i64, at: TileAt) -> Result<Vec<u8>, StoreError> {
+    let sql = "SELECT leaf FROM ledger_entry WHERE place >= ? AND place < ? ORDER BY place LIMIT ?";
+    let first = place(ws, at.index.saturating_mul(u64::from(TILE_WIDTH)));
+    let values = params![first, place(ws + 1, 0), at.width];
+    let leaves = all(connection, sql, values, |row| row.get::<_, [u8; 32]>(0))?;
+    Ok(leaves.concat())
 }
 
 /// Every projected row as text, table by table in the order of its key.

@@ -59,13 +59,15 @@ fn serve(connection: &Connection, receiver: &Receiver<Ask>) {
 
 type Waiting = (WorkspaceId, Box<dyn BatchWork>, oneshot::Sender<Done>);
 
-/// Several batches under one sync, each in its own savepoint, so that one that fails leaves the others alone.
+/// Several batches under one sync, each in its own savepoint, so that one that fails leaves the others alone. A batch
+/// on its own needs none: it is the whole transaction.
 fn together(connection: &Connection, batches: Vec<Waiting>) {
     let mut done = Vec::with_capacity(batches.len());
     let mut begun = execute(connection, "BEGIN IMMEDIATE");
     let mut wrote = false;
+    let run = if batches.len() == 1 { batch } else { savepoint };
     for (ws, mut work, reply) in batches {
-        let result = begun.clone().and_then(|()| savepoint(connection, ws, work.as_mut()));
+        let result = begun.clone().and_then(|()| run(connection, ws, work.as_mut()));
         wrote |= matches!(result, Ok((_, true)));
         if let (Ok(()), Err(error), true) = (&begun, &result, connection.is_autocommit()) {
             // A full disk may end the whole transaction: then nothing of it is there, and a savepoint of the next

@@ -74,6 +74,9 @@ pub(crate) enum Command {
     Doctor(doctor::Params),
     /// Run agents for a server elsewhere: the supervisor alone.
     Supervise(supervise::Params),
+    /// Measure this machine: what is reached, beside what the disk allows at the same time.
+    #[command(subcommand)]
+    Bench(crate::bench::Which),
     /// A built-in agent; started by a supervisor.
     #[command(name = "__agent", hide = true, subcommand)]
     Builtin(builtin::Which),

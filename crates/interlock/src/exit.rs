@@ -4,7 +4,7 @@ use interlock_api::Problem;
 use serde_json::Value;
 
 /// The exit code after Ctrl-C, as shells count it.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What a command has to say at its end.
 #[derive(Debug)]

@@ -6,6 +6,8 @@
 //! Deliberately absent: rules, storage and prompts. Nothing here ever waits for an answer from a terminal.
 
 mod argument;
+mod bench;
+mod child;
 mod cli;
 mod command;
 mod connection;

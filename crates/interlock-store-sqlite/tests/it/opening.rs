@@ -119,7 +119,7 @@ fn the_ledgers_table_only_grows() {
     let connection = Connection::open(made.path()).unwrap();
     for sql in [
         "UPDATE ledger_entry SET envelope = x'00'",
-        "UPDATE ledger_entry SET idx = idx + 1 WHERE idx = 3",
+        "UPDATE ledger_entry SET place = place + 1 WHERE idx = 3",
         "DELETE FROM ledger_entry WHERE idx = 0",
         "DELETE FROM ledger_entry",
     ] {

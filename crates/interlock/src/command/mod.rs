@@ -38,6 +38,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Up(params) => up::run(&cx, &params),
         Command::Stop(params) => interruptible(stop::run(&cx, &params)),
         Command::Supervise(params) => blocking(supervise::run(&cx, &params)),
+        Command::Bench(which) => blocking(crate::bench::run(&cx, which)),
         Command::Builtin(which) => blocking(builtin::run(which)),
         Command::Status(params) => interruptible(status::run(&cx, &params)),
         Command::Agent(verb) => interruptible(agent::run(&cx, verb)),

@@ -45,7 +45,8 @@ pub(crate) async fn run(cx: &Context, params: &Params) -> End {
         std::fs::write(&ignore, "*\n").map_err(|error| unwritable(&ignore, &error))?;
     }
     let folder = std::fs::canonicalize(&folder).map_err(|error| unwritable(&folder, &error))?;
-    serverlog::start(&folder.join("logs").join("supervisor.log"), environment::log_filter().as_deref())?;
+    let _log =
+        serverlog::start(&folder.join("logs").join("supervisor.log"), environment::log_filter().as_deref())?;
     let config =
         up::configure(Client::new(&url, Some(token))?, folder.join("state"), folder.join("logs/wakes"))?;
     let (stop, stopping) = watch::channel(false);

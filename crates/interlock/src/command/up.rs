@@ -25,6 +25,9 @@ const SUPERVISOR_TOKEN_MS: u64 = 10 * 365 * 86_400_000;
 /// How long agents may take to end before the server stops all the same.
 const AGENTS_STOP: Duration = Duration::from_secs(10);
 
+/// Threads for requests at most.
+const WORKERS_MAX: usize = 4;
+
 /// What `up` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Params {
@@ -42,15 +45,21 @@ pub(crate) struct Params {
 /// Serve until told to stop.
 pub(crate) fn run(cx: &Context, params: &Params) -> End {
     let instance = cx.instance()?;
-    serverlog::start(&instance.server_log(), environment::log_filter().as_deref())?;
+    let _log = serverlog::start(&instance.server_log(), environment::log_filter().as_deref())?;
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
+        tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build().map_err(
             |error| Problem::new(Reason::Defect, &format!("the runtime cannot start: {error}"), ""),
         )?;
     let end = runtime.block_on(serve(cx, &instance, params));
     // A blocked read of standard input must not keep the process.
     runtime.shutdown_background();
     end
+}
+
+/// Threads for requests: half of the cores. The database's writer needs one for itself, and a worker with nothing to
+/// do is woken all the same to look for something.
+fn workers() -> usize {
+    (std::thread::available_parallelism().map_or(1, usize::from) / 2).clamp(1, WORKERS_MAX)
 }
 
 async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {

@@ -13,9 +13,9 @@ use interlock_core::id::ThreadId;
 use interlock_core::thread::{MessageKind, ThreadKind, ThreadRole};
 use serde_json::json;
 
-use super::child::Child;
 use super::options::{Params, Player};
 use super::stage::Stage;
+use crate::child::Child;
 use crate::context::Context;
 use crate::{environment, identity};
 

@@ -15,10 +15,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::cast::Cast;
-use super::child::Child;
 use super::options::Params;
 use super::outcome::{Outcome, Verdict};
 use super::show::Show;
+use crate::child::Child;
 
 /// How long one long-poll waits.
 const WAIT_MS: u32 = 20_000;

@@ -1,11 +1,10 @@
 //! `interlock pilot`: two agents finish a job on their own, and hand over the result.
 //!
-//! The order: [`stage`] prepares a repository and its work trees, [`child`] starts `interlock up` on a throw-away
+//! The order: [`stage`] prepares a repository and its work trees, [`crate::child`] starts `interlock up` on a throw-away
 //! instance, [`cast`] registers the agents and posts the task, [`follow`] watches the thread on a leash,
 //! [`outcome`] collects what became of it, [`show`] says it to people. The agents use the public surface only.
 
 mod cast;
-mod child;
 mod follow;
 mod git;
 mod options;
@@ -21,11 +20,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) use options::Params;
 
+use crate::child::Child;
 use crate::context::Context;
 use crate::exit::{Answer, End, to_json};
 use crate::output::Output;
 use cast::Cast;
-use child::Child;
 use outcome::Outcome;
 use show::Show;
 use stage::Stage;
@@ -75,7 +74,7 @@ async fn serve(
     stage: &Stage,
     interrupt: &mut Interrupt,
 ) -> Result<(), Problem> {
-    let child = Child::start(stage).await?;
+    let child = Child::start(&stage.instance, &[]).await?;
     let result = perform(cx, params, show, outcome, stage, &child, interrupt).await;
     if let Err(problem) = child.stop().await {
         Show::note(&format!("the server did not stop by itself: {problem}"));

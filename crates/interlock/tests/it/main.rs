@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod bench;
 mod by_hand;
 mod commands;
 mod doctor;

@@ -1,4 +1,4 @@
-//! The server as a child process: `interlock up` on the throw-away instance.
+//! The server as a child process: `interlock up` on a throw-away instance.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::Mutex;
 
-use super::stage::Stage;
 use crate::environment;
+use crate::instance::Instance;
 
 /// How long the server may take to be ready, and to stop.
 const START: Duration = Duration::from_secs(30);
@@ -23,18 +23,21 @@ pub(crate) struct Child {
     leash: Mutex<Option<ChildStdin>>,
     /// Its address.
     pub(crate) url: String,
+    /// Its process.
+    pub(crate) pid: u32,
 }
 
 impl Child {
-    /// Start it and wait until it is ready.
+    /// Start it on this instance, with further options of `up`, and wait until it is ready.
     ///
     /// # Errors
     /// The problem it ended with.
-    pub(crate) async fn start(stage: &Stage) -> Result<Self, Problem> {
+    pub(crate) async fn start(instance: &Instance, options: &[&str]) -> Result<Self, Problem> {
         let failed = |detail: String| Problem::new(Reason::ServerUnreachable, &detail, "");
         let mut process = Command::new(environment::program()?)
             .args(["up", "--json", "--until-stdin-closes", "--instance"])
-            .arg(stage.instance.folder())
+            .arg(instance.folder())
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -43,6 +46,7 @@ impl Child {
             .kill_on_drop(false)
             .spawn()
             .map_err(|error| failed(format!("the server cannot be started: {error}")))?;
+        let pid = process.id().unwrap_or_default();
         let stdout = process.stdout.take().ok_or_else(|| failed("the server has no output".into()))?;
         let leash = Mutex::new(process.stdin.take());
         let mut line = String::new();
@@ -54,7 +58,7 @@ impl Child {
         }
         let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         match said.get("url").and_then(serde_json::Value::as_str) {
-            Some(url) => Ok(Self { process: Mutex::new(process), leash, url: url.to_owned() }),
+            Some(url) => Ok(Self { process: Mutex::new(process), leash, url: url.to_owned(), pid }),
             None => Err(serde_json::from_value(said)
                 .unwrap_or_else(|_| failed("the server ended before it was ready".into()))),
         }

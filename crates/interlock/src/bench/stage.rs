@@ -1,0 +1,126 @@
+//! What is measured: a server as a second process on a throw-away instance, with a thread and two people in it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use interlock_api::Problem;
+use interlock_api::client::Client;
+use interlock_api::operations::{CreateThread, RegisterAgent};
+use interlock_api::v1::agent::RegisterAgentParams;
+use interlock_api::v1::thread::{CreateThreadParams, ParticipantParams};
+use interlock_core::Reason;
+use interlock_core::actor::{AgentName, Role};
+use interlock_core::agent::{Launch, Runtime};
+use interlock_core::thread::{ThreadKind, ThreadRole};
+
+use super::drive::{self, Span};
+use crate::child::Child;
+use crate::identity;
+use crate::instance::{Instance, make_private_folder};
+
+/// Who talks.
+const NAMES: [&str; 2] = ["asker", "answerer"];
+/// Posts before resident memory is read.
+const A_FEW: Span = Span { warm: Duration::ZERO, counted: Duration::from_millis(100) };
+/// What settles after a start: the allocator, and connections that close.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Where posts go, and with which tokens.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    /// `127.0.0.1:PORT`.
+    pub(crate) host: String,
+    pub(crate) path: String,
+    pub(crate) tokens: Vec<String>,
+}
+
+/// A throw-away instance, and its server while one runs.
+pub(crate) struct Stage {
+    instance: Instance,
+    server: Option<Child>,
+}
+
+impl Stage {
+    /// An instance in this folder.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`.
+    pub(crate) fn prepare(dir: &Path) -> Result<Self, Problem> {
+        let dir = dir.join("instance");
+        make_private_folder(&dir)?;
+        Ok(Self { instance: Instance::create(&dir)?, server: None })
+    }
+
+    /// Start the server; gives the milliseconds until it was ready.
+    ///
+    /// # Errors
+    /// The problem it ended with.
+    pub(crate) async fn start(&mut self) -> Result<f64, Problem> {
+        let before = Instant::now();
+        self.server = Some(Child::start(&self.instance, &["--server-only"]).await?);
+        Ok(before.elapsed().as_secs_f64() * 1_000.0)
+    }
+
+    /// Stop it, if it runs.
+    ///
+    /// # Errors
+    /// `SERVER_RUNNING` when it does not end.
+    pub(crate) async fn stop(&mut self) -> Result<(), Problem> {
+        match self.server.take() {
+            Some(server) => server.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Register who talks and open their thread.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub(crate) async fn open_thread(&self) -> Result<Address, Problem> {
+        let server = self.running()?;
+        let operator = identity::local_token(
+            &self.instance,
+            &AgentName::parse("operator").map_err(|error| defect(&error))?,
+            Role::Operator,
+        )?;
+        let client = Client::new(&server.url, Some(operator))?;
+        let mut participants = Vec::new();
+        let mut tokens = Vec::new();
+        for name in NAMES {
+            let agent = AgentName::parse(name).map_err(|error| defect(&error))?;
+            let (role, runtime) = (Role::Participant, Runtime::Unmanaged);
+            let params =
+                RegisterAgentParams { name: agent.clone(), role, runtime, launch: Launch::default() };
+            client.call::<RegisterAgent>(&params, Some(name)).await?;
+            tokens.push(identity::local_token(&self.instance, &agent, role)?);
+            participants.push(ParticipantParams { agent, role: ThreadRole::Participant });
+        }
+        let params =
+            CreateThreadParams { title: "measured".into(), kind: ThreadKind::Workflow, participants };
+        let thread = client.call::<CreateThread>(&params, Some("thread")).await?;
+        Ok(Address {
+            host: server.url.trim_start_matches("http://").to_owned(),
+            path: format!("/v1/threads/{}/messages", thread.thread_id),
+            tokens,
+        })
+    }
+
+    /// Resident memory in MB after a few posts.
+    ///
+    /// # Errors
+    /// When posting fails, or the system does not say.
+    pub(crate) async fn resident_mb(&self, address: &Address) -> Result<f64, Problem> {
+        drive::posts(address, 1, A_FEW).await?;
+        tokio::time::sleep(SETTLE).await;
+        let resident = super::machine::resident_mb(self.running()?.pid);
+        resident.ok_or_else(|| defect(&"the system does not say how much memory the server has"))
+    }
+
+    fn running(&self) -> Result<&Child, Problem> {
+        self.server.as_ref().ok_or_else(|| defect(&"the measured server does not run"))
+    }
+}
+
+fn defect(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Reason::Defect, &error.to_string(), "")
+}

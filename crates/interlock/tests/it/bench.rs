@@ -1,0 +1,78 @@
+//! `interlock bench`: its shape and its ways to end. What it measures depends on the machine, and is no test.
+
+use serde_json::Value;
+
+use crate::world::World;
+
+/// The members of a row, as machines rely on them.
+const ROW: [&str; 13] = [
+    "anchor", "case", "clients", "goal", "met", "p50", "p95", "p99", "ratio", "store", "unit", "value", "why",
+];
+
+fn report(ran: &crate::world::Ran) -> Value {
+    let mut lines = ran.out.lines();
+    let report: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    assert_eq!(lines.next(), None, "one object and nothing else");
+    assert_eq!(report["schema"], "bench/1");
+    assert_eq!(report["bench"], "messaging");
+    report
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn every_goal_has_a_row_with_finite_figures() {
+    let world = World::new();
+    let ran = world.run(&["bench", "messaging", "--quick", "--dir", ".", "--json"]).ok();
+    let report = report(&ran);
+    assert_eq!(report["problem"], Value::Null);
+    assert_eq!(
+        keys(&report["machine"]),
+        ["cores", "cpu", "disk", "fdatasync_ms", "kernel", "load_before", "memory_mb"]
+    );
+    let rows = report["rows"].as_array().unwrap();
+    let of: Vec<_> =
+        rows.iter().map(|row| (row["case"].as_str().unwrap(), row["clients"].as_u64().unwrap())).collect();
+    assert_eq!(
+        of,
+        [("binary", 0), ("start", 0), ("memory", 0), ("post", 1), ("post", 8), ("post", 64), ("post", 256)]
+    );
+    for row in rows {
+        assert_eq!(keys(row), ROW);
+        assert_eq!(keys(&row["goal"]), ["limit", "of", "op"]);
+        assert!(row["value"].as_f64().is_some_and(|value| value > 0.0), "{row}");
+        assert!(row["met"].is_boolean() || row["why"].as_str().is_some_and(|why| !why.is_empty()), "{row}");
+        if row["case"] == "post" {
+            assert!(row["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0 && ratio.is_finite()), "{row}");
+            assert!(row["anchor"].as_f64().is_some_and(|anchor| anchor > 0.0), "{row}");
+            assert!(row["p99"].as_f64() >= row["p50"].as_f64(), "{row}");
+        }
+    }
+    assert!(!world.path(".").read_dir().unwrap().any(|_| true), "nothing is left behind");
+}
+
+#[test]
+fn people_read_a_table() {
+    let ran = World::new().run(&["bench", "messaging", "--quick", "--dir", ".", "--case", "binary"]).ok();
+    assert!(
+        ran.out.contains("RATIO") && ran.out.contains("binary") && ran.out.contains("fdatasync"),
+        "{ran:?}"
+    );
+    assert!(!ran.out.contains("post"), "{ran:?}");
+}
+
+#[test]
+fn what_cannot_be_measured_is_a_problem_in_the_report() {
+    let ran = World::new().run(&["bench", "messaging", "--quick", "--dir", "absent", "--json"]);
+    assert_ne!(ran.code, 0);
+    let report = report(&ran);
+    assert_eq!(report["problem"]["reason"], "PATH_UNWRITABLE");
+    assert_eq!(report["rows"], serde_json::json!([]));
+}
+
+#[test]
+fn an_unknown_case_is_a_usage_error() {
+    assert_eq!(World::new().run(&["bench", "messaging", "--case", "absent"]).code, 2);
+}
