@@ -64,8 +64,9 @@ pub(crate) fn on_ack(
     {
         let (wake_id, agent) = (wake.wake_id, wake.agent.clone());
         match wake.state {
-            // A process that a supervisor is about to start for it would find nothing to do.
-            WakeState::Pending if wake.attempts == 0 => {
+            // A process that a supervisor is about to start for it would find nothing to do. One that acknowledges
+            // with the wake's own token is that process, and faster than the report of its start.
+            WakeState::Pending if wake.attempts == 0 && env.actor.wake_id != Some(wake_id) => {
                 events.push(Event::WakeFinished {
                     wake_id,
                     thread_id,
