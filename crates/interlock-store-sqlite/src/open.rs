@@ -41,6 +41,8 @@ pub(crate) fn writer(options: &Options) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path).map_err(|e| error::store(&e))?;
     let fail = |e: rusqlite::Error| error::store(&e);
     keep_statements(&connection)?;
+    // Closing a file folds its log into it, which is not ours to do before we know whose it is.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log(path)).map_err(fail)?;
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(fail)?;
@@ -54,6 +56,7 @@ pub(crate) fn writer(options: &Options) -> Result<Connection, StoreError> {
         connection.pragma_update(None, name, value).map_err(fail)?;
     }
     migrate(&mut connection)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(fail)?;
     if let Some(pages) = options.pages_max {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(fail)?;
     }
@@ -66,6 +69,13 @@ fn keep_statements(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
     kept.map(|_| ()).map_err(|e| error::store(&e))
+}
+
+/// Whether a write-ahead log with something in it lies beside the file.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -45,6 +45,14 @@ impl SqliteStore {
         })
     }
 
+    /// Move everything into the file itself, so that a copy of it alone is whole: for the end of a server.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when somebody still reads or the disk is full; nothing is lost then.
+    pub async fn fold(&self) -> Result<(), StoreError> {
+        self.ask(Ask::Fold).await?
+    }
+
     async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, StoreError> {
         let (sender, receiver) = oneshot::channel();
         self.writer.send(ask(sender)).map_err(|_| ended())?;

@@ -27,6 +27,8 @@ pub(crate) enum Ask {
     Create(Workspace, oneshot::Sender<Result<(), StoreError>>),
     /// Whether it can write.
     Ping(oneshot::Sender<Result<(), StoreError>>),
+    /// Move the write-ahead log into the file.
+    Fold(oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// Start the thread; it ends when the sender is dropped.
@@ -48,6 +50,7 @@ fn serve(connection: &Connection, receiver: &Receiver<Ask>) {
                 // Whoever asked may have gone away; then nobody needs the answer.
                 Ask::Create(workspace, reply) => drop(reply.send(create(connection, &workspace))),
                 Ask::Ping(reply) => drop(reply.send(ping(connection))),
+                Ask::Fold(reply) => drop(reply.send(fold(connection))),
             }
             next = if batches.len() < SHARED_MAX { receiver.try_recv().ok() } else { None };
         }
@@ -55,6 +58,13 @@ fn serve(connection: &Connection, receiver: &Receiver<Ask>) {
             together(connection, batches);
         }
     }
+}
+
+fn fold(connection: &Connection) -> Result<(), StoreError> {
+    let is_busy: bool = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(|e| store(&e))?;
+    if is_busy { Err(StoreError::Unavailable("the database is in use".into())) } else { Ok(()) }
 }
 
 type Waiting = (WorkspaceId, Box<dyn BatchWork>, oneshot::Sender<Done>);

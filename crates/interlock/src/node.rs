@@ -18,6 +18,7 @@ pub(crate) struct Node {
     pub(crate) engine: Arc<Engine>,
     pub(crate) server: Server,
     pub(crate) lock: InstanceLock,
+    pub(crate) store: Arc<SqliteStore>,
 }
 
 /// Take the instance, open everything, bind the address.
@@ -34,7 +35,7 @@ pub(crate) async fn open(instance: &Instance, listen: Option<SocketAddr>) -> Res
         Workspace { workspace_id: instance.config.workspace_id, origin: instance.ledger_origin() };
     store.create_workspace(workspace).await.map_err(|error| unusable(instance, &error))?;
     let engine = Engine::new(EngineConfig {
-        store,
+        store: Arc::<SqliteStore>::clone(&store),
         policy: instance.config.policy.clone(),
         ledger_key: instance.ledger_key()?,
         issuer: instance.issuer()?,
@@ -47,7 +48,7 @@ pub(crate) async fn open(instance: &Instance, listen: Option<SocketAddr>) -> Res
         .map_err(|refusal| Problem::of(&refusal, ""))?;
     holder.what = format!("interlock up, {}", server.url());
     lock.note(&holder).map_err(|error| held(instance, &error))?;
-    Ok(Node { engine, server, lock })
+    Ok(Node { engine, server, lock, store })
 }
 
 fn holder(what: &str) -> Holder {

@@ -195,6 +195,20 @@ fn reading_before_the_dispatch_finishes_the_wake() {
 }
 
 #[test]
+fn a_process_that_reads_before_its_start_is_reported_goes_on() {
+    let mut w = World::pair();
+    w.post("reviewer", Post::chat("x").to(&["executor"])).unwrap();
+    let claim = w.claim_one("sup");
+    w.acting = Some(claim.wake_id);
+    assert_eq!(w.ack("executor", 1).unwrap().kinds(), ["thread.cursor_moved", "wake.seen"]);
+    w.acting = None;
+    w.started(&claim).unwrap();
+    w.exits(&claim, 0);
+    let wake = w.wake(claim.wake_id);
+    assert_eq!((wake.result, wake.reason), (Some(WakeResult::Triggered), None));
+}
+
+#[test]
 fn reading_less_than_the_wake_is_for_proves_nothing() {
     let mut w = World::pair();
     w.says("reviewer", "one");

@@ -137,8 +137,14 @@ async fn a_halt_reaches_claims_and_renewals_and_ends_with_the_server() {
     let stage = world.stage().await;
     let claim = claimed(&world).await;
     reports(&world, &claim, json!({"step": "started", "lane": "trigger"})).await;
-    let halted = call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "halt").await.unwrap();
-    assert_eq!(halted.running, 1);
+    for _ in 0..2 {
+        let halted = call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "halt").await.unwrap();
+        assert_eq!(halted.running, 1);
+    }
+    let read = json!({"limit": 200});
+    let read = call::<op::ListEntries>(&world.client(Role::Auditor), &read, "").await.unwrap();
+    let ledger = serde_json::to_string(&read).unwrap();
+    assert_eq!(ledger.matches("workspace.halted/1").count(), 1, "one entry for one key: {ledger}");
     let again = claims(&world, "1").await;
     assert!(again.halt && again.wakes.is_empty());
     let held = json!({"supervisor": "keeper", "incarnation": "1",

@@ -46,6 +46,32 @@ fn another_programs_database_is_left_alone() {
 }
 
 #[test]
+fn the_log_of_another_program_is_left_alone() {
+    let (theirs, made) = (Made::new(), Made::new());
+    let connection = Connection::open(theirs.path()).unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)")
+        .unwrap();
+    // As they are when that program is killed.
+    let log = |made: &Made| made.path().with_extension("db-wal");
+    fs::copy(theirs.path(), made.path()).unwrap();
+    fs::copy(log(&theirs), log(&made)).unwrap();
+    let before = [made.path(), log(&made)].map(|path| fs::read(path).unwrap());
+    assert!(!before[1].is_empty());
+    assert!(matches!(made.try_open().err(), Some(StoreError::Foreign(_))));
+    assert_eq!([made.path(), log(&made)].map(|path| fs::read(path).unwrap()), before);
+}
+
+#[test]
+fn a_folded_file_is_whole_without_its_log() {
+    let made = Made::new();
+    let store = made.try_open().unwrap();
+    block_on(store.fold()).unwrap();
+    assert_eq!(fs::metadata(made.path().with_extension("db-wal")).unwrap().len(), 0);
+    assert!(fs::metadata(made.path()).unwrap().len() > 4096);
+}
+
+#[test]
 fn a_file_that_is_no_database_is_left_alone() {
     for bytes in [b"no database, but long enough to be looked at as one".repeat(40), b"short".to_vec()] {
         let made = Made::new();

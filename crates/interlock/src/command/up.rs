@@ -63,7 +63,7 @@ fn workers() -> usize {
 }
 
 async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
-    let Node { engine, server, lock } = node::open(instance, params.listen).await?;
+    let Node { engine, server, lock, store } = node::open(instance, params.listen).await?;
     let run = node::run_of(&server);
     instance.write_run(&run)?;
     let (stop_agents, agents_stop) = watch::channel(false);
@@ -91,6 +91,10 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     stop_server.send_replace(true);
     if let Err(error) = serving.await {
         tracing::error!(%error, "server.ended_badly");
+    }
+    if let Err(error) = store.fold().await {
+        // The next start reads the log as it is.
+        tracing::warn!(%error, "database.not_folded");
     }
     instance.remove_run();
     drop(lock);

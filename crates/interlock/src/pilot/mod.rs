@@ -59,9 +59,9 @@ async fn play(
     let stage = Stage::prepare(params, show)?;
     outcome.repo = stage.repo();
     let result = serve(cx, params, show, outcome, &stage, interrupt).await;
-    outcome.repo = stage.repo();
     outcome.changes = stage.changes();
     stage.clear(&result);
+    outcome.repo = stage.repo();
     result
 }
 

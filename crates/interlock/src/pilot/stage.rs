@@ -102,12 +102,12 @@ impl Stage {
         &self.repository
     }
 
-    /// The repository as the outcome shows it.
+    /// The repository as the outcome shows it; without a branch once that is gone.
     pub(crate) fn repo(&self) -> RepoPart {
         let head = self.branch.as_ref().and_then(|branch| git(&self.repository, &["rev-parse", branch]).ok());
         RepoPart {
             path: self.repository.display().to_string(),
-            branch: self.branch.clone().unwrap_or_default(),
+            branch: head.as_ref().and(self.branch.clone()).unwrap_or_default(),
             base: self.base.clone(),
             head: head.unwrap_or_else(|| self.base.clone()),
         }
@@ -121,8 +121,8 @@ impl Stage {
     }
 
     /// Remove what is throw-away: work trees and instance; of the user's repository only the work trees' entries.
-    /// A sample with commits in it stays, it is the result; the instance of a run that failed stays too, for a look
-    /// at its logs.
+    /// A run that was cut off before its first commit leaves no branch. A sample that was worked on stays, it is the
+    /// result; the instance of a run that failed stays too, for a look at its logs.
     pub(crate) fn clear(&self, result: &Result<(), Problem>) {
         let is_cut_off =
             result.as_ref().is_err_and(|problem| problem.known_reason() == Some(Reason::Interrupted));
@@ -131,7 +131,13 @@ impl Stage {
             return;
         }
         self.remove_worktrees();
-        let is_result = self.is_sample && !(is_cut_off && self.repo().head == self.base);
+        let is_empty = is_cut_off && self.repo().head == self.base;
+        if let Some(branch) = self.branch.as_ref().filter(|_| is_empty)
+            && let Err(problem) = git(&self.repository, &["branch", "--quiet", "-D", branch])
+        {
+            Show::note(&format!("the empty branch {branch} was not removed: {problem}"));
+        }
+        let is_result = self.is_sample && !is_empty;
         remove(&if is_result { self.root.join("instance") } else { self.root.clone() });
     }
 

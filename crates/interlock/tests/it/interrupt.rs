@@ -40,7 +40,7 @@ fn ctrl_c_stops_every_agent_and_leaves_a_clean_state() {
     let repo = site.path("repo");
     assert_eq!(git(&repo, &["worktree", "list"]).lines().count(), 1);
     assert_eq!(git(&repo, &["branch", "--list"]), "* main");
-    assert_eq!(git(&repo, &["status", "--porcelain"]), "M README");
+    assert_eq!(git(&repo, &["status", "--porcelain"]), " M README");
     assert_eq!(site.pilot_folders(), [] as [std::path::PathBuf; 0]);
 }
 

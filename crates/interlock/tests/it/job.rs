@@ -64,7 +64,7 @@ impl Job {
             self.site.ask(&all);
         }
         let title = ["thread", "create", "Mend", "--with", "executor", "--with", "reviewer:coordinator"];
-        self.thread = self.site.ask(&title)["thread_id"].as_str().unwrap().to_owned();
+        self.site.ask(&title)["thread_id"].as_str().unwrap().clone_into(&mut self.thread);
         let tail = self.site.start(&["thread", "tail", &self.thread, "--json", "--until-done"]);
         self.site.ask(&["thread", "post", &self.thread, "Please mend", "--to", "executor", "--key", "task"]);
         tail

@@ -1,5 +1,7 @@
 //! What `pilot --json` hands over.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::world::Ran;
@@ -65,9 +67,9 @@ fn check(value: &Value, form: &Value, at: &str) {
         }
         Value::Object(fields) => {
             let given = value.as_object().unwrap_or_else(|| panic!("{at}: {value}"));
-            let mut names = [given.keys().collect::<Vec<_>>(), fields.keys().collect()];
-            names.iter_mut().for_each(|names| names.sort());
-            assert_eq!(names[0], names[1], "{at}");
+            let names =
+                |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
+            assert_eq!(names(given), names(fields), "{at}");
             fields.iter().for_each(|(name, form)| check(&given[name], form, &format!("{at}/{name}")));
             true
         }

@@ -1,6 +1,7 @@
 //! `pilot --repo`: on repositories of users, who find everything as they left it.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use interlock_agents::sample::{Sample, generate};
 use serde_json::Value;
@@ -17,7 +18,7 @@ fn pilot(site: &Site, more: &[&str]) -> Ran {
 }
 
 /// What a user has in front of them.
-fn desk(repo: &Path) -> (Vec<(std::path::PathBuf, Vec<u8>)>, [String; 4]) {
+fn desk(repo: &Path) -> (BTreeMap<PathBuf, Vec<u8>>, [String; 4]) {
     let asked = [
         &["status", "--porcelain=v2", "--branch"][..],
         &["diff"],
@@ -46,7 +47,7 @@ fn what_is_checked_out_and_uncommitted_stays_as_it_is() {
     assert_eq!(git(&repo, &["rev-parse", branch]), story["repo"]["head"]);
     assert_eq!(git(&repo, &["show", &format!("{branch}:LIMITS")]), "max 10");
     assert_eq!(column(&story["commits"], "agent"), ["executor"]);
-    assert_eq!(site.pilot_folders(), [] as [std::path::PathBuf; 0]);
+    assert_eq!(site.pilot_folders(), [] as [PathBuf; 0]);
     assert_eq!(site.ours(), []);
     assert!(ran.err.contains(&format!("branch -D {branch}")), "{}", ran.err);
 }
@@ -71,7 +72,7 @@ fn a_review_changes_nothing_and_says_what_it_found() {
     assert_eq!(story["repo"]["head"], story["repo"]["base"]);
     assert_eq!(desk(&repo), before);
     assert_eq!(git(&repo, &["branch", "--list"]), "* main");
-    assert_eq!(site.pilot_folders(), [] as [std::path::PathBuf; 0]);
+    assert_eq!(site.pilot_folders(), [] as [PathBuf; 0]);
 }
 
 #[test]

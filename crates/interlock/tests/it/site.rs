@@ -1,5 +1,6 @@
 //! A place for whole systems: instances, repositories and running processes, all of which end with it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -174,18 +175,6 @@ impl Running {
         }
     }
 
-    /// The next line of standard error that holds these words.
-    #[track_caller]
-    pub(crate) fn says(&self, words: &str) -> String {
-        loop {
-            let line =
-                self.errors.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said `{words}`"));
-            if line.contains(words) {
-                return line;
-            }
-        }
-    }
-
     /// The next line as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
@@ -238,21 +227,27 @@ impl Server {
 }
 
 /// Every file below a folder with its bytes, git's own excepted.
-pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
+pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
             let path = entry.path();
-            if entry.file_type().unwrap().is_dir() {
-                if entry.file_name() != ".git" {
-                    folders.push(path);
-                }
-            } else {
-                found.push((path.clone(), fs::read(path).unwrap()));
+            if !entry.file_type().unwrap().is_dir() {
+                found.insert(path.clone(), fs::read(path).unwrap());
+            } else if entry.file_name() != ".git" {
+                folders.push(path);
             }
         }
     }
-    found.sort();
     found
+}
+
+/// The files that are not as they were.
+pub(crate) fn changed(
+    before: &BTreeMap<PathBuf, Vec<u8>>,
+    after: &BTreeMap<PathBuf, Vec<u8>>,
+) -> Vec<PathBuf> {
+    let paths = before.keys().chain(after.keys().filter(|path| !before.contains_key(*path)));
+    paths.filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
 }

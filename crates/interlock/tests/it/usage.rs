@@ -27,6 +27,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "token",
         "doctor",
         "supervise",
+        "bench",
         "help",
     ];
     assert_eq!(listed, expected);
