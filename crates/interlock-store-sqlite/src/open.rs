@@ -14,6 +14,10 @@ const APPLICATION_ID: i32 = 0x494C_4F4B;
 /// The migrations, in order; the file's `user_version` counts those applied.
 const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_init.sql")];
 
+/// Pages in the WAL before they are copied into the database: 32 MiB. The pages that every batch changes are copied
+/// once for all of them, so more is cheaper; a restart reads what is there.
+const CHECKPOINT_PAGES: i32 = 8_000;
+
 /// Prepared statements kept per connection.
 const STATEMENTS_MAX: usize = 96;
 
@@ -52,7 +56,9 @@ pub(crate) fn writer(options: &Options) -> Result<Connection, StoreError> {
         return Err(StoreError::Foreign(format!("{} belongs to another program", path.display())));
     }
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(fail)?;
-    for (name, value) in [("synchronous", 2), ("wal_autocheckpoint", 4_000), ("cache_size", -16_384)] {
+    for (name, value) in
+        [("synchronous", 2), ("wal_autocheckpoint", CHECKPOINT_PAGES), ("cache_size", -16_384)]
+    {
         connection.pragma_update(None, name, value).map_err(fail)?;
     }
     migrate(&mut connection)?;
