@@ -3,11 +3,18 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use interlock_store::StoreError;
 
 /// Bytes of a holder's note that are read.
 const NOTE_BYTES_MAX: u64 = 4096;
+/// How long a lock is tried for.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a lock is tried for whose holder is gone.
+const PATIENCE_GONE: Duration = Duration::from_secs(15);
+/// The pause between tries.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Who holds a lock: for the message only, never for deciding.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -42,10 +49,8 @@ impl InstanceLock {
             .truncate(false)
             .open(path)
             .map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Held { holder: describe(&mut file) }),
-            Err(TryLockError::Error(error)) => return Err(unusable(error)),
+        if !patient_lock(&mut file).map_err(unusable)? {
+            return Err(StoreError::Held { holder: describe(&mut file) });
         }
         let mut lock = Self { file };
         lock.note(holder)?;
@@ -78,11 +83,38 @@ impl InstanceLock {
     }
 }
 
-fn describe(file: &mut File) -> String {
+/// Try for a moment, since whoever looks for the holder has the lock for an instant; for longer when the holder is gone:
+/// a process that it was about to start may still have to let go of the file.
+fn patient_lock(file: &mut File) -> std::io::Result<bool> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let patience =
+            if read_note(file).is_some_and(|holder| is_alive(&holder)) { PATIENCE } else { PATIENCE_GONE };
+        if start.elapsed() >= patience {
+            return Ok(false);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn is_alive(holder: &Holder) -> bool {
+    let pid = i32::try_from(holder.pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+fn read_note(file: &mut File) -> Option<Holder> {
     let mut text = String::new();
-    let read = file.rewind().and_then(|()| file.take(NOTE_BYTES_MAX).read_to_string(&mut text));
-    let holder = read.ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok());
-    holder.map_or_else(
+    file.rewind().and_then(|()| file.take(NOTE_BYTES_MAX).read_to_string(&mut text)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn describe(file: &mut File) -> String {
+    read_note(file).map_or_else(
         || "another process".to_owned(),
         |holder| format!("process {} ({}, since {})", holder.pid, holder.what, holder.since),
     )

@@ -19,6 +19,8 @@ const NAME_BYTES: usize = 12;
 const HOLDER_BYTES_MAX: u64 = 1_000;
 /// How long a lock is tried for: somebody who only looks who holds it has it for an instant.
 const LOCK_PATIENCE: Duration = Duration::from_millis(200);
+/// How long a lock is tried for whose holder is gone.
+const LOCK_PATIENCE_GONE: Duration = Duration::from_secs(15);
 /// The pause between tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -42,7 +44,7 @@ pub fn holder(state_dir: &Path) -> Option<Holder> {
 
 fn read_holder(file: &mut File) -> Holder {
     let mut text = String::new();
-    let read = file.take(HOLDER_BYTES_MAX).read_to_string(&mut text);
+    let read = file.rewind().and_then(|()| file.take(HOLDER_BYTES_MAX).read_to_string(&mut text));
     // Between taking the lock and writing into the file a holder has no description yet.
     read.ok()
         .and_then(|_| serde_json::from_str(&text).ok())
@@ -55,7 +57,7 @@ pub(crate) fn lock(state_dir: &Path) -> Result<File, Problem> {
     let opened = std::fs::create_dir_all(state_dir)
         .and_then(|()| OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path));
     let mut file = opened.map_err(|error| unwritable(&path, &error))?;
-    if !patient_lock(&file).map_err(|error| unwritable(&path, &error))? {
+    if !patient_lock(&mut file).map_err(|error| unwritable(&path, &error))? {
         let holder = read_holder(&mut file);
         let detail = format!(
             "the supervisor of process {} holds `{}` since {}",
@@ -71,16 +73,27 @@ pub(crate) fn lock(state_dir: &Path) -> Result<File, Problem> {
     Ok(file)
 }
 
-fn patient_lock(file: &File) -> io::Result<bool> {
+/// Try for a moment; for longer when the holder is gone: a process that it was about to start may still have to let go
+/// of the file, and on a busy machine that takes its time.
+fn patient_lock(file: &mut File) -> io::Result<bool> {
     let start = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if start.elapsed() >= LOCK_PATIENCE => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {}
         }
+        let patience = if is_alive(&read_holder(file)) { LOCK_PATIENCE } else { LOCK_PATIENCE_GONE };
+        if start.elapsed() >= patience {
+            return Ok(false);
+        }
+        std::thread::sleep(LOCK_PAUSE);
     }
+}
+
+fn is_alive(holder: &Holder) -> bool {
+    let pid = i32::try_from(holder.pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 fn write_holder(file: &mut File, holder: &Holder) -> io::Result<()> {
