@@ -14,7 +14,7 @@ pub(crate) use report::{note_call, report};
 
 /// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills
 /// supervisors, or keeps agents from starting, must not for ever. A person's halt does not count.
-pub const RELEASES_MAX: u32 = 25;
+pub const RELEASES_MAX: u32 = 100;
 
 impl WakeResult {
     /// Whether the wake was a turn: a process ran for it.
