@@ -2,11 +2,11 @@
 
 use crate::actor::{Actor, AgentName, Role};
 use crate::agent::{Launch, Runtime};
-use crate::id::{CommandId, MessageId, ThreadId, WakeId, WorkspaceId};
+use crate::id::{CommandId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
 use crate::reason::Reason;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
-use crate::wake::{Evidence, Lane, Outcome};
+use crate::wake::{Evidence, Lane, Outcome, Usage};
 
 /// A command with everything about its asking that a decision may depend on.
 #[derive(Debug, Clone)]
@@ -183,10 +183,14 @@ pub enum Report {
     Accepted {
         /// The proof.
         evidence: Evidence,
+        /// The runtime's session that the turn runs in, where it has one.
+        session_id: Option<SessionId>,
     },
     /// The process is gone, its whole group too.
     Ended {
         /// How it ended.
         outcome: Outcome,
+        /// What its model used, where the runtime tells.
+        usage: Option<Usage>,
     },
 }

@@ -2,12 +2,12 @@
 
 use crate::actor::{AgentName, Role};
 use crate::agent::{Launch, Runtime};
-use crate::id::{AgentId, ThreadId, WakeId};
+use crate::id::{AgentId, SessionId, ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Evidence, Lane, WakeResult};
+use crate::wake::{Evidence, Lane, Usage, WakeResult};
 
 /// One participant of a thread as an event names it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -131,6 +131,24 @@ pub enum Event {
     /// An attempt ended through no fault of the agent; it is due again at once.
     #[serde(rename = "wake.released/1")]
     WakeReleased { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason },
+    /// Its session is in use by another process; it is due again at `due_at`.
+    #[serde(rename = "wake.deferred/1")]
+    WakeDeferred { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason, due_at: Timestamp },
+    /// The runtime told what its model used for an attempt.
+    #[serde(rename = "wake.used/1")]
+    WakeUsed { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, usage: Usage },
+    /// A participant's later wakes in the thread resume this session.
+    #[serde(rename = "session.bound/1")]
+    SessionBound { thread_id: ThreadId, agent: AgentName, wake_id: WakeId, session_id: SessionId },
+    /// A participant's session in the thread is given up; its next wake begins a fresh one.
+    #[serde(rename = "session.released/1")]
+    SessionReleased {
+        thread_id: ThreadId,
+        agent: AgentName,
+        wake_id: WakeId,
+        session_id: SessionId,
+        reason: Reason,
+    },
     /// A wake is over.
     #[serde(rename = "wake.finished/1")]
     WakeFinished {
@@ -161,6 +179,10 @@ impl Event {
             | Self::WakeActed { thread_id, .. }
             | Self::WakeAttemptFailed { thread_id, .. }
             | Self::WakeReleased { thread_id, .. }
+            | Self::WakeDeferred { thread_id, .. }
+            | Self::WakeUsed { thread_id, .. }
+            | Self::SessionBound { thread_id, .. }
+            | Self::SessionReleased { thread_id, .. }
             | Self::WakeFinished { thread_id, .. } => Some(*thread_id),
         }
     }
@@ -171,6 +193,7 @@ impl Event {
             self,
             Self::WakeRequested { .. }
                 | Self::WakeReleased { .. }
+                | Self::WakeDeferred { .. }
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }
                 | Self::StatusChanged { .. }

@@ -16,6 +16,10 @@ pub struct Policy {
     pub run_ms_max: i64,
     /// How long a supervisor holds a wake without renewing.
     pub lease_ms: i64,
+    /// How long after its session was found in use a wake is tried again.
+    pub session_recheck_ms: i64,
+    /// How long a wake waits for a session in use before it goes on in a fresh one.
+    pub session_defer_max_ms: i64,
     /// Finished wakes without progress that block a thread (S002-82).
     pub turns_without_progress_max: u32,
     /// Identical findings that block a thread (S002-83).
@@ -31,6 +35,8 @@ impl Default for Policy {
             retry_backoff_ms: 2_000,
             run_ms_max: 15 * 60_000,
             lease_ms: 60_000,
+            session_recheck_ms: 5_000,
+            session_defer_max_ms: 60_000,
             turns_without_progress_max: 20,
             identical_findings_max: 3,
         }
@@ -46,6 +52,8 @@ impl Policy {
             ("retry_backoff_ms", self.retry_backoff_ms),
             ("run_ms_max", self.run_ms_max),
             ("lease_ms", self.lease_ms),
+            ("session_recheck_ms", self.session_recheck_ms),
+            ("session_defer_max_ms", self.session_defer_max_ms),
         ];
         if let Some((name, value)) = positive.iter().find(|(_, value)| *value < 1 || *value > 86_400_000) {
             return Some(format!("`{name}` is {value}, allowed are 1 to 86400000 (one day)"));

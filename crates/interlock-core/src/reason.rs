@@ -242,6 +242,14 @@ reasons! {
     RunTimeExceeded => "RUN_TIME_EXCEEDED", Conflict, "the agent's process ran longer than it may";
     SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
+    SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
+    SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";
+    SessionDiffers => "SESSION_DIFFERS", Conflict, "the runtime went on in another session than it was told";
+    ModelUnauthorized => "MODEL_UNAUTHORIZED", Conflict, "the model's service refused the agent's credentials";
+    ModelRateLimited => "MODEL_RATE_LIMITED", Conflict, "the model's service asked the agent to wait";
+    ModelUnavailable => "MODEL_UNAVAILABLE", Conflict, "the model's service failed or broke off";
+    ToolsUnavailable => "TOOLS_UNAVAILABLE", Conflict, "the agent's runtime could not reach Interlock's tools";
+    TurnIncomplete => "TURN_INCOMPLETE", Conflict, "the agent's runtime ended without finishing its turn";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     Halted => "HALTED", Conflict, "all agents were stopped by a person";
     ThreadEnded => "THREAD_ENDED", Conflict, "the thread was resolved or closed";

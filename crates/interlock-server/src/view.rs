@@ -99,6 +99,7 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         result: wake.result,
         reason: wake.reason,
         exit_code: wake.exit_code,
+        usage: wake.usage,
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,
@@ -157,6 +158,10 @@ const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WakeActed { agent, .. }
         | Event::WakeAttemptFailed { agent, .. }
         | Event::WakeReleased { agent, .. }
+        | Event::WakeDeferred { agent, .. }
+        | Event::WakeUsed { agent, .. }
+        | Event::SessionBound { agent, .. }
+        | Event::SessionReleased { agent, .. }
         | Event::WakeFinished { agent, .. } => Some(agent),
         Event::ActionRefused { .. } | Event::WakeJoined { .. } => None,
     }
@@ -172,6 +177,10 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeActed { wake_id, .. }
         | Event::WakeAttemptFailed { wake_id, .. }
         | Event::WakeReleased { wake_id, .. }
+        | Event::WakeDeferred { wake_id, .. }
+        | Event::WakeUsed { wake_id, .. }
+        | Event::SessionBound { wake_id, .. }
+        | Event::SessionReleased { wake_id, .. }
         | Event::WakeFinished { wake_id, .. } => Some(*wake_id),
         _ => None,
     }

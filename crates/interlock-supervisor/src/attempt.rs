@@ -157,7 +157,7 @@ impl Attempt {
             return Vec::new();
         }
         self.is_accepted = true;
-        vec![Output::Report(ReportParams::Accepted { evidence: Evidence::Output })]
+        vec![Output::Report(ReportParams::Accepted { evidence: Evidence::Output, session_id: None })]
     }
 
     fn on_renewed(&mut self, asked_ms: u64, is_accepted: bool) -> Vec<Output> {
@@ -217,7 +217,7 @@ impl Attempt {
             Some(Cause::NotAccepted) if matches!(natural, Outcome::Exited { .. }) => natural,
             Some(Cause::NotAccepted) => Outcome::NotAccepted,
         };
-        vec![Output::Report(ReportParams::Ended { outcome })]
+        vec![Output::Report(ReportParams::Ended { outcome, usage: None })]
     }
 }
 

@@ -125,9 +125,9 @@ impl Story {
         let is_pending = self.sequencer.mirror.wakes[&lease.wake_id].state == WakeState::Pending;
         let report = match who % 3 {
             _ if is_pending => Report::Started { lane: Lane::Poll },
-            0 => Report::Ended { outcome: Outcome::Exited { code: 0 } },
-            1 => Report::Ended { outcome: Outcome::Signalled { signal: 9 } },
-            _ => Report::Ended { outcome: Outcome::Halted },
+            0 => Report::Ended { outcome: Outcome::Exited { code: 0 }, usage: None },
+            1 => Report::Ended { outcome: Outcome::Signalled { signal: 9 }, usage: None },
+            _ => Report::Ended { outcome: Outcome::Halted, usage: None },
         };
         self.report(lease, report).await;
     }
@@ -143,6 +143,7 @@ fn launch(name: &str) -> Launch {
             LaunchVariable { name: "API_KEY".into(), value: None },
             LaunchVariable { name: "MODE".into(), value: Some("'; DROP TABLE agent; --".into()) },
         ],
+        ..Launch::default()
     }
 }
 

@@ -2,10 +2,10 @@
 
 use interlock_core::Reason;
 use interlock_core::actor::AgentName;
-use interlock_core::agent::Launch;
+use interlock_core::agent::{Launch, Runtime};
 use interlock_core::id::{SessionId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::time::Timestamp;
-use interlock_core::wake::{Evidence, Lane, Outcome, WakeResult, WakeState};
+use interlock_core::wake::{Evidence, Lane, Outcome, Usage, WakeResult, WakeState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,9 @@ pub struct WakeView {
     /// The last process's exit code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// What the model used in all its attempts, as far as the runtime tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// When it was asked for.
     pub requested_at: Timestamp,
     /// Not before this.
@@ -130,8 +133,13 @@ pub struct ClaimedWake {
     pub fence: u64,
     /// How it came to you; goes into the report that its process was started.
     pub lane: Lane,
-    /// The session of this attempt.
+    /// How the agent is run.
+    pub runtime: Runtime,
+    /// The session of this attempt's token; for Claude Code also the id of a fresh session.
     pub session_id: SessionId,
+    /// The runtime's session to go on in; absent = begin a fresh one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<SessionId>,
     /// The bearer token of this agent and this wake.
     pub token: String,
     /// Until when the process may run, and the token holds.
@@ -210,11 +218,17 @@ pub enum ReportParams {
     Accepted {
         /// The proof.
         evidence: Evidence,
+        /// The runtime's session that the turn runs in, where it has one: later wakes resume it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<SessionId>,
     },
     /// It and its whole group are gone.
     Ended {
         /// How it ended.
         outcome: Outcome,
+        /// What its model used, where the runtime tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
     },
 }
 

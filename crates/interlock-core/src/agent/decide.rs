@@ -53,7 +53,20 @@ fn launch_text(command: &RegisterAgent) -> Result<String, Refusal> {
         Runtime::Command if words.first().is_none_or(String::is_empty) => {
             return Err(wrong("a command agent needs a command line".into()));
         }
+        Runtime::Command if command.launch.is_for_cli() => {
+            let detail = "sandbox, model, allowed tools and writable folders are for `codex` and `claude`";
+            return Err(wrong(detail.into()));
+        }
+        Runtime::Codex | Runtime::Claude if words.first().is_some_and(String::is_empty) => {
+            return Err(wrong("the program's name is empty".into()));
+        }
+        Runtime::Codex if !command.launch.allowed_tools.is_empty() => {
+            return Err(wrong("allowed tools are for `claude`; `codex` goes by its sandbox".into()));
+        }
         _ => {}
+    }
+    if let Some(folder) = command.launch.writable.iter().find(|folder| !folder.starts_with('/')) {
+        return Err(wrong(format!("the writable folder `{folder}` is not absolute")));
     }
     if words.len() > COMMAND_WORDS_MAX {
         return Err(Refusal::new(
@@ -64,7 +77,9 @@ fn launch_text(command: &RegisterAgent) -> Result<String, Refusal> {
     if let Some(bad) = command.launch.environment.iter().find(|v| !is_variable_name(&v.name)) {
         return Err(wrong(format!("`{}` is no name of an environment variable", bad.name)));
     }
-    let all = words.iter().chain(&command.launch.directory).chain(&command.launch.repository);
+    let Launch { directory, repository, model, allowed_tools, writable, .. } = &command.launch;
+    let all =
+        words.iter().chain(directory).chain(repository).chain(model).chain(allowed_tools).chain(writable);
     if all.chain(command.launch.environment.iter().filter_map(|v| v.value.as_ref())).any(|t| t.contains('\0'))
     {
         return Err(wrong("a NUL character cannot be handed to a process".into()));

@@ -6,4 +6,4 @@ mod model;
 
 pub(crate) use decide::register;
 pub(crate) use evolve::evolve;
-pub use model::{Agent, Launch, LaunchVariable, Runtime};
+pub use model::{Agent, Launch, LaunchVariable, Runtime, Sandbox};

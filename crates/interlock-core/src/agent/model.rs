@@ -12,6 +12,29 @@ closed_set! {
         Unmanaged = "unmanaged",
         /// A command line, one process per wake (docs/command-agents.md).
         Command = "command",
+        /// Codex CLI, one turn per wake, its session resumed (docs/runtimes.md).
+        Codex = "codex",
+        /// Claude Code, one turn per wake, its session resumed (docs/runtimes.md).
+        Claude = "claude",
+    }
+}
+
+impl Runtime {
+    /// Whether it is a coding agent's own command line program: Interlock adds the arguments.
+    pub const fn is_cli(self) -> bool {
+        matches!(self, Self::Codex | Self::Claude)
+    }
+}
+
+closed_set! {
+    /// What a coding agent's command line program may do on the machine.
+    Sandbox {
+        /// Read, and run what changes nothing.
+        ReadOnly = "read-only",
+        /// Change what is below the working directory and the folders named as writable.
+        WorkspaceWrite = "workspace-write",
+        /// Anything; only when it is asked for by this name.
+        DangerFullAccess = "danger-full-access",
     }
 }
 
@@ -26,13 +49,15 @@ pub struct LaunchVariable {
     pub value: Option<String>,
 }
 
-/// How to start a command agent.
+/// How to start an agent.
 #[derive(
     Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
-    /// The command line's words; no shell is started.
+    /// The command line's words; no shell is started. For `codex` and `claude` the program and first arguments, or
+    /// nothing: then the program is looked for on the supervisor's PATH.
+    #[serde(default)]
     pub command: Vec<String>,
     /// The working directory, absolute; absent = the supervisor's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +68,28 @@ pub struct Launch {
     /// Variables beyond the fixed ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<LaunchVariable>,
+    /// For `codex` and `claude`: what it may do; absent = `workspace-write`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
+    /// For `codex` and `claude`: the model; absent = what the user's own configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// For `claude`: tool rules allowed without asking, in its own syntax (`Bash(cargo test:*)`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_tools: Vec<String>,
+    /// For `codex` and `claude`: further folders that may be written, absolute.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writable: Vec<String>,
+}
+
+impl Launch {
+    /// Whether something is set that only a coding agent's own program understands.
+    pub const fn is_for_cli(&self) -> bool {
+        self.sandbox.is_some()
+            || self.model.is_some()
+            || !self.allowed_tools.is_empty()
+            || !self.writable.is_empty()
+    }
 }
 
 /// A registered agent.
@@ -71,6 +118,6 @@ pub struct Agent {
 impl Agent {
     /// Whether a supervisor can wake it.
     pub const fn is_managed(&self) -> bool {
-        matches!(self.runtime, Runtime::Command)
+        !matches!(self.runtime, Runtime::Unmanaged)
     }
 }

@@ -3,9 +3,10 @@
 use super::{
     Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread, event_type as et,
 };
+use crate::actor::AgentName;
 use crate::event::{Event, Joined};
 use crate::facts::{Corrupt, Facts, Position, RowChange};
-use crate::id::ThreadId;
+use crate::id::{SessionId, ThreadId};
 use crate::text::Digest;
 
 /// Apply an event of this module; others are none of its business.
@@ -30,6 +31,10 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             }
             member.cursor = *seq;
         }
+        Event::SessionBound { thread_id, agent, session_id, .. } => {
+            session(facts, *thread_id, agent, Some(*session_id))?;
+        }
+        Event::SessionReleased { thread_id, agent, .. } => session(facts, *thread_id, agent, None)?,
         Event::StatusChanged { thread_id, from, to, reason, owner, .. } => {
             let thread = facts.thread_mut(*thread_id)?;
             if thread.status != *from {
@@ -42,6 +47,19 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         }
         _ => {}
     }
+    Ok(())
+}
+
+fn session(
+    facts: &mut Facts,
+    thread_id: ThreadId,
+    agent: &AgentName,
+    session: Option<SessionId>,
+) -> Result<(), Corrupt> {
+    let Some(member) = facts.thread_mut(thread_id)?.members.get_mut(agent) else {
+        return Err(Corrupt(format!("{agent} has a session in {thread_id} without taking part")));
+    };
+    member.session = session;
     Ok(())
 }
 
@@ -70,7 +88,7 @@ fn created(facts: &mut Facts, event: &Event, position: &Position) {
 
 /// Whoever joins later has nothing unread of what was said before.
 const fn member(joined: &Joined, seq: u64) -> Member {
-    Member { role: joined.role, cursor: seq, managed: joined.managed }
+    Member { role: joined.role, cursor: seq, managed: joined.managed, session: None }
 }
 
 fn posted(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::actor::{AgentName, closed_set};
-use crate::id::{FindingId, MessageId, ThreadId, WakeId};
+use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -106,6 +106,9 @@ pub struct Member {
     pub cursor: u64,
     /// Whether a supervisor can wake it; frozen when it joined.
     pub managed: bool,
+    /// The runtime's session to resume for this participant in this thread: the conversation that it remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
 }
 
 /// The counters of the loop guard, in the same row as what they guard.

@@ -6,33 +6,13 @@ use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::thread::Status;
+use crate::time::Timestamp;
 
 /// Apply an event of this module; others are none of its business.
 pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
     let at = position.at.at;
     match event {
-        Event::WakeRequested { wake_id, thread_id, agent, seq, cause, due_at, held } => {
-            facts.insert_wake(Wake {
-                wake_id: *wake_id,
-                agent: agent.clone(),
-                thread_id: *thread_id,
-                seq: *seq,
-                cause: cause.clone(),
-                state: WakeState::Pending,
-                requested_at: at,
-                due_at: *due_at,
-                held: *held,
-                attempts: 0,
-                releases: 0,
-                fence: 0,
-                holds: 0,
-                lane: None,
-                ladder: Ladder::default(),
-                result: None,
-                reason: None,
-                exit_code: None,
-            });
-        }
+        Event::WakeRequested { .. } => requested(facts, event, at),
         Event::WakeJoined { wake_id, seq, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.seq = wake.seq.max(*seq);
@@ -62,6 +42,17 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             (wake.due_at, wake.reason, wake.exit_code) = (*due_at, Some(*reason), *exit_code);
         }
         Event::WakeReleased { wake_id, reason, .. } => released(facts, *wake_id, *reason)?,
+        Event::WakeDeferred { wake_id, reason, due_at, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake_waits(wake);
+            (wake.reason, wake.due_at) = (Some(*reason), *due_at);
+            wake.deferred_since.get_or_insert(at);
+        }
+        Event::WakeUsed { wake_id, usage, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.usage = Some(wake.usage.unwrap_or_default().plus(*usage));
+        }
+        Event::SessionReleased { wake_id, .. } => facts.wake_mut(*wake_id)?.is_fallback = true,
         Event::WakeFinished { wake_id, thread_id, result, reason, exit_code, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.state = WakeState::Finished;
@@ -75,13 +66,46 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     Ok(())
 }
 
-/// Its process is gone through no fault of the agent's: the attempt does not count.
-fn released(facts: &mut Facts, wake_id: WakeId, reason: Reason) -> Result<(), Corrupt> {
-    let wake = facts.wake_mut(wake_id)?;
-    if wake.state == WakeState::Running {
+fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
+    if let Event::WakeRequested { wake_id, thread_id, agent, seq, cause, due_at, held } = event {
+        facts.insert_wake(Wake {
+            wake_id: *wake_id,
+            agent: agent.clone(),
+            thread_id: *thread_id,
+            seq: *seq,
+            cause: cause.clone(),
+            state: WakeState::Pending,
+            requested_at: at,
+            due_at: *due_at,
+            held: *held,
+            attempts: 0,
+            releases: 0,
+            fence: 0,
+            holds: 0,
+            lane: None,
+            ladder: Ladder::default(),
+            result: None,
+            reason: None,
+            exit_code: None,
+            deferred_since: None,
+            is_fallback: false,
+            usage: None,
+        });
+    }
+}
+
+/// It waits again; what it was started for does not count as an attempt.
+const fn wake_waits(wake: &mut Wake) {
+    if matches!(wake.state, WakeState::Running) {
         wake.attempts = wake.attempts.saturating_sub(1);
     }
     wake.state = WakeState::Pending;
+}
+
+/// Its process is gone through no fault of the agent's: the attempt does not count.
+fn released(facts: &mut Facts, wake_id: WakeId, reason: Reason) -> Result<(), Corrupt> {
+    let wake = facts.wake_mut(wake_id)?;
+    wake_waits(wake);
     // A person may stop agents as often as they like.
     wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
     wake.reason = Some(reason);

@@ -5,10 +5,11 @@ mod evolve;
 mod model;
 mod reaction;
 mod report;
+mod session;
 
 pub(crate) use claim::{claim, halt, renew};
 pub(crate) use evolve::evolve;
-pub use model::{Evidence, Ladder, Lane, Lease, Outcome, Wake, WakeResult, WakeState};
+pub use model::{Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
 pub(crate) use reaction::{on_ack, on_post, on_thread_end, on_wait_again};
 pub(crate) use report::{note_call, report};
 
@@ -19,6 +20,6 @@ pub const RELEASES_MAX: u32 = 100;
 impl WakeResult {
     /// Whether the wake was a turn: a process ran for it.
     pub const fn is_turn(self) -> bool {
-        matches!(self, Self::Triggered | Self::Failed)
+        matches!(self, Self::Triggered | Self::FallbackSpawned | Self::Failed)
     }
 }

@@ -28,6 +28,8 @@ closed_set! {
         Failed = "failed",
         /// The thread ended first, or an earlier wake of the agent covers its messages.
         Superseded = "superseded",
+        /// The agent ran and acknowledged, in a fresh session because its own could not be used.
+        FallbackSpawned = "fallback_spawned",
     }
 }
 
@@ -50,6 +52,76 @@ closed_set! {
         Call = "call",
         /// The process ended with exit code 0.
         Exit = "exit",
+        /// The runtime's own events: the turn began in the expected session.
+        Event = "event",
+    }
+}
+
+closed_set! {
+    /// Why the turn of a coding agent's own program failed, as its events and exit tell.
+    TurnFault {
+        /// The model's service refused the credentials. Trying again does not help.
+        ModelUnauthorized = "model_unauthorized",
+        /// The model's service asked to wait.
+        ModelRateLimited = "model_rate_limited",
+        /// The model's service failed, or broke off.
+        ModelUnavailable = "model_unavailable",
+        /// Interlock's own tools could not be reached from the runtime, or refused its token.
+        ToolsUnavailable = "tools_unavailable",
+        /// It ended without saying that its turn did.
+        TurnIncomplete = "turn_incomplete",
+        /// It went on in another session than it was told.
+        WrongSession = "wrong_session",
+    }
+}
+
+impl TurnFault {
+    /// The reason a wake is given for it.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::ModelUnauthorized => Reason::ModelUnauthorized,
+            Self::ModelRateLimited => Reason::ModelRateLimited,
+            Self::ModelUnavailable => Reason::ModelUnavailable,
+            Self::ToolsUnavailable => Reason::ToolsUnavailable,
+            Self::TurnIncomplete => Reason::TurnIncomplete,
+            Self::WrongSession => Reason::SessionDiffers,
+        }
+    }
+
+    /// Whether another attempt may go better.
+    pub const fn is_retryable(self) -> bool {
+        !matches!(self, Self::ModelUnauthorized)
+    }
+}
+
+/// What a runtime says its model used for one attempt.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+pub struct Usage {
+    /// Tokens sent to the model, cached ones included.
+    pub input_tokens: u64,
+    /// Those of them that the model's service had in its cache.
+    #[serde(default)]
+    pub cached_input_tokens: u64,
+    /// Tokens the model wrote.
+    pub output_tokens: u64,
+    /// Millionths of a US dollar, where the runtime tells a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd: Option<u64>,
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let cost = [self.cost_micro_usd, other.cost_micro_usd];
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            cached_input_tokens: self.cached_input_tokens.saturating_add(other.cached_input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cost_micro_usd: cost.into_iter().flatten().reduce(u64::saturating_add),
+        }
     }
 }
 
@@ -112,6 +184,15 @@ pub struct Wake {
     pub reason: Option<Reason>,
     /// The last process's exit code.
     pub exit_code: Option<i32>,
+    /// When it first found its session in use by another process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred_since: Option<Timestamp>,
+    /// Its session was given up, so that it runs in a fresh one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_fallback: bool,
+    /// What the model used in all its attempts, as far as the runtime tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 /// Who holds a wake: an operational row, outside the ledger.
@@ -169,4 +250,13 @@ pub enum Outcome {
     NotStarted,
     /// The supervisor stopped it on a person's word; no attempt is consumed.
     Halted,
+    /// The runtime knows no such session; no attempt is consumed.
+    SessionGone,
+    /// Another process has the session open; nothing was said to it, no attempt is consumed.
+    SessionBusy,
+    /// The runtime's turn failed, as its own events tell.
+    TurnFailed {
+        /// Why.
+        fault: TurnFault,
+    },
 }

@@ -1,7 +1,7 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
 use super::claim::over;
-use super::{Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
+use super::{Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, session};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -48,15 +48,47 @@ pub(crate) fn report(
             }
             Ok(Decision::of(events))
         }
-        Report::Accepted { evidence } => {
+        Report::Accepted { evidence, session_id } => {
             expect_state(wake, WakeState::Running)?;
-            Ok(accepted(wake, evidence).map_or_else(Decision::unchanged, |event| Decision::of(vec![event])))
+            let mut events = Vec::from_iter(accepted(wake, evidence));
+            if let Some(session_id) = session_id {
+                events.extend(session::bind(facts, wake, session_id)?);
+            }
+            Ok(if events.is_empty() { Decision::unchanged() } else { Decision::of(events) })
         }
-        Report::Ended { outcome: Outcome::Halted } => given_back(facts, wake, lease, Reason::Halted),
-        Report::Ended { outcome: Outcome::NotStarted } if wake.releases < RELEASES_MAX => {
-            given_back(facts, wake, lease, Reason::NotStarted)
+        Report::Ended { outcome, usage } => {
+            let mut decision = over_with(facts, env, wake, lease, outcome, now)?;
+            if let Some(event) = session::used(wake, usage) {
+                decision.events.insert(0, event);
+            }
+            Ok(decision)
         }
-        Report::Ended { outcome } => ended(facts, env, wake, outcome, now),
+    }
+}
+
+/// What the end of an attempt means for its wake: it waits again without having lost an attempt, or it has used one.
+fn over_with(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    lease: &Lease,
+    outcome: Outcome,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    match outcome {
+        Outcome::Halted => given_back(facts, wake, lease, None, Reason::Halted),
+        Outcome::NotStarted if wake.releases < RELEASES_MAX => {
+            given_back(facts, wake, lease, None, Reason::NotStarted)
+        }
+        Outcome::SessionGone => match session::release(facts, wake, Reason::SessionGone)? {
+            Some(released) => given_back(facts, wake, lease, Some(released), Reason::SessionGone),
+            None => ended(facts, env, wake, outcome, now),
+        },
+        Outcome::SessionBusy if wake.releases < RELEASES_MAX => match session::when_busy(facts, wake, now)? {
+            session::Busy::Wait(event) => waits_again(facts, wake, lease, vec![event]),
+            session::Busy::Fresh(released) => given_back(facts, wake, lease, released, Reason::SessionBusy),
+        },
+        _ => ended(facts, env, wake, outcome, now),
     }
 }
 
@@ -122,7 +154,7 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     let mut events = Vec::new();
     let mut effects = vec![Effect::Unlease(wake.wake_id)];
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
-    let has_started = !matches!(outcome, Outcome::SpawnFailed | Outcome::NotStarted);
+    let has_started = !matches!(outcome, Outcome::SpawnFailed | Outcome::NotStarted | Outcome::SessionBusy);
     if has_started {
         expect_state(wake, WakeState::Running)?;
     }
@@ -132,10 +164,11 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     let failure = failure(wake, outcome);
     let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
     let attempt = wake.attempts.max(1);
-    let tries_left = has_started && attempt <= facts.policy.wake_retries_max;
+    let is_final = matches!(outcome, Outcome::TurnFailed { fault } if !fault.is_retryable());
+    let tries_left = has_started && !is_final && attempt <= facts.policy.wake_retries_max;
     match failure {
         None => {
-            let result = WakeResult::Triggered;
+            let result = if wake.is_fallback { WakeResult::FallbackSpawned } else { WakeResult::Triggered };
             events.push(Event::WakeFinished { wake_id, thread_id, agent, result, reason: None, exit_code });
             turn(facts, env, wake, None, now, &mut events)?;
         }
@@ -168,14 +201,25 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
-/// The wake waits again and no attempt is consumed.
-fn given_back(facts: &Facts, wake: &Wake, lease: &Lease, reason: Reason) -> Result<Decision, Stop> {
-    let mut events = vec![Event::WakeReleased {
+/// The wake is due again at once and no attempt is consumed; what is given up with it comes first.
+fn given_back(
+    facts: &Facts,
+    wake: &Wake,
+    lease: &Lease,
+    first: Option<Event>,
+    reason: Reason,
+) -> Result<Decision, Stop> {
+    let mut events = Vec::from_iter(first);
+    events.push(Event::WakeReleased {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
         reason,
-    }];
+    });
+    waits_again(facts, wake, lease, events)
+}
+
+fn waits_again(facts: &Facts, wake: &Wake, lease: &Lease, mut events: Vec<Event>) -> Result<Decision, Stop> {
     let mut effects = Vec::from_iter(over(lease));
     on_wait_again(facts, wake, &mut events, &mut effects)?;
     Ok(Decision { effects, ..Decision::of(events) })
@@ -194,6 +238,9 @@ fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
         Outcome::SpawnFailed => Some(Reason::SpawnFailed),
         Outcome::NotStarted => Some(Reason::NotStarted),
         Outcome::Halted => Some(Reason::Halted),
+        Outcome::SessionGone => Some(Reason::SessionGone),
+        Outcome::SessionBusy => Some(Reason::SessionBusy),
+        Outcome::TurnFailed { fault } => Some(fault.reason()),
     }
 }
 

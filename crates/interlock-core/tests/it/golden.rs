@@ -25,10 +25,14 @@ const fn place(event: &Event) -> usize {
         Event::WakeFinished { .. } => 14,
         Event::ActionRefused { .. } => 15,
         Event::WorkspaceHalted { .. } => 16,
+        Event::WakeDeferred { .. } => 17,
+        Event::WakeUsed { .. } => 18,
+        Event::SessionBound { .. } => 19,
+        Event::SessionReleased { .. } => 20,
     }
 }
 
-const FILES: [&[&str]; 17] = [
+const FILES: [&[&str]; 21] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -46,6 +50,10 @@ const FILES: [&[&str]; 17] = [
     &["wake.finished-1", "wake.finished-1-failed"],
     &["operator.action_refused-1"],
     &["workspace.halted-1"],
+    &["wake.deferred-1"],
+    &["wake.used-1", "wake.used-1-cost"],
+    &["session.bound-1"],
+    &["session.released-1"],
 ];
 
 fn folder() -> &'static Path {

@@ -16,6 +16,7 @@ mod opening;
 mod posting;
 mod random;
 mod rows;
+mod sessions;
 mod status;
 mod supervising;
 mod values;

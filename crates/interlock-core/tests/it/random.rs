@@ -4,8 +4,9 @@
 
 use interlock_core::actor::Role;
 use interlock_core::facts::{Facts, Key, Keys, Position};
+use interlock_core::id::SessionId;
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
-use interlock_core::wake::{Evidence, Outcome, WakeState};
+use interlock_core::wake::{Evidence, Outcome, TurnFault, WakeState};
 use interlock_core::{Command, Event, evolve};
 use proptest::prelude::*;
 use serde_json::json;
@@ -55,7 +56,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (0..3_usize, 0..3_usize, 0..4_u32).prop_map(|(sup, life, limit)| Op::Claim { sup, life, limit }),
         8 => (0..6_usize).prop_map(Op::Start),
         3 => (0..6_usize).prop_map(Op::Accept),
-        8 => (0..6_usize, 0..9_usize).prop_map(|(claim, how)| Op::End(claim, how)),
+        8 => (0..6_usize, 0..12_usize).prop_map(|(claim, how)| Op::End(claim, how)),
         3 => (0..6_usize).prop_map(Op::Renew),
         1 => (0..6_usize).prop_map(Op::Call),
         6 => prop_oneof![Just(1_i64), Just(2_000), Just(8_000), Just(59_999), Just(60_000), Just(-5_000)]
@@ -177,7 +178,12 @@ impl Random {
         let (Op::Accept(n) | Op::End(n, _) | Op::Renew(n) | Op::Call(n)) = *op else { return };
         let Some(claim) = self.claim(n) else { return };
         match *op {
-            Op::Accept(_) => drop(self.w.accepted(&claim, Evidence::Output)),
+            Op::Accept(n) if n % 2 == 0 => drop(self.w.accepted(&claim, Evidence::Output)),
+            // A runtime with sessions; now and then it begins a new one.
+            Op::Accept(n) => {
+                let session = SessionId::from_u128(u128::try_from(n % 5).unwrap());
+                drop(self.w.in_session(&claim, session));
+            }
             Op::Renew(_) => drop(self.w.renew(&claim)),
             Op::Call(_) => {
                 let call = Command::NoteCall { wake_id: claim.wake_id };
@@ -194,6 +200,9 @@ impl Random {
                     Outcome::SpawnFailed,
                     Outcome::Halted,
                     Outcome::NotStarted,
+                    Outcome::SessionGone,
+                    Outcome::SessionBusy,
+                    Outcome::TurnFailed { fault: TurnFault::ModelUnavailable },
                 ];
                 drop(self.w.ended(&claim, outcomes[how]));
             }

@@ -9,11 +9,11 @@ use interlock_core::command::{
     ReportWake,
 };
 use interlock_core::facts::{Facts, Position};
-use interlock_core::id::{CommandId, FindingId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::policy::Policy;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Evidence, Lane, Lease, Outcome, Wake, WakeState};
+use interlock_core::wake::{Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -325,11 +325,30 @@ impl World {
     }
 
     pub(crate) fn accepted(&mut self, claim: &Claim, evidence: Evidence) -> Result<Done, Refusal> {
-        self.report(claim, Report::Accepted { evidence })
+        self.report(claim, Report::Accepted { evidence, session_id: None })
+    }
+
+    /// The runtime's events say that the turn began in this session.
+    pub(crate) fn in_session(&mut self, claim: &Claim, session_id: SessionId) -> Result<Done, Refusal> {
+        self.report(claim, Report::Accepted { evidence: Evidence::Event, session_id: Some(session_id) })
+    }
+
+    pub(crate) fn ended_with(
+        &mut self,
+        claim: &Claim,
+        outcome: Outcome,
+        usage: Usage,
+    ) -> Result<Done, Refusal> {
+        self.report(claim, Report::Ended { outcome, usage: Some(usage) })
+    }
+
+    /// The session that the next wake of this agent resumes in the thread.
+    pub(crate) fn session(&self, agent: &str) -> Option<SessionId> {
+        self.thread().members[&name(agent)].session
     }
 
     pub(crate) fn ended(&mut self, claim: &Claim, outcome: Outcome) -> Result<Done, Refusal> {
-        self.report(claim, Report::Ended { outcome })
+        self.report(claim, Report::Ended { outcome, usage: None })
     }
 
     pub(crate) fn exits(&mut self, claim: &Claim, code: i32) -> Done {

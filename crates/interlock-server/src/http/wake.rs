@@ -130,6 +130,8 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
         wake_id: Some(wake.wake_id),
     };
     let token = engine.issuer().mint(&actor, now, policy.run_ms_max + TOKEN_GRACE_MS)?;
+    let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
+    let resume = thread.and_then(|thread| thread.members.get(&wake.agent).and_then(|member| member.session));
     let prompt = format!(
         "You are `{}` in thread {}. Messages up to seq {} wait for you (wake {}). Read them, do the work, answer \
          in the thread, then acknowledge them.",
@@ -139,7 +141,9 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
         workspace_id: cx.workspace(),
         fence: lease.fence,
         lane: if wake.attempts > 0 { Lane::Poll } else { lane },
+        runtime: agent.runtime,
         session_id,
+        resume,
         token,
         deadline,
         prompt,
@@ -209,8 +213,8 @@ pub(crate) async fn report(
 ) -> Result<WakeView, Refusal> {
     let report = match p.report {
         ReportParams::Started { lane } => Report::Started { lane },
-        ReportParams::Accepted { evidence } => Report::Accepted { evidence },
-        ReportParams::Ended { outcome } => Report::Ended { outcome },
+        ReportParams::Accepted { evidence, session_id } => Report::Accepted { evidence, session_id },
+        ReportParams::Ended { outcome, usage } => Report::Ended { outcome, usage },
     };
     let command = Command::ReportWake(ReportWake {
         wake_id: p.wake_id,

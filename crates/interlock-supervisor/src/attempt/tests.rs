@@ -7,10 +7,11 @@ use serde_json::json;
 use super::{Attempt, Input, Output};
 
 const STARTED: Output = Output::Report(ReportParams::Started { lane: Lane::Trigger });
-const ACCEPTED: Output = Output::Report(ReportParams::Accepted { evidence: Evidence::Output });
+const ACCEPTED: Output =
+    Output::Report(ReportParams::Accepted { evidence: Evidence::Output, session_id: None });
 
 const fn ended(outcome: Outcome) -> Output {
-    Output::Report(ReportParams::Ended { outcome })
+    Output::Report(ReportParams::Ended { outcome, usage: None })
 }
 
 const fn renewed(asked_ms: u64, is_accepted: bool) -> Input {

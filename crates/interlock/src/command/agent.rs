@@ -72,6 +72,7 @@ async fn add(cx: &Context, params: AddParams) -> End {
         directory: folder(params.cwd)?,
         repository,
         environment: params.environment,
+        ..Launch::default()
     };
     let request = RegisterAgentParams { name: params.name, role: params.role, runtime, launch };
     let agent = cx.connect()?.change::<RegisterAgent>(&request, params.key.as_deref()).await?;
@@ -82,6 +83,7 @@ async fn add(cx: &Context, params: AddParams) -> End {
 fn runtime_of(params: &AddParams) -> Result<Runtime, Problem> {
     let has_launch = params.cwd.is_some() || params.repo.is_some() || !params.environment.is_empty();
     match (params.runtime, params.command.is_empty()) {
+        (Some(runtime @ (Runtime::Codex | Runtime::Claude)), _) => Ok(runtime),
         (Some(Runtime::Command), true) => {
             Err(usage::invalid("runtime `command` needs a command").hint("put it at the end, after --"))
         }

@@ -147,7 +147,7 @@ fn launch(
         command,
         directory: Some(directory.display().to_string()),
         repository: Some(stage.repository().display().to_string()),
-        environment: Vec::new(),
+        ..Launch::default()
     })
 }
 
