@@ -10,6 +10,7 @@ mod report;
 mod show;
 mod stage;
 mod stats;
+mod wakes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,14 +39,16 @@ const POST_GOALS: [(u32, f64); 4] = [(1, 0.4), (8, 0.35), (64, 0.3), (256, 0.3)]
 const START_MS_MAX: f64 = 100.0;
 const MEMORY_MB_MAX: f64 = 40.0;
 const BINARY_MB_MAX: f64 = 40.0;
+/// From a message's commit to the process that it wakes, at the 95th percentile.
+const WAKE_MS_MAX: f64 = 50.0;
 
 /// The cases of `messaging`, in the order they are measured.
-const CASES: [&str; 4] = ["binary", "start", "memory", "post"];
+const CASES: [&str; 5] = ["binary", "start", "memory", "post", "wake"];
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Which {
-    /// Durable posts over HTTP beside a bare writer on the same disk; start, memory and size.
+    /// Durable posts over HTTP beside a bare writer on the same disk; wakes, start, memory and size.
     Messaging(Params),
 }
 
@@ -72,21 +75,24 @@ struct Pace {
     starts: usize,
     pairs: usize,
     span: Span,
+    wakes: u32,
 }
 
 impl Pace {
-    /// About 75 seconds in all: 4 x 5 x 2 runs, the starts and the probe.
+    /// About 80 seconds in all: 4 x 5 x 2 runs, the starts, the wakes and the probe.
     const FULL: Self = Self {
         probe: Duration::from_secs(2),
         starts: 5,
         pairs: 5,
         span: Span { warm: Duration::from_millis(300), counted: Duration::from_millis(1_300) },
+        wakes: 40,
     };
     const QUICK: Self = Self {
         probe: Duration::from_millis(50),
         starts: 1,
         pairs: 2,
         span: Span { warm: Duration::ZERO, counted: Duration::from_millis(100) },
+        wakes: 2,
     };
 }
 
@@ -152,6 +158,11 @@ async fn cases(
         for (clients, limit) in POST_GOALS {
             posts(pace, report, anchor, &address, clients, limit).await?;
         }
+    }
+    if is_wanted("wake") {
+        stage.stop().await?;
+        stage.start_with_supervisor().await?;
+        report.durations("wake", wakes::measure(stage, pace.wakes).await?, WAKE_MS_MAX);
     }
     Ok(())
 }

@@ -61,6 +61,11 @@ impl Goal {
         Self { of: "value", op: "<", limit }
     }
 
+    /// A 95th percentile that must stay below.
+    pub(crate) const fn p95_below(limit: f64) -> Self {
+        Self { of: "p95", op: "<", limit }
+    }
+
     fn is_met(self, figure: f64) -> bool {
         if self.op == "<" { figure < self.limit } else { figure >= self.limit }
     }
@@ -113,10 +118,19 @@ impl Report {
 
     /// A value of its own, measured a few times.
     pub(crate) fn value(&mut self, case: &'static str, unit: &'static str, values: Vec<f64>, limit: f64) {
-        let goal = Goal::below(limit);
+        self.figure(case, unit, values, Goal::below(limit));
+    }
+
+    /// Durations in milliseconds of which the 95th percentile counts.
+    pub(crate) fn durations(&mut self, case: &'static str, took_ms: Vec<f64>, limit: f64) {
+        self.figure(case, "ms", took_ms, Goal::p95_below(limit));
+    }
+
+    fn figure(&mut self, case: &'static str, unit: &'static str, values: Vec<f64>, goal: Goal) {
         let doubt = self.doubt();
         let value = stats::median(values.clone());
         let spread = Spread::of(values);
+        let judged = if goal.of == "p95" { spread.p95 } else { value };
         self.rows.push(Row {
             case,
             store: "sqlite",
@@ -129,7 +143,7 @@ impl Report {
             anchor: None,
             ratio: None,
             goal,
-            met: doubt.is_none().then(|| goal.is_met(value)),
+            met: doubt.is_none().then(|| goal.is_met(judged)),
             why: doubt.unwrap_or_default(),
         });
     }

@@ -16,8 +16,8 @@ pub(crate) fn text(style: Style, report: &Report) -> String {
 
 fn line(row: &Row) -> [Cell; 11] {
     let unit = if row.unit == "per_s" { "/s" } else { row.unit };
-    let is_rate = row.ratio.is_some();
-    let ms = |value: f64| if is_rate { format!("{value:.2} ms") } else { String::new() };
+    let has_spread = row.goal.of != "value";
+    let ms = |value: f64| if has_spread { format!("{value:.2} ms") } else { String::new() };
     let optional = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let (met, paint) = match row.met {
         Some(true) => ("yes", Paint::Green),

@@ -61,6 +61,25 @@ impl Stage {
         Ok(before.elapsed().as_secs_f64() * 1_000.0)
     }
 
+    /// Start the server with its supervisor.
+    ///
+    /// # Errors
+    /// The problem it ended with.
+    pub(crate) async fn start_with_supervisor(&mut self) -> Result<(), Problem> {
+        self.server = Some(Child::start(&self.instance, &[]).await?);
+        Ok(())
+    }
+
+    /// The running server as its operator sees it.
+    ///
+    /// # Errors
+    /// When it does not run, or the keys cannot be read.
+    pub(crate) fn operator(&self) -> Result<Client, Problem> {
+        let name = AgentName::parse("operator").map_err(|error| defect(&error))?;
+        let token = identity::local_token(&self.instance, &name, Role::Operator)?;
+        Client::new(&self.running()?.url, Some(token))
+    }
+
     /// Stop it, if it runs.
     ///
     /// # Errors
@@ -78,12 +97,7 @@ impl Stage {
     /// What the server refuses.
     pub(crate) async fn open_thread(&self) -> Result<Address, Problem> {
         let server = self.running()?;
-        let operator = identity::local_token(
-            &self.instance,
-            &AgentName::parse("operator").map_err(|error| defect(&error))?,
-            Role::Operator,
-        )?;
-        let client = Client::new(&server.url, Some(operator))?;
+        let client = self.operator()?;
         let mut participants = Vec::new();
         let mut tokens = Vec::new();
         for name in NAMES {
@@ -121,6 +135,6 @@ impl Stage {
     }
 }
 
-fn defect(error: &dyn std::fmt::Display) -> Problem {
+pub(crate) fn defect(error: &dyn std::fmt::Display) -> Problem {
     Problem::new(Reason::Defect, &error.to_string(), "")
 }

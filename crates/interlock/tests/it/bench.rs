@@ -37,7 +37,16 @@ fn every_goal_has_a_row_with_finite_figures() {
         rows.iter().map(|row| (row["case"].as_str().unwrap(), row["clients"].as_u64().unwrap())).collect();
     assert_eq!(
         of,
-        [("binary", 0), ("start", 0), ("memory", 0), ("post", 1), ("post", 8), ("post", 64), ("post", 256)]
+        [
+            ("binary", 0),
+            ("start", 0),
+            ("memory", 0),
+            ("post", 1),
+            ("post", 8),
+            ("post", 64),
+            ("post", 256),
+            ("wake", 0)
+        ]
     );
     for row in rows {
         assert_eq!(keys(row), ROW);
