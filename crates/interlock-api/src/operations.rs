@@ -3,7 +3,7 @@
 use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
-use crate::v1::{agent, ledger, message, thread, wake, workspace};
+use crate::v1::{agent, ledger, message, session, summary, thread, wake, workspace};
 
 macro_rules! operations {
     ($(
@@ -63,6 +63,11 @@ operations! {
     UpdateThreadStatus = "update_thread_status" Post "/v1/threads/{thread_id}/status"
         tool Some("update_thread_status"), permission ThreadStatus, mutates true, media Json,
         thread::UpdateThreadStatusParams => thread::ThreadView;
+    /// Sum a thread up: task, open findings, decisions, last word and unread of each participant. By rules, not by a
+    /// model.
+    SummarizeThread = "summarize_thread" Get "/v1/threads/{thread_id}/summary"
+        tool Some("summarize_thread"), permission ThreadRead, mutates false, media Json,
+        summary::SummarizeThreadParams => summary::ThreadSummary;
     /// Post a message; managed addressees are woken in the same transaction.
     PostMessage = "post_message" Post "/v1/threads/{thread_id}/messages"
         tool Some("post_message"), permission MessageWrite, mutates true, media Json,
@@ -79,6 +84,14 @@ operations! {
     Inbox = "inbox" Get "/v1/inbox"
         tool Some("inbox"), permission ThreadRead, mutates false, media Json,
         message::InboxParams => message::InboxResponse;
+    /// Say that you are there, and hear what waits for you. Outside the ledger.
+    HeartbeatSession = "heartbeat_session" Post "/v1/sessions/heartbeat"
+        tool Some("heartbeat_session"), permission MessageWrite, mutates false, media Json,
+        session::HeartbeatSessionParams => session::HeartbeatSessionResponse;
+    /// Wake a participant of a thread without a message; one that is woken already is not woken twice.
+    TriggerParticipant = "trigger_participant" Post "/v1/threads/{thread_id}/trigger"
+        tool Some("trigger_participant"), permission MessageWrite, mutates true, media Json,
+        wake::TriggerParticipantParams => wake::TriggerParticipantResponse;
     /// Read what happened in a thread, messages and wakes in one order, waiting for more when asked to.
     ReadTimeline = "read_timeline" Get "/v1/threads/{thread_id}/timeline"
         tool None, permission ThreadRead, mutates false, media Json,

@@ -52,6 +52,8 @@ pub enum Command {
     RenewWakes(RenewWakes),
     /// Say what became of a wake.
     ReportWake(ReportWake),
+    /// Wake a participant without a message.
+    TriggerParticipant(TriggerParticipant),
     /// Stop all agents.
     HaltAgents,
     /// Note that a wake's own token was used: proof that its runtime accepted.
@@ -132,6 +134,15 @@ pub struct ChangeStatus {
     pub text: String,
     /// Who must act now; only with `blocked`.
     pub owner: Option<AgentName>,
+}
+
+/// See [`Command::TriggerParticipant`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerParticipant {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who is to be woken.
+    pub agent: AgentName,
 }
 
 /// See [`Command::ClaimWakes`].

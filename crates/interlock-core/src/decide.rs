@@ -56,6 +56,9 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::ChangeStatus(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
+        Command::TriggerParticipant(command) => {
+            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+        }
         Command::ClaimWakes(_) | Command::HaltAgents => {
             keys.insert(Key::LiveWakes);
         }
@@ -133,6 +136,7 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::PostMessage(command) => thread::post(facts, env, command, now),
         Command::AckRead(command) => thread::ack(facts, env, command),
         Command::ChangeStatus(command) => thread::change_status(facts, env, command, now),
+        Command::TriggerParticipant(command) => wake::trigger(facts, env, command, now),
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),
         Command::ReportWake(command) => wake::report(facts, env, command, now),

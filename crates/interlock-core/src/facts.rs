@@ -439,7 +439,8 @@ impl Reply {
                     Some(Self::Message(*thread_id, message.message_id, message.seq, message.posted_at))
                 }
                 Event::CursorMoved { thread_id, seq, .. } => Some(Self::Cursor(*thread_id, *seq)),
-                Event::WakeDispatched { wake_id, .. }
+                Event::WakeRequested { wake_id, .. }
+                | Event::WakeDispatched { wake_id, .. }
                 | Event::WakeAccepted { wake_id, .. }
                 | Event::WakeAttemptFailed { wake_id, .. }
                 | Event::WakeReleased { wake_id, .. }

@@ -37,5 +37,9 @@ pub const WAIT_MS_MAX: u32 = 50_000;
 pub const CLAIM_WAKES_MAX: u32 = 32;
 /// Live wakes looked at by one claim.
 pub const LIVE_WAKES_MAX: u32 = 512;
+/// Threads that one MCP session, or one `subscriptions/listen`, hears of.
+pub const SUBSCRIPTIONS_MAX: usize = 256;
+/// Messages that a thread's summary looks at: its last ones.
+pub const SUMMARY_MESSAGES_MAX: u32 = 1_000;
 /// The `schema_version` of messages this build writes, and the highest it reads.
 pub const SCHEMA_VERSION_MAX: u32 = 1;

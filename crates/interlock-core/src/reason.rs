@@ -202,6 +202,7 @@ reasons! {
     ThreadWrongStatus => "THREAD_WRONG_STATUS", Conflict, "the thread's status does not allow it";
     FindingUnknown => "FINDING_UNKNOWN", Conflict, "the finding was not reported in this thread";
     CursorAhead => "CURSOR_AHEAD", Conflict, "the acknowledged position is beyond the thread's last message";
+    RuntimeUnmanaged => "RUNTIME_UNMANAGED", Conflict, "the participant is not run by a supervisor";
     LeaseLost => "LEASE_LOST", Conflict, "another claim of the wake has replaced this one";
     WakeWrongState => "WAKE_WRONG_STATE", Conflict, "the wake is not in the state for this report";
     ServerRunning => "SERVER_RUNNING", Conflict, "another server holds this instance";

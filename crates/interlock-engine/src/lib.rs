@@ -12,6 +12,7 @@ mod envelope;
 mod export;
 mod issuer;
 mod notify;
+mod presence;
 mod wakes;
 
 /// What reads of the store are asked and answered with.
@@ -29,4 +30,5 @@ pub use entropy::{random_bytes, random_session, random_token};
 pub use export::{ExportFailure, Signed};
 pub use issuer::{Claims, Issuer};
 pub use notify::{Note, Watch};
+pub use presence::{PRESENCES_MAX, Presence};
 pub use wakes::{ClaimWait, Claimed};

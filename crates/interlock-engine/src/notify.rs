@@ -44,6 +44,16 @@ impl Notifier {
 pub struct Watch(broadcast::Receiver<Note>);
 
 impl Watch {
+    /// The next note, or `None` for whoever fell behind: look again at everything. Never ends by itself while the engine
+    /// lives.
+    pub async fn next(&mut self) -> Option<Note> {
+        match self.0.recv().await {
+            Ok(note) => Some(note),
+            Err(broadcast::error::RecvError::Lagged(_)) => None,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+
     /// Wait for a note that `wanted` wants; `false` when the time was up first. Whoever fell behind looks again.
     pub async fn wait(&mut self, until: Instant, wanted: impl Fn(&Note) -> bool) -> bool {
         loop {

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use interlock_api::{Method, Op, Operation, Problem};
+use interlock_core::actor::Actor;
 use interlock_core::limits::REQUEST_BYTES_MAX;
 use interlock_core::{Reason, Refusal};
 use interlock_engine::{Permit, Request, authorize};
@@ -96,6 +97,53 @@ where
     }
 }
 
+/// A call as every surface hands it over: who, and the parameters in one object.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) actor: Actor,
+    pub(crate) request_id: String,
+    /// The W3C `traceparent`.
+    pub(crate) trace: Option<String>,
+    /// The idempotency key.
+    pub(crate) key: Option<String>,
+    pub(crate) parameters: Map<String, Value>,
+}
+
+/// The typed parameters of an authorized call, and what its handler is given besides.
+pub(crate) fn typed<O: Op>(
+    state: &Arc<State>,
+    row: &Operation,
+    call: Call,
+) -> Result<(Ctx, O::Params), Refusal> {
+    if row.mutates && call.key.is_none() {
+        return Err(Refusal::new(Reason::KeyMissing, format!("`{}` needs an idempotency key", row.id))
+            .hint("send a fresh key with each new request, and the same one with its retries"));
+    }
+    let parameters = serde_json::to_vec(&call.parameters).map_err(|e| malformed(&e))?;
+    let params = serde_json::from_value(Value::Object(call.parameters)).map_err(|e| parameter(&e))?;
+    let request = Request {
+        request_id: call.request_id,
+        trace: call.trace.filter(|trace| is_traceparent(trace)),
+        // A key on a call that changes nothing in the ledger is ignored, as HTTP asks of unknown headers.
+        idempotency_key: call.key.filter(|_| row.mutates),
+        parameters,
+    };
+    Ok((Ctx { state: Arc::clone(state), request, actor: call.actor }, params))
+}
+
+/// Who calls, by the bearer token of the request.
+pub(crate) async fn caller(state: &State, headers: &HeaderMap) -> Result<Actor, Refusal> {
+    let actor = state.engine.authenticate(bearer(headers)?).await?;
+    let ours = actor.workspace_id.to_string();
+    if headers.get_all("interlock-workspace").iter().any(|named| named.as_bytes() != ours.as_bytes()) {
+        return Err(Refusal::new(
+            Reason::WorkspaceDiffers,
+            "the request names another workspace than its token",
+        ));
+    }
+    Ok(actor)
+}
+
 /// Everything up to the handler: authenticate, authorize, read.
 pub(crate) async fn prepare<O: Op>(
     state: &Arc<State>,
@@ -105,36 +153,18 @@ pub(crate) async fn prepare<O: Op>(
     request_id: &str,
 ) -> Result<(Ctx, Permit<O>, O::Params), Refusal> {
     let (parts, body) = request.into_parts();
-    let actor = state.engine.authenticate(bearer(&parts.headers)?).await?;
-    let ours = actor.workspace_id.to_string();
-    if parts.headers.get_all("interlock-workspace").iter().any(|named| named.as_bytes() != ours.as_bytes()) {
-        return Err(Refusal::new(
-            Reason::WorkspaceDiffers,
-            "the request names another workspace than its token",
-        ));
-    }
+    let actor = caller(state, &parts.headers).await?;
     let permit = authorize::<O>(&actor)?;
-    let mut all = match shape.row.method {
+    let mut parameters = match shape.row.method {
         Method::Get => query(shape, parts.uri.query().unwrap_or(""))?,
         Method::Post => read_body(&parts.headers, body).await?,
     };
-    in_path(shape, path, &mut all)?;
+    in_path(shape, path, &mut parameters)?;
     let key = header_text(&parts.headers, "idempotency-key")?;
-    if shape.row.mutates && key.is_none() {
-        return Err(Refusal::new(Reason::KeyMissing, format!("`{}` needs an Idempotency-Key", shape.row.id))
-            .hint("send a fresh key with each new request, and the same one with its retries"));
-    }
-    let parameters = serde_json::to_vec(&all).map_err(|e| malformed(&e))?;
-    let params = serde_json::from_value(Value::Object(all)).map_err(|e| parameter(&e))?;
-    let trace = header_text(&parts.headers, "traceparent").ok().flatten().filter(|t| is_traceparent(t));
-    let request = Request {
-        request_id: request_id.to_owned(),
-        trace,
-        // A key on a call that changes nothing in the ledger is ignored, as HTTP asks of unknown headers.
-        idempotency_key: key.filter(|_| shape.row.mutates),
-        parameters,
-    };
-    Ok((Ctx { state: Arc::clone(state), request, actor }, permit, params))
+    let trace = header_text(&parts.headers, "traceparent").ok().flatten();
+    let call = Call { actor, request_id: request_id.to_owned(), trace, key, parameters };
+    let (ctx, params) = typed::<O>(state, &shape.row, call)?;
+    Ok((ctx, permit, params))
 }
 
 fn in_path(shape: &Shape, path: &Path, all: &mut Map<String, Value>) -> Result<(), Refusal> {

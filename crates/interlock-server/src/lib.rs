@@ -10,6 +10,7 @@ mod call;
 mod context;
 mod guard;
 mod http;
+mod mcp;
 mod metrics;
 mod openapi;
 mod plain;

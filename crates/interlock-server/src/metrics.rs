@@ -56,7 +56,7 @@ impl Metrics {
 /// Callers may invent methods; each would be a label of its own for ever.
 fn known(method: &str) -> &str {
     match method {
-        "GET" | "POST" | "HEAD" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => method,
+        "GET" | "POST" | "HEAD" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "MCP" => method,
         _ => "other",
     }
 }

@@ -6,18 +6,20 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::{MethodFilter, get, on};
 use interlock_api::operations as op;
-use interlock_api::{Method, Op};
+use interlock_api::{Method, Op, Operation};
 use interlock_core::Refusal;
 use interlock_engine::Permit;
 
 use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
+use crate::mcp::Run;
 use crate::{http, plain};
 
-/// Routes being collected.
+/// Routes and tools being collected.
 struct Table {
     router: Router<Arc<State>>,
     handled: Vec<&'static str>,
+    tools: Vec<(Operation, Run)>,
 }
 
 impl Table {
@@ -28,6 +30,9 @@ impl Table {
         H: Fn(Ctx, Permit<O>, O::Params) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<O::Response, Refusal>> + Send + 'static,
     {
+        if O::ROW.tool.is_some() {
+            self.tools.push((O::ROW, crate::mcp::run::<O, F, H>(handler.clone())));
+        }
         let shape = Arc::new(Shape::of(O::ROW));
         let serve = move |axum::extract::State(state): axum::extract::State<Arc<State>>,
                           path: Path,
@@ -62,12 +67,15 @@ const fn filter(method: Method) -> MethodFilter {
 }
 
 fn table() -> Table {
-    Table { router: Router::new(), handled: Vec::new() }
+    Table { router: Router::new(), handled: Vec::new(), tools: Vec::new() }
         .json::<op::CreateThread, _, _>(http::thread::create)
         .json::<op::ListThreads, _, _>(http::thread::list)
         .json::<op::GetThread, _, _>(http::thread::get)
         .json::<op::UpdateThreadStatus, _, _>(http::thread::update_status)
         .json::<op::ReadTimeline, _, _>(http::timeline::read)
+        .json::<op::SummarizeThread, _, _>(http::summary::summarize)
+        .json::<op::HeartbeatSession, _, _>(http::session::heartbeat)
+        .json::<op::TriggerParticipant, _, _>(http::wake::trigger)
         .json::<op::PostMessage, _, _>(http::message::post)
         .json::<op::ReadMessages, _, _>(http::message::read)
         .json::<op::AckRead, _, _>(http::message::ack)
@@ -93,8 +101,9 @@ pub fn handled_operations() -> Vec<&'static str> {
 
 /// All routes.
 pub(crate) fn router_of(state: Arc<State>) -> Router {
-    table()
-        .router
+    let Table { router, tools, .. } = table();
+    router
+        .merge(crate::mcp::router(&state, tools))
         .route("/health", get(plain::health))
         .route("/ready", get(plain::ready))
         .route("/metrics", get(plain::metrics))

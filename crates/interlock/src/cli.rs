@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, doctor, init, ledger, log, status, stop, supervise, thread, token, up, verify, wake,
+    agent, builtin, doctor, init, ledger, log, mcp, status, stop, supervise, thread, token, up, verify, wake,
 };
 
 /// The control plane for a team of AI coding agents.
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Wake(wake::Verb),
     /// Read what a wake's process printed.
     Log(log::Params),
+    /// Offer the running server's MCP tools on standard input and output, as the participant named by --as.
+    Mcp(mcp::Params),
     /// Read and export the ledger.
     #[command(subcommand)]
     Ledger(ledger::Verb),

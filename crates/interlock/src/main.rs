@@ -7,6 +7,7 @@
 
 mod argument;
 mod bench;
+mod bridge;
 mod child;
 mod cli;
 mod command;

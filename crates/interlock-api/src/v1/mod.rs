@@ -3,6 +3,8 @@
 pub mod agent;
 pub mod ledger;
 pub mod message;
+pub mod session;
+pub mod summary;
 pub mod thread;
 pub mod wake;
 pub mod workspace;

@@ -106,6 +106,30 @@ pub struct GetWakeParams {
     pub wake_id: WakeId,
 }
 
+/// Parameters of `trigger_participant`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerParticipantParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who is to be woken.
+    pub agent: AgentName,
+    /// How long to wait for the wake's end, at most 50,000 ms; 0 = not at all.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
+}
+
+/// Answer of `trigger_participant`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TriggerParticipantResponse {
+    /// How it went so far: `already_active` when its process runs already, the wake's own result once it is over;
+    /// absent while it waits or has just begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<WakeResult>,
+    /// The wake.
+    pub wake: WakeView,
+}
+
 /// Parameters of `claim_wakes`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

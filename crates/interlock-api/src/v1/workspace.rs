@@ -10,6 +10,7 @@ use interlock_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::session::PresenceView;
 use super::thread::ThreadView;
 use super::wake::WakeView;
 
@@ -47,6 +48,9 @@ pub struct AgentActivity {
     /// That wake's thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<ThreadId>,
+    /// What it last said of itself by a heartbeat, since the server started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<PresenceView>,
 }
 
 /// Something that waits for a person.

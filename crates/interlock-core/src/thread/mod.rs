@@ -26,7 +26,7 @@ use crate::id::ThreadId;
 use crate::reason::{Reason, Refusal};
 
 /// The thread, when this actor may know that it exists.
-fn visible<'a>(facts: &'a Facts, env: &Envelope, id: ThreadId) -> Result<&'a Thread, Stop> {
+pub(crate) fn visible<'a>(facts: &'a Facts, env: &Envelope, id: ThreadId) -> Result<&'a Thread, Stop> {
     match facts.thread(id)? {
         Some(thread) if thread.members.contains_key(&env.actor.name) || env.actor.role.sees_all_threads() => {
             Ok(thread)

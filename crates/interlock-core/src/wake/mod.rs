@@ -6,12 +6,14 @@ mod model;
 mod reaction;
 mod report;
 mod session;
+mod trigger;
 
 pub(crate) use claim::{claim, halt, renew};
 pub(crate) use evolve::evolve;
 pub use model::{Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
 pub(crate) use reaction::{on_ack, on_post, on_thread_end, on_wait_again};
 pub(crate) use report::{note_call, report};
+pub(crate) use trigger::trigger;
 
 /// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills
 /// supervisors, or keeps agents from starting, must not for ever. A person's halt does not count.

@@ -341,3 +341,48 @@ fn a_clock_set_back_delays_no_wake() {
     assert_eq!(w.pending_of("reviewer")[0].due_at, w.now());
     assert_eq!(w.claim("sup").iter().filter(|claim| claim.agent == name("reviewer")).count(), 1);
 }
+
+/// Woken for what the thread holds, also when all of it is read: then there is nothing left to acknowledge.
+#[test]
+fn a_participant_is_woken_on_request() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let claim = w.run_one("sup");
+    w.does_its_turn(&claim);
+    let done = w.trigger("olga", "executor").unwrap();
+    assert_eq!(done.kinds(), ["wake.requested", "wake.seen"]);
+    let again = w.trigger("olga", "executor").unwrap();
+    assert_eq!(
+        (again.events.len(), &again.reply),
+        (0, &done.reply),
+        "one live wake for an agent and a thread"
+    );
+    let claim = w.run_one("sup");
+    assert_eq!(w.trigger("olga", "executor").unwrap().events, []);
+    assert_eq!(w.exits(&claim, 0).kinds(), ["wake.accepted", "wake.finished"]);
+    assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Triggered), "without a word to acknowledge");
+}
+
+#[test]
+fn a_trigger_for_unread_messages_waits_for_their_acknowledgement() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    for _ in 0..3 {
+        let claim = w.run_one("sup");
+        w.exits(&claim, 1);
+        w.advance_ms(10_000);
+    }
+    w.status("olga", Status::Active).unwrap();
+    assert_eq!(w.trigger("olga", "executor").unwrap().kinds(), ["wake.requested"]);
+}
+
+#[test]
+fn whom_a_trigger_cannot_wake() {
+    let mut w = World::pair();
+    assert_eq!(refused(w.trigger("olga", "olga")), Reason::RuntimeUnmanaged);
+    assert_eq!(refused(w.trigger("olga", "nobody")), Reason::ParticipantMissing);
+    w.status("olga", Status::Blocked).unwrap();
+    assert_eq!(refused(w.trigger("olga", "executor")), Reason::ThreadWrongStatus);
+    w.agent("stranger").unmanaged();
+    assert_eq!(refused(w.trigger("stranger", "executor")), Reason::ThreadNotFound);
+}

@@ -6,7 +6,7 @@ use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::agent::{Launch, Runtime};
 use interlock_core::command::{
     AckRead, ChangeStatus, ClaimWakes, CreateThread, PostMessage, RegisterAgent, RenewWakes, Report,
-    ReportWake,
+    ReportWake, TriggerParticipant,
 };
 use interlock_core::facts::{Facts, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
@@ -309,6 +309,12 @@ impl World {
         kept
     }
 
+    /// `by` asks that `agent` be woken.
+    pub(crate) fn trigger(&mut self, by: &str, agent: &str) -> Result<Done, Refusal> {
+        let command = TriggerParticipant { thread_id: self.thread_id, agent: name(agent) };
+        self.give(by, Command::TriggerParticipant(command))
+    }
+
     pub(crate) fn report(&mut self, claim: &Claim, report: Report) -> Result<Done, Refusal> {
         let command = ReportWake {
             wake_id: claim.wake_id,
@@ -522,6 +528,7 @@ const fn operation(command: &Command) -> &'static str {
         Command::ClaimWakes(_) => "claim_wakes",
         Command::RenewWakes(_) => "renew_wakes",
         Command::ReportWake(_) => "report_wake",
+        Command::TriggerParticipant(_) => "trigger_participant",
         Command::HaltAgents => "halt_agents",
         Command::NoteCall { .. } => "note_call",
     }

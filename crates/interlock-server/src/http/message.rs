@@ -94,11 +94,7 @@ pub(crate) async fn inbox(
     let mut watch = cx.engine().watch();
     let workspace = cx.workspace();
     loop {
-        let found = cx.store().inbox(workspace, cx.actor.name.clone()).await.map_err(failed)?;
-        let mut threads = Vec::new();
-        for row in found {
-            threads.extend(item(&cx, row).await?);
-        }
+        let threads = unread_threads(&cx).await?;
         let wanted =
             |note: &interlock_engine::Note| note.workspace_id == workspace && !note.threads.is_empty();
         if threads.is_empty() && cx.wait(&mut watch, until, wanted).await {
@@ -106,6 +102,15 @@ pub(crate) async fn inbox(
         }
         return Ok(InboxResponse { threads });
     }
+}
+
+/// The threads in which something is unread for the caller.
+pub(crate) async fn unread_threads(cx: &Ctx) -> Result<Vec<InboxItem>, Refusal> {
+    let mut threads = Vec::new();
+    for row in cx.store().inbox(cx.workspace(), cx.actor.name.clone()).await.map_err(failed)? {
+        threads.extend(item(cx, row).await?);
+    }
+    Ok(threads)
 }
 
 /// A thread with what in it is for the caller; nothing when what is new is for others.

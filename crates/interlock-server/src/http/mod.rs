@@ -3,6 +3,8 @@
 pub(crate) mod agent;
 pub(crate) mod ledger;
 pub(crate) mod message;
+pub(crate) mod session;
+pub(crate) mod summary;
 pub(crate) mod thread;
 pub(crate) mod timeline;
 pub(crate) mod wake;

@@ -3,19 +3,20 @@
 use interlock_api::operations as op;
 use interlock_api::v1::wake::{
     ClaimWakesParams, ClaimWakesResponse, ClaimedWake, GetWakeParams, ListWakesParams, ListWakesResponse,
-    RenewWakesParams, RenewWakesResponse, RenewedWake, ReportParams, ReportWakeParams, WakeView,
+    RenewWakesParams, RenewWakesResponse, RenewedWake, ReportParams, ReportWakeParams,
+    TriggerParticipantParams, TriggerParticipantResponse, WakeView,
 };
 use interlock_core::actor::{Actor, AgentName, Role};
-use interlock_core::command::{Command, RenewWakes, Report, ReportWake};
+use interlock_core::command::{Command, RenewWakes, Report, ReportWake, TriggerParticipant};
 use interlock_core::facts::Reply;
 use interlock_core::id::WakeId;
 use interlock_core::limits::CLAIM_WAKES_MAX;
-use interlock_core::wake::{Lane, Lease, Wake};
+use interlock_core::wake::{Lane, Lease, Wake, WakeResult, WakeState};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::{Page, WakeFilter};
 use interlock_engine::{ClaimWait, Permit, random_session};
 
-use crate::context::{Ctx, cursor, failed, rows, wait};
+use crate::context::{Ctx, cursor, deadline, failed, rows, wait};
 use crate::view;
 
 /// Characters of a supervisor's name and of an incarnation.
@@ -179,6 +180,33 @@ pub(crate) async fn renew(
     let kept = if let Reply::Renewed(kept) = outcome.reply { kept } else { Vec::new() };
     let wakes = kept.into_iter().map(|(wake_id, is_accepted)| RenewedWake { wake_id, is_accepted }).collect();
     Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()) })
+}
+
+/// Wake a participant, and wait for the wake's end when asked to.
+pub(crate) async fn trigger(
+    cx: Ctx,
+    permit: Permit<op::TriggerParticipant>,
+    p: TriggerParticipantParams,
+) -> Result<TriggerParticipantResponse, Refusal> {
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let command = Command::TriggerParticipant(TriggerParticipant { thread_id: p.thread_id, agent: p.agent });
+    let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
+    let Reply::Wake(id) = outcome.reply else {
+        return Err(Refusal::new(Reason::Defect, format!("a trigger was answered with {:?}", outcome.reply)));
+    };
+    let first = one(&cx, id).await?;
+    // A process that was there before this call; not one that this call has just raised.
+    let is_new = outcome.index.is_some();
+    let was_running = !is_new && first.state == WakeState::Running;
+    let mut wake = first;
+    while wake.state != WakeState::Finished
+        && cx.wait(&mut watch, until, |note| note.threads.contains(&p.thread_id)).await
+    {
+        wake = one(&cx, id).await?;
+    }
+    let running = was_running.then_some(WakeResult::AlreadyActive);
+    Ok(TriggerParticipantResponse { result: wake.result.or(running), wake: view::wake(wake) })
 }
 
 fn check_limit(limit: u32) -> Result<(), Refusal> {

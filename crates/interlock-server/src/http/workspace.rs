@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use interlock_api::operations as op;
+use interlock_api::v1::session::{PresenceView, SessionState};
 use interlock_api::v1::workspace::{
     Activity, AgentActivity, Attention, GetStatusParams, HaltAgentsParams, HaltAgentsResponse, StatusView,
     SupervisorView,
@@ -48,7 +49,7 @@ pub(crate) async fn status(
         thread_counts: counts.threads,
         wake_counts: counts.wakes,
         attention: attention(blocked),
-        agents: agents.iter().map(|agent| activity(agent, busy.get(&agent.name).copied())).collect(),
+        agents: agents.iter().map(|agent| activity(&cx, agent, busy.get(&agent.name).copied())).collect(),
         threads: threads.into_iter().map(|thread| view::thread(thread, &[])).collect(),
         supervisors: supervisors(&cx),
         is_halted: cx.engine().is_halted(ws),
@@ -89,7 +90,7 @@ fn busiest(wakes: &[Wake]) -> BTreeMap<AgentName, &Wake> {
     busy
 }
 
-fn activity(agent: &Agent, wake: Option<&Wake>) -> AgentActivity {
+fn activity(cx: &Ctx, agent: &Agent, wake: Option<&Wake>) -> AgentActivity {
     let activity = match wake {
         _ if !agent.is_managed() => Activity::Unmanaged,
         Some(wake) if wake.state == WakeState::Running => Activity::Active,
@@ -102,6 +103,10 @@ fn activity(agent: &Agent, wake: Option<&Wake>) -> AgentActivity {
         activity,
         wake_id: wake.map(|wake| wake.wake_id),
         thread_id: wake.map(|wake| wake.thread_id),
+        presence: cx.engine().presence(cx.workspace(), &agent.name).map(|presence| PresenceView {
+            state: if presence.is_active { SessionState::Active } else { SessionState::Idle },
+            silent_ms: presence.silent_ms(),
+        }),
     }
 }
 

@@ -208,7 +208,10 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "update_thread_status" => json!({"thread_id": thread_id, "status": "blocked", "reason": "PAUSED"}),
         "post_message" => json!({"thread_id": thread_id, "body": "hello"}),
         "ack_read" => json!({"thread_id": thread_id, "seq": 1}),
-        "get_thread" | "read_messages" | "read_timeline" => json!({"thread_id": thread_id}),
+        "get_thread" | "read_messages" | "read_timeline" | "summarize_thread" => {
+            json!({"thread_id": thread_id})
+        }
+        "trigger_participant" => json!({"thread_id": thread_id, "agent": "executor"}),
         "register_agent" => json!({"name": "newcomer"}),
         "get_wake" => json!({"wake_id": wake_id}),
         "claim_wakes" => json!({"supervisor": "keeper", "incarnation": "1", "limit": 1}),
@@ -220,8 +223,8 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
             let report = json!({"step": "started", "lane": "trigger"});
             json!({"wake_id": wake_id, "incarnation": "1", "fence": 1, "report": report})
         }
-        "list_threads" | "inbox" | "list_agents" | "list_wakes" | "get_status" | "halt_agents"
-        | "list_entries" | "get_checkpoint" | "export_ledger" => json!({}),
+        "list_threads" | "inbox" | "heartbeat_session" | "list_agents" | "list_wakes" | "get_status"
+        | "halt_agents" | "list_entries" | "get_checkpoint" | "export_ledger" => json!({}),
         other => panic!("give `{other}` sample parameters, and the tests of all rows cover it"),
     };
     value.as_object().unwrap().clone()

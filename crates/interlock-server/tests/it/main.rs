@@ -16,6 +16,8 @@ mod health;
 mod idempotency;
 mod input;
 mod ledger;
+mod mcp;
+mod rpc;
 mod socket;
 mod threads;
 mod waiting;

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod log;
+pub(crate) mod mcp;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod supervise;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Agent(verb) => interruptible(agent::run(&cx, verb)),
         Command::Thread(verb) => interruptible(thread::run(&cx, verb)),
         Command::Wake(verb) => interruptible(wake::run(&cx, verb)),
+        Command::Mcp(params) => blocking(mcp::run(&cx, &params)),
         Command::Log(params) => log::run(&cx, &params),
         Command::Ledger(verb) => interruptible(ledger::run(&cx, verb)),
         Command::Verify(params) => verify::run(&cx, &params),

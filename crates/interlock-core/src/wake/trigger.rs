@@ -1,0 +1,57 @@
+//! The rule of waking somebody on request, without a message.
+
+use super::WakeState;
+use crate::command::{Envelope, TriggerParticipant};
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::{Decision, Facts, Reply};
+use crate::id::WakeId;
+use crate::reason::{Reason, Refusal};
+use crate::thread::{Status, visible};
+use crate::time::Now;
+
+/// A participant is woken for what the thread holds now, also when it has read all of it. One that waits to be woken, or
+/// runs already, is not woken twice: the answer names that wake.
+pub(crate) fn trigger(
+    facts: &Facts,
+    env: &Envelope,
+    command: &TriggerParticipant,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let (thread_id, agent) = (command.thread_id, &command.agent);
+    let thread = visible(facts, env, thread_id)?;
+    if thread.status != Status::Active {
+        let detail = format!("the thread is {}: nobody is woken in it", thread.status);
+        return Err(Refusal::new(Reason::ThreadWrongStatus, detail).hint("make it active first").into());
+    }
+    let Some(member) = thread.members.get(agent) else {
+        let detail = format!("`{agent}` takes no part in the thread");
+        return Err(Refusal::new(Reason::ParticipantMissing, detail).into());
+    };
+    if !member.managed {
+        let detail = format!("`{agent}` is run by nobody here, so nobody can wake it");
+        return Err(Refusal::new(Reason::RuntimeUnmanaged, detail)
+            .hint("post a message: it is read when its reader looks")
+            .into());
+    }
+    let live = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent);
+    // The running one first: it is the one that answers soonest.
+    if let Some(wake) = live.max_by_key(|wake| wake.state == WakeState::Running) {
+        return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::unchanged() });
+    }
+    let wake_id = WakeId::derive(now.wall, &env.entropy, 0);
+    let mut events = vec![Event::WakeRequested {
+        wake_id,
+        thread_id,
+        agent: agent.clone(),
+        seq: thread.seq,
+        cause: env.actor.name.clone(),
+        due_at: now.wall,
+        held: false,
+    }];
+    if member.cursor >= thread.seq {
+        // Nothing is left to acknowledge, so no acknowledgement can come.
+        events.push(Event::WakeSeen { wake_id, thread_id, agent: agent.clone() });
+    }
+    Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
+}

@@ -1,0 +1,124 @@
+//! JSON Schemas that every client's model takes: one piece, no nulls, no formats that only some know.
+
+use rmcp::model::JsonObject;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Map, Value, json};
+
+/// A generator that writes everything out in place.
+pub(super) fn generator() -> SchemaGenerator {
+    SchemaSettings::draft2020_12()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .into_generator()
+}
+
+/// What a tool takes: the operation's parameters, and the key that makes a change repeatable.
+pub(super) fn input(schema: &schemars::Schema, needs_key: bool) -> JsonObject {
+    let mut schema = object(schema);
+    if needs_key {
+        let key = json!({
+            "type": "string", "minLength": 1, "maxLength": 200,
+            "description": "The same key with the same arguments changes things once; a fresh one for each new request.",
+        });
+        let properties = schema.entry("properties").or_insert_with(|| json!({}));
+        if let Some(properties) = properties.as_object_mut() {
+            properties.insert("idempotency_key".into(), key);
+        }
+        let required = schema.entry("required").or_insert_with(|| json!([]));
+        if let Some(required) = required.as_array_mut() {
+            required.push("idempotency_key".into());
+        }
+    }
+    schema
+}
+
+/// What a tool answers with.
+pub(super) fn output(schema: &schemars::Schema) -> JsonObject {
+    object(schema)
+}
+
+fn object(schema: &schemars::Schema) -> JsonObject {
+    let mut value = schema.as_value().clone();
+    make_portable(&mut value);
+    let mut map = match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    map.entry("type").or_insert_with(|| "object".into());
+    map.remove("title");
+    map
+}
+
+/// A field that may be absent is absent, never null; a number is a number, whatever its width.
+fn make_portable(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(make_portable),
+        Value::Object(map) => {
+            map.remove("format");
+            // Null as a default is absence.
+            if map.get("default").is_some_and(Value::is_null) {
+                map.remove("default");
+            }
+            drop_null_type(map);
+            drop_null_branch(map);
+            map.values_mut().for_each(make_portable);
+        }
+        _ => {}
+    }
+}
+
+fn drop_null_type(map: &mut Map<String, Value>) {
+    let Some(Value::Array(types)) = map.get_mut("type") else { return };
+    types.retain(|one| one != "null");
+    if let [one] = types.as_slice() {
+        let one = one.clone();
+        map.insert("type".into(), one);
+    }
+    if let Some(Value::Array(values)) = map.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+}
+
+fn drop_null_branch(map: &mut Map<String, Value>) {
+    for word in ["anyOf", "oneOf"] {
+        let Some(Value::Array(branches)) = map.get_mut(word) else { continue };
+        branches.retain(|branch| branch.get("type").is_none_or(|kind| kind != "null"));
+        if let [Value::Object(only)] = branches.as_slice() {
+            let only = only.clone();
+            map.remove(word);
+            for (key, value) in only {
+                map.entry(key).or_insert(value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn portable(mut value: Value) -> Value {
+        make_portable(&mut value);
+        value
+    }
+
+    #[test]
+    fn nulls_and_formats_are_left_out() {
+        assert_eq!(
+            portable(json!({"type": ["integer", "null"], "format": "uint64"})),
+            json!({"type": "integer"})
+        );
+        assert_eq!(
+            portable(
+                json!({"anyOf": [{"type": "string", "enum": ["a"]}, {"type": "null"}], "description": "d"})
+            ),
+            json!({"type": "string", "enum": ["a"], "description": "d"})
+        );
+        assert_eq!(
+            portable(json!({"properties": {"x": {"type": ["string", "null"], "default": null}}})),
+            json!({"properties": {"x": {"type": "string"}}})
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! The tools: rows of the operation table as clients see them, worked out once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use interlock_api::{Operation, Problem};
+use interlock_core::actor::Actor;
+use interlock_core::{Reason, Refusal};
+use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
+use serde_json::Value;
+
+use super::{Run, schema};
+use crate::call::Call;
+use crate::context::State;
+
+/// The argument that carries the idempotency key.
+const KEY: &str = "idempotency_key";
+
+/// One tool.
+pub(super) struct Row {
+    operation: Operation,
+    tool: Tool,
+    run: Run,
+}
+
+/// All tools, by name.
+pub(super) struct Tools(BTreeMap<&'static str, Row>);
+
+/// Who asks, and as which request.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    pub(super) actor: Actor,
+    pub(super) request_id: String,
+    pub(super) trace: Option<String>,
+}
+
+impl Tools {
+    /// Of these rows.
+    pub(super) fn of(rows: Vec<(Operation, Run)>) -> Self {
+        let row = |(operation, run): (Operation, Run)| {
+            operation.tool.map(|name| (name, Row { operation, tool: describe(name, &operation), run }))
+        };
+        Self(rows.into_iter().filter_map(row).collect())
+    }
+
+    /// What this actor may call, in a fixed order.
+    pub(super) fn shown_to(&self, actor: &Actor) -> Vec<Tool> {
+        let mine = self.0.values().filter(|row| actor.role.may(row.operation.permission));
+        mine.map(|row| row.tool.clone()).collect()
+    }
+
+    /// A tool by its name.
+    pub(super) fn get(&self, name: &str) -> Option<&Row> {
+        self.0.get(name)
+    }
+
+    /// Call a tool by name from inside: what resources are read with.
+    ///
+    /// # Errors
+    /// The operation's refusals.
+    pub(super) async fn read(
+        &self,
+        state: &Arc<State>,
+        asking: Asking,
+        name: &str,
+        parameters: JsonObject,
+    ) -> Result<Value, Refusal> {
+        let row = self
+            .get(name)
+            .ok_or_else(|| Refusal::new(Reason::Defect, format!("there is no tool `{name}`")))?;
+        let Asking { actor, request_id, trace } = asking;
+        (row.run)(Arc::clone(state), Call { actor, request_id, trace, key: None, parameters }).await
+    }
+}
+
+impl Row {
+    /// Call it; what is refused is an answer too, with problem details.
+    pub(super) async fn call(
+        &self,
+        state: &Arc<State>,
+        asking: Asking,
+        arguments: JsonObject,
+    ) -> CallToolResult {
+        let start = Instant::now();
+        let request_id = asking.request_id.clone();
+        let result = match self.with_key(asking, arguments) {
+            Ok(call) => (self.run)(Arc::clone(state), call).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (status, answer) = match result {
+            Ok(value) => (200, CallToolResult::structured(value)),
+            Err(refusal) => {
+                let problem = Problem::of(&refusal, &request_id);
+                let status = problem.status;
+                (status, CallToolResult::structured_error(serde_json::to_value(problem).unwrap_or_default()))
+            }
+        };
+        state.metrics.observe(self.operation.path, "MCP", status, start.elapsed());
+        answer
+    }
+
+    fn with_key(&self, asking: Asking, mut parameters: JsonObject) -> Result<Call, Refusal> {
+        let Asking { actor, request_id, trace } = asking;
+        let key = if self.operation.mutates { parameters.remove(KEY) } else { None };
+        let key = match key {
+            None | Some(Value::Null) => None,
+            Some(Value::String(key)) => Some(key),
+            Some(_) => {
+                return Err(Refusal::new(Reason::ParameterInvalid, format!("`{KEY}` must be a string")));
+            }
+        };
+        Ok(Call { actor, request_id, trace, key, parameters })
+    }
+}
+
+fn describe(name: &'static str, row: &Operation) -> Tool {
+    let mut generator = schema::generator();
+    let input = schema::input(&(row.request)(&mut generator), row.mutates);
+    let output = schema::output(&(row.response)(&mut generator));
+    let annotations = ToolAnnotations::with_title(title(name))
+        .read_only(!row.mutates)
+        // Nothing is ever deleted: history only grows.
+        .destructive(false)
+        .idempotent(true)
+        .open_world(false);
+    Tool::new(name, row.summary.trim(), input)
+        .with_raw_output_schema(Arc::new(output))
+        .with_annotations(annotations)
+}
+
+/// `post_message` as people read it: `Post message`.
+fn title(name: &str) -> String {
+    let text = name.replace('_', " ");
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
