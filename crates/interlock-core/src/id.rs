@@ -93,6 +93,11 @@ macro_rules! ids {
             /// The same 128 bits as a UUID's text, for runtimes that need one.
             pub fn to_uuid_text(self) -> String { uuid::Uuid::from_u128(self.0).hyphenated().to_string() }
 
+            /// The id with the bits of this UUID; `None` when the text is none.
+            pub fn from_uuid_text(text: &str) -> Option<Self> {
+                uuid::Uuid::parse_str(text).ok().map(|uuid| Self(uuid.as_u128()))
+            }
+
             /// The `n`th id of this kind that the envelope with this entropy creates at `at`.
             pub fn derive(at: Timestamp, entropy: &[u8; 32], n: u32) -> Self {
                 Self(derive(at, entropy, $prefix, n))

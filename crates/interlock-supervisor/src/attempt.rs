@@ -4,7 +4,10 @@
 //! (`runner.rs`) owns the process, the timer and the reports, and decides nothing.
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
-use interlock_core::wake::{Evidence, Lane, Outcome};
+use interlock_core::id::SessionId;
+use interlock_core::wake::{Evidence, Lane, Outcome, TurnFault};
+
+use crate::runtime::{Fault, Heard};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +20,20 @@ pub(crate) enum Input {
     NotStarted,
     /// It printed its first byte.
     Printed,
+    /// Its runtime says that the turn began in this session.
+    Began {
+        /// The session.
+        session_id: SessionId,
+    },
+    /// Its runtime says something by which the turn cannot come to anything.
+    Hopeless {
+        /// What.
+        fault: TurnFault,
+    },
+    /// What its runtime has told by its end.
+    Heard(Heard),
+    /// Its session is open in another process, so nothing was started.
+    SessionBusy,
     /// It and everything it had started is gone; this is how its main process ended.
     Exited {
         /// The exit code.
@@ -63,6 +80,7 @@ pub(crate) enum Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     NotAccepted,
+    Hopeless(TurnFault),
     RunTimeExceeded,
     Halted,
     Lost,
@@ -87,6 +105,12 @@ pub(crate) struct Attempt {
     accept_until_ms: Option<u64>,
     is_asked: bool,
     is_accepted: bool,
+    /// Whether its runtime speaks in events: then those count, and not that it prints.
+    has_events: bool,
+    /// The session it was told to go on in.
+    resume: Option<SessionId>,
+    has_begun: bool,
+    heard: Heard,
     phase: Phase,
     cause: Option<Cause>,
 }
@@ -104,6 +128,10 @@ impl Attempt {
             accept_until_ms: None,
             is_asked: false,
             is_accepted: false,
+            has_events: claimed.runtime.is_cli(),
+            resume: claimed.resume,
+            has_begun: false,
+            heard: Heard::default(),
             phase: Phase::Starting,
             cause: None,
         }
@@ -140,7 +168,14 @@ impl Attempt {
             Input::NotStarted => self.end(Outcome::NotStarted),
             Input::Exited { code } => self.end(Outcome::Exited { code }),
             Input::Signalled { signal } => self.end(Outcome::Signalled { signal }),
+            Input::SessionBusy => self.end(Outcome::SessionBusy),
             Input::Printed => self.on_printed(),
+            Input::Began { session_id } => self.on_began(session_id),
+            Input::Hopeless { fault } => self.kill(Cause::Hopeless(fault)),
+            Input::Heard(heard) => {
+                self.heard = heard;
+                Vec::new()
+            }
             Input::StartDelivered => {
                 self.accept_until_ms = Some(at_ms.saturating_add(self.accept_timeout_ms));
                 Vec::new()
@@ -153,11 +188,24 @@ impl Attempt {
     }
 
     fn on_printed(&mut self) -> Vec<Output> {
-        if self.phase != Phase::Running || self.is_accepted {
+        if self.phase != Phase::Running || self.is_accepted || self.has_events {
             return Vec::new();
         }
         self.is_accepted = true;
         vec![Output::Report(ReportParams::Accepted { evidence: Evidence::Output, session_id: None })]
+    }
+
+    /// Told also when a call has proved acceptance before: it says which session later wakes go on in.
+    fn on_began(&mut self, session_id: SessionId) -> Vec<Output> {
+        if self.phase != Phase::Running || self.has_begun {
+            return Vec::new();
+        }
+        if self.resume.is_some_and(|resume| resume != session_id) {
+            return self.kill(Cause::Hopeless(TurnFault::WrongSession));
+        }
+        (self.has_begun, self.is_accepted) = (true, true);
+        let session_id = Some(session_id);
+        vec![Output::Report(ReportParams::Accepted { evidence: Evidence::Event, session_id })]
     }
 
     fn on_renewed(&mut self, asked_ms: u64, is_accepted: bool) -> Vec<Output> {
@@ -168,7 +216,14 @@ impl Attempt {
         if self.is_accepted || !is_late || self.cause.is_some() {
             return Vec::new();
         }
-        self.cause = Some(Cause::NotAccepted);
+        self.kill(Cause::NotAccepted)
+    }
+
+    fn kill(&mut self, cause: Cause) -> Vec<Output> {
+        if self.cause.is_some() {
+            return Vec::new();
+        }
+        self.cause = Some(cause);
         vec![Output::Kill]
     }
 
@@ -209,15 +264,31 @@ impl Attempt {
     fn end(&mut self, natural: Outcome) -> Vec<Output> {
         self.phase = Phase::Over;
         let outcome = match self.cause {
+            None if self.has_events => self.told(natural),
             None => natural,
             Some(Cause::Lost) => return Vec::new(),
             Some(Cause::Halted) => Outcome::Halted,
             Some(Cause::RunTimeExceeded) => Outcome::RunTimeExceeded,
+            Some(Cause::Hopeless(fault)) => Outcome::TurnFailed { fault },
             // It ended by itself just before it was killed.
             Some(Cause::NotAccepted) if matches!(natural, Outcome::Exited { .. }) => natural,
             Some(Cause::NotAccepted) => Outcome::NotAccepted,
         };
-        vec![Output::Report(ReportParams::Ended { outcome, usage: None })]
+        vec![Output::Report(ReportParams::Ended { outcome, usage: self.heard.usage })]
+    }
+
+    /// What the runtime's own events make of the end of its process: an exit code alone is not to be trusted.
+    fn told(&self, natural: Outcome) -> Outcome {
+        match (self.heard.fault, natural) {
+            (Some(Fault::SessionGone), _) => Outcome::SessionGone,
+            (Some(Fault::SessionBusy), _) => Outcome::SessionBusy,
+            // A turn that was completed after all has failed at nothing.
+            (Some(Fault::Turn(fault)), _) if !self.heard.is_done => Outcome::TurnFailed { fault },
+            (_, Outcome::Exited { code: 0 }) if !self.heard.is_done => {
+                Outcome::TurnFailed { fault: TurnFault::TurnIncomplete }
+            }
+            (_, natural) => natural,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use interlock_api::v1::wake::ClaimedWake;
 
 use crate::protocol::Failure;
+use crate::runtime::Start;
 
 /// What an agent is given of the supervisor's environment without being asked for.
 const PASSED: [&str; 8] =
@@ -26,10 +27,12 @@ pub(crate) fn environment(
     claimed: &ClaimedWake,
     url: &str,
     own: &BTreeMap<OsString, OsString>,
+    start: &Start,
 ) -> Result<Environment, Failure> {
     let mut variables: BTreeMap<OsString, OsString> = BTreeMap::new();
     let mut secrets = vec![OsString::from(&claimed.token)];
-    for name in PASSED {
+    variables.extend(start.set.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
+    for name in PASSED.iter().chain(start.passed) {
         if let Some(value) = own.get(OsStr::new(name)) {
             variables.insert(name.into(), value.clone());
         }

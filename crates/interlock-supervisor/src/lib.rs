@@ -16,6 +16,8 @@ mod process;
 mod protocol;
 mod reporter;
 mod runner;
+mod runtime;
+mod sessions;
 mod shared;
 mod shim;
 mod supervise;
@@ -28,6 +30,7 @@ use tokio::sync::watch;
 
 pub use config::{KillOrder, SupervisorConfig};
 pub use identity::{Holder, holder};
+pub use runtime::describe;
 
 /// Claim wakes and run agents until `stop` is true, or its sender is gone; then stop every agent and report it.
 /// Dropped before its end, it takes its agents with it at once.

@@ -2,6 +2,12 @@
 
 use std::ffi::OsString;
 
+use interlock_core::agent::Runtime;
+use interlock_core::id::SessionId;
+use interlock_core::wake::TurnFault;
+
+use crate::runtime::Heard;
+
 /// The first line on a shim's standard input: what to run, and how. Not arguments: those are seen by everybody.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Plan {
@@ -23,6 +29,11 @@ pub(crate) struct Plan {
     pub(crate) lock: OsString,
     /// The file for what it prints.
     pub(crate) log: OsString,
+    /// The file that is its standard input; nothing = it is empty.
+    #[serde(default)]
+    pub(crate) input: Option<OsString>,
+    /// Whose events its output holds.
+    pub(crate) runtime: Runtime,
     /// Between SIGINT and SIGTERM.
     pub(crate) interrupt_ms: u64,
     /// Between SIGTERM and SIGKILL.
@@ -39,7 +50,7 @@ pub(crate) enum Order {
     Kill,
 }
 
-/// What a shim says, one line each: at most one `Started` and one `Output`, then one of the others as the last.
+/// What a shim says, one line each: `Started` and `Output` come once at most, one of the last six as the last.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", tag = "notice")]
 pub(crate) enum Notice {
@@ -55,6 +66,18 @@ pub(crate) enum Notice {
     },
     /// It has printed its first byte.
     Output,
+    /// Its runtime says that the turn began in this session.
+    Began {
+        /// The session.
+        session_id: SessionId,
+    },
+    /// Its runtime says something by which the turn cannot come to anything.
+    Hopeless {
+        /// What.
+        fault: TurnFault,
+    },
+    /// What its runtime has told by its end; before the notice of that.
+    Heard(Heard),
     /// Nothing was started: another process of this agent did not end in time.
     Busy,
     /// Nothing was started: an order to end came first.

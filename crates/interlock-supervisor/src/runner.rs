@@ -1,5 +1,7 @@
 //! Runs one attempt: the thin shell around the state machine, with its process, its timer and its reports.
 
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use crate::environment::environment;
 use crate::process::Shim;
 use crate::protocol::{Failure, Notice, Order, Plan};
 use crate::reporter;
+use crate::runtime;
+use crate::sessions;
 use crate::shared::{Hold, Shared};
 use crate::shim::log::Log;
 
@@ -84,6 +88,11 @@ impl Runner {
             let _stop = self.attempt.on(self.shared.now_ms(), Input::Halt);
             return;
         }
+        if sessions::is_busy(&self.claimed, &self.shared.config.environment) {
+            tracing::info!(wake_id = %self.claimed.wake.wake_id, agent = %self.claimed.wake.agent, "wake.session_busy");
+            self.without = Input::SessionBusy;
+            return;
+        }
         let started = match self.plan() {
             Ok(plan) => Shim::start(&self.shared.config.shim, &plan).await.map_err(|error| Failure {
                 detail: format!("the shim cannot be started: {error}"),
@@ -111,21 +120,42 @@ impl Runner {
 
     fn plan(&self) -> Result<Plan, Failure> {
         let config = &self.shared.config;
-        let environment = environment(&self.claimed, config.client.url(), &config.environment)?;
+        let start = runtime::start(&self.claimed, config.client.url());
+        let environment = environment(&self.claimed, config.client.url(), &config.environment, &start)?;
+        let input = start.input.as_ref().map(|text| self.write_input(text)).transpose()?;
         let as_ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Ok(Plan {
             wake: self.claimed.wake.wake_id.to_string(),
             attempt: self.claimed.wake.attempts.saturating_add(1),
-            command: self.claimed.launch.command.clone(),
+            command: start.words,
             directory: self.claimed.launch.directory.clone(),
             environment: environment.variables,
             secrets: environment.secrets,
             exec: config.exec.clone(),
             lock: self.lock().into_os_string(),
             log: self.log().into_os_string(),
+            input: input.map(PathBuf::into_os_string),
+            runtime: self.claimed.runtime,
             interrupt_ms: as_ms(config.kill_order.interrupt),
             terminate_ms: as_ms(config.kill_order.terminate),
         })
+    }
+
+    /// What the program reads on its standard input: ids only, for this user alone.
+    fn write_input(&self, text: &str) -> Result<PathBuf, Failure> {
+        let folder = crate::agents_dir(&self.shared.config.state_dir);
+        let path = folder.join(format!("{}.input", self.claimed.wake.agent));
+        let written = std::fs::remove_file(&path)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+            .and_then(|()| std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path))
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        match written {
+            Ok(()) => Ok(path),
+            Err(error) => Err(Failure {
+                detail: format!("the agent's input `{}` cannot be written: {error}", path.display()),
+                hint: "make room on the disk, and keep the state folder writable".into(),
+            }),
+        }
     }
 
     async fn next(&mut self) -> Input {
@@ -162,6 +192,12 @@ impl Runner {
                 Input::Spawned
             }
             Some(Notice::Output) => Input::Printed,
+            Some(Notice::Began { session_id }) => Input::Began { session_id },
+            Some(Notice::Hopeless { fault }) => {
+                tracing::warn!(%wake_id, %agent, %fault, "wake.hopeless");
+                Input::Hopeless { fault }
+            }
+            Some(Notice::Heard(heard)) => Input::Heard(heard),
             Some(Notice::Unlogged { detail }) => {
                 tracing::warn!(%wake_id, %agent, detail, "wake.unlogged");
                 return None;

@@ -158,6 +158,7 @@ pub struct ClaimedWake {
     /// How it came to you; goes into the report that its process was started.
     pub lane: Lane,
     /// How the agent is run.
+    #[serde(default = "command")]
     pub runtime: Runtime,
     /// The session of this attempt's token; for Claude Code also the id of a fresh session.
     pub session_id: SessionId,
@@ -178,6 +179,10 @@ pub struct ClaimedWake {
     pub run_ms_max: u32,
     /// How long the lease holds without renewal; renew at a third of it, and end the process when it has run out.
     pub lease_ms: u32,
+}
+
+const fn command() -> Runtime {
+    Runtime::Command
 }
 
 /// Answer of `claim_wakes`.

@@ -16,7 +16,7 @@ const NOT_EXECUTED: u8 = 127;
 /// The first file number that is not a standard stream.
 const FIRST_FREE: i32 = 3;
 
-/// Run with `--parent PID [--directory DIRECTORY] -- COMMAND...`; standard input is where failures are written to.
+/// Run with `--parent PID [--directory DIRECTORY] [--input FILE] -- COMMAND...`; standard input is where failures are written to.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     // A copy that execution closes: its end tells the shim that the command runs.
     let Ok(status) = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), FIRST_FREE) else {
@@ -35,6 +35,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 fn become_command(mut args: impl Iterator<Item = OsString>) -> Failure {
     let misuse = || Failure { detail: "misused".into(), hint: "this subcommand is for the shim only".into() };
     let mut parent = None;
+    let mut input = Stdio::null();
     while let Some(arg) = args.next() {
         match arg.to_str() {
             Some("--parent") => parent = args.next().and_then(|pid| pid.to_str()?.parse::<i32>().ok()),
@@ -48,6 +49,18 @@ fn become_command(mut args: impl Iterator<Item = OsString>) -> Failure {
                         ),
                         hint: "make the directory, or give the agent another one".into(),
                     };
+                }
+            }
+            Some("--input") => {
+                let path = args.next().unwrap_or_default();
+                match std::fs::File::open(&path) {
+                    Ok(file) => input = file.into(),
+                    Err(error) => {
+                        return Failure {
+                            detail: format!("the agent's input `{}` cannot be read: {error}", path.display()),
+                            hint: "keep the supervisor's state folder in its place".into(),
+                        };
+                    }
                 }
             }
             Some("--") => break,
@@ -68,7 +81,7 @@ fn become_command(mut args: impl Iterator<Item = OsString>) -> Failure {
     if getppid().is_none_or(|pid| pid.as_raw_nonzero().get() != parent) {
         return Failure { detail: "the shim is gone".into(), hint: String::new() };
     }
-    let error = Command::new(&program).args(args).stdin(Stdio::null()).exec();
+    let error = Command::new(&program).args(args).stdin(input).exec();
     Failure {
         detail: format!("`{}` cannot be executed: {error}", program.display()),
         hint: hint(Path::new(&program), &error),

@@ -4,6 +4,7 @@
 //! runs threads that only wait (for orders, output, ended children) and one loop that acts on what they say.
 
 pub(crate) mod exec;
+mod lines;
 pub(crate) mod lock;
 pub(crate) mod log;
 mod processes;
@@ -17,6 +18,9 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use crate::protocol::{Failure, Notice, Order, Plan, line};
+use crate::runtime::Heard;
+use interlock_core::id::SessionId;
+use interlock_core::wake::TurnFault;
 use lock::{LOCK_GRACE, LOCK_PAUSE, Taken};
 use log::Log;
 use redact::Redactor;
@@ -33,6 +37,12 @@ pub(super) enum Event {
     Executed(Result<(), Failure>),
     /// The first byte of output.
     Output,
+    /// The runtime says that the turn began.
+    Began(SessionId),
+    /// The runtime says something that makes the turn hopeless.
+    Hopeless(TurnFault),
+    /// What the runtime has told by the end of its output.
+    Heard(Heard),
     /// The log cannot be written.
     Unlogged(String),
     /// Nobody can print any more.

@@ -10,6 +10,7 @@ use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use super::Event;
+use super::lines::Lines;
 use super::log::Log;
 use super::redact::Redactor;
 use crate::protocol::{Failure, Notice, Plan};
@@ -40,6 +41,9 @@ pub(super) fn start(
     if let Some(directory) = &plan.directory {
         command.args(["--directory", directory]);
     }
+    if let Some(input) = &plan.input {
+        command.arg("--input").arg(input);
+    }
     command.arg("--").args(&plan.command);
     command.env_clear().envs(plan.environment.iter().map(|(name, value)| (name, value)));
     command.stdout(output_end.try_clone().map_err(fault)?).stderr(output_end);
@@ -57,7 +61,8 @@ pub(super) fn start(
         let failure = read.ok().and_then(|_| serde_json::from_str(&text).ok());
         for_status.send(Event::Executed(failure.map_or(Ok(()), Err)))
     });
-    std::thread::spawn(move || read_output(output, redactor, log, &for_output));
+    let lines = Lines::of(plan.runtime);
+    std::thread::spawn(move || read_output(output, lines, redactor, log, &for_output));
     std::thread::spawn(move || {
         let _held = lock;
         wait_for_ends(main, &for_ends);
@@ -68,6 +73,7 @@ pub(super) fn start(
 /// Take in what is printed as fast as it comes, so that the agent never waits for its log.
 fn read_output(
     mut output: impl io::Read,
+    mut lines: Option<Lines>,
     mut redactor: Redactor,
     mut log: Option<Log>,
     events: &Sender<Event>,
@@ -87,9 +93,16 @@ fn read_output(
             // The loop is gone only when the process is about to be.
             let _unheard = events.send(Event::Output);
         }
-        redactor.push(chunk.get(..count).unwrap_or_default(), &mut sure);
+        let bytes = chunk.get(..count).unwrap_or_default();
+        match &mut lines {
+            Some(lines) => redactor.push(&lines.take(bytes, events), &mut sure),
+            None => redactor.push(bytes, &mut sure),
+        }
         log = keep(log, events, |log| log.append(&sure));
         sure.clear();
+    }
+    if let Some(lines) = &mut lines {
+        redactor.push(&lines.finish(events), &mut sure);
     }
     redactor.finish(&mut sure);
     let _done = keep(log, events, |log| log.append(&sure).and_then(|()| log.finish()));

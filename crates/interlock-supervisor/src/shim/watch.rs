@@ -52,6 +52,8 @@ pub(super) struct Watch {
     pause: Duration,
     execution: Execution,
     has_output: bool,
+    /// What the runtime said and the supervisor was not told yet.
+    told: Vec<Notice>,
     is_closed: bool,
     is_all_gone: bool,
     ended: Option<Notice>,
@@ -69,6 +71,7 @@ impl Watch {
             pause: SWEEP_PAUSE,
             execution: Execution::Pending,
             has_output: false,
+            told: Vec::new(),
             is_closed: false,
             is_all_gone: false,
             ended: None,
@@ -115,6 +118,9 @@ impl Watch {
                 self.has_output = true;
                 self.tell_output();
             }
+            Event::Began(session_id) => self.tell_later(Notice::Began { session_id }),
+            Event::Hopeless(fault) => self.tell_later(Notice::Hopeless { fault }),
+            Event::Heard(heard) => self.tell_later(Notice::Heard(heard)),
             Event::Unlogged(detail) => tell(&Notice::Unlogged { detail }),
             Event::OutputClosed => self.is_closed = true,
             Event::Ended(end) => {
@@ -125,12 +131,23 @@ impl Watch {
         }
     }
 
-    /// The output is told after the start, in whatever order the threads saw them.
+    /// The output, and what it means, is told after the start, in whatever order the threads saw them.
     fn tell_output(&mut self) {
-        if self.has_output && matches!(self.execution, Execution::Done) {
+        if !matches!(self.execution, Execution::Done) {
+            return;
+        }
+        if self.has_output {
             self.has_output = false;
             tell(&Notice::Output);
         }
+        for notice in self.told.drain(..) {
+            tell(&notice);
+        }
+    }
+
+    fn tell_later(&mut self, notice: Notice) {
+        self.told.push(notice);
+        self.tell_output();
     }
 
     fn on_due(&mut self) {

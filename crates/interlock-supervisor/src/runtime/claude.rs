@@ -1,0 +1,171 @@
+//! Claude Code: `claude -p` with messages as JSON lines in both directions, resumed by the session's id.
+//!
+//! Measured with 2.1.329. A fresh session gets an id of our choice. The turn has begun when our own message comes
+//! back, or with the first message of the session; it is complete with a `result` that is no error: its `subtype` says
+//! `success` also when the model could not be reached, and an interrupt ends with exit code 0.
+
+use interlock_core::agent::Sandbox;
+use interlock_core::id::SessionId;
+use interlock_core::wake::{TurnFault, Usage};
+use serde_json::{Value, json};
+
+use super::text::{count, cut, member, model_fault, speaks_of};
+use super::{Fault, Heard, Line, Said, Start, Turn, program};
+
+/// What may be used without asking, whatever the sandbox.
+const READING: [&str; 4] = ["mcp__interlock", "Read", "Grep", "Glob"];
+/// What else may be used where files may be changed.
+const WRITING: [&str; 2] = ["Edit", "Write"];
+
+/// The command line of one turn, and its message.
+pub(super) fn start(turn: &Turn<'_>) -> Start {
+    let launch = turn.launch;
+    let sandbox = launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite);
+    let mut words = program(launch, "claude");
+    let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
+    let server = json!({
+        "type": "http", "url": turn.mcp_url, "headers": {"Authorization": "Bearer ${INTERLOCK_TOKEN}"},
+    });
+    let config = json!({"mcpServers": {"interlock": server}}).to_string();
+    add(&["-p", "--input-format", "stream-json", "--replay-user-messages"]);
+    add(&["--mcp-config", &config, "--strict-mcp-config"]);
+    let (mode, writing): (&str, &[&str]) = match sandbox {
+        Sandbox::ReadOnly => ("default", &[]),
+        Sandbox::WorkspaceWrite => ("acceptEdits", &WRITING),
+        Sandbox::DangerFullAccess => ("bypassPermissions", &WRITING),
+    };
+    add(&["--permission-mode", mode, "--allowedTools"]);
+    add(&READING);
+    add(writing);
+    for rule in &launch.allowed_tools {
+        add(&[rule]);
+    }
+    if sandbox == Sandbox::WorkspaceWrite && !turn.writable.is_empty() {
+        add(&["--add-dir"]);
+        for folder in &turn.writable {
+            add(&[folder]);
+        }
+    }
+    if let Some(model) = &launch.model {
+        add(&["--model", model]);
+    }
+    match turn.resume {
+        Some(session) => add(&["--resume", &session.to_uuid_text()]),
+        None => add(&["--session-id", &turn.fresh.to_uuid_text()]),
+    }
+    add(&["--output-format", "stream-json", "--verbose"]);
+    let message = json!({
+        "type": "user", "uuid": turn.message.to_uuid_text(), "session_id": "", "parent_tool_use_id": null,
+        "message": {"role": "user", "content": turn.prompt},
+    });
+    let set = &[("DISABLE_AUTOUPDATER", "1")];
+    Start { words, input: Some(format!("{message}\n")), passed: &["CLAUDE_CONFIG_DIR"], set }
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    has_begun: bool,
+    pub(super) heard: Heard,
+}
+
+impl Reader {
+    /// One event.
+    pub(super) fn event(&mut self, event: &Value) -> Line {
+        match member(event, "/type") {
+            "system" if member(event, "/subtype") == "init" => self.began(event),
+            "user" if event.get("isReplay") == Some(&Value::Bool(true)) => self.began(event),
+            "assistant" => Line { said: None, text: assistant(event) },
+            "user" => Line { said: None, text: refused_tools(event) },
+            "result" => self.result(event),
+            _ => Line::default(),
+        }
+    }
+
+    fn began(&mut self, event: &Value) -> Line {
+        let servers = event.get("mcp_servers").and_then(Value::as_array);
+        let ours = servers.into_iter().flatten().find(|server| member(server, "/name") == "interlock");
+        if let Some(status) =
+            ours.map(|server| member(server, "/status")).filter(|s| ["failed", "needs-auth"].contains(s))
+        {
+            let fault = TurnFault::ToolsUnavailable;
+            self.heard.fault.get_or_insert(Fault::Turn(fault));
+            return Line {
+                said: Some(Said::Hopeless(fault)),
+                text: Some(format!("the MCP server `interlock` could not be used: {status}")),
+            };
+        }
+        let session = SessionId::from_uuid_text(member(event, "/session_id")).filter(|_| !self.has_begun);
+        self.has_begun |= session.is_some();
+        Line { said: session.map(Said::Began), text: None }
+    }
+
+    fn result(&mut self, event: &Value) -> Line {
+        let read = count(event, "/usage/cache_read_input_tokens");
+        let written = count(event, "/usage/cache_creation_input_tokens");
+        self.heard.usage = Some(Usage {
+            input_tokens: count(event, "/usage/input_tokens").saturating_add(read).saturating_add(written),
+            cached_input_tokens: read,
+            output_tokens: count(event, "/usage/output_tokens"),
+            cost_micro_usd: event.get("total_cost_usd").and_then(Value::as_f64).map(micro),
+        });
+        let text = member(event, "/result");
+        if event.get("is_error") != Some(&Value::Bool(true)) {
+            self.heard.is_done = true;
+            return Line::default();
+        }
+        if member(event, "/subtype") == "error_during_execution" && text.is_empty() {
+            // What it was stands beside it, in words.
+            return Line { said: None, text: Some("the turn failed".into()) };
+        }
+        let fault = model_fault(count(event, "/api_error_status"), text);
+        self.heard.fault.get_or_insert(Fault::Turn(fault));
+        Line { said: None, text: Some(format!("the turn failed: {}", cut(text))) }
+    }
+
+    /// A line that is no event: most likely a word of the program itself on why it gives up.
+    pub(super) fn words(&mut self, text: &str) -> Line {
+        if text.contains("No conversation found with session ID") {
+            self.heard.fault.get_or_insert(Fault::SessionGone);
+        } else if speaks_of(text, &["invalid api key", "please run /login"]) {
+            self.heard.fault.get_or_insert(Fault::Turn(TurnFault::ModelUnauthorized));
+        }
+        Line { said: None, text: Some(text.to_owned()) }
+    }
+}
+
+/// US dollars in millionths.
+fn micro(dollars: f64) -> u64 {
+    let micro = (dollars * 1_000_000.0).round();
+    // Through text, which has no casts that cut: a price is small and not negative, or it is none.
+    format!("{micro:.0}").parse().unwrap_or_default()
+}
+
+fn blocks(event: &Value) -> impl Iterator<Item = &Value> {
+    event.pointer("/message/content").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn assistant(event: &Value) -> Option<String> {
+    let line = |block: &Value| match member(block, "/type") {
+        "text" => Some(cut(member(block, "/text"))),
+        "tool_use" => {
+            let input = block.get("input").map(Value::to_string).unwrap_or_default();
+            Some(format!("{} {}", member(block, "/name"), cut(&input)))
+        }
+        _ => None,
+    };
+    let lines: Vec<_> = blocks(event).filter_map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn refused_tools(event: &Value) -> Option<String> {
+    let failed = blocks(event).filter(|block| block.get("is_error") == Some(&Value::Bool(true)));
+    let lines: Vec<_> = failed
+        .map(|block| {
+            let content = block.get("content").cloned().unwrap_or_default();
+            let text = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
+            format!("tool failed: {}", cut(&text))
+        })
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}

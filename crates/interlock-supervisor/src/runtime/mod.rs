@@ -1,0 +1,190 @@
+//! How each runtime is started, and how what it says is read. One file per runtime, one arm here.
+//!
+//! A runtime's file says three things: the command line that hands over our tools and token without touching the
+//! user's files, what goes to its standard input, and what its event stream means. All of it is pure; the shim reads
+//! lines through [`Reader`], the attempt's state machine decides.
+
+mod claude;
+mod codex;
+mod text;
+
+use std::path::Path;
+
+use interlock_api::v1::wake::ClaimedWake;
+use interlock_core::agent::{Launch, Runtime, Sandbox};
+use interlock_core::id::SessionId;
+use interlock_core::wake::{TurnFault, Usage};
+
+/// What is started for a wake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// The command line's words.
+    pub(crate) words: Vec<String>,
+    /// What its standard input holds; nothing = it is empty.
+    pub(crate) input: Option<String>,
+    /// Variables of the supervisor's own environment that it is given besides those of the contract.
+    pub(crate) passed: &'static [&'static str],
+    /// Variables that are set for it.
+    pub(crate) set: &'static [(&'static str, &'static str)],
+}
+
+/// What a command line is made of.
+#[derive(Debug, Clone)]
+struct Turn<'a> {
+    launch: &'a Launch,
+    /// The server's MCP endpoint.
+    mcp_url: String,
+    prompt: &'a str,
+    /// The session to go on in.
+    resume: Option<SessionId>,
+    /// The id of a fresh session, for runtimes that let us choose.
+    fresh: SessionId,
+    /// Names this attempt's message.
+    message: SessionId,
+    /// Folders that may be written besides the working directory.
+    writable: Vec<String>,
+}
+
+/// What to start for this wake.
+pub(crate) fn start(claimed: &ClaimedWake, url: &str) -> Start {
+    let launch = &claimed.launch;
+    // The claim's number is part of it: Claude Code takes a message with a known id for done, also when the attempt
+    // that sent it was cut off, and a new attempt must make the model work again.
+    let message = claimed.wake.wake_id.as_u128() ^ u128::from(claimed.fence);
+    let turn = Turn {
+        launch,
+        mcp_url: format!("{url}/mcp"),
+        prompt: &claimed.prompt,
+        resume: claimed.resume,
+        fresh: claimed.session_id,
+        message: SessionId::from_u128(message),
+        writable: writable(launch),
+    };
+    match claimed.runtime {
+        Runtime::Codex => codex::start(&turn),
+        Runtime::Claude => claude::start(&turn),
+        Runtime::Command | Runtime::Unmanaged => {
+            Start { words: launch.command.clone(), input: None, passed: &[], set: &[] }
+        }
+    }
+}
+
+/// The command line of a coding agent's program as it will be run, for people who are asked whether it may: with
+/// `PROMPT` and `SESSION` where those stand, and without any secret, because no command line of ours holds one.
+pub fn describe(runtime: Runtime, launch: &Launch, url: &str) -> Vec<String> {
+    let turn = Turn {
+        launch,
+        mcp_url: format!("{url}/mcp"),
+        prompt: "PROMPT",
+        resume: None,
+        fresh: SessionId::from_u128(0),
+        message: SessionId::from_u128(0),
+        writable: writable(launch),
+    };
+    let start = match runtime {
+        Runtime::Codex => codex::start(&turn),
+        Runtime::Claude => claude::start(&turn),
+        Runtime::Command | Runtime::Unmanaged => return launch.command.clone(),
+    };
+    let zero = SessionId::from_u128(0).to_uuid_text();
+    start.words.into_iter().map(|word| if word == zero { "SESSION".into() } else { word }).collect()
+}
+
+/// The folders that may be written besides the working directory: those named, and git's own of the repository, without
+/// which nothing can be committed from a work tree elsewhere.
+fn writable(launch: &Launch) -> Vec<String> {
+    let mut folders = launch.writable.clone();
+    if launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite) == Sandbox::WorkspaceWrite
+        && let Some(repository) = &launch.repository
+    {
+        let git = Path::new(repository).join(".git");
+        let folder = if git.is_dir() { git } else { repository.into() };
+        folders.extend(folder.to_str().map(str::to_owned));
+    }
+    folders
+}
+
+/// The program and first words: those that were configured, or the runtime's own name.
+fn program(launch: &Launch, name: &str) -> Vec<String> {
+    if launch.command.is_empty() { vec![name.to_owned()] } else { launch.command.clone() }
+}
+
+/// Why a turn did not do what it was started for, as the runtime itself tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Fault {
+    /// It knows no such session.
+    SessionGone,
+    /// Another process has the session open.
+    SessionBusy,
+    /// The turn failed.
+    Turn(TurnFault),
+}
+
+/// What a runtime has told by the end of its process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Heard {
+    /// What its model used.
+    pub(crate) usage: Option<Usage>,
+    /// It said that the turn is complete.
+    pub(crate) is_done: bool,
+    /// What went wrong.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// What one line means at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// The turn began in this session.
+    Began(SessionId),
+    /// It cannot come to anything: end the process now.
+    Hopeless(TurnFault),
+}
+
+/// What a line comes to: what it means at once, and what people read of it in the log.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// What it means.
+    pub(crate) said: Option<Said>,
+    /// What the log gets; `None` = nothing worth reading.
+    pub(crate) text: Option<String>,
+}
+
+/// Reads a runtime's output, line by line. Whatever comes, it neither panics nor grows.
+#[derive(Debug)]
+pub(crate) enum Reader {
+    Codex(codex::Reader),
+    Claude(claude::Reader),
+}
+
+impl Reader {
+    /// For this runtime, if it has events.
+    pub(crate) fn of(runtime: Runtime) -> Option<Self> {
+        match runtime {
+            Runtime::Codex => Some(Self::Codex(codex::Reader::default())),
+            Runtime::Claude => Some(Self::Claude(claude::Reader::default())),
+            Runtime::Command | Runtime::Unmanaged => None,
+        }
+    }
+
+    /// Take one line, without its end.
+    pub(crate) fn line(&mut self, text: &str) -> Line {
+        match (serde_json::from_str::<serde_json::Value>(text), self) {
+            (Ok(event), Self::Codex(reader)) if event.is_object() => reader.event(&event),
+            (Ok(event), Self::Claude(reader)) if event.is_object() => reader.event(&event),
+            (_, Self::Codex(reader)) => reader.words(text),
+            (_, Self::Claude(reader)) => reader.words(text),
+        }
+    }
+
+    /// What it has told so far.
+    pub(crate) fn heard(&self) -> Heard {
+        match self {
+            Self::Codex(reader) => reader.heard,
+            Self::Claude(reader) => reader.heard,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

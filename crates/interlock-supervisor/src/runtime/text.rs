@@ -1,0 +1,46 @@
+//! Texts of events as people read them in a log.
+
+use serde_json::Value;
+
+/// Characters shown of one text.
+const TEXT_CHARS_MAX: usize = 2_000;
+
+/// A member that is a text; empty when it is none.
+pub(super) fn member<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A member that counts something; 0 when it is none.
+pub(super) fn count(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// So much of a text as a log shows.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((end, _)) => {
+            format!("{}… [{} bytes left out]", text.get(..end).unwrap_or_default(), text.len() - end)
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// Whether a text speaks of one of these, in whatever case.
+pub(super) fn speaks_of(text: &str, words: &[&str]) -> bool {
+    let text = text.to_ascii_lowercase();
+    words.iter().any(|word| text.contains(word))
+}
+
+/// What an error of a model's service comes to, by its status where one is told, else by its words.
+pub(super) fn model_fault(status: u64, text: &str) -> interlock_core::wake::TurnFault {
+    use interlock_core::wake::TurnFault;
+    let unauthorized =
+        ["401", "403", "unauthorized", "api key", "please run /login", "missing environment variable"];
+    match status {
+        401 | 403 => TurnFault::ModelUnauthorized,
+        429 => TurnFault::ModelRateLimited,
+        0 if speaks_of(text, &unauthorized) => TurnFault::ModelUnauthorized,
+        0 if speaks_of(text, &["429", "rate limit", "usage limit", "quota"]) => TurnFault::ModelRateLimited,
+        _ => TurnFault::ModelUnavailable,
+    }
+}

@@ -1,0 +1,72 @@
+//! Whether a runtime's session is open in another process: looked at before anything is started.
+//!
+//! Codex keeps a lock file for each thread that any process has loaded; a lock that is held says so, the file alone does
+//! not. Claude Code has no lock, but each process writes down which session it has; two of them on one session would
+//! silently part ways, so this look is all that keeps them apart.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use interlock_api::v1::wake::ClaimedWake;
+use interlock_core::agent::Runtime;
+use interlock_core::id::SessionId;
+use serde_json::Value;
+
+/// Whether the session that this wake would go on in is open elsewhere.
+pub(crate) fn is_busy(claimed: &ClaimedWake, own: &BTreeMap<OsString, OsString>) -> bool {
+    let Some(session) = claimed.resume else { return false };
+    let set = claimed.launch.environment.iter();
+    let given = |name: &str| {
+        let set = set.clone().find(|variable| variable.name == name);
+        let value = set.and_then(|variable| variable.value.as_ref()).map(OsString::from);
+        value.or_else(|| own.get(OsStr::new(name)).cloned()).filter(|value| !value.is_empty())
+    };
+    let home = |variable: &str, folder: &str| {
+        given(variable).map(PathBuf::from).or_else(|| Some(PathBuf::from(given("HOME")?).join(folder)))
+    };
+    match claimed.runtime {
+        Runtime::Codex => home("CODEX_HOME", ".codex").is_some_and(|home| is_locked(&home, session)),
+        Runtime::Claude => home("CLAUDE_CONFIG_DIR", ".claude").is_some_and(|home| is_listed(&home, session)),
+        Runtime::Command | Runtime::Unmanaged => false,
+    }
+}
+
+/// Whether a process has this thread of Codex loaded. The lock is let go of at once: a start that comes at this very
+/// moment finds it free again.
+fn is_locked(home: &Path, session: SessionId) -> bool {
+    let path = home.join("thread-writer-locks").join(format!("{}.lock", session.to_uuid_text()));
+    let Ok(file) = File::open(path) else { return false };
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+/// Whether a living process of Claude Code says that it has this session.
+fn is_listed(home: &Path, session: SessionId) -> bool {
+    let session = session.to_uuid_text();
+    let files = std::fs::read_dir(home.join("sessions")).into_iter().flatten().flatten();
+    let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+    texts.filter_map(|text| serde_json::from_str::<Value>(&text).ok()).any(|entry| {
+        entry.get("sessionId").and_then(Value::as_str) == Some(session.as_str()) && is_alive(&entry)
+    })
+}
+
+/// Whether the process that wrote this lives, and is not another one with its number.
+fn is_alive(entry: &Value) -> bool {
+    let Some(pid) = entry.get("pid").and_then(Value::as_u64) else { return false };
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // `pid (name) state ppid ...`: the start is the 22nd field, the 20th after the name.
+    let Some(start) = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19))
+    else {
+        return false;
+    };
+    match entry.get("procStart") {
+        Some(Value::String(told)) => told == start,
+        Some(Value::Number(told)) => told.to_string() == start,
+        // Nothing told: better to wait for a stranger than to part ways with a person.
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;
