@@ -65,6 +65,23 @@ pub(crate) async fn posts(address: &Address, clients: u32, span: Span) -> Result
     drive(posters, span).await
 }
 
+/// Drive one connection that sends the same request again and again.
+///
+/// # Errors
+/// When the server does not answer, or refuses.
+pub(crate) async fn repeat(host: &str, request: Vec<u8>, span: Span) -> Result<Sample, Problem> {
+    let stream = TcpStream::connect(host).await.map_err(|error| lost(&error))?;
+    stream.set_nodelay(true).map_err(|error| lost(&error))?;
+    let same = Same(Post {
+        stream,
+        before_key: request,
+        after_key: Vec::new(),
+        request: Vec::new(),
+        answer: Vec::new(),
+    });
+    drive(vec![same], span).await
+}
+
 async fn drive<C: Client>(clients: Vec<C>, span: Span) -> Result<Sample, Problem> {
     let counted = Instant::now() + span.warm;
     let end = counted + span.counted;
@@ -189,6 +206,15 @@ impl Client for Post {
         let problem = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
         Err(problem
             .unwrap_or_else(|| Problem::new(Reason::Defect, "the server's answer is not understood", "")))
+    }
+}
+
+/// A client whose requests are all alike.
+struct Same(Post);
+
+impl Client for Same {
+    async fn once(&mut self, _key: &str) -> Result<(), Problem> {
+        self.0.once("").await
     }
 }
 

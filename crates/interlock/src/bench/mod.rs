@@ -10,6 +10,7 @@ mod report;
 mod show;
 mod stage;
 mod stats;
+mod tools;
 mod wakes;
 
 use std::path::PathBuf;
@@ -39,11 +40,13 @@ const POST_GOALS: [(u32, f64); 4] = [(1, 0.4), (8, 0.35), (64, 0.3), (256, 0.3)]
 const START_MS_MAX: f64 = 100.0;
 const MEMORY_MB_MAX: f64 = 40.0;
 const BINARY_MB_MAX: f64 = 40.0;
+/// What a call costs as an MCP tool beyond the same call over HTTP.
+const MCP_MS_MAX: f64 = 2.0;
 /// From a message's commit to the process that it wakes, at the 95th percentile.
 const WAKE_MS_MAX: f64 = 50.0;
 
 /// The cases of `messaging`, in the order they are measured.
-const CASES: [&str; 5] = ["binary", "start", "memory", "post", "wake"];
+const CASES: [&str; 6] = ["binary", "start", "memory", "post", "mcp", "wake"];
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
@@ -79,7 +82,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// About 80 seconds in all: 4 x 5 x 2 runs, the starts, the wakes and the probe.
+    /// About 100 seconds in all: 4 x 5 x 2 runs, the starts, the wakes and the probe.
     const FULL: Self = Self {
         probe: Duration::from_secs(2),
         starts: 5,
@@ -158,6 +161,9 @@ async fn cases(
         for (clients, limit) in POST_GOALS {
             posts(pace, report, anchor, &address, clients, limit).await?;
         }
+    }
+    if is_wanted("mcp") {
+        report.overhead("mcp", &tools::measure(&address, pace.pairs, pace.span).await?, MCP_MS_MAX);
     }
     if is_wanted("wake") {
         stage.stop().await?;

@@ -126,6 +126,19 @@ impl Report {
         self.figure(case, "ms", took_ms, Goal::p95_below(limit));
     }
 
+    /// What ours takes beyond the anchor, both in milliseconds.
+    pub(crate) fn overhead(&mut self, case: &'static str, pairs: &[Pair], limit: f64) {
+        self.figure(
+            case,
+            "ms",
+            pairs.iter().map(|pair| pair.ours - pair.anchor).collect(),
+            Goal::below(limit),
+        );
+        if let Some(row) = self.rows.last_mut() {
+            row.anchor = Some(stats::rounded(stats::median(pairs.iter().map(|pair| pair.anchor).collect())));
+        }
+    }
+
     fn figure(&mut self, case: &'static str, unit: &'static str, values: Vec<f64>, goal: Goal) {
         let doubt = self.doubt();
         let value = stats::median(values.clone());

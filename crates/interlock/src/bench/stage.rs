@@ -31,6 +31,8 @@ pub(crate) struct Address {
     /// `127.0.0.1:PORT`.
     pub(crate) host: String,
     pub(crate) path: String,
+    /// The thread.
+    pub(crate) thread: String,
     pub(crate) tokens: Vec<String>,
 }
 
@@ -115,6 +117,7 @@ impl Stage {
         Ok(Address {
             host: server.url.trim_start_matches("http://").to_owned(),
             path: format!("/v1/threads/{}/messages", thread.thread_id),
+            thread: thread.thread_id.to_string(),
             tokens,
         })
     }

@@ -45,6 +45,7 @@ fn every_goal_has_a_row_with_finite_figures() {
             ("post", 8),
             ("post", 64),
             ("post", 256),
+            ("mcp", 0),
             ("wake", 0)
         ]
     );
