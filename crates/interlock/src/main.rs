@@ -3,7 +3,7 @@
 //! The way in: [`cli`] says what there is to type, `command/<noun>.rs` does it, [`output`] is the only module that
 //! prints, [`exit`] turns an end into an exit code. To add a command: a variant in `cli.rs`, a file in `command/`,
 //! an arm in `command/mod.rs`.
-//! Deliberately absent: rules, storage and prompts. Nothing here ever waits for an answer from a terminal.
+//! Deliberately absent: rules, rules and storage. Only [`consent`] asks a person, and only at a terminal.
 
 mod argument;
 mod bench;
@@ -12,6 +12,7 @@ mod child;
 mod cli;
 mod command;
 mod connection;
+mod consent;
 mod context;
 mod environment;
 mod exit;

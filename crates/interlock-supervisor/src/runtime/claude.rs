@@ -24,7 +24,8 @@ pub(super) fn start(turn: &Turn<'_>) -> Start {
     let mut words = program(launch, "claude");
     let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
     let server = json!({
-        "type": "http", "url": turn.mcp_url, "headers": {"Authorization": "Bearer ${INTERLOCK_TOKEN}"},
+        // Our tools are few and needed at once: not to be searched for.
+        "type": "http", "url": turn.mcp_url, "alwaysLoad": true, "headers": {"Authorization": "Bearer ${INTERLOCK_TOKEN}"},
     });
     let config = json!({"mcpServers": {"interlock": server}}).to_string();
     add(&["-p", "--input-format", "stream-json", "--replay-user-messages"]);

@@ -8,7 +8,7 @@ mod claude;
 mod codex;
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use interlock_api::v1::wake::ClaimedWake;
 use interlock_core::agent::{Launch, Runtime, Sandbox};
@@ -90,18 +90,27 @@ pub fn describe(runtime: Runtime, launch: &Launch, url: &str) -> Vec<String> {
     start.words.into_iter().map(|word| if word == zero { "SESSION".into() } else { word }).collect()
 }
 
-/// The folders that may be written besides the working directory: those named, and git's own of the repository, without
-/// which nothing can be committed from a work tree elsewhere.
+/// The folders that may be written besides the working directory: those named, and for an agent that works in a
+/// repository git's own, without which nothing can be committed.
 fn writable(launch: &Launch) -> Vec<String> {
     let mut folders = launch.writable.clone();
-    if launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite) == Sandbox::WorkspaceWrite
-        && let Some(repository) = &launch.repository
-    {
+    let sandbox = launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite);
+    if let (Sandbox::WorkspaceWrite, Some(repository)) = (sandbox, &launch.repository) {
         let git = Path::new(repository).join(".git");
-        let folder = if git.is_dir() { git } else { repository.into() };
-        folders.extend(folder.to_str().map(str::to_owned));
+        let common = if git.is_dir() { git } else { repository.into() };
+        // Codex keeps a work tree's own folder in there read-only unless it is named for itself.
+        let own = launch.directory.as_deref().and_then(|directory| work_tree(Path::new(directory)));
+        folders.extend(
+            [Some(common), own].into_iter().flatten().filter_map(|path| Some(path.to_str()?.to_owned())),
+        );
     }
     folders
+}
+
+/// Where git keeps what belongs to this linked work tree; nothing for any other folder.
+fn work_tree(directory: &Path) -> Option<PathBuf> {
+    let pointer = std::fs::read_to_string(directory.join(".git")).ok()?;
+    Some(directory.join(pointer.strip_prefix("gitdir:")?.trim()))
 }
 
 /// The program and first words: those that were configured, or the runtime's own name.

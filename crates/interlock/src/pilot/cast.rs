@@ -11,13 +11,15 @@ use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Launch, Runtime};
 use interlock_core::id::ThreadId;
 use interlock_core::thread::{MessageKind, ThreadKind, ThreadRole};
+use interlock_scripted_model::ScriptedModel;
 use serde_json::json;
 
-use super::options::{Params, Player};
+use super::launch::{Part, launch};
+use super::options::Params;
 use super::stage::Stage;
 use crate::child::Child;
 use crate::context::Context;
-use crate::{environment, identity};
+use crate::identity;
 
 /// How long our own token holds: longer than any leash.
 const TOKEN_MS: u64 = 2 * 86_400_000;
@@ -40,6 +42,7 @@ impl Cast {
         cx: &Context,
         params: &Params,
         stage: &Stage,
+        model: Option<&ScriptedModel>,
         child: &Child,
     ) -> Result<Self, Problem> {
         let (executor, reviewer) = (name("executor")?, name("reviewer")?);
@@ -51,11 +54,9 @@ impl Cast {
         let client = Client::new(&child.url, Some(token))?;
         let executor = (!params.review_only).then_some(executor);
         if let Some(executor) = &executor {
-            let launch = launch(&params.executor, "executor", &stage.executor, stage)?;
-            register(&client, executor, launch).await?;
+            register(&client, executor, launch(params, Part::Executor, stage, model)?).await?;
         }
-        let launch = launch(&params.reviewer, "reviewer", &stage.reviewer, stage)?;
-        register(&client, &reviewer, launch).await?;
+        register(&client, &reviewer, launch(params, Part::Reviewer, stage, model)?).await?;
         let thread_id = open_thread(&client, params, executor.as_ref(), &reviewer).await?;
         let cast = Self { client, me, executor, reviewer, thread_id };
         cast.post_task(params, stage).await?;
@@ -86,7 +87,7 @@ impl Cast {
             event_type: None,
             event_version: 1,
             schema_version: 1,
-            body: params.task.clone().unwrap_or_else(|| self.task(stage)),
+            body: params.task.clone().unwrap_or_else(|| self.task(params, stage)),
             data: data.as_object().cloned(),
             to: vec![self.executor.clone().unwrap_or_else(|| self.reviewer.clone())],
             to_role: None,
@@ -95,24 +96,50 @@ impl Cast {
         self.client.call::<op::PostMessage>(&request, Some("pilot-task")).await.map(|_| ())
     }
 
-    fn task(&self, stage: &Stage) -> String {
+    fn task(&self, params: &Params, stage: &Stage) -> String {
         match &stage.branch {
             Some(branch) => format!(
-                "Make the checks pass on `{branch}`: mend, commit, and ask `{}` for a review until nothing is left.",
-                self.reviewer
+                "Make the checks pass on `{branch}`: mend, commit, and ask `{}` for a review until nothing is left.{}",
+                self.reviewer,
+                if params.players().iter().any(|player| player.is_cli()) {
+                    self.job(params)
+                } else {
+                    String::new()
+                }
             ),
             None => "Run the checks on HEAD and report what you find; change nothing.".to_owned(),
         }
     }
 }
 
-async fn register(client: &Client, name: &AgentName, launch: Launch) -> Result<(), Problem> {
-    let request = RegisterAgentParams {
-        name: name.clone(),
-        role: Role::Participant,
-        runtime: Runtime::Command,
-        launch,
-    };
+impl Cast {
+    /// The job in words, for agents that read them.
+    fn job(&self, params: &Params) -> String {
+        let checks = if params.checks.is_empty() {
+            "`cargo fmt --check`, `cargo check --all-targets` without a warning, and `cargo test`".to_owned()
+        } else {
+            params.checks.iter().map(|check| format!("`{check}`")).collect::<Vec<_>>().join(", ")
+        };
+        let (me, reviewer) = (&self.me, &self.reviewer);
+        format!(
+            "\n\nThe checks: {checks}.\n\n\
+             Whoever this is for works in its own work tree, on that branch: run the checks, mend what fails in small commits, \
+             post `fix_pushed` to `{me}` for each, then `re_review_requested` with the head commit to `{reviewer}`. What you \
+             cannot mend is `finding_unresolved`, to `{me}`.\n\n\
+             `{reviewer}` works in a work tree of its own: check out the commit you are asked about (`git checkout --detach`), \
+             run the checks, post each problem as `finding_reported` to whoever mends, earlier ones as `finding_verified` to \
+             `{me}` or `finding_rejected` to whoever mends. When all checks are clean, resolve the thread with \
+             update_thread_status. Change no file."
+        )
+    }
+}
+
+async fn register(
+    client: &Client,
+    name: &AgentName,
+    (runtime, launch): (Runtime, Launch),
+) -> Result<(), Problem> {
+    let request = RegisterAgentParams { name: name.clone(), role: Role::Participant, runtime, launch };
     client.call::<op::RegisterAgent>(&request, Some(&format!("pilot-{name}"))).await.map(|_| ())
 }
 
@@ -128,27 +155,6 @@ async fn open_thread(
     let title = if params.review_only { "Review" } else { "Make the checks pass" };
     let request = CreateThreadParams { title: title.into(), kind: ThreadKind::Workflow, participants };
     client.call::<op::CreateThread>(&request, Some("pilot-thread")).await.map(|thread| thread.thread_id)
-}
-
-fn launch(
-    player: &Player,
-    part: &str,
-    directory: &std::path::Path,
-    stage: &Stage,
-) -> Result<Launch, Problem> {
-    let command = match player {
-        Player::Builtin => {
-            let program = environment::program()?.display().to_string();
-            vec![program, "__agent".into(), part.into()]
-        }
-        Player::Command(words) => words.clone(),
-    };
-    Ok(Launch {
-        command,
-        directory: Some(directory.display().to_string()),
-        repository: Some(stage.repository().display().to_string()),
-        ..Launch::default()
-    })
 }
 
 fn name(text: &str) -> Result<AgentName, Problem> {

@@ -55,8 +55,7 @@ pub(crate) async fn follow(
         if let Some(status) = ended(&items) {
             break status;
         }
-        if outcome.turns >= params.max_turns {
-            let text = format!("The agents took {} turns, their limit.", outcome.turns);
+        if let Some(text) = leash_text(params, outcome) {
             block(cast, Reason::LeashReached, &text).await?;
         } else if items.iter().any(|item| item.kind == "wake.finished") && is_quiet(cast).await? {
             block(
@@ -69,6 +68,27 @@ pub(crate) async fn follow(
     };
     settle(cast, &mut after, show, outcome).await?;
     Ok(if status == Status::Resolved { Verdict::Resolved } else { Verdict::NotConverged })
+}
+
+/// Which limit of the run is reached, in words.
+fn leash_text(params: &Params, outcome: &Outcome) -> Option<String> {
+    if outcome.turns >= params.max_turns {
+        return Some(format!("The agents took {} turns, their limit.", outcome.turns));
+    }
+    let tokens = outcome.usage.input_tokens.saturating_add(outcome.usage.output_tokens);
+    if params.max_tokens.is_some_and(|max| tokens >= max) {
+        return Some(format!("The agents' models used {tokens} tokens, beyond the limit of the run."));
+    }
+    let cost = outcome.usage.cost_micro_usd.unwrap_or_default();
+    if params.max_cost.is_some_and(|max| cost >= max) {
+        return Some(format!("The agents' models cost {} USD, beyond the limit of the run.", dollars(cost)));
+    }
+    None
+}
+
+/// Millionths of a dollar as people write an amount.
+pub(crate) fn dollars(micro: u64) -> String {
+    format!("{}.{:04}", micro / 1_000_000, micro % 1_000_000 / 100)
 }
 
 async fn next(cast: &Cast, after: &mut Option<String>, wait_ms: u32) -> Result<Vec<TimelineItem>, Problem> {

@@ -7,6 +7,8 @@
 mod cast;
 mod follow;
 mod git;
+mod launch;
+mod model;
 mod options;
 mod outcome;
 mod show;
@@ -16,6 +18,7 @@ use std::io::Write as _;
 
 use interlock_api::Problem;
 use interlock_core::Reason;
+use interlock_scripted_model::ScriptedModel;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) use options::Params;
@@ -56,9 +59,14 @@ async fn play(
     outcome: &mut Outcome,
     interrupt: &mut Interrupt,
 ) -> Result<(), Problem> {
+    params.check()?;
+    let model = if params.scripted_model { Some(model::start().await?) } else { None };
     let stage = Stage::prepare(params, show)?;
     outcome.repo = stage.repo();
-    let result = serve(cx, params, show, outcome, &stage, interrupt).await;
+    let result = match launch::agree(cx, params, &stage, model.as_ref()) {
+        Ok(()) => serve(cx, params, show, outcome, &stage, model.as_ref(), interrupt).await,
+        Err(problem) => Err(problem),
+    };
     outcome.changes = stage.changes();
     stage.clear(&result);
     outcome.repo = stage.repo();
@@ -72,10 +80,15 @@ async fn serve(
     show: &Show,
     outcome: &mut Outcome,
     stage: &Stage,
+    model: Option<&ScriptedModel>,
     interrupt: &mut Interrupt,
 ) -> Result<(), Problem> {
     let child = Child::start(&stage.instance, &[]).await?;
-    let result = perform(cx, params, show, outcome, stage, &child, interrupt).await;
+    let cast = Cast::assemble(cx, params, stage, model, &child).await;
+    let result = match cast {
+        Ok(cast) => perform(params, show, outcome, stage, &cast, &child, interrupt).await,
+        Err(problem) => Err(problem),
+    };
     if let Err(problem) = child.stop().await {
         Show::note(&format!("the server did not stop by itself: {problem}"));
     }
@@ -83,25 +96,24 @@ async fn serve(
 }
 
 async fn perform(
-    cx: &Context,
     params: &Params,
     show: &Show,
     outcome: &mut Outcome,
     stage: &Stage,
+    cast: &Cast,
     child: &Child,
     interrupt: &mut Interrupt,
 ) -> Result<(), Problem> {
-    let cast = Cast::assemble(cx, params, stage, child).await?;
     outcome.thread.id = cast.thread_id.to_string();
-    show.opening(stage, &cast);
+    show.opening(stage, cast);
     let followed = tokio::select! {
-        followed = follow::follow(&cast, params, show, outcome, child) => followed,
+        followed = follow::follow(cast, params, show, outcome, child) => followed,
         () = interrupt.heard() => {
             Err(Problem::new(Reason::Interrupted, "interrupted; every agent was stopped", ""))
         }
     };
     // What happened is collected however it ended, as far as the server still answers.
-    let collected = outcome.collect(&cast, stage).await;
+    let collected = outcome.collect(cast, stage).await;
     outcome.verdict = followed?;
     collected
 }

@@ -21,10 +21,10 @@ pub(crate) struct Params {
     /// The task in words, for agents that read them.
     #[arg(long, value_name = "TEXT")]
     pub(crate) task: Option<String>,
-    /// Who mends: `builtin`, or `cmd:` and a command line.
+    /// Who mends: `builtin`, `codex`, `claude`, or `cmd:` and a command line.
     #[arg(long, value_name = "AGENT", default_value = "builtin", value_parser = player)]
     pub(crate) executor: Player,
-    /// Who reviews: `builtin`, or `cmd:` and a command line.
+    /// Who reviews: `builtin`, `codex`, `claude`, or `cmd:` and a command line.
     #[arg(long, value_name = "AGENT", default_value = "builtin", value_parser = player)]
     pub(crate) reviewer: Player,
     /// Finished wakes at most.
@@ -33,6 +33,24 @@ pub(crate) struct Params {
     /// Minutes at most.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
     pub(crate) max_minutes: u32,
+    /// Tokens at most, sent and written, as far as the agents' programs tell.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_tokens: Option<u64>,
+    /// US dollars at most, as far as the agents' programs tell; Codex tells none.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub(crate) max_cost: Option<u64>,
+    /// Let codex and claude talk to a model server of our own on this machine: no account, nothing leaves it.
+    #[arg(long)]
+    pub(crate) scripted_model: bool,
+    /// The program that `codex` stands for; looked for on PATH unless said otherwise.
+    #[arg(long, value_name = "PATH", default_value = "codex")]
+    pub(crate) codex: PathBuf,
+    /// The program that `claude` stands for; looked for on PATH unless said otherwise.
+    #[arg(long, value_name = "PATH", default_value = "claude")]
+    pub(crate) claude: PathBuf,
+    /// Start codex and claude without asking first.
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Keep the instance and the work trees, to look into them afterwards.
     #[arg(long)]
     pub(crate) keep: bool,
@@ -46,15 +64,23 @@ pub(crate) struct Params {
 pub(crate) enum Player {
     /// The one that comes with Interlock.
     Builtin,
+    /// Codex CLI.
+    Codex,
+    /// Claude Code.
+    Claude,
     /// A command agent: the words of its command line.
     Command(Vec<String>),
 }
 
 fn player(text: &str) -> Result<Player, String> {
-    if text == "builtin" {
-        return Ok(Player::Builtin);
+    match text {
+        "builtin" => return Ok(Player::Builtin),
+        "codex" => return Ok(Player::Codex),
+        "claude" => return Ok(Player::Claude),
+        _ => {}
     }
-    let line = text.strip_prefix("cmd:").ok_or("give `builtin`, or `cmd:` and a command line")?;
+    let wrong = "give `builtin`, `codex`, `claude`, or `cmd:` and a command line";
+    let line = text.strip_prefix("cmd:").ok_or(wrong)?;
     match shlex::split(line) {
         Some(words) if !words.is_empty() => Ok(Player::Command(words)),
         Some(_) => Err("the command line is empty".into()),
@@ -62,7 +88,33 @@ fn player(text: &str) -> Result<Player, String> {
     }
 }
 
+/// US dollars as millionths.
+fn dollars(text: &str) -> Result<u64, String> {
+    let wrong = || "give an amount such as 2 or 0.50".to_owned();
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if part.len() > 6 || !(whole.to_owned() + part).bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let part: u64 = format!("{part:0<6}").parse().map_err(|_| wrong())?;
+    let micro = whole.checked_mul(1_000_000).and_then(|micro| micro.checked_add(part));
+    micro.filter(|micro| *micro > 0).ok_or_else(wrong)
+}
+
+impl Player {
+    /// Whether it is a coding agent's own program.
+    pub(crate) const fn is_cli(&self) -> bool {
+        matches!(self, Self::Codex | Self::Claude)
+    }
+}
+
 impl Params {
+    /// Those who play.
+    pub(crate) fn players(&self) -> Vec<&Player> {
+        let executor = (!self.review_only).then_some(&self.executor);
+        executor.into_iter().chain([&self.reviewer]).collect()
+    }
+
     /// Refuse what makes no sense together.
     ///
     /// # Errors
@@ -74,6 +126,9 @@ impl Params {
         }
         if self.review_only && self.executor != Player::Builtin {
             return wrong("with --review-only there is no executor");
+        }
+        if self.scripted_model && !self.players().iter().any(|player| player.is_cli()) {
+            return wrong("--scripted-model is for codex and claude; name one with --executor or --reviewer");
         }
         for line in &self.checks {
             if shlex::split(line).is_none_or(|words| words.is_empty()) {

@@ -9,7 +9,7 @@ use interlock_api::v1::message::{MessageView, ReadMessagesParams};
 use interlock_api::v1::thread::{GetThreadParams, TimelineItem};
 use interlock_api::v1::wake::{ListWakesParams, WakeView};
 use interlock_core::thread::{Status, event_type as et};
-use interlock_core::wake::WakeResult;
+use interlock_core::wake::{Usage, WakeResult};
 use interlock_core::{Code, Reason, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
@@ -97,11 +97,14 @@ pub(crate) struct RepoPart {
     pub(crate) head: String,
 }
 
-/// What models were used up; the built-in agents use none.
+/// What models were used up, as far as the agents' programs tell; the built-in agents use none.
 #[derive(Debug, Default, Serialize)]
-struct UsagePart {
-    input_tokens: u64,
-    output_tokens: u64,
+pub(crate) struct UsagePart {
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+    /// Millionths of a US dollar; absent = nobody told a price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cost_micro_usd: Option<u64>,
 }
 
 /// The ledger as it was exported and verified.
@@ -127,7 +130,7 @@ pub(crate) struct Outcome {
     pub(crate) findings: Vec<FindingPart>,
     pub(crate) commits: Vec<CommitPart>,
     pub(crate) repo: RepoPart,
-    usage: UsagePart,
+    pub(crate) usage: UsagePart,
     pub(crate) ledger: LedgerPart,
     #[serde(skip)]
     started_at: Timestamp,
@@ -180,6 +183,26 @@ impl Outcome {
         if result.and_then(WakeResult::parse).is_some_and(WakeResult::is_turn) {
             self.turns += 1;
         }
+        if item.kind == "wake.used" {
+            self.count_usage(item.event.as_ref());
+        }
+    }
+
+    fn count_usage(&mut self, event: Option<&Value>) {
+        let usage = event.and_then(|event| serde_json::from_value::<Usage>(event.get("usage")?.clone()).ok());
+        let Some(usage) = usage else { return };
+        let sum = Usage {
+            input_tokens: self.usage.input_tokens,
+            output_tokens: self.usage.output_tokens,
+            cost_micro_usd: self.usage.cost_micro_usd,
+            ..Usage::default()
+        }
+        .plus(usage);
+        self.usage = UsagePart {
+            input_tokens: sum.input_tokens,
+            output_tokens: sum.output_tokens,
+            cost_micro_usd: sum.cost_micro_usd,
+        };
     }
 
     /// Collect the end state and verify the ledger from its exported bytes.

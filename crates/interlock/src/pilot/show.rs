@@ -11,6 +11,7 @@ use interlock_core::id::WakeId;
 use serde_json::Value;
 
 use super::cast::Cast;
+use super::follow::dollars;
 use super::options::Params;
 use super::outcome::{FindingPart, Outcome, Verdict};
 use super::stage::Stage;
@@ -145,6 +146,8 @@ impl Show {
             }
             "wake.attempt_failed" => format!("attempt failed: {}", text("reason")),
             "wake.released" => format!("lost its process: {}", text("reason")),
+            "wake.deferred" => format!("waits for its session: {}", text("reason")),
+            "session.released" => format!("goes on in a fresh session: {}", text("reason")),
             _ => return None,
         };
         Some(format!("{} {}", self.name(item.actor.as_str()), self.style.dim(&said)))
@@ -160,6 +163,15 @@ impl Show {
         }
         lines.extend(outcome.findings.iter().map(|finding| self.finding(finding)));
         lines.extend(hand_over(outcome, params));
+        let usage = &outcome.usage;
+        if usage.input_tokens + usage.output_tokens > 0 {
+            let cost =
+                usage.cost_micro_usd.map_or_else(String::new, |cost| format!(", {} USD", dollars(cost)));
+            lines.push(format!(
+                "usage    {} tokens in, {} out{cost}",
+                usage.input_tokens, usage.output_tokens
+            ));
+        }
         if outcome.ledger.verified {
             lines.push(format!("ledger   {} entries, verified from the exported bytes", outcome.ledger.size));
         }

@@ -97,6 +97,11 @@ impl Stage {
         git(&self.repository, &["worktree", "add", "--quiet", "--detach", reviewer, &self.base]).map(|_| ())
     }
 
+    /// The folder that holds all that is ours.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The repository.
     pub(crate) fn repository(&self) -> &Path {
         &self.repository

@@ -1,0 +1,212 @@
+//! The listener: loopback only, one key, bounded requests.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::faults::{Fault, Faults};
+use crate::wire::{self, Wire};
+use crate::{Conversation, brain};
+
+/// Bytes of one request: a whole conversation with all its tool results.
+pub const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Requests that are remembered for tests; the oldest go first.
+const SEEN_MAX: usize = 256;
+/// The pause when no connection can be taken.
+const PAUSE: Duration = Duration::from_millis(50);
+
+type Body = BoxBody<Bytes, Broken>;
+
+/// Why a stream ends in the middle: on purpose.
+#[derive(Debug)]
+struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the stream is broken off")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// One request as it was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The path it came to.
+    pub path: String,
+    /// What was said by then.
+    pub conversation: Conversation,
+}
+
+/// A running server. It ends with this.
+#[derive(Debug)]
+pub struct ScriptedModel {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    key: String,
+    faults: Faults,
+    seen: Mutex<Vec<Seen>>,
+}
+
+impl ScriptedModel {
+    /// Serve on a free port of 127.0.0.1, with a fresh key.
+    ///
+    /// # Errors
+    /// When the port or randomness cannot be had.
+    pub async fn start() -> std::io::Result<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let key = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { key, faults: Faults::default(), seen: Mutex::default() });
+        let serving = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        Ok(Self { address, shared, serving })
+    }
+
+    /// `http://127.0.0.1:PORT`: Anthropic's base URL; OpenAI's is this and `/v1`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The key that callers must send.
+    pub fn key(&self) -> &str {
+        &self.shared.key
+    }
+
+    /// What its next answers do wrong.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// The requests it was sent, oldest first; the last 256.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for ScriptedModel {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: those served make room.
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let shared = Arc::clone(&shared);
+                async move { Ok::<_, Infallible>(answer(&shared, request).await) }
+            });
+            let connection =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection.ended");
+            }
+        });
+    }
+}
+
+async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let wire = match (request.method(), Wire::at(&path)) {
+        (&Method::POST, Some(wire)) => wire,
+        _ => return plain(StatusCode::NOT_FOUND, &json!({"error": {"message": "there is nothing here"}})),
+    };
+    if key_of(request.headers()) != Some(shared.key.as_str()) {
+        return plain(StatusCode::UNAUTHORIZED, &wire.error(401, "the key is not the one of this server"));
+    }
+    let Ok(body) = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, &wire.error(413, "the request is too large"));
+    };
+    let bytes = body.to_bytes();
+    let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
+        return plain(StatusCode::BAD_REQUEST, &wire.error(400, "the request is no JSON"));
+    };
+    if wire == Wire::Count {
+        return plain(StatusCode::OK, &json!({"input_tokens": wire::tokens(bytes.len())}));
+    }
+    let mut conversation = wire.read(&value);
+    conversation.bytes = bytes.len();
+    shared.remember(Seen { path, conversation: conversation.clone() });
+    let mut is_broken = false;
+    match shared.faults.take() {
+        Some(Fault::Status(status)) => {
+            let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return plain(code, &wire.error(status, "a fault was asked for"));
+        }
+        Some(Fault::Drop) => is_broken = true,
+        Some(Fault::Delay(span)) => tokio::time::sleep(span).await,
+        None => {}
+    }
+    let reply = brain::next(&conversation);
+    if wire.wants_stream(&value) {
+        return events(wire.stream(&conversation, &reply), is_broken);
+    }
+    plain(StatusCode::OK, &wire.whole(&conversation, &reply))
+}
+
+impl Shared {
+    fn remember(&self, seen: Seen) {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= SEEN_MAX {
+            all.remove(0);
+        }
+        all.push(seen);
+    }
+}
+
+/// As either service's clients send it.
+fn key_of(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    named("x-api-key").or_else(|| named("x-goog-api-key")).or(bearer)
+}
+
+fn plain(status: StatusCode, value: &Value) -> Response<Body> {
+    let body = Full::from(value.to_string()).map_err(|never| match never {}).boxed();
+    respond(status, "application/json", body)
+}
+
+fn events(all: Vec<String>, is_broken: bool) -> Response<Body> {
+    let keep = if is_broken { 1 } else { all.len() };
+    let frames = all.into_iter().take(keep).map(|text| Ok(Frame::data(Bytes::from(text))));
+    let frames: Vec<Result<_, Broken>> = frames.chain(is_broken.then_some(Err(Broken))).collect();
+    respond(
+        StatusCode::OK,
+        "text/event-stream",
+        http_body_util::BodyExt::boxed(StreamBody::new(stream::iter(frames))),
+    )
+}
+
+fn respond(status: StatusCode, media: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(media));
+    response
+}

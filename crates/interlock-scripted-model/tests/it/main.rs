@@ -1,0 +1,1 @@
+//! The server as programs see it.
