@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a command line program talks on standard output")]
 
 mod ci;
+mod npm;
 mod shell;
 mod test_run;
 mod tidy;

@@ -3,11 +3,12 @@
 //! Nothing is printed after the runner, so that its summary closes every log. There are no retries: a test that
 //! passes at the second attempt has failed.
 
+use std::ffi::OsString;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
-use crate::shell;
+use crate::{npm, shell};
 
 /// Crates whose tests never start the program, so that a run of theirs need not build it.
 const WITHOUT_PROGRAM: [&str; 8] = [
@@ -20,6 +21,9 @@ const WITHOUT_PROGRAM: [&str; 8] = [
     "interlock-store-sqlite",
     "xtask",
 ];
+
+/// Crates with tests that run the coding agents' own programs.
+const WITH_AGENTS: [&str; 2] = ["interlock", "interlock-scripted-model"];
 
 /// Which tests.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -88,6 +92,11 @@ impl Selection {
         needs_program.then(|| vec!["build", "-p", "interlock"])
     }
 
+    /// Whether its tests may run the coding agents' own programs.
+    fn needs_agents(&self) -> bool {
+        self.crates.is_empty() || self.crates.iter().any(|name| WITH_AGENTS.contains(&name.as_str()))
+    }
+
     fn runner(&self, profile: Profile, has_nextest: bool) -> Vec<&str> {
         let mut words = match (has_nextest, profile) {
             (true, Profile::Default) => vec!["nextest", "run"],
@@ -110,11 +119,29 @@ pub(crate) fn run(selection: &Selection, profile: Profile) -> Result<ExitCode> {
         shell::succeed(&mut shell::cargo(build))?;
     }
     let mut runner = shell::cargo(selection.runner(profile, has_nextest()));
+    if selection.needs_agents() {
+        runner.envs(agents()?);
+    }
     if is_ci() {
         runner.env("INTERLOCK_REQUIRE_ALL", "1");
     }
     let code = shell::status(&mut runner)?.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Where the coding agents' own programs are; nothing, with a word on why, where they cannot be had. In continuous
+/// integration they must be.
+fn agents() -> Result<Vec<(&'static str, OsString)>> {
+    let installed =
+        if npm::is_there() { npm::install(npm::Packages::Agents) } else { Err(anyhow!("there is no npm")) };
+    match installed {
+        Ok(folder) => Ok(npm::agent_variables(&folder)),
+        Err(error) if is_ci() => Err(error.context("the tests need the real Codex and Claude Code")),
+        Err(error) => {
+            println!("SKIP the tests with the real Codex and Claude Code: {error:#}");
+            Ok(Vec::new())
+        }
+    }
 }
 
 fn has_nextest() -> bool {

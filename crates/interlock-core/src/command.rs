@@ -203,5 +203,7 @@ pub enum Report {
         outcome: Outcome,
         /// What its model used, where the runtime tells.
         usage: Option<Usage>,
+        /// The runtime counts from the beginning of its session, not of this turn.
+        is_session_total: bool,
     },
 }

@@ -274,7 +274,11 @@ impl Attempt {
             Some(Cause::NotAccepted) if matches!(natural, Outcome::Exited { .. }) => natural,
             Some(Cause::NotAccepted) => Outcome::NotAccepted,
         };
-        vec![Output::Report(ReportParams::Ended { outcome, usage: self.heard.usage })]
+        vec![Output::Report(ReportParams::Ended {
+            outcome,
+            usage: self.heard.usage,
+            is_session_total: self.heard.is_session_total,
+        })]
     }
 
     /// What the runtime's own events make of the end of its process: an exit code alone is not to be trusted.

@@ -33,11 +33,16 @@ pub(crate) struct Plan {
     #[serde(default)]
     pub(crate) input: Option<OsString>,
     /// Whose events its output holds.
+    #[serde(default = "command")]
     pub(crate) runtime: Runtime,
     /// Between SIGINT and SIGTERM.
     pub(crate) interrupt_ms: u64,
     /// Between SIGTERM and SIGKILL.
     pub(crate) terminate_ms: u64,
+}
+
+const fn command() -> Runtime {
+    Runtime::Command
 }
 
 /// The lines after the first. The end of standard input means [`Order::Kill`]: the supervisor is dead.

@@ -16,6 +16,7 @@
 pub mod conformance;
 pub mod faults;
 mod mirror;
+pub mod real;
 mod sequencer;
 mod story;
 

@@ -125,9 +125,13 @@ impl Story {
         let is_pending = self.sequencer.mirror.wakes[&lease.wake_id].state == WakeState::Pending;
         let report = match who % 3 {
             _ if is_pending => Report::Started { lane: Lane::Poll },
-            0 => Report::Ended { outcome: Outcome::Exited { code: 0 }, usage: None },
-            1 => Report::Ended { outcome: Outcome::Signalled { signal: 9 }, usage: None },
-            _ => Report::Ended { outcome: Outcome::Halted, usage: None },
+            0 => Report::Ended { outcome: Outcome::Exited { code: 0 }, usage: None, is_session_total: false },
+            1 => Report::Ended {
+                outcome: Outcome::Signalled { signal: 9 },
+                usage: None,
+                is_session_total: false,
+            },
+            _ => Report::Ended { outcome: Outcome::Halted, usage: None, is_session_total: false },
         };
         self.report(lease, report).await;
     }

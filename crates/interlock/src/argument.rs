@@ -4,7 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interlock_api::v1::message::Data;
 use interlock_api::v1::thread::ParticipantParams;
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{LaunchVariable, Runtime};
+use interlock_core::agent::{LaunchVariable, Runtime, Sandbox};
 use interlock_core::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PAGE_ROWS_MAX, WAIT_MS_MAX};
 use interlock_core::thread::{Status, ThreadKind, ThreadRole};
 use interlock_core::wake::WakeState;
@@ -42,6 +42,11 @@ pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
 /// How an agent is run.
 pub(crate) fn runtime() -> impl TypedValueParser<Value = Runtime> {
     one_of(Runtime::ALL, Runtime::as_str)
+}
+
+/// What a coding agent's program may do.
+pub(crate) fn sandbox() -> impl TypedValueParser<Value = Sandbox> {
+    one_of(Sandbox::ALL, Sandbox::as_str)
 }
 
 /// Where a wake stands.

@@ -258,6 +258,9 @@ pub enum ReportParams {
         /// What its model used, where the runtime tells.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        /// The runtime counts from the beginning of its session, not of this turn.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_session_total: bool,
     },
 }
 

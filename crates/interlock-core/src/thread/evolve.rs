@@ -8,6 +8,7 @@ use crate::event::{Event, Joined};
 use crate::facts::{Corrupt, Facts, Position, RowChange};
 use crate::id::{SessionId, ThreadId};
 use crate::text::Digest;
+use crate::wake::Usage;
 
 /// Apply an event of this module; others are none of its business.
 pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
@@ -35,6 +36,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             session(facts, *thread_id, agent, Some(*session_id))?;
         }
         Event::SessionReleased { thread_id, agent, .. } => session(facts, *thread_id, agent, None)?,
+        Event::WakeUsed { thread_id, agent, usage, .. } => {
+            if let Some(member) = facts.thread_mut(*thread_id)?.members.get_mut(agent) {
+                member.session_usage = member.session_usage.plus(*usage);
+            }
+        }
         Event::StatusChanged { thread_id, from, to, reason, owner, .. } => {
             let thread = facts.thread_mut(*thread_id)?;
             if thread.status != *from {
@@ -60,6 +66,7 @@ fn session(
         return Err(Corrupt(format!("{agent} has a session in {thread_id} without taking part")));
     };
     member.session = session;
+    member.session_usage = Usage::default();
     Ok(())
 }
 
@@ -88,7 +95,13 @@ fn created(facts: &mut Facts, event: &Event, position: &Position) {
 
 /// Whoever joins later has nothing unread of what was said before.
 const fn member(joined: &Joined, seq: u64) -> Member {
-    Member { role: joined.role, cursor: seq, managed: joined.managed, session: None }
+    Member {
+        role: joined.role,
+        cursor: seq,
+        managed: joined.managed,
+        session: None,
+        session_usage: Usage::NONE,
+    }
 }
 
 fn posted(

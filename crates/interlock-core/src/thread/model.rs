@@ -7,6 +7,7 @@ use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
+use crate::wake::Usage;
 
 closed_set! {
     /// Where a thread stands (docs/messaging.md).
@@ -109,6 +110,9 @@ pub struct Member {
     /// The runtime's session to resume for this participant in this thread: the conversation that it remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// What was told to have been used in that session so far.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub session_usage: Usage,
 }
 
 /// The counters of the loop guard, in the same row as what they guard.

@@ -112,6 +112,28 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Nothing at all.
+    pub const NONE: Self =
+        Self { input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, cost_micro_usd: None };
+
+    /// Whether it is nothing at all.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What remains of this when the other was counted already.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        let cost =
+            self.cost_micro_usd.map(|cost| cost.saturating_sub(other.cost_micro_usd.unwrap_or_default()));
+        Self {
+            input_tokens: self.input_tokens.saturating_sub(other.input_tokens),
+            cached_input_tokens: self.cached_input_tokens.saturating_sub(other.cached_input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(other.output_tokens),
+            cost_micro_usd: cost,
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

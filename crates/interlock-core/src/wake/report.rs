@@ -56,9 +56,9 @@ pub(crate) fn report(
             }
             Ok(if events.is_empty() { Decision::unchanged() } else { Decision::of(events) })
         }
-        Report::Ended { outcome, usage } => {
+        Report::Ended { outcome, usage, is_session_total } => {
             let mut decision = over_with(facts, env, wake, lease, outcome, now)?;
-            if let Some(event) = session::used(wake, usage) {
+            if let Some(event) = session::used(facts, wake, usage, is_session_total)? {
                 decision.events.insert(0, event);
             }
             Ok(decision)

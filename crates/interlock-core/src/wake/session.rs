@@ -55,13 +55,22 @@ pub(super) fn when_busy(facts: &Facts, wake: &Wake, now: &Now) -> Result<Busy, S
     }))
 }
 
-/// What the model used, as an event of its own: attempts that fail cost tokens too.
-pub(super) fn used(wake: &Wake, usage: Option<Usage>) -> Option<Event> {
-    let usage = usage.filter(|usage| *usage != Usage::default())?;
-    Some(Event::WakeUsed {
+/// What the model used, as an event of its own: attempts that fail cost tokens too. Of a runtime that counts from the
+/// beginning of its session it is what came on top of what was told of that session before.
+pub(super) fn used(
+    facts: &Facts,
+    wake: &Wake,
+    usage: Option<Usage>,
+    is_session_total: bool,
+) -> Result<Option<Event>, Stop> {
+    let thread = facts.thread(wake.thread_id)?;
+    let before = thread.and_then(|thread| thread.members.get(&wake.agent)).map(|member| member.session_usage);
+    let usage =
+        usage.map(|usage| if is_session_total { usage.less(before.unwrap_or_default()) } else { usage });
+    Ok(usage.filter(|usage| *usage != Usage::default()).map(|usage| Event::WakeUsed {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
         usage,
-    })
+    }))
 }

@@ -345,7 +345,13 @@ impl World {
         outcome: Outcome,
         usage: Usage,
     ) -> Result<Done, Refusal> {
-        self.report(claim, Report::Ended { outcome, usage: Some(usage) })
+        self.report(claim, Report::Ended { outcome, usage: Some(usage), is_session_total: false })
+    }
+
+    /// The runtime counts what it used from the beginning of its session.
+    pub(crate) fn ended_at_total(&mut self, claim: &Claim, usage: Usage) -> Result<Done, Refusal> {
+        let outcome = Outcome::Exited { code: 0 };
+        self.report(claim, Report::Ended { outcome, usage: Some(usage), is_session_total: true })
     }
 
     /// The session that the next wake of this agent resumes in the thread.
@@ -354,7 +360,7 @@ impl World {
     }
 
     pub(crate) fn ended(&mut self, claim: &Claim, outcome: Outcome) -> Result<Done, Refusal> {
-        self.report(claim, Report::Ended { outcome, usage: None })
+        self.report(claim, Report::Ended { outcome, usage: None, is_session_total: false })
     }
 
     pub(crate) fn exits(&mut self, claim: &Claim, code: i32) -> Done {

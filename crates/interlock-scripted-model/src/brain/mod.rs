@@ -36,11 +36,25 @@ fn woken(hand: &mut Hand<'_>, wake: &hand::Wake) -> Turn<String> {
         hand.ack(wake, thread.last_seq)?;
         return Ok(format!("The thread is {}; there is nothing to do for me.", thread.status));
     }
+    if !thread.is_job() {
+        return talk(hand, wake, &thread);
+    }
     if thread.is_lead(&wake.agent) {
         reviewer::turn(hand, wake, &thread)
     } else {
         executor::turn(hand, wake, &thread)
     }
+}
+
+/// A thread without a job in it: what was said is read and answered, in words that show what is remembered.
+fn talk(hand: &mut Hand<'_>, wake: &hand::Wake, thread: &thread::Thread) -> Turn<String> {
+    let turn = hand.talk.asked.len();
+    let body = format!("I have read everything up to #{}. (My turn {turn} here.)", thread.last_seq);
+    let to = thread.last_speaker(&wake.agent);
+    let message = serde_json::json!({"thread_id": wake.thread, "body": body, "to": [to]});
+    hand.change("I answer.", wake, "post_message", message)?;
+    hand.ack(wake, thread.last_seq)?;
+    Ok(body)
 }
 
 /// Talk that is no wake: a line `$ COMMAND` is run, anything else is answered with what was said and how often we spoke.

@@ -74,6 +74,23 @@ impl Thread {
         self.messages.first().unwrap_or(&Value::Null)
     }
 
+    /// Whether there is something to mend or to review: a commit to begin with, or a finding.
+    pub(super) fn is_job(&self) -> bool {
+        let task = self.task();
+        ["branch", "base", "commit", "checks"]
+            .iter()
+            .any(|name| task.pointer(&format!("/data/{name}")).is_some())
+            || self.asked_commit().is_some()
+            || !self.findings().is_empty()
+    }
+
+    /// Whoever spoke last, this participant apart.
+    pub(super) fn last_speaker(&self, agent: &str) -> String {
+        let others =
+            self.messages.iter().rev().map(|message| text(message, "/from")).find(|from| *from != agent);
+        others.map_or_else(|| self.author(), str::to_owned)
+    }
+
     /// Whether this participant leads.
     pub(super) fn is_lead(&self, agent: &str) -> bool {
         self.participants

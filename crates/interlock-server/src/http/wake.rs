@@ -242,7 +242,9 @@ pub(crate) async fn report(
     let report = match p.report {
         ReportParams::Started { lane } => Report::Started { lane },
         ReportParams::Accepted { evidence, session_id } => Report::Accepted { evidence, session_id },
-        ReportParams::Ended { outcome, usage } => Report::Ended { outcome, usage },
+        ReportParams::Ended { outcome, usage, is_session_total } => {
+            Report::Ended { outcome, usage, is_session_total }
+        }
     };
     let command = Command::ReportWake(ReportWake {
         wake_id: p.wake_id,

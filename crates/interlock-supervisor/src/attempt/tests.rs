@@ -11,7 +11,7 @@ const ACCEPTED: Output =
     Output::Report(ReportParams::Accepted { evidence: Evidence::Output, session_id: None });
 
 const fn ended(outcome: Outcome) -> Output {
-    Output::Report(ReportParams::Ended { outcome, usage: None })
+    Output::Report(ReportParams::Ended { outcome, usage: None, is_session_total: false })
 }
 
 const fn renewed(asked_ms: u64, is_accepted: bool) -> Input {

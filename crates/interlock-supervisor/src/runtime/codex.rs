@@ -71,6 +71,8 @@ impl Reader {
             "turn.started" => line.said = self.session.map(Said::Began),
             "turn.completed" => {
                 self.heard.is_done = true;
+                // Measured: a resumed thread goes on counting where it stopped.
+                self.heard.is_session_total = true;
                 self.heard.usage = Some(Usage {
                     input_tokens: count(event, "/usage/input_tokens"),
                     cached_input_tokens: count(event, "/usage/cached_input_tokens"),

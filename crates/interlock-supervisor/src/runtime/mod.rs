@@ -135,6 +135,8 @@ pub(crate) enum Fault {
 pub(crate) struct Heard {
     /// What its model used.
     pub(crate) usage: Option<Usage>,
+    /// It counts from the beginning of the session.
+    pub(crate) is_session_total: bool,
     /// It said that the turn is complete.
     pub(crate) is_done: bool,
     /// What went wrong.

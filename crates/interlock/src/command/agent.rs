@@ -8,9 +8,10 @@ use interlock_api::operations::{ListAgents, RegisterAgent};
 use interlock_api::v1::agent::{ListAgentsParams, RegisterAgentParams};
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Launch, LaunchVariable, Runtime};
+use interlock_core::agent::{Launch, LaunchVariable, Runtime, Sandbox};
 
 use super::{KeyParams, PageParams, view};
+use crate::consent::{self, Asked};
 use crate::context::Context;
 use crate::exit::{Answer, End};
 use crate::{argument, render, usage};
@@ -32,7 +33,8 @@ pub(crate) struct AddParams {
     /// The access role that its tokens carry.
     #[arg(long, value_name = "ROLE", default_value = "participant", value_parser = argument::role())]
     role: Role,
-    /// How it is run: `command` when a command is given, else `unmanaged`.
+    /// How it is run: `command` when a command is given, else `unmanaged`; `codex` and `claude` are the coding agents'
+    /// own programs.
     #[arg(long, value_name = "RUNTIME", value_parser = argument::runtime())]
     runtime: Option<Runtime>,
     /// The working directory of its processes.
@@ -44,7 +46,22 @@ pub(crate) struct AddParams {
     /// A variable of its environment: NAME takes the supervisor's value, NAME=VALUE sets one.
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = argument::variable)]
     environment: Vec<LaunchVariable>,
-    /// The command that is run for each wake, without a shell.
+    /// What codex or claude may do; `workspace-write` unless said otherwise.
+    #[arg(long, value_name = "SANDBOX", value_parser = argument::sandbox())]
+    sandbox: Option<Sandbox>,
+    /// The model that codex or claude uses; what their own configuration says unless said otherwise.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Let claude use a tool without asking, by a rule in its own words, such as 'Bash(cargo test:*)'.
+    #[arg(long = "allow-tool", value_name = "RULE")]
+    allowed_tools: Vec<String>,
+    /// A further folder that codex or claude may write in.
+    #[arg(long, value_name = "DIR")]
+    writable: Vec<PathBuf>,
+    /// Agree to how codex or claude is started, without being asked.
+    #[arg(long)]
+    yes: bool,
+    /// The command that is run for each wake, without a shell. For codex and claude: the program and first arguments.
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
     #[command(flatten)]
@@ -67,13 +84,22 @@ async fn add(cx: &Context, params: AddParams) -> End {
     if let Some(repository) = repository.as_deref().filter(|_| is_local) {
         check_repository(Path::new(repository))?;
     }
+    let writable =
+        params.writable.into_iter().map(|dir| absolute(&dir, is_local)).collect::<Result<_, _>>()?;
     let launch = Launch {
         command: params.command,
         directory: folder(params.cwd)?,
         repository,
         environment: params.environment,
-        ..Launch::default()
+        sandbox: params.sandbox,
+        model: params.model,
+        allowed_tools: params.allowed_tools,
+        writable,
     };
+    if runtime.is_cli() {
+        let asked = Asked { name: params.name.to_string(), runtime, launch: launch.clone() };
+        consent::ask(cx, &[asked], params.yes)?;
+    }
     let request = RegisterAgentParams { name: params.name, role: params.role, runtime, launch };
     let agent = cx.connect()?.change::<RegisterAgent>(&request, params.key.as_deref()).await?;
     let text = format!("registered {} ({}, {})\n", agent.name, agent.role, agent.runtime);
@@ -81,6 +107,14 @@ async fn add(cx: &Context, params: AddParams) -> End {
 }
 
 fn runtime_of(params: &AddParams) -> Result<Runtime, Problem> {
+    let is_for_cli = params.sandbox.is_some()
+        || params.model.is_some()
+        || !params.allowed_tools.is_empty()
+        || !params.writable.is_empty();
+    if is_for_cli && !params.runtime.is_some_and(Runtime::is_cli) {
+        let detail = "--sandbox, --model, --allow-tool and --writable are for --runtime codex or claude";
+        return Err(usage::invalid(detail));
+    }
     let has_launch = params.cwd.is_some() || params.repo.is_some() || !params.environment.is_empty();
     match (params.runtime, params.command.is_empty()) {
         (Some(runtime @ (Runtime::Codex | Runtime::Claude)), _) => Ok(runtime),

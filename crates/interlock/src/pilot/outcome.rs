@@ -102,8 +102,7 @@ pub(crate) struct RepoPart {
 pub(crate) struct UsagePart {
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
-    /// Millionths of a US dollar; absent = nobody told a price.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Millionths of a US dollar; null = nobody told a price.
     pub(crate) cost_micro_usd: Option<u64>,
 }
 

@@ -25,6 +25,8 @@ mod pilot_repository;
 mod pilot_sample;
 mod processes;
 mod readme;
+mod real_pilot;
+mod real_wakes;
 mod repository;
 mod site;
 mod stub;

@@ -41,7 +41,7 @@ fn form() -> Value {
         }],
         "commits": [{"sha": "text", "agent": "text"}],
         "repo": {"path": "text", "branch": "text", "base": "text", "head": "text"},
-        "usage": {"input_tokens": "number", "output_tokens": "number"},
+        "usage": {"input_tokens": "number", "output_tokens": "number", "cost_micro_usd": "number?"},
         "ledger": {"origin": "text", "size": "number", "root": "text", "verified": "flag"},
     })
 }

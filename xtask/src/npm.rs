@@ -1,0 +1,138 @@
+//! Programs from npm that tests run: installed once for each lock file, outside the repository.
+//!
+//! Each folder below `xtask/npm/` is a package of its own with its lock: exact versions and digests, so that what is
+//! tested is what was measured. An installation lies in the user's cache under the digest of its lock and is never
+//! changed; a new lock is a new folder. No package's own scripts are run.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest as _, Sha256};
+
+use crate::shell;
+
+/// A folder below `xtask/npm/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packages {
+    /// Codex and Claude Code.
+    Agents,
+    /// Testers of the MCP endpoint, with the Node.js that they need.
+    Conformance,
+}
+
+impl Packages {
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Agents => "agents",
+            Self::Conformance => "conformance",
+        }
+    }
+}
+
+/// Whether there is an npm to install with.
+pub(crate) fn is_there() -> bool {
+    let mut ask = Command::new("npm");
+    ask.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    ask.status().is_ok_and(|status| status.success())
+}
+
+/// The folder with the installed packages; installs them when they are not there yet.
+pub(crate) fn install(packages: Packages) -> Result<PathBuf> {
+    let source = shell::root().join("xtask/npm").join(packages.folder());
+    let lock = fs::read(source.join("package-lock.json"))
+        .with_context(|| format!("`{}` has no lock file", source.display()))?;
+    let cache = cache()?;
+    fs::create_dir_all(&cache).with_context(|| format!("`{}` cannot be made", cache.display()))?;
+    let name = format!("{}-{}", packages.folder(), digest(&lock));
+    let place = cache.join(&name);
+    // One run at a time: the other one finds what this one has made.
+    let guard = File::create(cache.join(format!("{name}.lock"))).context("the cache cannot be written")?;
+    guard.lock().context("the cache cannot be locked")?;
+    if !place.is_dir() {
+        println!("installing {} from npm into {}", packages.folder(), place.display());
+        fill(&source, &cache, &place)?;
+    }
+    Ok(place)
+}
+
+/// Installed beside its place and moved there when it is whole: a run that is cut off leaves nothing that is taken for
+/// an installation.
+fn fill(source: &Path, cache: &Path, place: &Path) -> Result<()> {
+    let draft = tempfile::Builder::new().prefix("draft-").tempdir_in(cache)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(file), draft.path().join(file))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+    npm.current_dir(draft.path()).stdin(Stdio::null());
+    shell::succeed(&mut npm)?;
+    fs::rename(draft.keep(), place).with_context(|| format!("`{}` cannot be made", place.display()))
+}
+
+/// `$XDG_CACHE_HOME/interlock/npm`, or the same below `~/.cache`.
+fn cache() -> Result<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    match base {
+        Some(base) => Ok(base.join("interlock/npm")),
+        None => bail!("neither XDG_CACHE_HOME nor HOME says where to keep what npm installs"),
+    }
+}
+
+/// Enough of the lock's digest to tell any two apart.
+fn digest(lock: &[u8]) -> String {
+    Sha256::digest(lock).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The variables by which tests find the agents' programs.
+pub(crate) fn agent_variables(installed: &Path) -> Vec<(&'static str, OsString)> {
+    let modules = installed.join("node_modules");
+    // The programs themselves, without the scripts around them: signals reach them, and no Node.js is needed.
+    let (arch, target) = match std::env::consts::ARCH {
+        "aarch64" => ("arm64", "aarch64-unknown-linux-musl"),
+        _ => ("x64", "x86_64-unknown-linux-musl"),
+    };
+    let codex = modules.join(format!("@openai/codex-linux-{arch}/vendor/{target}/bin/codex"));
+    let claude = modules.join(format!("@anthropic-ai/claude-code-linux-{arch}/claude"));
+    vec![("INTERLOCK_TEST_CODEX", codex.into()), ("INTERLOCK_TEST_CLAUDE", claude.into())]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Packages, agent_variables, digest};
+    use crate::shell;
+
+    #[test]
+    fn another_lock_is_another_folder() {
+        assert_ne!(digest(b"one"), digest(b"two"));
+        assert_eq!(digest(b"one").len(), 24);
+    }
+
+    #[test]
+    fn locks_have_versions_and_digests_and_no_addresses() {
+        for packages in [Packages::Agents, Packages::Conformance] {
+            let file = shell::root().join("xtask/npm").join(packages.folder()).join("package-lock.json");
+            let lock: serde_json::Value =
+                serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+            for (name, package) in
+                lock["packages"].as_object().unwrap().iter().filter(|(name, _)| !name.is_empty())
+            {
+                assert!(package["version"].is_string() && package["integrity"].is_string(), "{name}");
+                assert!(package.get("resolved").is_none(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn programs_are_found_below_the_installation() {
+        let found = agent_variables(Path::new("/cache"));
+        assert!(found.iter().all(|(name, path)| {
+            name.starts_with("INTERLOCK_TEST_") && Path::new(path).starts_with("/cache/node_modules")
+        }));
+    }
+}
