@@ -1,10 +1,12 @@
 //! Every way an attempt can go, on a virtual clock.
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
-use interlock_core::wake::{Evidence, Lane, Outcome};
+use interlock_core::id::SessionId;
+use interlock_core::wake::{Evidence, Lane, Outcome, TurnFault, Usage};
 use serde_json::json;
 
 use super::{Attempt, Input, Output};
+use crate::runtime::{Fault, Heard};
 
 const STARTED: Output = Output::Report(ReportParams::Started { lane: Lane::Trigger });
 const ACCEPTED: Output =
@@ -171,4 +173,91 @@ fn a_halt_stops_the_process_and_gives_the_wake_back() {
         (7, Input::Lost, &[Output::Forget, Output::Kill]),
         (8, Input::Signalled { signal: 9 }, &[]),
     ]);
+}
+
+/// An attempt of a program that speaks in events, told to go on in this session.
+fn talking(resume: Option<u128>) -> Attempt {
+    let mut claimed = claimed();
+    claimed.runtime = interlock_core::agent::Runtime::Codex;
+    claimed.resume = resume.map(SessionId::from_u128);
+    let mut attempt = Attempt::new(&claimed, 0);
+    assert_eq!(attempt.on(1, Input::Spawned), [STARTED]);
+    assert_eq!(attempt.on(2, Input::StartDelivered), []);
+    assert_eq!(attempt.on(3, Input::Printed), [], "that it prints proves nothing");
+    attempt
+}
+
+const fn began(session: u128) -> Input {
+    Input::Began { session_id: SessionId::from_u128(session) }
+}
+
+fn accepted_in(session: u128) -> Output {
+    let session_id = Some(SessionId::from_u128(session));
+    Output::Report(ReportParams::Accepted { evidence: Evidence::Event, session_id })
+}
+
+#[test]
+fn the_runtimes_own_events_are_the_proof() {
+    let mut attempt = talking(None);
+    assert_eq!(attempt.on(50, began(7)), [accepted_in(7)]);
+    assert_eq!(attempt.on(60, began(7)), [], "told once");
+    let usage = Usage { input_tokens: 9, ..Usage::default() };
+    let heard = Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None };
+    assert_eq!(attempt.on(70, Input::Heard(heard)), []);
+    let outcome = Outcome::Exited { code: 0 };
+    let told = ReportParams::Ended { outcome, usage: Some(usage), is_session_total: true };
+    assert_eq!(attempt.on(80, Input::Exited { code: 0 }), [Output::Report(told)]);
+}
+
+#[test]
+fn a_session_is_told_also_when_a_call_was_quicker() {
+    let mut attempt = talking(Some(7));
+    assert_eq!(attempt.on(40, renewed(40, true)), []);
+    assert_eq!(attempt.on(50, began(7)), [accepted_in(7)]);
+}
+
+#[test]
+fn another_session_than_it_was_told_is_the_end_of_it() {
+    let mut attempt = talking(Some(7));
+    assert_eq!(attempt.on(50, began(8)), [Output::Kill]);
+    let fault = TurnFault::WrongSession;
+    assert_eq!(attempt.on(60, Input::Signalled { signal: 9 }), [ended(Outcome::TurnFailed { fault })]);
+}
+
+#[test]
+fn without_tools_a_turn_is_ended_at_once() {
+    let mut attempt = talking(None);
+    let fault = TurnFault::ToolsUnavailable;
+    assert_eq!(attempt.on(50, Input::Hopeless { fault }), [Output::Kill]);
+    assert_eq!(attempt.on(55, Input::Hopeless { fault }), []);
+    assert_eq!(attempt.on(60, Input::Exited { code: 0 }), [ended(Outcome::TurnFailed { fault })]);
+}
+
+#[test]
+fn what_was_heard_says_more_than_an_exit_code() {
+    let heard = |is_done, fault| Heard { is_done, fault, ..Heard::default() };
+    let turn = |fault| Some(Fault::Turn(fault));
+    let failed = |fault| Outcome::TurnFailed { fault };
+    let exit = |code| Outcome::Exited { code };
+    for (heard, code, outcome) in [
+        (heard(true, None), 0, exit(0)),
+        (heard(false, None), 0, failed(TurnFault::TurnIncomplete)),
+        (heard(false, None), 1, exit(1)),
+        (heard(false, turn(TurnFault::ModelRateLimited)), 1, failed(TurnFault::ModelRateLimited)),
+        (heard(true, turn(TurnFault::ModelUnavailable)), 0, exit(0)),
+        (heard(false, Some(Fault::SessionGone)), 1, Outcome::SessionGone),
+        (heard(false, Some(Fault::SessionBusy)), 1, Outcome::SessionBusy),
+    ] {
+        let mut attempt = talking(None);
+        attempt.on(50, Input::Heard(heard));
+        assert_eq!(attempt.on(60, Input::Exited { code }), [ended(outcome)], "{heard:?} {code}");
+    }
+}
+
+/// Found before anything was started: nothing was started, and nothing else is told.
+#[test]
+fn a_session_in_use_is_told_without_a_start() {
+    let mut attempt = Attempt::new(&claimed(), 0);
+    assert_eq!(attempt.on(1, Input::SessionBusy), [ended(Outcome::SessionBusy)]);
+    assert!(attempt.is_over());
 }

@@ -1,1 +1,246 @@
+//! Command lines for every setting, and what the programs' lines mean.
 
+use interlock_api::v1::wake::ClaimedWake;
+use interlock_core::agent::{Launch, Runtime, Sandbox};
+use interlock_core::id::SessionId;
+use interlock_core::wake::{TurnFault, Usage};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Fault, Heard, Reader, Said, start};
+
+const SESSION: &str = "01a21b70-d2d6-74d1-814b-ffc953538fbb";
+
+fn claimed(runtime: Runtime, launch: &Value, resume: bool) -> ClaimedWake {
+    let id = "00000000000000000000000001";
+    let session = SessionId::from_uuid_text(SESSION).unwrap().to_string();
+    let mut value = json!({
+        "workspace_id": format!("ws_{id}"),
+        "wake": {
+            "wake_id": format!("wak_{id}"), "agent": "worker", "thread_id": format!("thr_{id}"), "seq": 1,
+            "cause": "olga", "state": "pending", "held": false, "attempts": 0,
+            "requested_at": "2026-01-02T03:04:05.678Z", "due_at": "2026-01-02T03:04:05.678Z",
+        },
+        "fence": 3, "lane": "trigger", "runtime": runtime, "session_id": session, "token": "secret-token",
+        "deadline": "2026-01-02T03:19:05.678Z", "prompt": "You are woken.", "launch": launch,
+        "accept_timeout_ms": 8_000, "run_ms_max": 900_000, "lease_ms": 60_000,
+    });
+    if resume {
+        value["resume"] = session.into();
+    }
+    serde_json::from_value(value).unwrap()
+}
+
+fn words(runtime: Runtime, launch: &Value, resume: bool) -> Vec<String> {
+    start(&claimed(runtime, launch, resume), "http://127.0.0.1:7070").words
+}
+
+#[test]
+fn codex_gets_everything_by_its_own_settings() {
+    let launch = json!({"directory": "/srv/w", "model": "m", "writable": ["/srv/more"]});
+    let line = words(Runtime::Codex, &launch, true).join(" ");
+    assert_eq!(
+        line,
+        "codex exec --json --skip-git-repo-check -s workspace-write -C /srv/w -m m -c approval_policy=\"never\" \
+         -c mcp_servers.interlock.url=\"http://127.0.0.1:7070/mcp\" \
+         -c mcp_servers.interlock.bearer_token_env_var=\"INTERLOCK_TOKEN\" -c mcp_servers.interlock.required=true \
+         -c mcp_servers.interlock.default_tools_approval_mode=\"approve\" -c mcp_servers.interlock.tool_timeout_sec=60 \
+         -c sandbox_workspace_write.writable_roots=[\"/srv/more\"] \
+         resume 01a21b70-d2d6-74d1-814b-ffc953538fbb You are woken."
+    );
+    let fresh = words(Runtime::Codex, &json!({"command": ["/opt/codex", "-c", "x=1"]}), false);
+    assert_eq!(fresh[..4], ["/opt/codex", "-c", "x=1", "exec"]);
+    assert!(!fresh.contains(&"resume".to_owned()) && fresh.last().unwrap() == "You are woken.");
+}
+
+#[test]
+fn claude_gets_its_message_on_standard_input_and_a_session_of_our_choice() {
+    let claimed = claimed(Runtime::Claude, &json!({"allowed_tools": ["Bash(cargo test:*)"]}), false);
+    let begun = start(&claimed, "http://127.0.0.1:7070");
+    let line = begun.words.join(" ");
+    assert!(
+        line.starts_with("claude -p --input-format stream-json --replay-user-messages --mcp-config {"),
+        "{line}"
+    );
+    let settings = "--strict-mcp-config --permission-mode acceptEdits --allowedTools mcp__interlock Read Grep Glob Edit Write \
+                    Bash(cargo test:*) --session-id 01a21b70-d2d6-74d1-814b-ffc953538fbb";
+    assert!(line.contains(settings), "{line}");
+    let input: Value = serde_json::from_str(&begun.input.unwrap()).unwrap();
+    assert_eq!(input["message"]["content"], "You are woken.");
+    // Another claim of the same wake is another message: the program would take a known one for done.
+    let mut again = claimed;
+    again.fence = 4;
+    let second: Value = serde_json::from_str(&start(&again, "http://127.0.0.1:7070").input.unwrap()).unwrap();
+    assert_ne!(input["uuid"], second["uuid"]);
+}
+
+/// Nothing dangerous but by its name, no secret in what every user of the machine can read, our tools always.
+#[test]
+fn no_setting_makes_a_program_dangerous_by_itself() {
+    for runtime in [Runtime::Codex, Runtime::Claude] {
+        for sandbox in
+            [None, Some(Sandbox::ReadOnly), Some(Sandbox::WorkspaceWrite), Some(Sandbox::DangerFullAccess)]
+        {
+            for resume in [false, true] {
+                let launch = Launch { sandbox, directory: Some("/srv".into()), ..Launch::default() };
+                let line = words(runtime, &serde_json::to_value(&launch).unwrap(), resume).join(" ");
+                let is_dangerous =
+                    ["danger", "bypass", "yolo", "full-auto"].iter().any(|word| line.contains(word));
+                assert_eq!(is_dangerous, sandbox == Some(Sandbox::DangerFullAccess), "{line}");
+                let edits = line.contains(" Edit") || line.contains("-s workspace-write");
+                assert_eq!(
+                    edits,
+                    sandbox.is_none() || sandbox == Some(Sandbox::WorkspaceWrite) || line.contains("bypass"),
+                    "{line}"
+                );
+                assert!(!line.contains("secret-token") && line.contains("INTERLOCK_TOKEN"), "{line}");
+                assert!(line.contains("127.0.0.1:7070/mcp"), "{line}");
+                assert_eq!(line.contains("resume"), resume, "{line}");
+            }
+        }
+    }
+}
+
+/// An agent that works in a repository may commit: git's folder, and its own of a linked work tree, are named.
+#[test]
+fn a_work_tree_can_be_committed_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir_all(folder.path().join("repo/.git/worktrees/w")).unwrap();
+    std::fs::create_dir(folder.path().join("w")).unwrap();
+    std::fs::write(folder.path().join("w/.git"), format!("gitdir: {}\n", path("repo/.git/worktrees/w")))
+        .unwrap();
+    let launch = json!({"directory": path("w"), "repository": path("repo")});
+    let line = words(Runtime::Codex, &launch, false).join(" ");
+    let roots = format!("writable_roots=[\"{}\",\"{}\"]", path("repo/.git"), path("repo/.git/worktrees/w"));
+    assert!(line.contains(&roots), "{line}");
+    let read_only = json!({"directory": path("w"), "repository": path("repo"), "sandbox": "read-only"});
+    assert!(!words(Runtime::Codex, &read_only, false).join(" ").contains("writable_roots"));
+}
+
+/// Reads these lines; gives what they meant at once, and by the end.
+fn read(runtime: Runtime, lines: &[&str]) -> (Vec<Said>, Heard) {
+    let mut reader = Reader::of(runtime).unwrap();
+    let said = lines.iter().filter_map(|line| reader.line(line).said).collect();
+    (said, reader.heard())
+}
+
+fn began() -> Said {
+    Said::Began(SessionId::from_uuid_text(SESSION).unwrap())
+}
+
+#[test]
+fn a_turn_of_codex() {
+    let (said, heard) = read(
+        Runtime::Codex,
+        &[
+            &json!({"type": "thread.started", "thread_id": SESSION}).to_string(),
+            r#"{"type":"turn.started"}"#,
+            r#"{"type":"item.completed","item":{"id":"i","type":"agent_message","text":"hello"}}"#,
+            r#"{"type":"turn.completed","usage":{"input_tokens":100,"cached_input_tokens":10,"output_tokens":5}}"#,
+        ],
+    );
+    assert_eq!(said, [began()], "not before the turn itself begins");
+    let usage = Usage { input_tokens: 100, cached_input_tokens: 10, output_tokens: 5, cost_micro_usd: None };
+    assert_eq!(heard, Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None });
+}
+
+#[test]
+fn how_codex_fails() {
+    for (line, fault) in [
+        ("Error: thread/resume failed: no rollout found for thread id X (code -32600)", Fault::SessionGone),
+        ("thread X already has an active writer (code -32600)", Fault::SessionBusy),
+        (
+            "Error: required MCP servers failed to initialize: interlock",
+            Fault::Turn(TurnFault::ToolsUnavailable),
+        ),
+        (
+            r#"{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized: no"}}"#,
+            Fault::Turn(TurnFault::ModelUnauthorized),
+        ),
+        (
+            r#"{"type":"turn.failed","error":{"message":"exceeded retry limit, last status: 429 Too Many Requests"}}"#,
+            Fault::Turn(TurnFault::ModelRateLimited),
+        ),
+        (
+            r#"{"type":"turn.failed","error":{"message":"We're currently experiencing high demand"}}"#,
+            Fault::Turn(TurnFault::ModelUnavailable),
+        ),
+        (
+            r#"{"type":"turn.failed","error":{"message":"stream disconnected before completion"}}"#,
+            Fault::Turn(TurnFault::ModelUnavailable),
+        ),
+    ] {
+        let (said, heard) = read(Runtime::Codex, &[line]);
+        assert_eq!((said, heard.fault, heard.is_done), (Vec::new(), Some(fault), false), "{line}");
+    }
+}
+
+#[test]
+fn a_turn_of_claude() {
+    let init = json!({
+        "type": "system", "subtype": "init", "session_id": SESSION,
+        "mcp_servers": [{"name": "interlock", "status": "connected"}],
+    });
+    let result = json!({
+        "type": "result", "subtype": "success", "is_error": false, "result": "done", "total_cost_usd": 0.0123,
+        "usage": {
+            "input_tokens": 10, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 30, "output_tokens": 4,
+        },
+    });
+    let replay = json!({"type": "user", "isReplay": true, "session_id": SESSION, "uuid": SESSION});
+    let (said, heard) = read(Runtime::Claude, &[&init.to_string(), &replay.to_string(), &result.to_string()]);
+    assert_eq!(said, [began()], "once");
+    let usage =
+        Usage { input_tokens: 60, cached_input_tokens: 30, output_tokens: 4, cost_micro_usd: Some(12_300) };
+    assert_eq!(heard, Heard { usage: Some(usage), is_session_total: false, is_done: true, fault: None });
+}
+
+#[test]
+fn how_claude_fails() {
+    let result = |status: Value, text: &str| {
+        let result = json!({
+            "type": "result", "subtype": "success", "is_error": true, "api_error_status": status, "result": text,
+        });
+        result.to_string()
+    };
+    for (line, fault) in [
+        ("No conversation found with session ID: X".to_owned(), Fault::SessionGone),
+        (result(401.into(), "x"), Fault::Turn(TurnFault::ModelUnauthorized)),
+        (
+            result(Value::Null, "Invalid API key · Please run /login"),
+            Fault::Turn(TurnFault::ModelUnauthorized),
+        ),
+        (result(429.into(), "x"), Fault::Turn(TurnFault::ModelRateLimited)),
+        (result(529.into(), "x"), Fault::Turn(TurnFault::ModelUnavailable)),
+        (result(Value::Null, "Connection error"), Fault::Turn(TurnFault::ModelUnavailable)),
+    ] {
+        let (_, heard) = read(Runtime::Claude, &[&line]);
+        assert_eq!((heard.fault, heard.is_done), (Some(fault), false), "{line}");
+    }
+    for status in ["failed", "needs-auth"] {
+        let server = json!([{"name": "interlock", "status": status}]);
+        let init = json!({"type": "system", "subtype": "init", "session_id": SESSION, "mcp_servers": server});
+        let (said, _) = read(Runtime::Claude, &[&init.to_string()]);
+        assert_eq!(said, [Said::Hopeless(TurnFault::ToolsUnavailable)], "{status}");
+    }
+}
+
+proptest! {
+    /// Whatever a program prints, reading it goes on.
+    #[test]
+    fn any_line_is_read(text in ".{0,400}", kind in "(system|user|assistant|result|turn\\.failed|item\\.completed|x)", value in any::<i64>()) {
+        for runtime in [Runtime::Codex, Runtime::Claude] {
+            let mut reader = Reader::of(runtime).unwrap();
+            reader.line(&text);
+            let odd = json!({
+                "type": kind, "usage": value, "item": text, "message": {"content": [value, {"type": text}]},
+                "mcp_servers": [value, {"name": "interlock", "status": value}], "total_cost_usd": value,
+                "session_id": text, "is_error": value,
+            });
+            reader.line(&odd.to_string());
+            let line = reader.line(&format!("{{\"type\":\"{kind}\",\"result\":{text:?}}}"));
+            prop_assert!(line.text.is_none_or(|text| text.len() < 20_000));
+        }
+    }
+}

@@ -1,1 +1,93 @@
+//! What the programs leave on disk about their sessions.
 
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+
+use serde_json::json;
+
+use super::{SessionId, is_listed, is_locked};
+
+const SESSION: &str = "01a21b70-d2d6-74d1-814b-ffc953538fbb";
+
+fn session() -> SessionId {
+    SessionId::from_uuid_text(SESSION).unwrap()
+}
+
+#[test]
+fn a_thread_of_codex_is_in_use_while_its_lock_is_held() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(!is_locked(home.path(), session()), "no lock file");
+    let folder = home.path().join("thread-writer-locks");
+    fs::create_dir(&folder).unwrap();
+    let lock = File::create(folder.join(format!("{SESSION}.lock"))).unwrap();
+    assert!(!is_locked(home.path(), session()), "the file alone says nothing: it stays behind after a kill");
+    lock.lock().unwrap();
+    assert!(is_locked(home.path(), session()));
+    lock.unlock().unwrap();
+    assert!(!is_locked(home.path(), session()));
+    lock.try_lock().expect("the look has let go of it");
+}
+
+#[test]
+fn a_session_of_claude_is_in_use_while_its_process_lives() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(!is_listed(home.path(), session()));
+    let folder = home.path().join("sessions");
+    fs::create_dir(&folder).unwrap();
+    let me = std::process::id();
+    let stat = fs::read_to_string(format!("/proc/{me}/stat")).unwrap();
+    let start = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().to_owned();
+    let cases = [
+        (json!({"pid": me, "sessionId": SESSION, "procStart": start}), true, "a living process"),
+        (
+            json!({"pid": me, "sessionId": SESSION, "procStart": start.parse::<u64>().unwrap()}),
+            true,
+            "as a number",
+        ),
+        (json!({"pid": me, "sessionId": SESSION}), true, "nothing told of its start"),
+        (
+            json!({"pid": me, "sessionId": SESSION, "procStart": "1"}),
+            false,
+            "another process with its number",
+        ),
+        (json!({"pid": 4_194_304_000_u64, "sessionId": SESSION}), false, "a dead one"),
+        (json!({"pid": me, "sessionId": "another"}), false, "another session"),
+        (json!("nonsense"), false, "nonsense"),
+    ];
+    for (entry, wanted, why) in cases {
+        fs::write(folder.join("1.json"), entry.to_string()).unwrap();
+        assert_eq!(is_listed(home.path(), session()), wanted, "{why}");
+    }
+}
+
+/// The look goes where the program will: what the agent is given wins over the supervisor's own.
+#[test]
+fn the_home_is_the_one_that_the_program_will_have() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("thread-writer-locks");
+    fs::create_dir(&folder).unwrap();
+    let lock = File::create(folder.join(format!("{SESSION}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let id = "00000000000000000000000001";
+    let claimed = |value: Option<&str>| {
+        let environment =
+            value.map(|value| json!([{"name": "CODEX_HOME", "value": value}])).unwrap_or(json!([]));
+        serde_json::from_value(json!({
+            "workspace_id": format!("ws_{id}"),
+            "wake": {
+                "wake_id": format!("wak_{id}"), "agent": "a", "thread_id": format!("thr_{id}"), "seq": 1,
+                "cause": "b", "state": "pending", "held": false, "attempts": 0,
+                "requested_at": "2026-01-02T03:04:05.678Z", "due_at": "2026-01-02T03:04:05.678Z",
+            },
+            "fence": 1, "lane": "trigger", "runtime": "codex", "session_id": format!("ses_{id}"),
+            "resume": session().to_string(), "token": "t", "deadline": "2026-01-02T03:19:05.678Z", "prompt": "",
+            "launch": {"environment": environment}, "accept_timeout_ms": 1, "run_ms_max": 1, "lease_ms": 1,
+        }))
+        .unwrap()
+    };
+    let own = BTreeMap::from([("CODEX_HOME".into(), home.path().into())]);
+    assert!(super::is_busy(&claimed(None), &own));
+    assert!(!super::is_busy(&claimed(Some("/nowhere")), &own));
+    let default = BTreeMap::from([("HOME".into(), home.path().into())]);
+    assert!(!super::is_busy(&claimed(None), &default), "below HOME it would be in .codex");
+}
