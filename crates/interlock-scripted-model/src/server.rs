@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
-use http_body_util::combinators::BoxBody;
+use futures_util::{StreamExt as _, stream};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -26,10 +26,10 @@ use crate::{Conversation, brain};
 pub const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Requests that are remembered for tests; the oldest go first.
 const SEEN_MAX: usize = 256;
-/// The pause when no connection can be taken.
+/// The pause when no connection can be taken, and before a stream is broken off.
 const PAUSE: Duration = Duration::from_millis(50);
 
-type Body = BoxBody<Bytes, Broken>;
+type Body = UnsyncBoxBody<Bytes, Broken>;
 
 /// Why a stream ends in the middle: on purpose.
 #[derive(Debug)]
@@ -189,19 +189,20 @@ fn key_of(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn plain(status: StatusCode, value: &Value) -> Response<Body> {
-    let body = Full::from(value.to_string()).map_err(|never| match never {}).boxed();
+    let body = Full::from(value.to_string()).map_err(|never| match never {}).boxed_unsync();
     respond(status, "application/json", body)
 }
 
 fn events(all: Vec<String>, is_broken: bool) -> Response<Body> {
     let keep = if is_broken { 1 } else { all.len() };
     let frames = all.into_iter().take(keep).map(|text| Ok(Frame::data(Bytes::from(text))));
-    let frames: Vec<Result<_, Broken>> = frames.chain(is_broken.then_some(Err(Broken))).collect();
-    respond(
-        StatusCode::OK,
-        "text/event-stream",
-        http_body_util::BodyExt::boxed(StreamBody::new(stream::iter(frames))),
-    )
+    let end = stream::iter(is_broken.then_some(())).then(|()| async {
+        // What was said before goes out first.
+        tokio::time::sleep(PAUSE).await;
+        Err(Broken)
+    });
+    let body = http_body_util::BodyExt::boxed_unsync(StreamBody::new(stream::iter(frames).chain(end)));
+    respond(StatusCode::OK, "text/event-stream", body)
 }
 
 fn respond(status: StatusCode, media: &'static str, body: Body) -> Response<Body> {

@@ -108,3 +108,6 @@ fn text_of(content: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

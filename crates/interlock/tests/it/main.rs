@@ -19,6 +19,7 @@ mod interrupt;
 mod job;
 mod kill;
 mod ledger;
+mod mcp;
 mod no_server;
 mod outcome;
 mod pilot_repository;

@@ -324,3 +324,52 @@ fn codex_goes_on_after_it_was_interrupted() {
 fn claude_goes_on_after_it_was_interrupted() {
     a_turn_that_is_interrupted_is_resumed("claude interrupted", Kind::Claude);
 }
+
+/// A program that is started with our arguments and this done to them first.
+fn wrapped(desk: &Desk, name: &str, program: &std::path::Path, script: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let text = format!("#!/bin/bash\n{script}\nexec '{}' \"$@\"\n", program.display());
+    let file = desk.site.write(name, &text);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    file
+}
+
+/// Without our tools an agent could only talk to itself: the wake fails by its name, and soon.
+fn without_tools_a_wake_fails(test: &str, kind: Kind) {
+    let (Some(program), Some(desk)) = (
+        match kind {
+            Kind::Codex => real::codex(test),
+            Kind::Claude => real::claude(test),
+        },
+        Desk::open(test, kind),
+    ) else {
+        return;
+    };
+    // To a port that nobody listens on; and with a token that nobody has issued.
+    let down = "set -- \"${@//127.0.0.1:*\\/mcp/127.0.0.1:1/mcp}\"";
+    let token = "export INTERLOCK_TOKEN=nobody.issued.this";
+    for (name, script) in [("deaf", down), ("stranger", token)] {
+        let program = wrapped(&desk, name, &program, script);
+        desk.register(name, &program, desk.model.key());
+        let thread = desk.site.ask(&["thread", "create", name, "--with", name])["thread_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        desk.site.ask(&["thread", "post", &thread, "good morning"]);
+        let wake = until("the end of a wake", || {
+            desk.wakes().into_iter().find(|wake| wake["agent"] == name && wake["state"] == "finished")
+        });
+        let why = (&wake["result"], &wake["reason"]);
+        assert_eq!(why, (&"failed".into(), &"TOOLS_UNAVAILABLE".into()), "{name}: {}", desk.log(&wake));
+    }
+}
+
+#[test]
+fn codex_without_our_tools_fails_by_name() {
+    without_tools_a_wake_fails("codex without tools", Kind::Codex);
+}
+
+#[test]
+fn claude_without_our_tools_fails_by_name() {
+    without_tools_a_wake_fails("claude without tools", Kind::Claude);
+}
