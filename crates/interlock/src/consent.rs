@@ -72,7 +72,9 @@ fn screen(asked: &[Asked]) -> String {
             text.push_str("  WARNING    it may do anything on this machine that you may do\n");
         }
     }
-    text.push_str("\nNo file of yours is changed: the MCP server and its token are given to each run alone.");
+    text.push_str(
+        "\nNone of your configuration is changed: the MCP server and its token are given to each run alone.",
+    );
     text
 }
 
@@ -96,7 +98,7 @@ fn sandbox(runtime: Runtime, launch: &Launch) -> String {
                 "workspace-write: the system lets it write in its folder{git}{more} and in temporary folders; no network for what it runs"
             )
         }
-        (Sandbox::DangerFullAccess, _) => "danger-full-access: none".to_owned(),
+        (Sandbox::DangerFullAccess, _) => "danger-full-access: nothing holds it back".to_owned(),
     }
 }
 

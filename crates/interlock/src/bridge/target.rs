@@ -51,6 +51,26 @@ impl Target {
         Ok(Self::Local { instance: Box::new(cx.instance()?), name, role })
     }
 
+    /// The address of the server that is meant, and a token of the caller's own.
+    ///
+    /// # Errors
+    /// `SERVER_NOT_RUNNING`, `TOKEN_MISSING`, or a problem with the instance's keys.
+    pub(crate) fn operator(cx: &Context) -> Result<(String, String), Problem> {
+        match cx.remote() {
+            Some(url) => {
+                let token = cx.environment.token.clone().ok_or_else(|| {
+                    Problem::new(Reason::TokenMissing, "a server named by its address needs a token", "")
+                        .hint("put it into the environment variable INTERLOCK_TOKEN")
+                })?;
+                Ok((url, token))
+            }
+            None => {
+                let (instance, name) = (Box::new(cx.instance()?), cx.name()?);
+                Self::Local { instance, name, role: Role::Operator }.now()
+            }
+        }
+    }
+
     /// The address and a token that holds now.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ pub(crate) enum Verb {
     Add(AddParams),
     /// List the registered agents.
     List(PageParams),
+    /// Show what makes your own Codex or Claude Code a participant, and write it into its configuration when asked to.
+    Install(super::install::Params),
 }
 
 /// What `agent add` takes.
@@ -73,6 +75,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
     match verb {
         Verb::Add(params) => add(cx, params).await,
         Verb::List(page) => list(cx, page).await,
+        Verb::Install(params) => super::install::run(cx, params),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `interlock doctor`: one look at everything that must be right, each with what to do about it.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -10,11 +10,23 @@ use crate::render::table::{Cell, table};
 
 mod folder;
 mod machine;
+mod runtimes;
 mod server;
 
 /// What `doctor` takes.
 #[derive(Debug, Args)]
-pub(crate) struct Params {}
+pub(crate) struct Params {
+    /// What to look at; the instance, its server and this machine unless said otherwise.
+    #[arg(value_enum)]
+    what: Option<What>,
+}
+
+/// What else can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Codex and Claude Code: versions, approval, sessions in use, and whether they reach the server.
+    Runtimes,
+}
 
 /// How a check went; the worst one is the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -59,7 +71,10 @@ impl Check {
 }
 
 /// Look at everything; exit code 1 when something fails.
-pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
+pub(crate) async fn run(cx: &Context, params: &Params) -> End {
+    if params.what == Some(What::Runtimes) {
+        return report(cx, &runtimes::all(cx).await);
+    }
     let mut checks = Vec::new();
     if let Some(url) = cx.remote() {
         checks.push(server::remote(cx, &url).await);
@@ -78,9 +93,13 @@ pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
         }
     }
     checks.extend(machine::programs(&cx.environment.path));
+    report(cx, &checks)
+}
+
+fn report(cx: &Context, checks: &[Check]) -> End {
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
     let json = serde_json::json!({ "schema": "doctor/1", "verdict": verdict, "checks": checks });
-    let mut answer = Answer::new(&json, text(cx, &checks))?;
+    let mut answer = Answer::new(&json, text(cx, checks))?;
     answer.code = u8::from(verdict == Verdict::Fail);
     Ok(answer)
 }

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod builtin;
 pub(crate) mod doctor;
 pub(crate) mod init;
+pub(crate) mod install;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;

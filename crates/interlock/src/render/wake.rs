@@ -2,7 +2,7 @@
 
 use interlock_api::v1::wake::{ListWakesResponse, WakeView};
 use interlock_core::time::Timestamp;
-use interlock_core::wake::{WakeResult, WakeState};
+use interlock_core::wake::{Usage, WakeResult, WakeState};
 
 use super::style::Paint;
 use super::table::{Cell, fields, table};
@@ -51,6 +51,7 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
             ("exit code", exit_code.into()),
             ("tries", wake.attempts.to_string().into()),
             ("lane", wake.lane.map_or("", interlock_core::wake::Lane::as_str).into()),
+            ("used", wake.usage.map_or_else(String::new, used).into()),
             ("for", format!("message #{}, asked for by {}", wake.seq, wake.cause).into()),
         ],
     );
@@ -83,6 +84,15 @@ fn ladder(view: View, wake: &WakeView) -> String {
         })
         .collect();
     table(view.style, ["STEP", "AT", "AFTER", "PROOF"], &rows)
+}
+
+/// Tokens and price, as far as the runtime tells.
+pub(crate) fn used(usage: Usage) -> String {
+    let cost = usage.cost_micro_usd.map_or_else(String::new, |micro| {
+        format!(", {}.{:04} USD", micro / 1_000_000, micro % 1_000_000 / 100)
+    });
+    let Usage { input_tokens, cached_input_tokens, output_tokens, .. } = usage;
+    format!("{input_tokens} tokens in ({cached_input_tokens} cached), {output_tokens} out{cost}")
 }
 
 fn reason(wake: &WakeView) -> String {

@@ -1,0 +1,180 @@
+//! The coding agents' own programs: which version, whether they reach the server, and what holds their sessions.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use interlock_core::agent::Runtime;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::Check;
+use crate::context::Context;
+use crate::environment;
+
+/// How long a program may take to say its version.
+const VERSION_MAX: Duration = Duration::from_secs(10);
+/// How long the server may take to shake hands.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+
+/// One program and what is known of it.
+struct Known {
+    runtime: Runtime,
+    program: &'static str,
+    package: &'static str,
+    /// The version that everything was measured with.
+    measured: &'static str,
+    home_variable: &'static str,
+    home_folder: &'static str,
+    /// How its tools are allowed when Interlock starts it.
+    approval: &'static str,
+}
+
+const ALL: [Known; 2] = [
+    Known {
+        runtime: Runtime::Codex,
+        program: "codex",
+        package: "@openai/codex",
+        measured: "0.169.0",
+        home_variable: "CODEX_HOME",
+        home_folder: ".codex",
+        approval: "approval_policy=never in the sandbox of the agent; our own tools are approved",
+    },
+    Known {
+        runtime: Runtime::Claude,
+        program: "claude",
+        package: "@anthropic-ai/claude-code",
+        measured: "2.1.329",
+        home_variable: "CLAUDE_CONFIG_DIR",
+        home_folder: ".claude",
+        approval: "permission-mode acceptEdits with an explicit list of tools; everything else is refused",
+    },
+];
+
+/// Everything about them.
+pub(super) async fn all(cx: &Context) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for known in &ALL {
+        checks.extend(one(cx, known).await);
+    }
+    checks.push(mcp(cx).await);
+    checks
+}
+
+async fn one(cx: &Context, known: &Known) -> Vec<Check> {
+    let name = known.program;
+    let found = cx.environment.path.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+    let Some(program) = found else {
+        let hint = format!(
+            "install it if you want agents of runtime `{}`: npm package {}",
+            known.runtime, known.package
+        );
+        return vec![Check::warn(name, "not found in PATH", hint)];
+    };
+    let mut checks =
+        vec![version(known, &program).await, Check::ok("approval", format!("{name}: {}", known.approval))];
+    let home = environment::text(known.home_variable).map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(environment::text("HOME")?).join(known.home_folder)));
+    match home.filter(|home| home.is_dir()) {
+        Some(home) => checks.push(locks(known, &home)),
+        None => checks.push(Check::warn(
+            "login",
+            format!("{name} has no folder of its own yet"),
+            format!("start `{name}` once and log in"),
+        )),
+    }
+    checks
+}
+
+async fn version(known: &Known, program: &Path) -> Check {
+    let name = known.program;
+    let asked = Command::new(program).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
+    let said = match tokio::time::timeout(VERSION_MAX, asked).await {
+        Ok(Ok(output)) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
+        Ok(Ok(output)) => {
+            return Check::fail(name, format!("`--version` ends with {}", output.status), "install it anew");
+        }
+        Ok(Err(error)) => {
+            return Check::fail(name, format!("it cannot be started: {error}"), "install it anew");
+        }
+        Err(_) => return Check::fail(name, "it says nothing for 10 s", "see whether it waits for something"),
+    };
+    let number = said
+        .split_whitespace()
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+        .unwrap_or_default();
+    let detail = format!("{} {number}", program.display());
+    if number == known.measured {
+        return Check::ok(name, detail);
+    }
+    let hint =
+        format!("measured with {}; with another version look at the first wakes closely", known.measured);
+    Check::warn(name, detail, hint)
+}
+
+/// Sessions that a process has open now, and marks that killed ones left behind.
+fn locks(known: &Known, home: &Path) -> Check {
+    let name = if known.runtime == Runtime::Codex { "codex sessions" } else { "claude sessions" };
+    let folder = home.join(if known.runtime == Runtime::Codex { "thread-writer-locks" } else { "sessions" });
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let held = files.iter().filter(|file| is_held(known.runtime, file)).count();
+    let stale = files.len() - held;
+    let daemon = home.join("app-server-control/app-server-control.sock");
+    let server = if daemon.exists() {
+        "; its background server has a socket, and may hold sessions after a terminal was closed"
+    } else {
+        ""
+    };
+    let detail = format!("{held} open now, {stale} left behind by processes that are gone{server}");
+    if held == 0 {
+        return Check::ok(name, detail);
+    }
+    Check::warn(
+        name,
+        detail,
+        "a wake waits for a session that is open elsewhere, and then goes on in a fresh one",
+    )
+}
+
+fn is_held(runtime: Runtime, file: &Path) -> bool {
+    if runtime == Runtime::Codex {
+        return File::open(file).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+    }
+    let entry = std::fs::read_to_string(file).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let pid = entry.as_ref().and_then(|entry| entry.get("pid")).and_then(Value::as_u64);
+    pid.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
+}
+
+/// Whether the server shakes hands as these programs do it.
+async fn mcp(cx: &Context) -> Check {
+    let target = match crate::bridge::Target::operator(cx) {
+        Ok(target) => target,
+        Err(problem) => {
+            return Check::warn(
+                "mcp",
+                problem.detail,
+                problem.hint.unwrap_or_else(|| "start it with: interlock up".into()),
+            );
+        }
+    };
+    let (url, token) = target;
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "interlock doctor", "version": "1"},
+    }});
+    let request = reqwest::Client::new().post(format!("{url}/mcp")).bearer_auth(token).json(&hello);
+    let sent =
+        request.header("accept", "application/json, text/event-stream").timeout(HANDSHAKE_MAX).send().await;
+    match sent {
+        Ok(response) if response.status().is_success() => Check::ok("mcp", format!("{url}/mcp shakes hands")),
+        Ok(response) => {
+            Check::fail("mcp", format!("{url}/mcp answers {}", response.status()), "look at the server's log")
+        }
+        Err(error) => {
+            Check::fail("mcp", format!("{url}/mcp does not answer: {error}"), "start it with: interlock up")
+        }
+    }
+}
