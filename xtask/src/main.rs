@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a command line program talks on standard output")]
 
 mod ci;
+mod external;
 mod npm;
 mod shell;
 mod test_run;
@@ -21,8 +22,9 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   test [-p CRATE]... [-- FILTER...]   build what the tests need and run them; the runner's summary comes last
+  verify-external                     the program against testers from outside: MCP conformance suite, inspector
   tidy                                the rules no compiler checks: layers, sizes, documents, licences, words, layout
-  ci                                  format, tidy, clippy, release build, pilot from a clean clone, tests
+  ci                                  format, tidy, clippy, release build, pilot from a clean clone, outside testers, tests
   help                                this text
 
 Options of test:
@@ -66,8 +68,9 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             Err(wrong) => Ok(usage(&wrong)),
         },
         ("tidy", []) => Ok(if tidy::run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        ("verify-external", []) => external::run(),
         ("ci", []) => ci::run(),
-        ("tidy" | "ci", _) => Ok(usage(&format!("`{command}` takes no arguments"))),
+        ("tidy" | "verify-external" | "ci", _) => Ok(usage(&format!("`{command}` takes no arguments"))),
         _ => Ok(usage(&format!("there is no command `{command}`"))),
     }
 }
