@@ -9,7 +9,7 @@
 mod proxy;
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -96,12 +96,12 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
         let ready: Value = serde_json::from_str(&line).context("the server is not ready")?;
-        let url = ready["url"].as_str().context("the server names no address")?.to_owned();
+        let url = ready.get("url").and_then(Value::as_str).context("the server names no address")?.to_owned();
         let said = shell::output(&mut interlock(&[
             "token", "issue", "--json", "--name", "tester", "--role", "operator",
         ]))?;
         let issued: Value = serde_json::from_str(&said)?;
-        let token = issued["token"].as_str().context("no token was issued")?.to_owned();
+        let token = issued.get("token").and_then(Value::as_str).context("no token was issued")?.to_owned();
         Ok(Self { child, host: url.trim_start_matches("http://").to_owned(), token, folder })
     }
 }
@@ -120,20 +120,22 @@ fn node(modules: &Path) -> PathBuf {
     modules.join(format!("node-linux-{arch}/bin/node"))
 }
 
-/// What the suite says of these requirements. It ends with 1 when anything fails, as what needs fixtures does.
+/// What the suite says of these requirements. It ends with 1 when anything fails, as what needs fixtures does. Both its
+/// outputs go into files, so that an end without a summary shows why.
 fn conformance(modules: &Path, address: &str, revision: &str, folder: &Path) -> Result<String> {
+    let (said, noted) = (folder.join("suite.out"), folder.join("suite.err"));
     let mut suite = Command::new(node(modules));
     suite.arg(modules.join("@modelcontextprotocol/conformance/dist/index.js"));
     suite.args(["server", "--url", &format!("http://{address}/mcp"), "--requirements", revision]);
-    let output =
-        suite.current_dir(folder).stdin(Stdio::null()).output().context("the suite cannot be started")?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        said.contains("=== SUMMARY ==="),
-        "the suite ended with {} and no summary:\n{said}",
-        output.status
-    );
+    suite.current_dir(folder).stdin(Stdio::null()).stdout(File::create(&said)?).stderr(File::create(&noted)?);
+    let status = suite.status().context("the suite cannot be started")?;
+    let (said, noted) = (lossy(&said)?, lossy(&noted)?);
+    ensure!(said.contains("=== SUMMARY ==="), "the suite ended with {status} and no summary:\n{said}{noted}");
     Ok(said)
+}
+
+fn lossy(file: &Path) -> Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned())
 }
 
 /// How many tools the inspector lists, when it has nothing to say against any.
