@@ -120,18 +120,22 @@ fn node(modules: &Path) -> PathBuf {
     modules.join(format!("node-linux-{arch}/bin/node"))
 }
 
-/// What the suite says of these requirements. It ends with 1 when anything fails, as what needs fixtures does.
+/// What the suite says of these requirements. It ends with 1 when anything fails, as what needs fixtures does. Both its
+/// outputs go into files, so that an end without a summary shows why.
 fn conformance(modules: &Path, address: &str, revision: &str, folder: &Path) -> Result<String> {
+    let (said, noted) = (folder.join("suite.out"), folder.join("suite.err"));
     let mut suite = Command::new(node(modules));
     suite.arg(modules.join("@modelcontextprotocol/conformance/dist/index.js"));
     suite.args(["server", "--url", &format!("http://{address}/mcp"), "--requirements", revision]);
-    // Into a file: the suite ends its process at once, and what is still on its way into a pipe would be lost.
-    let file = folder.join(format!("conformance-{revision}.txt"));
-    suite.current_dir(folder).stdin(Stdio::null()).stdout(File::create(&file)?);
+    suite.current_dir(folder).stdin(Stdio::null()).stdout(File::create(&said)?).stderr(File::create(&noted)?);
     let status = suite.status().context("the suite cannot be started")?;
-    let said = fs::read_to_string(&file).context("the suite says something that is no text")?;
-    ensure!(said.contains("=== SUMMARY ==="), "the suite ended with {status} and no summary:\n{said}");
+    let (said, noted) = (lossy(&said)?, lossy(&noted)?);
+    ensure!(said.contains("=== SUMMARY ==="), "the suite ended with {status} and no summary:\n{said}{noted}");
     Ok(said)
+}
+
+fn lossy(file: &Path) -> Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned())
 }
 
 /// How many tools the inspector lists, when it has nothing to say against any.

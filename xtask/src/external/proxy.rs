@@ -1,7 +1,9 @@
-//! A proxy that adds a bearer token, for testers that can send none. One request a connection, streams passed on as they
-//! come; loopback only.
+//! A proxy that adds a bearer token, for testers that can send none. Answers are passed on as they come; loopback only.
+//!
+//! Connections stay open from one request to the next: the client library of Node.js fails an assertion, and the tester
+//! with it, when a connection ends while the body of its answer is not yet read.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Result, bail};
 
 /// Bytes of a request's head.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+const HEAD_BYTES_MAX: u64 = 64 * 1024;
 /// Connections at once; further ones are closed.
 const CONNECTIONS_MAX: usize = 256;
 
@@ -48,63 +50,132 @@ impl Proxy {
     }
 }
 
-fn pass(mut client: TcpStream, host: &str, token: &str) -> io::Result<()> {
-    let (head, rest) = read_head(&mut client)?;
-    let mut server = TcpStream::connect(host)?;
-    server.write_all(with_token(&head, token).as_bytes())?;
-    server.write_all(&rest)?;
-    let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+fn pass(client: TcpStream, host: &str, token: &str) -> io::Result<()> {
+    let server = TcpStream::connect(host)?;
+    let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
+    let token = token.to_owned();
     let upward = std::thread::spawn(move || {
-        // A client that goes away cancels what it asked for.
-        drop(io::copy(&mut from, &mut to));
-        drop(to.shutdown(Shutdown::Both));
+        let (mut from, mut to) = (BufReader::new(from_client), to_server);
+        let sent = requests(&mut from, &mut to, &token);
+        // A client that goes away cancels what it asked for: the server reads the end, and ends the answer.
+        finish(&mut from, &to, sent)
     });
-    let copied = io::copy(&mut server, &mut client);
-    drop(client.shutdown(Shutdown::Both));
-    drop(upward.join());
-    copied.map(|_| ())
+    let (mut from, mut to) = (server, client);
+    let answered = io::copy(&mut from, &mut to).map(drop);
+    let downward = finish(&mut from, &to, answered);
+    let upward = upward.join().unwrap_or_else(|_| Err(io::Error::other("a copying thread panicked")));
+    downward.and(upward)
 }
 
-/// The head of a request, and what of its body came along.
-fn read_head(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 8 * 1024];
-    loop {
-        let read = client.read(&mut chunk)?;
-        bytes.extend_from_slice(chunk.get(..read).unwrap_or_default());
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let rest = bytes.split_off(end + 4);
-            let head = String::from_utf8(bytes)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            return Ok((head, rest));
-        }
-        if read == 0 || bytes.len() > HEAD_BYTES_MAX {
+/// The end of one direction is passed on as an end of this direction alone. What still comes when nobody takes it any more
+/// is read to its end: closing a socket with unread bytes would reset it, and lose what the other side has not read.
+fn finish(from: &mut impl io::Read, to: &TcpStream, end: io::Result<()>) -> io::Result<()> {
+    // It fails when the other side has already gone, which is an end as well.
+    drop(to.shutdown(Shutdown::Write));
+    if end.is_err() {
+        io::copy(from, &mut io::sink())?;
+    }
+    end
+}
+
+/// One request after the other, each with the token.
+fn requests(from: &mut impl BufRead, to: &mut impl Write, token: &str) -> io::Result<()> {
+    while let Some(head) = read_head(from)? {
+        let length = body_length(&head)?;
+        to.write_all(with_token(&head, token).as_bytes())?;
+        if io::copy(&mut from.by_ref().take(length), to)? < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
+    Ok(())
 }
 
-/// The same head with our token, and the connection closed after its answer: the next one gets the token too.
+/// The head of the next request, with its line ends; none when there is no next one.
+fn read_head(from: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut from = from.take(HEAD_BYTES_MAX);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if from.read_line(&mut head)? == 0 {
+            return if head.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+    }
+    Ok(Some(head))
+}
+
+/// How long the body is. One of unknown length is refused: where the next request begins could not be told.
+fn body_length(head: &str) -> io::Result<u64> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    if field(head, "transfer-encoding").is_some() {
+        return Err(invalid());
+    }
+    field(head, "content-length").map_or(Ok(0), |length| length.parse().map_err(|_| invalid()))
+}
+
+fn field<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+}
+
+/// The same head with our token in place of any other.
 fn with_token(head: &str, token: &str) -> String {
-    let is_ours = |line: &&str| {
-        let name = line.split(':').next().unwrap_or_default();
-        !["connection", "authorization"].iter().any(|own| name.eq_ignore_ascii_case(own))
-    };
-    let lines: Vec<&str> = head.trim_end().split("\r\n").filter(is_ours).collect();
-    format!("{}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n", lines.join("\r\n"))
+    let is_kept =
+        |line: &&str| !line.split(':').next().unwrap_or_default().eq_ignore_ascii_case("authorization");
+    let lines: Vec<&str> = head.trim_end().split("\r\n").filter(is_kept).collect();
+    format!("{}\r\nAuthorization: Bearer {token}\r\n\r\n", lines.join("\r\n"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::with_token;
+    use std::io::{BufReader, Read as _, Write as _};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    use super::{Proxy, body_length, requests, with_token};
+
+    const FIRST: &str = "POST /mcp HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody";
+    const SECOND: &str = "GET /mcp HTTP/1.1\r\nHost: h\r\n\r\n";
 
     #[test]
     fn a_head_gets_our_token_and_no_other() {
-        let head =
-            "POST /mcp HTTP/1.1\r\nHost: h\r\nauthorization: Bearer other\r\nConnection: keep-alive\r\n\r\n";
+        let head = "POST /mcp HTTP/1.1\r\nHost: h\r\nauthorization: Bearer other\r\n\r\n";
+        assert_eq!(with_token(head, "t"), "POST /mcp HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t\r\n\r\n");
+    }
+
+    #[test]
+    fn every_request_of_a_connection_gets_the_token_and_keeps_its_body() {
+        let mut sent = Vec::new();
+        requests(&mut format!("{FIRST}{SECOND}").as_bytes(), &mut sent, "t").unwrap();
         assert_eq!(
-            with_token(head, "t"),
-            "POST /mcp HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t\r\nConnection: close\r\n\r\n"
+            String::from_utf8(sent).unwrap(),
+            "POST /mcp HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nAuthorization: Bearer t\r\n\r\nbody\
+             GET /mcp HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn a_request_that_is_cut_off_or_has_no_length_is_an_error() {
+        for wrong in [&FIRST[..20], &FIRST[..FIRST.len() - 1]] {
+            requests(&mut BufReader::new(wrong.as_bytes()), &mut Vec::new(), "t").unwrap_err();
+        }
+        body_length("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap_err();
+        body_length("POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n").unwrap_err();
+    }
+
+    #[test]
+    fn a_client_that_has_said_all_still_gets_the_whole_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy::start(&listener.local_addr().unwrap().to_string(), "t").unwrap();
+        let mut client = TcpStream::connect(proxy.address()).unwrap();
+        client.write_all(SECOND.as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let mut asked = String::new();
+        server.read_to_string(&mut asked).unwrap();
+        assert!(asked.contains("\r\nAuthorization: Bearer t\r\n"), "{asked}");
+        let answer = vec![7; 1 << 20];
+        server.write_all(&answer).unwrap();
+        drop(server);
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).unwrap();
+        assert!(got == answer, "{} bytes of {}", got.len(), answer.len());
     }
 }
