@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::test_run::{Profile, Selection};
-use crate::{shell, test_run, tidy};
+use crate::{external, shell, test_run, tidy};
 
 /// How long the pilot may take before it counts as stuck.
 const PILOT_MAX: Duration = Duration::from_mins(15);
@@ -34,6 +34,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         shell::succeed(&mut clone.cargo(["build", "--release", "--locked", "-p", "interlock"]))
     })?;
     step("pilot", || pilot(&clone))?;
+    step("verify-external", || external::verify(&clone.target.join("release/interlock")))?;
     drop(clone);
     println!("== tests (after {:.1} s)", started.elapsed().as_secs_f64());
     test_run::run(&Selection::default(), Profile::Ci)

@@ -10,6 +10,8 @@ fn help_lists_exactly_the_commands_there_are() {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
+        // The rest of a text that takes two lines stands further in.
+        .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let expected = [
@@ -22,6 +24,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "thread",
         "wake",
         "log",
+        "mcp",
         "ledger",
         "verify",
         "token",
@@ -36,17 +39,18 @@ fn help_lists_exactly_the_commands_there_are() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 14] = [
+    let verbs: [(&str, &[&str]); 15] = [
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),
         ("supervise", &[]),
         ("init", &[]),
         ("status", &[]),
-        ("agent", &["add", "list"]),
+        ("agent", &["add", "list", "install"]),
         ("thread", &["create", "list", "show", "post", "read", "ack", "status", "pause", "resume", "tail"]),
         ("wake", &["list", "show"]),
         ("log", &[]),
+        ("mcp", &[]),
         ("ledger", &["entries", "export"]),
         ("verify", &[]),
         ("token", &["issue"]),
@@ -89,7 +93,9 @@ fn wrong_words_are_usage_errors_for_people_and_machines() {
         &["agent", "add", "a", "--runtime", "command"],
         &["agent", "add", "a", "--runtime", "unmanaged", "--", "cmd"],
         &["agent", "add", "a", "--cwd", "."],
-        &["agent", "add", "a", "--runtime", "codex", "--", "x"],
+        &["agent", "add", "a", "--runtime", "borrowed", "--", "x"],
+        &["agent", "install", "emacs", "a"],
+        &["agent", "install", "codex", "a", "--write", "--remove"],
         &["agent", "add", "a", "--env", "1X=2", "--", "cmd"],
         &["agent", "add", "a", "cmd"],
         &["token", "issue", "--name", "a", "--role", "auditor", "--ttl", "5"],
