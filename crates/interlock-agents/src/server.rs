@@ -42,7 +42,7 @@ fn sort(problem: Problem) -> MailError {
 impl Mailbox for ServerMailbox<'_> {
     async fn read(&self) -> Result<Thread, MailError> {
         let thread_id = self.env.thread;
-        let view = self.call::<GetThread>(&GetThreadParams { thread_id }, None).await?;
+        let view = self.call::<GetThread>(&GetThreadParams::now(thread_id), None).await?;
         let peers = view.participants.into_iter();
         let mut thread = Thread {
             status: view.status,

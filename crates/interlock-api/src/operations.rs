@@ -63,6 +63,14 @@ operations! {
     UpdateThreadStatus = "update_thread_status" Post "/v1/threads/{thread_id}/status"
         tool Some("update_thread_status"), permission ThreadStatus, mutates true, media Json,
         thread::UpdateThreadStatusParams => thread::ThreadView;
+    /// Let somebody take part in a thread, with nothing unread; for coordinators of the thread and operators.
+    AddParticipant = "add_participant" Post "/v1/threads/{thread_id}/participants"
+        tool Some("add_participant"), permission ThreadMembers, mutates true, media Json,
+        thread::AddParticipantParams => thread::ThreadView;
+    /// End somebody's part in a thread, or your own; what waits to wake it ends with it.
+    RemoveParticipant = "remove_participant" Post "/v1/threads/{thread_id}/participants/remove"
+        tool Some("remove_participant"), permission ThreadMembers, mutates true, media Json,
+        thread::RemoveParticipantParams => thread::RemoveParticipantResponse;
     /// Sum a thread up: task, open findings, decisions, last word and unread of each participant. By rules, not by a
     /// model.
     SummarizeThread = "summarize_thread" Get "/v1/threads/{thread_id}/summary"

@@ -46,6 +46,10 @@ pub enum Command {
     AckRead(AckRead),
     /// Change a thread's status.
     ChangeStatus(ChangeStatus),
+    /// Let somebody take part in a thread.
+    AddParticipant(AddParticipant),
+    /// End somebody's part in a thread.
+    RemoveParticipant(RemoveParticipant),
     /// Take due wakes for a supervisor.
     ClaimWakes(ClaimWakes),
     /// Keep wakes while their processes live.
@@ -134,6 +138,26 @@ pub struct ChangeStatus {
     pub text: String,
     /// Who must act now; only with `blocked`.
     pub owner: Option<AgentName>,
+}
+
+/// See [`Command::AddParticipant`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddParticipant {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who.
+    pub agent: AgentName,
+    /// With which part.
+    pub role: ThreadRole,
+}
+
+/// See [`Command::RemoveParticipant`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RemoveParticipant {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who.
+    pub agent: AgentName,
 }
 
 /// See [`Command::TriggerParticipant`].

@@ -56,6 +56,12 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::ChangeStatus(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
+        Command::AddParticipant(command) => {
+            keys.extend([Key::Thread(command.thread_id), Key::Agent(command.agent.clone())]);
+        }
+        Command::RemoveParticipant(command) => {
+            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+        }
         Command::TriggerParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
@@ -136,6 +142,8 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::PostMessage(command) => thread::post(facts, env, command, now),
         Command::AckRead(command) => thread::ack(facts, env, command),
         Command::ChangeStatus(command) => thread::change_status(facts, env, command, now),
+        Command::AddParticipant(command) => thread::add(facts, env, command),
+        Command::RemoveParticipant(command) => thread::remove(facts, env, command),
         Command::TriggerParticipant(command) => wake::trigger(facts, env, command, now),
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),

@@ -60,6 +60,9 @@ pub enum Event {
     /// Somebody joined a thread.
     #[serde(rename = "thread.participant_added/1")]
     ParticipantAdded { thread_id: ThreadId, participant: Joined },
+    /// Somebody left a thread, or was removed from it.
+    #[serde(rename = "thread.participant_removed/1")]
+    ParticipantRemoved { thread_id: ThreadId, agent: AgentName, by: AgentName },
     /// A message was posted.
     #[serde(rename = "thread.message_posted/1")]
     MessagePosted {
@@ -168,6 +171,7 @@ impl Event {
             Self::ActionRefused { .. } | Self::WorkspaceHalted { .. } | Self::AgentRegistered { .. } => None,
             Self::ThreadCreated { thread_id, .. }
             | Self::ParticipantAdded { thread_id, .. }
+            | Self::ParticipantRemoved { thread_id, .. }
             | Self::MessagePosted { thread_id, .. }
             | Self::CursorMoved { thread_id, .. }
             | Self::StatusChanged { thread_id, .. }

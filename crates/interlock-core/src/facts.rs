@@ -86,6 +86,9 @@ pub enum RowChange {
     Thread(Thread),
     /// Note that an agent takes part in a thread.
     Member(AgentName, ThreadId),
+    /// Note that an agent no longer takes part in a thread. Rows are applied in their order: the same batch may add it
+    /// again.
+    Unmember(AgentName, ThreadId),
     /// Append a message, with where it stands in the ledger.
     Message(Message, Position),
     /// Insert or replace a wake.
@@ -432,9 +435,9 @@ impl Reply {
             .iter()
             .find_map(|event| match event {
                 Event::AgentRegistered { name, .. } => Some(Self::Agent(name.clone())),
-                Event::ThreadCreated { thread_id, .. } | Event::StatusChanged { thread_id, .. } => {
-                    Some(Self::Thread(*thread_id))
-                }
+                Event::ThreadCreated { thread_id, .. }
+                | Event::StatusChanged { thread_id, .. }
+                | Event::ParticipantRemoved { thread_id, .. } => Some(Self::Thread(*thread_id)),
                 Event::MessagePosted { thread_id, message, .. } => {
                     Some(Self::Message(*thread_id, message.message_id, message.seq, message.posted_at))
                 }

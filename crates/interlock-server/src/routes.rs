@@ -72,6 +72,8 @@ fn table() -> Table {
         .json::<op::ListThreads, _, _>(http::thread::list)
         .json::<op::GetThread, _, _>(http::thread::get)
         .json::<op::UpdateThreadStatus, _, _>(http::thread::update_status)
+        .json::<op::AddParticipant, _, _>(http::thread::add_participant)
+        .json::<op::RemoveParticipant, _, _>(http::thread::remove_participant)
         .json::<op::ReadTimeline, _, _>(http::timeline::read)
         .json::<op::SummarizeThread, _, _>(http::summary::summarize)
         .json::<op::HeartbeatSession, _, _>(http::session::heartbeat)

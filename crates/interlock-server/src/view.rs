@@ -150,7 +150,8 @@ const fn actor(event: &Event) -> Option<&AgentName> {
         Event::ParticipantAdded { participant, .. } => Some(&participant.agent),
         Event::MessagePosted { message, .. } => Some(&message.from),
         Event::StatusChanged { by, .. } | Event::WorkspaceHalted { by, .. } => Some(by),
-        Event::CursorMoved { agent, .. }
+        Event::ParticipantRemoved { agent, .. }
+        | Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
         | Event::WakeDispatched { agent, .. }
         | Event::WakeAccepted { agent, .. }

@@ -68,6 +68,10 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             let sql = "INSERT INTO member (ws, agent, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
             run(connection, sql, params![ws, agent.as_str(), thread.to_bytes()])
         }
+        RowChange::Unmember(agent, thread) => {
+            let sql = "DELETE FROM member WHERE ws = ? AND agent = ? AND thread = ?";
+            run(connection, sql, params![ws, agent.as_str(), thread.to_bytes()])
+        }
         RowChange::Message(message, position) => append_message(connection, ws, message, position),
         RowChange::Wake(wake) => put_wake(connection, ws, wake),
         RowChange::Finding(finding) => {

@@ -46,6 +46,7 @@ impl Mirror {
                 RowChange::Agent(agent) => drop(self.agents.insert(agent.name.clone(), agent)),
                 RowChange::Thread(thread) => drop(self.threads.insert(thread.thread_id, thread)),
                 RowChange::Member(agent, thread) => drop(self.members.insert((agent, thread))),
+                RowChange::Unmember(agent, thread) => drop(self.members.remove(&(agent, thread))),
                 RowChange::Message(message, position) => {
                     let key = (message.thread_id, message.head.seq);
                     let stored = StoredMessage { message, index: position.index, n: position.n };
@@ -98,7 +99,7 @@ const fn kind(change: &RowChange) -> &'static str {
     match change {
         RowChange::Agent(_) => "agent",
         RowChange::Thread(_) => "thread",
-        RowChange::Member(..) => "member",
+        RowChange::Member(..) | RowChange::Unmember(..) => "member",
         RowChange::Message(..) => "message",
         RowChange::Wake(_) => "wake",
         RowChange::Finding(_) => "finding",

@@ -49,7 +49,6 @@ pub struct MessageView {
 
 /// Parameters of `post_message`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct PostMessageParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -82,6 +81,24 @@ pub struct PostMessageParams {
     pub in_reply_to: Option<MessageId>,
 }
 
+impl PostMessageParams {
+    /// An empty chat message to everybody else in the thread: the ground to fill in the rest of.
+    pub const fn to_all(thread_id: ThreadId) -> Self {
+        Self {
+            thread_id,
+            kind: MessageKind::Chat,
+            event_type: None,
+            event_version: 1,
+            schema_version: 1,
+            body: String::new(),
+            data: None,
+            to: Vec::new(),
+            to_role: None,
+            in_reply_to: None,
+        }
+    }
+}
+
 const fn chat() -> MessageKind {
     MessageKind::Chat
 }
@@ -107,7 +124,6 @@ pub struct PostMessageResponse {
 
 /// Parameters of `read_messages`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ReadMessagesParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -137,7 +153,6 @@ pub struct ReadMessagesResponse {
 
 /// Parameters of `ack_read`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct AckReadParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -156,7 +171,6 @@ pub struct AckReadResponse {
 
 /// Parameters of `inbox`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct InboxParams {
     /// How long to wait for the first unread message, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]

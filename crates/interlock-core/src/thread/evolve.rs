@@ -19,6 +19,14 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             thread.members.insert(participant.agent.clone(), member(participant, thread.seq));
             facts.append(RowChange::Member(participant.agent.clone(), *thread_id));
         }
+        Event::ParticipantRemoved { thread_id, agent, .. } => {
+            let thread = facts.thread_mut(*thread_id)?;
+            if thread.members.remove(agent).is_none() {
+                return Err(Corrupt(format!("{agent} is removed from {thread_id} without taking part")));
+            }
+            thread.updated_at = position.at.at;
+            facts.append(RowChange::Unmember(agent.clone(), *thread_id));
+        }
         Event::MessagePosted { thread_id, message, finding_print, text } => {
             posted(facts, *thread_id, message, *finding_print, text, position)?;
         }

@@ -4,6 +4,7 @@ mod ack;
 mod create;
 mod event_data;
 mod evolve;
+mod members;
 mod model;
 mod post;
 mod status;
@@ -11,13 +12,14 @@ mod status;
 pub(crate) use ack::ack;
 pub(crate) use create::create;
 pub(crate) use evolve::evolve;
+pub(crate) use members::{add, remove};
 pub use model::{
     Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageText, Status, Thread,
     ThreadKind, ThreadRole, event_type,
 };
 pub use post::is_for;
 pub(crate) use post::{post, post_keys};
-pub(crate) use status::{StatusChange, change_status, status_events};
+pub(crate) use status::{StatusChange, change_status, may_lead, not_coordinator, status_events};
 
 use crate::command::Envelope;
 use crate::decide::Stop;

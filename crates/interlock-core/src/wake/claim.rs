@@ -142,6 +142,7 @@ fn give_up(
     });
     if let Some(thread) = facts.thread(wake.thread_id)?
         && thread.status == Status::Active
+        && thread.members.contains_key(&wake.agent)
         // Two wakes of one thread given up in one claim block it once.
         && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
     {

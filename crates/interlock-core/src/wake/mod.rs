@@ -11,7 +11,7 @@ mod trigger;
 pub(crate) use claim::{claim, halt, renew};
 pub(crate) use evolve::evolve;
 pub use model::{Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
-pub(crate) use reaction::{on_ack, on_post, on_thread_end, on_wait_again};
+pub(crate) use reaction::{on_ack, on_post, on_removal, on_thread_end, on_wait_again};
 pub(crate) use report::{note_call, report};
 pub(crate) use trigger::trigger;
 

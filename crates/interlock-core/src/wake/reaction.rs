@@ -99,6 +99,11 @@ pub(crate) fn on_wait_again(
         events.push(superseded(wake, Some(Reason::ThreadEnded)));
         return Ok(None);
     }
+    if !takes_part(facts, wake)? {
+        effects.push(Effect::Unlease(wake.wake_id));
+        events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
+        return Ok(None);
+    }
     let mut seq = wake.seq;
     let is_later = |other: &&Wake| other.agent == wake.agent && other.wake_id != wake.wake_id;
     for later in facts.thread_wakes(wake.thread_id)?.filter(is_later) {
@@ -108,6 +113,27 @@ pub(crate) fn on_wait_again(
         effects.push(Effect::Unlease(later.wake_id));
     }
     Ok(Some(seq))
+}
+
+/// Whether the agent of this wake still takes part in its thread.
+pub(super) fn takes_part(facts: &Facts, wake: &Wake) -> Result<bool, Stop> {
+    Ok(facts.thread(wake.thread_id)?.is_some_and(|thread| thread.members.contains_key(&wake.agent)))
+}
+
+/// Nobody wakes somebody who takes no part any more; a process that runs may finish.
+pub(crate) fn on_removal(
+    facts: &Facts,
+    thread_id: ThreadId,
+    agent: &AgentName,
+    events: &mut Vec<Event>,
+) -> Result<Vec<Effect>, Stop> {
+    let mut effects = Vec::new();
+    let waits = |wake: &&Wake| wake.agent == *agent && wake.state == WakeState::Pending;
+    for wake in facts.thread_wakes(thread_id)?.filter(waits) {
+        events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
+        effects.push(Effect::Unlease(wake.wake_id));
+    }
+    Ok(effects)
 }
 
 fn superseded(wake: &Wake, reason: Option<Reason>) -> Event {

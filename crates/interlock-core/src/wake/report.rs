@@ -255,7 +255,8 @@ fn turn(
 ) -> Result<(), Stop> {
     let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
     let Some(reason) = failure else { return guard::on_turn(facts, env, thread, now, events) };
-    if thread.status != Status::Active {
+    // What becomes of somebody who was removed is no concern of the thread's any more.
+    if thread.status != Status::Active || !thread.members.contains_key(&wake.agent) {
         return Ok(());
     }
     let body = format!(

@@ -29,10 +29,11 @@ const fn place(event: &Event) -> usize {
         Event::WakeUsed { .. } => 18,
         Event::SessionBound { .. } => 19,
         Event::SessionReleased { .. } => 20,
+        Event::ParticipantRemoved { .. } => 21,
     }
 }
 
-const FILES: [&[&str]; 21] = [
+const FILES: [&[&str]; 22] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -54,6 +55,7 @@ const FILES: [&[&str]; 21] = [
     &["wake.used-1", "wake.used-1-cost"],
     &["session.bound-1"],
     &["session.released-1"],
+    &["thread.participant_removed-1"],
 ];
 
 fn folder() -> &'static Path {

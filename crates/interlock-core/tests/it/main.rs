@@ -12,6 +12,7 @@ mod golden;
 mod guarding;
 mod idempotency;
 mod invariants;
+mod members;
 mod opening;
 mod posting;
 mod random;

@@ -28,6 +28,8 @@ enum Op {
     Reject { thread: usize, id: usize },
     Ack { thread: usize, who: usize, back: u64 },
     Status { thread: usize, who: usize, to: usize },
+    Join { thread: usize, who: usize },
+    Leave { thread: usize, who: usize },
     Pause(usize),
     Resume(usize),
     Claim { sup: usize, life: usize, limit: u32 },
@@ -51,6 +53,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..4_usize, 0..4_usize).prop_map(|(thread, id)| Op::Reject { thread, id }),
         6 => (0..4_usize, 0..5_usize, 0..3_u64).prop_map(|(thread, who, back)| Op::Ack { thread, who, back }),
         3 => (0..4_usize, 0..5_usize, 0..8_usize).prop_map(|(thread, who, to)| Op::Status { thread, who, to }),
+        2 => (0..4_usize, 0..4_usize).prop_map(|(thread, who)| Op::Join { thread, who }),
+        2 => (0..4_usize, 0..4_usize).prop_map(|(thread, who)| Op::Leave { thread, who }),
         3 => (0..4_usize).prop_map(Op::Pause),
         3 => (0..4_usize).prop_map(Op::Resume),
         8 => (0..3_usize, 0..3_usize, 0..4_u32).prop_map(|(sup, life, limit)| Op::Claim { sup, life, limit }),
@@ -154,6 +158,19 @@ impl Random {
                 // Back to active is as likely as all others together, or everything would soon be over.
                 let to = Status::ALL.get(to).copied().unwrap_or(Status::Active);
                 drop(self.w.status(PEOPLE[who], to));
+            }
+            Op::Join { thread, who } => {
+                self.choose(thread);
+                drop(self.w.adds("olga", PEOPLE[who], ThreadRole::Participant));
+            }
+            Op::Leave { thread, who } => {
+                self.choose(thread);
+                drop(self.w.removes("olga", PEOPLE[who]));
+                let is_gone = !self.w.thread().members.contains_key(&crate::world::name(PEOPLE[who]));
+                let thread_id = self.w.thread_id;
+                assert!(
+                    !is_gone || self.w.pending_of(PEOPLE[who]).iter().all(|wake| wake.thread_id != thread_id)
+                );
             }
             Op::Claim { sup, life, limit } => {
                 let at = self.w.entries.len();

@@ -92,6 +92,9 @@ impl Rows {
                 RowChange::Member(agent, thread) => {
                     self.members.insert((agent, thread));
                 }
+                RowChange::Unmember(agent, thread) => {
+                    assert!(self.members.remove(&(agent, thread)), "only who is a member is removed");
+                }
                 RowChange::Message(message, position) => {
                     let id = message.head.message_id;
                     assert!(

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::agent::{Launch, Runtime};
 use interlock_core::command::{
-    AckRead, ChangeStatus, ClaimWakes, CreateThread, PostMessage, RegisterAgent, RenewWakes, Report,
-    ReportWake, TriggerParticipant,
+    AckRead, AddParticipant, ChangeStatus, ClaimWakes, CreateThread, PostMessage, RegisterAgent,
+    RemoveParticipant, RenewWakes, Report, ReportWake, TriggerParticipant,
 };
 use interlock_core::facts::{Facts, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
@@ -249,6 +249,16 @@ impl World {
     pub(crate) fn ack(&mut self, who: &str, seq: u64) -> Result<Done, Refusal> {
         let thread_id = self.thread_id;
         self.give(who, Command::AckRead(AckRead { thread_id, seq }))
+    }
+
+    pub(crate) fn adds(&mut self, by: &str, agent: &str, role: ThreadRole) -> Result<Done, Refusal> {
+        let command = AddParticipant { thread_id: self.thread_id, agent: name(agent), role };
+        self.give(by, Command::AddParticipant(command))
+    }
+
+    pub(crate) fn removes(&mut self, by: &str, agent: &str) -> Result<Done, Refusal> {
+        let command = RemoveParticipant { thread_id: self.thread_id, agent: name(agent) };
+        self.give(by, Command::RemoveParticipant(command))
     }
 
     pub(crate) fn status(&mut self, who: &str, status: Status) -> Result<Done, Refusal> {
@@ -531,6 +541,8 @@ const fn operation(command: &Command) -> &'static str {
         Command::PostMessage(_) => "post_message",
         Command::AckRead(_) => "ack_read",
         Command::ChangeStatus(_) => "set_thread_status",
+        Command::AddParticipant(_) => "add_participant",
+        Command::RemoveParticipant(_) => "remove_participant",
         Command::ClaimWakes(_) => "claim_wakes",
         Command::RenewWakes(_) => "renew_wakes",
         Command::ReportWake(_) => "report_wake",

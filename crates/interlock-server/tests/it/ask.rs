@@ -211,6 +211,8 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "get_thread" | "read_messages" | "read_timeline" | "summarize_thread" => {
             json!({"thread_id": thread_id})
         }
+        "add_participant" => json!({"thread_id": thread_id, "agent": "executor"}),
+        "remove_participant" => json!({"thread_id": thread_id, "agent": "executor"}),
         "trigger_participant" => json!({"thread_id": thread_id, "agent": "executor"}),
         "register_agent" => json!({"name": "newcomer"}),
         "get_wake" => json!({"wake_id": wake_id}),

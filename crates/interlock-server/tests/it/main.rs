@@ -17,6 +17,7 @@ mod idempotency;
 mod input;
 mod ledger;
 mod mcp;
+mod members;
 mod rpc;
 mod socket;
 mod threads;

@@ -5,11 +5,13 @@ use std::io::Read as _;
 use clap::{Args, Subcommand};
 use interlock_api::Problem;
 use interlock_api::operations::{
-    AckRead, CreateThread, GetThread, ListThreads, PostMessage, ReadMessages, UpdateThreadStatus,
+    AckRead, AddParticipant, CreateThread, GetThread, ListThreads, PostMessage, ReadMessages,
+    RemoveParticipant, UpdateThreadStatus,
 };
 use interlock_api::v1::message::{AckReadParams, Data, PostMessageParams, ReadMessagesParams};
 use interlock_api::v1::thread::{
-    CreateThreadParams, GetThreadParams, ListThreadsParams, ParticipantParams, UpdateThreadStatusParams,
+    AddParticipantParams, CreateThreadParams, GetThreadParams, ListThreadsParams, ParticipantParams,
+    RemoveParticipantParams, UpdateThreadStatusParams,
 };
 use interlock_core::Reason;
 use interlock_core::actor::AgentName;
@@ -43,6 +45,10 @@ pub(crate) enum Verb {
     Pause(PauseParams),
     /// Make a blocked or resolved thread active again.
     Resume(ResumeParams),
+    /// Let somebody take part in a thread.
+    Add(AddParams),
+    /// End somebody's part in a thread, or your own.
+    Remove(RemoveParams),
     /// Watch a thread live, over restarts of the server too.
     Tail(tail::Params),
 }
@@ -176,6 +182,35 @@ pub(crate) struct ResumeParams {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread_id: ThreadId,
+    /// Why, in words; a resolved thread is not reopened without.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    key: KeyParams,
+}
+
+/// What `thread add` takes.
+#[derive(Debug, Args)]
+pub(crate) struct AddParams {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread_id: ThreadId,
+    /// Who, with the part unless it is `participant`.
+    #[arg(value_name = "NAME[:coordinator]", value_parser = argument::participant)]
+    participant: ParticipantParams,
+    #[command(flatten)]
+    key: KeyParams,
+}
+
+/// What `thread remove` takes.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveParams {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread_id: ThreadId,
+    /// Who.
+    #[arg(value_name = "NAME")]
+    agent: AgentName,
     #[command(flatten)]
     key: KeyParams,
 }
@@ -198,11 +233,12 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
             let (status, reason) = (Status::Blocked, Reason::Paused);
             change(cx, UpdateThreadStatusParams { thread_id, status, reason, text, owner: None }, &key).await
         }
-        Verb::Resume(ResumeParams { thread_id, key }) => {
+        Verb::Resume(ResumeParams { thread_id, reason: text, key }) => {
             let (status, reason) = (Status::Active, Reason::ByRequest);
-            let text = String::new();
             change(cx, UpdateThreadStatusParams { thread_id, status, reason, text, owner: None }, &key).await
         }
+        Verb::Add(params) => add(cx, params).await,
+        Verb::Remove(params) => remove(cx, params).await,
         Verb::Tail(params) => tail::run(cx, params).await,
     }
 }
@@ -218,13 +254,13 @@ async fn create(cx: &Context, params: CreateParams) -> End {
 
 async fn list(cx: &Context, params: ListParams) -> End {
     let PageParams { limit, cursor } = params.page;
-    let request = ListThreadsParams { status: params.status, cursor, limit };
+    let request = ListThreadsParams { status: params.status, cursor, limit, wait_ms: 0 };
     let answer = cx.connect()?.read::<ListThreads>(&request).await?;
     Ok(Answer::new(&answer, render::thread::list(view(cx), &answer))?)
 }
 
 async fn show(cx: &Context, params: &ShowParams) -> End {
-    let request = GetThreadParams { thread_id: params.thread_id };
+    let request = GetThreadParams::now(params.thread_id);
     let thread = cx.connect()?.read::<GetThread>(&request).await?;
     Ok(Answer::new(&thread, render::thread::show(view(cx), &thread))?)
 }
@@ -289,6 +325,21 @@ async fn ack(cx: &Context, params: &AckParams) -> End {
     let request = AckReadParams { thread_id: params.thread_id, seq: params.seq };
     let answer = cx.connect()?.change::<AckRead>(&request, params.key.as_deref()).await?;
     Ok(Answer::new(&answer, format!("read up to #{}\n", answer.acked_seq))?)
+}
+
+async fn add(cx: &Context, params: AddParams) -> End {
+    let ParticipantParams { agent, role } = params.participant;
+    let request = AddParticipantParams { thread_id: params.thread_id, agent, role };
+    let thread = cx.connect()?.change::<AddParticipant>(&request, params.key.as_deref()).await?;
+    let text = format!("{} takes part in {} as {role}\n", request.agent, thread.thread_id);
+    Ok(Answer::new(&thread, text)?)
+}
+
+async fn remove(cx: &Context, params: RemoveParams) -> End {
+    let request = RemoveParticipantParams { thread_id: params.thread_id, agent: params.agent };
+    let answer = cx.connect()?.change::<RemoveParticipant>(&request, params.key.as_deref()).await?;
+    let text = format!("{} takes no part in {} any more\n", answer.agent, answer.thread_id);
+    Ok(Answer::new(&answer, text)?)
 }
 
 async fn change(cx: &Context, request: UpdateThreadStatusParams, key: &KeyParams) -> End {

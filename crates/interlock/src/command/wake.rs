@@ -66,6 +66,6 @@ async fn list(cx: &Context, params: ListParams) -> End {
 }
 
 async fn show(cx: &Context, params: &ShowParams) -> End {
-    let wake = cx.connect()?.read::<GetWake>(&GetWakeParams { wake_id: params.wake_id }).await?;
+    let wake = cx.connect()?.read::<GetWake>(&GetWakeParams { wake_id: params.wake_id, wait_ms: 0 }).await?;
     Ok(Answer::new(&wake, render::wake::show(view(cx), &wake))?)
 }
