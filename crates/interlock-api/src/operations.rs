@@ -80,6 +80,10 @@ operations! {
     PostMessage = "post_message" Post "/v1/threads/{thread_id}/messages"
         tool Some("post_message"), permission MessageWrite, mutates true, media Json,
         message::PostMessageParams => message::PostMessageResponse;
+    /// Take a message back; for its sender and for coordinators of the thread. Nobody is woken for it any more.
+    CancelMessage = "cancel_message" Post "/v1/threads/{thread_id}/messages/cancel"
+        tool Some("cancel_message"), permission MessageWrite, mutates true, media Json,
+        message::CancelMessageParams => message::MessageView;
     /// Read messages after a seq, waiting for the next one when asked to.
     ReadMessages = "read_messages" Get "/v1/threads/{thread_id}/messages"
         tool Some("read_messages"), permission ThreadRead, mutates false, media Json,

@@ -50,6 +50,10 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.insert(Key::Agent(env.actor.name.clone()));
         }
         Command::PostMessage(command) => thread::post_keys(command, &mut keys),
+        Command::CancelMessage(command) => {
+            let id = command.thread_id;
+            keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Message(id, command.message_id)]);
+        }
         Command::AckRead(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
@@ -140,6 +144,7 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RegisterAgent(command) => agent::register(facts, env, command, now),
         Command::CreateThread(command) => thread::create(facts, env, command, now),
         Command::PostMessage(command) => thread::post(facts, env, command, now),
+        Command::CancelMessage(command) => thread::cancel(facts, env, command, now),
         Command::AckRead(command) => thread::ack(facts, env, command),
         Command::ChangeStatus(command) => thread::change_status(facts, env, command, now),
         Command::AddParticipant(command) => thread::add(facts, env, command),

@@ -201,6 +201,8 @@ reasons! {
     ParticipantMissing => "PARTICIPANT_MISSING", Conflict, "an addressee is no participant of the thread";
     ParticipantExists => "PARTICIPANT_EXISTS", Conflict, "the agent takes part in the thread already, with another role";
     LastCoordinator => "LAST_COORDINATOR", Conflict, "the thread would have no coordinator left";
+    MessageExpired => "MESSAGE_EXPIRED", Conflict, "the message's time is over";
+    MessageWithdrawn => "MESSAGE_WITHDRAWN", Conflict, "the message was taken back";
     ThreadWrongStatus => "THREAD_WRONG_STATUS", Conflict, "the thread's status does not allow it";
     FindingUnknown => "FINDING_UNKNOWN", Conflict, "the finding was not reported in this thread";
     CursorAhead => "CURSOR_AHEAD", Conflict, "the acknowledged position is beyond the thread's last message";

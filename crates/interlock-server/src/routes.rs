@@ -79,6 +79,7 @@ fn table() -> Table {
         .json::<op::HeartbeatSession, _, _>(http::session::heartbeat)
         .json::<op::TriggerParticipant, _, _>(http::wake::trigger)
         .json::<op::PostMessage, _, _>(http::message::post)
+        .json::<op::CancelMessage, _, _>(http::message::cancel)
         .json::<op::ReadMessages, _, _>(http::message::read)
         .json::<op::AckRead, _, _>(http::message::ack)
         .json::<op::Inbox, _, _>(http::message::inbox)

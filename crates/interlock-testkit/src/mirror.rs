@@ -52,6 +52,11 @@ impl Mirror {
                     let stored = StoredMessage { message, index: position.index, n: position.n };
                     self.messages.insert(key, stored);
                 }
+                RowChange::Withdrawal(thread, id, withdrawal) => {
+                    let mut of_thread = self.messages.range_mut((thread, 0)..=(thread, u64::MAX));
+                    let found = of_thread.find(|(_, stored)| stored.message.head.message_id == id);
+                    found.unwrap().1.message.withdrawal = Some(withdrawal);
+                }
                 RowChange::Finding(finding) => {
                     let findings = self.findings.entry(finding.thread_id).or_default();
                     findings.retain(|other| other.finding_id != finding.finding_id);
@@ -99,7 +104,9 @@ const fn kind(change: &RowChange) -> &'static str {
     match change {
         RowChange::Agent(_) => "agent",
         RowChange::Thread(_) => "thread",
-        RowChange::Member(..) | RowChange::Unmember(..) => "member",
+        RowChange::Member(..) => "member",
+        RowChange::Unmember(..) => "unmember",
+        RowChange::Withdrawal(..) => "withdrawal",
         RowChange::Message(..) => "message",
         RowChange::Wake(_) => "wake",
         RowChange::Finding(_) => "finding",
@@ -111,4 +118,4 @@ const fn kind(change: &RowChange) -> &'static str {
 }
 
 /// How many kinds of changes there are.
-pub(crate) const KINDS: usize = 10;
+pub(crate) const KINDS: usize = 12;

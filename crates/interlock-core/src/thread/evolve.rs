@@ -1,7 +1,8 @@
 //! What a thread's rows become.
 
 use super::{
-    Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread, event_type as et,
+    Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread, Withdrawal,
+    event_type as et,
 };
 use crate::actor::AgentName;
 use crate::event::{Event, Joined};
@@ -29,6 +30,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         }
         Event::MessagePosted { thread_id, message, finding_print, text } => {
             posted(facts, *thread_id, message, *finding_print, text, position)?;
+        }
+        Event::MessageWithdrawn { thread_id, message_id, by, superseded_by, .. } => {
+            facts.thread_mut(*thread_id)?.updated_at = position.at.at;
+            let withdrawal = Withdrawal { at: position.at.at, by: by.clone(), superseded_by: *superseded_by };
+            facts.append(RowChange::Withdrawal(*thread_id, *message_id, withdrawal));
         }
         Event::CursorMoved { thread_id, agent, seq } => {
             let thread = facts.thread_mut(*thread_id)?;
@@ -130,7 +136,7 @@ fn posted(
     thread.seq = head.seq;
     thread.updated_at = position.at.at;
     finding(facts, thread_id, head, print)?;
-    let message = Message { thread_id, head: head.clone(), text: text.clone() };
+    let message = Message { thread_id, head: head.clone(), text: text.clone(), withdrawal: None };
     facts.append(RowChange::Message(message, *position));
     Ok(())
 }

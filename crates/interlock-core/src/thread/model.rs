@@ -73,6 +73,54 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// Which lane a message takes. `seq` does not depend on it.
+    Priority {
+        /// In its turn.
+        Normal = "normal",
+        /// Before everything that is not.
+        Urgent = "urgent",
+    }
+}
+
+impl Priority {
+    /// Whether it is the one that is not written down.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(crate) const fn is_normal(&self) -> bool {
+        matches!(self, Self::Normal)
+    }
+
+    const fn normal() -> Self {
+        Self::Normal
+    }
+}
+
+closed_set! {
+    /// Whether a message still counts; computed when it is read.
+    MessageState {
+        /// It counts.
+        Live = "live",
+        /// Its time is over.
+        Expired = "expired",
+        /// Another message stands in its place.
+        Superseded = "superseded",
+        /// It was taken back.
+        Cancelled = "cancelled",
+    }
+}
+
+/// That a message was taken back, or another stands in its place.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Withdrawal {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: AgentName,
+    /// The message in its place, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<MessageId>,
+}
+
 /// Event types with a meaning of their own (docs/messaging.md).
 pub mod event_type {
     /// A commit was made for the thread.
@@ -170,6 +218,27 @@ pub struct Message {
     pub head: MessageHead,
     /// The free text.
     pub text: MessageText,
+    /// Set when it was taken back.
+    pub withdrawal: Option<Withdrawal>,
+}
+
+impl Message {
+    /// Whether it counts at this time. What was taken back before its time was over was taken back.
+    pub fn state(&self, now: Timestamp) -> MessageState {
+        match &self.withdrawal {
+            Some(withdrawal) if withdrawal.superseded_by.is_some() => MessageState::Superseded,
+            Some(_) => MessageState::Cancelled,
+            None if self.head.is_expired(now) => MessageState::Expired,
+            None => MessageState::Live,
+        }
+    }
+}
+
+impl MessageHead {
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// A message without its free text: what the ledger entry holds of it.
@@ -199,6 +268,18 @@ pub struct MessageHead {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<MessageId>,
+    /// Which lane it takes.
+    #[serde(default = "Priority::normal", skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// When it no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The message it stands in the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<MessageId>,
+    /// What it follows from, besides what it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<MessageId>,
     /// The finding it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_id: Option<FindingId>,

@@ -1,7 +1,8 @@
 //! Rules of a thread's status: who may change it, and what it says and does to wakes.
 
 use super::{
-    MessageHead, MessageKind, MessageText, Status, Thread, ThreadRole, event_type as et, visible, within,
+    MessageHead, MessageKind, MessageText, Priority, Status, Thread, ThreadRole, event_type as et, visible,
+    within,
 };
 use crate::actor::{AgentName, Role};
 use crate::command::{ChangeStatus, Envelope};
@@ -170,6 +171,10 @@ fn announcement(
         to: Vec::new(),
         to_role: None,
         in_reply_to: None,
+        priority: Priority::Normal,
+        expires_at: None,
+        supersedes: None,
+        parents: Vec::new(),
         finding_id: None,
         commit: None,
         wake_id: env.actor.wake_id,

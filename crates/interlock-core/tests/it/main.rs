@@ -14,6 +14,7 @@ mod idempotency;
 mod invariants;
 mod members;
 mod opening;
+mod orders;
 mod posting;
 mod random;
 mod rows;

@@ -18,6 +18,7 @@ mod input;
 mod ledger;
 mod mcp;
 mod members;
+mod orders;
 mod rpc;
 mod socket;
 mod threads;

@@ -5,10 +5,12 @@ use std::io::Read as _;
 use clap::{Args, Subcommand};
 use interlock_api::Problem;
 use interlock_api::operations::{
-    AckRead, AddParticipant, CreateThread, GetThread, ListThreads, PostMessage, ReadMessages,
+    AckRead, AddParticipant, CancelMessage, CreateThread, GetThread, ListThreads, PostMessage, ReadMessages,
     RemoveParticipant, UpdateThreadStatus,
 };
-use interlock_api::v1::message::{AckReadParams, Data, PostMessageParams, ReadMessagesParams};
+use interlock_api::v1::message::{
+    AckReadParams, CancelMessageParams, Data, PostMessageParams, ReadMessagesParams,
+};
 use interlock_api::v1::thread::{
     AddParticipantParams, CreateThreadParams, GetThreadParams, ListThreadsParams, ParticipantParams,
     RemoveParticipantParams, UpdateThreadStatusParams,
@@ -17,7 +19,7 @@ use interlock_core::Reason;
 use interlock_core::actor::AgentName;
 use interlock_core::id::{MessageId, ThreadId};
 use interlock_core::limits::MESSAGE_BODY_BYTES_MAX;
-use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
+use interlock_core::thread::{MessageKind, Priority, Status, ThreadKind, ThreadRole};
 
 use super::{KeyParams, PageParams, tail, view};
 use crate::context::Context;
@@ -35,6 +37,8 @@ pub(crate) enum Verb {
     Show(ShowParams),
     /// Post a message; managed addressees are woken.
     Post(PostParams),
+    /// Take a message back: nobody is woken for it any more.
+    Cancel(CancelParams),
     /// Read messages, waiting for the next one when asked to.
     Read(ReadParams),
     /// Acknowledge that you have read everything up to a message.
@@ -110,6 +114,31 @@ pub(crate) struct PostParams {
     /// The message it answers.
     #[arg(long, value_name = "MESSAGE")]
     in_reply_to: Option<MessageId>,
+    /// Before everything that is not urgent.
+    #[arg(long)]
+    urgent: bool,
+    /// For how long it counts, in milliseconds; nobody is woken for it after that.
+    #[arg(long, value_name = "MS")]
+    expires_in: Option<u64>,
+    /// The message that it stands in the place of.
+    #[arg(long, value_name = "MESSAGE")]
+    instead_of: Option<MessageId>,
+    /// A message that it follows from.
+    #[arg(long = "parent", value_name = "MESSAGE")]
+    parents: Vec<MessageId>,
+    #[command(flatten)]
+    key: KeyParams,
+}
+
+/// What `thread cancel` takes.
+#[derive(Debug, Args)]
+pub(crate) struct CancelParams {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread_id: ThreadId,
+    /// The message.
+    #[arg(value_name = "MESSAGE")]
+    message_id: MessageId,
     #[command(flatten)]
     key: KeyParams,
 }
@@ -222,6 +251,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
         Verb::List(params) => list(cx, params).await,
         Verb::Show(params) => show(cx, &params).await,
         Verb::Post(params) => post(cx, params).await,
+        Verb::Cancel(params) => cancel(cx, &params).await,
         Verb::Read(params) => read(cx, &params).await,
         Verb::Ack(params) => ack(cx, &params).await,
         Verb::Status(params) => {
@@ -274,20 +304,28 @@ async fn post(cx: &Context, params: PostParams) -> End {
         None => String::new(),
     };
     let request = PostMessageParams {
-        thread_id: params.thread_id,
         kind: if params.event.is_some() { MessageKind::Event } else { MessageKind::Chat },
         event_type: params.event,
-        event_version: 1,
-        schema_version: 1,
         body,
         data: params.data,
         to: params.to,
         to_role: params.to_role,
         in_reply_to: params.in_reply_to,
+        priority: if params.urgent { Priority::Urgent } else { Priority::Normal },
+        expires_in_ms: params.expires_in,
+        supersedes: params.instead_of,
+        parents: params.parents,
+        ..PostMessageParams::to_all(params.thread_id)
     };
     let posted = connection.change::<PostMessage>(&request, params.key.as_deref()).await?;
     let text = format!("posted #{} ({})\n", posted.seq, posted.message_id);
     Ok(Answer::new(&posted, text)?)
+}
+
+async fn cancel(cx: &Context, params: &CancelParams) -> End {
+    let request = CancelMessageParams { thread_id: params.thread_id, message_id: params.message_id };
+    let message = cx.connect()?.change::<CancelMessage>(&request, params.key.as_deref()).await?;
+    Ok(Answer::new(&message, format!("#{} is {}\n", message.seq, message.state))?)
 }
 
 /// The message on standard input, as long as a message may be.

@@ -60,6 +60,7 @@ async fn list(cx: &Context, params: ListParams) -> End {
         state: params.state,
         cursor: params.page.cursor,
         limit: params.page.limit,
+        wait_ms: 0,
     };
     let answer = cx.connect()?.read::<ListWakes>(&request).await?;
     Ok(Answer::new(&answer, render::wake::list(view(cx), &answer))?)
