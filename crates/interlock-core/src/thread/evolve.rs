@@ -1,8 +1,8 @@
 //! What a thread's rows become.
 
 use super::{
-    Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread, Withdrawal,
-    event_type as et,
+    Acked, Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread,
+    Withdrawal, event_type as et,
 };
 use crate::actor::AgentName;
 use crate::event::{Event, Joined};
@@ -45,6 +45,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 return Err(Corrupt(format!("the cursor of {agent} in {thread_id} would go to {seq}")));
             }
             member.cursor = *seq;
+            member.note_ack(Acked { seq: *seq, at: position.at.at });
         }
         Event::SessionBound { thread_id, agent, session_id, .. } => {
             session(facts, *thread_id, agent, Some(*session_id))?;
@@ -108,11 +109,13 @@ fn created(facts: &mut Facts, event: &Event, position: &Position) {
 }
 
 /// Whoever joins later has nothing unread of what was said before.
-const fn member(joined: &Joined, seq: u64) -> Member {
+fn member(joined: &Joined, seq: u64) -> Member {
     Member {
         role: joined.role,
         cursor: seq,
         managed: joined.managed,
+        since_seq: seq,
+        acks: Vec::new(),
         session: None,
         session_usage: Usage::NONE,
     }

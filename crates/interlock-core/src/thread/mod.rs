@@ -15,8 +15,8 @@ pub(crate) use create::create;
 pub(crate) use evolve::evolve;
 pub(crate) use members::{add, remove};
 pub use model::{
-    Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState, MessageText,
-    Priority, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
+    Acked, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState,
+    MessageText, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
 };
 pub use post::is_for;
 pub(crate) use post::{post, post_keys};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::actor::{AgentName, closed_set};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
+use crate::limits::ACKS_MAX;
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -155,12 +156,59 @@ pub struct Member {
     pub cursor: u64,
     /// Whether a supervisor can wake it; frozen when it joined.
     pub managed: bool,
+    /// The `seq` of the thread's last message when it joined: what was said before was not for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub since_seq: u64,
+    /// Its last acknowledgements, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acks: Vec<Acked>,
     /// The runtime's session to resume for this participant in this thread: the conversation that it remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     /// What was told to have been used in that session so far.
     #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub session_usage: Usage,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// One acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Acked {
+    /// Up to where.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// When somebody acknowledged a message, as far as that is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenAt {
+    /// Then.
+    At(Timestamp),
+    /// Then or before.
+    NoLaterThan(Timestamp),
+}
+
+impl Member {
+    /// When it acknowledged the message with this `seq`; nothing while it has not.
+    pub fn seen(&self, seq: u64) -> Option<SeenAt> {
+        let place = self.acks.iter().position(|acked| acked.seq >= seq)?;
+        let at = self.acks.get(place)?.at;
+        // The first that is remembered may have had one before it that is not.
+        let is_first = place == 0 && self.acks.len() >= ACKS_MAX;
+        Some(if is_first { SeenAt::NoLaterThan(at) } else { SeenAt::At(at) })
+    }
+
+    pub(crate) fn note_ack(&mut self, acked: Acked) {
+        if self.acks.len() >= ACKS_MAX {
+            self.acks.remove(0);
+        }
+        self.acks.push(acked);
+    }
 }
 
 /// The counters of the loop guard, in the same row as what they guard.

@@ -207,7 +207,7 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "create_thread" => json!({"title": "another job", "participants": [{"agent": "executor"}]}),
         "update_thread_status" => json!({"thread_id": thread_id, "status": "blocked", "reason": "PAUSED"}),
         "post_message" => json!({"thread_id": thread_id, "body": "hello"}),
-        "cancel_message" => json!({"thread_id": thread_id, "message_id": message_id}),
+        "cancel_message" | "get_delivery" => json!({"thread_id": thread_id, "message_id": message_id}),
         "ack_read" => json!({"thread_id": thread_id, "seq": 1}),
         "get_thread" | "read_messages" | "read_timeline" | "summarize_thread" => {
             json!({"thread_id": thread_id})

@@ -12,6 +12,7 @@
 mod access;
 mod ask;
 mod coverage;
+mod delivery;
 mod health;
 mod idempotency;
 mod input;

@@ -5,9 +5,10 @@ use std::io::Read as _;
 use clap::{Args, Subcommand};
 use interlock_api::Problem;
 use interlock_api::operations::{
-    AckRead, AddParticipant, CancelMessage, CreateThread, GetThread, ListThreads, PostMessage, ReadMessages,
-    RemoveParticipant, UpdateThreadStatus,
+    AckRead, AddParticipant, CancelMessage, CreateThread, GetDelivery, GetThread, ListThreads, PostMessage,
+    ReadMessages, RemoveParticipant, UpdateThreadStatus,
 };
+use interlock_api::v1::delivery::{GetDeliveryParams, Step};
 use interlock_api::v1::message::{
     AckReadParams, CancelMessageParams, Data, PostMessageParams, ReadMessagesParams,
 };
@@ -39,6 +40,8 @@ pub(crate) enum Verb {
     Post(PostParams),
     /// Take a message back: nobody is woken for it any more.
     Cancel(CancelParams),
+    /// Show how far a message got with each addressee, and by which proof.
+    Delivery(DeliveryParams),
     /// Read messages, waiting for the next one when asked to.
     Read(ReadParams),
     /// Acknowledge that you have read everything up to a message.
@@ -141,6 +144,20 @@ pub(crate) struct CancelParams {
     message_id: MessageId,
     #[command(flatten)]
     key: KeyParams,
+}
+
+/// What `thread delivery` takes.
+#[derive(Debug, Args)]
+pub(crate) struct DeliveryParams {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread_id: ThreadId,
+    /// The message.
+    #[arg(value_name = "MESSAGE")]
+    message_id: MessageId,
+    /// How long to wait until all addressees have seen it, in milliseconds.
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = argument::wait_ms())]
+    wait: u32,
 }
 
 /// What `thread read` takes.
@@ -252,6 +269,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
         Verb::Show(params) => show(cx, &params).await,
         Verb::Post(params) => post(cx, params).await,
         Verb::Cancel(params) => cancel(cx, &params).await,
+        Verb::Delivery(params) => delivery(cx, &params).await,
         Verb::Read(params) => read(cx, &params).await,
         Verb::Ack(params) => ack(cx, &params).await,
         Verb::Status(params) => {
@@ -326,6 +344,17 @@ async fn cancel(cx: &Context, params: &CancelParams) -> End {
     let request = CancelMessageParams { thread_id: params.thread_id, message_id: params.message_id };
     let message = cx.connect()?.change::<CancelMessage>(&request, params.key.as_deref()).await?;
     Ok(Answer::new(&message, format!("#{} is {}\n", message.seq, message.state))?)
+}
+
+async fn delivery(cx: &Context, params: &DeliveryParams) -> End {
+    let request = GetDeliveryParams {
+        thread_id: params.thread_id,
+        message_id: params.message_id,
+        until: Step::Seen,
+        wait_ms: params.wait,
+    };
+    let answer = cx.connect()?.read::<GetDelivery>(&request).await?;
+    Ok(Answer::new(&answer, render::delivery::show(view(cx), &answer))?)
 }
 
 /// The message on standard input, as long as a message may be.
