@@ -140,7 +140,7 @@ impl Story {
             post.terms.supersedes = Some(message_id);
         }
         let cancel = Command::CancelMessage(CancelMessage { thread_id, message_id });
-        self.tell("olga", if who % 2 == 0 { cancel } else { post }).await;
+        self.tell("olga", if who.is_multiple_of(2) { cancel } else { post }).await;
     }
 
     async fn supervise(&mut self, who: u8, which: u8) {

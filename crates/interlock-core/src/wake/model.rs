@@ -168,6 +168,7 @@ pub struct Ladder {
 
 /// One agent to be woken for one thread.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, stored by its name")]
 pub struct Wake {
     /// Its id.
     pub wake_id: WakeId,

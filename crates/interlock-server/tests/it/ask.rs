@@ -212,9 +212,9 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "get_thread" | "read_messages" | "read_timeline" | "summarize_thread" => {
             json!({"thread_id": thread_id})
         }
-        "add_participant" => json!({"thread_id": thread_id, "agent": "executor"}),
-        "remove_participant" => json!({"thread_id": thread_id, "agent": "executor"}),
-        "trigger_participant" => json!({"thread_id": thread_id, "agent": "executor"}),
+        "add_participant" | "remove_participant" | "trigger_participant" => {
+            json!({"thread_id": thread_id, "agent": "executor"})
+        }
         "register_agent" => json!({"name": "newcomer"}),
         "get_wake" => json!({"wake_id": wake_id}),
         "claim_wakes" => json!({"supervisor": "keeper", "incarnation": "1", "limit": 1}),
