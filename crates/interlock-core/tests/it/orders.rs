@@ -198,12 +198,15 @@ fn a_wake_that_was_asked_for_too_often_to_remember_is_never_over() {
     assert_eq!(w.claim("sup").len(), 1);
 }
 
+/// What is wrong about a post, and the reason it is refused for.
+type Try = (fn(&mut Post), Reason);
+
 #[test]
 fn terms_that_make_no_sense() {
     let mut w = World::pair();
     let known = w.says("olga", "here").message_id();
-    let past = w.now();
-    let tries: [(fn(&mut Post), Reason); 4] = [
+    let moment = w.now();
+    let tries: [Try; 4] = [
         (|post| post.0.terms.expires_in_ms = Some(0), Reason::ParameterInvalid),
         (|post| post.0.terms.expires_in_ms = Some(EXPIRES_IN_MS_MAX + 1), Reason::LimitExceeded),
         (
@@ -221,10 +224,10 @@ fn terms_that_make_no_sense() {
         assert_eq!(refused(w.post("olga", post)), wanted);
     }
     let mut post = Post::chat("x").expires_in(1);
-    post.0.terms.expires_at = Some(past.plus_ms(1));
+    post.0.terms.expires_at = Some(moment.plus_ms(1));
     assert_eq!(refused(w.post("olga", post)), Reason::ParameterInvalid);
     let mut post = Post::chat("x");
-    post.0.terms.expires_at = Some(past);
+    post.0.terms.expires_at = Some(moment);
     assert_eq!(refused(w.post("olga", post)), Reason::ParameterInvalid);
     let mut post = Post::chat("x");
     post.0.terms.parents = vec![known; PARENTS_MAX + 1];
