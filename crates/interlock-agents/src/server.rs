@@ -42,7 +42,7 @@ fn sort(problem: Problem) -> MailError {
 impl Mailbox for ServerMailbox<'_> {
     async fn read(&self) -> Result<Thread, MailError> {
         let thread_id = self.env.thread;
-        let view = self.call::<GetThread>(&GetThreadParams { thread_id }, None).await?;
+        let view = self.call::<GetThread>(&GetThreadParams::now(thread_id), None).await?;
         let peers = view.participants.into_iter();
         let mut thread = Thread {
             status: view.status,
@@ -68,16 +68,12 @@ impl Mailbox for ServerMailbox<'_> {
 
     async fn post(&self, post: &Post) -> Result<(), MailError> {
         let params = PostMessageParams {
-            thread_id: self.env.thread,
             kind: if post.event_type.is_some() { MessageKind::Event } else { MessageKind::Chat },
             event_type: post.event_type.map(str::to_owned),
-            event_version: 1,
-            schema_version: 1,
             body: post.body.clone(),
             data: (!post.data.is_empty()).then(|| post.data.clone()),
             to: post.to.clone(),
-            to_role: None,
-            in_reply_to: None,
+            ..PostMessageParams::to_all(self.env.thread)
         };
         match self.call::<PostMessage>(&params, Some(&post.key)).await {
             // A killed predecessor's request arrived after all, in other words: said is said.

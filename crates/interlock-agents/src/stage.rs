@@ -7,7 +7,7 @@ use interlock_api::v1::message::{Data, MessageView};
 use interlock_core::Reason;
 use interlock_core::actor::AgentName;
 use interlock_core::id::{MessageId, ThreadId};
-use interlock_core::thread::{MessageKind, Status, ThreadRole};
+use interlock_core::thread::{MessageKind, MessageState, Priority, Status, ThreadRole};
 use interlock_core::time::Timestamp;
 use serde_json::Value;
 
@@ -51,6 +51,12 @@ pub(crate) fn say(thread: &mut Thread, from: &str, to: &str, event_type: &str, d
         to: if to.is_empty() { Vec::new() } else { vec![name(to)] },
         to_role: None,
         in_reply_to: None,
+        priority: Priority::Normal,
+        expires_at: None,
+        supersedes: None,
+        parents: Vec::new(),
+        state: MessageState::Live,
+        superseded_by: None,
         posted_at: Timestamp::from_millis(1_700_000_000_000 + i64::try_from(seq).unwrap()),
         body: "text".to_owned(),
         data: data.as_object().cloned().unwrap_or_default(),

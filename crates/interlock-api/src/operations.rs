@@ -3,7 +3,7 @@
 use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
-use crate::v1::{agent, ledger, message, session, summary, thread, wake, workspace};
+use crate::v1::{agent, delivery, ledger, message, session, summary, thread, wake, workspace};
 
 macro_rules! operations {
     ($(
@@ -63,6 +63,14 @@ operations! {
     UpdateThreadStatus = "update_thread_status" Post "/v1/threads/{thread_id}/status"
         tool Some("update_thread_status"), permission ThreadStatus, mutates true, media Json,
         thread::UpdateThreadStatusParams => thread::ThreadView;
+    /// Let somebody take part in a thread, with nothing unread; for coordinators of the thread and operators.
+    AddParticipant = "add_participant" Post "/v1/threads/{thread_id}/participants"
+        tool Some("add_participant"), permission ThreadMembers, mutates true, media Json,
+        thread::AddParticipantParams => thread::ThreadView;
+    /// End somebody's part in a thread, or your own; what waits to wake it ends with it.
+    RemoveParticipant = "remove_participant" Post "/v1/threads/{thread_id}/participants/remove"
+        tool Some("remove_participant"), permission ThreadMembers, mutates true, media Json,
+        thread::RemoveParticipantParams => thread::RemoveParticipantResponse;
     /// Sum a thread up: task, open findings, decisions, last word and unread of each participant. By rules, not by a
     /// model.
     SummarizeThread = "summarize_thread" Get "/v1/threads/{thread_id}/summary"
@@ -72,10 +80,18 @@ operations! {
     PostMessage = "post_message" Post "/v1/threads/{thread_id}/messages"
         tool Some("post_message"), permission MessageWrite, mutates true, media Json,
         message::PostMessageParams => message::PostMessageResponse;
+    /// Take a message back; for its sender and for coordinators of the thread. Nobody is woken for it any more.
+    CancelMessage = "cancel_message" Post "/v1/threads/{thread_id}/messages/cancel"
+        tool Some("cancel_message"), permission MessageWrite, mutates true, media Json,
+        message::CancelMessageParams => message::MessageView;
     /// Read messages after a seq, waiting for the next one when asked to.
     ReadMessages = "read_messages" Get "/v1/threads/{thread_id}/messages"
         tool Some("read_messages"), permission ThreadRead, mutates false, media Json,
         message::ReadMessagesParams => message::ReadMessagesResponse;
+    /// See how far a message got with each addressee, with the proof of each step, waiting for a step when asked to.
+    GetDelivery = "get_delivery" Get "/v1/threads/{thread_id}/delivery"
+        tool Some("get_delivery"), permission ThreadRead, mutates false, media Json,
+        delivery::GetDeliveryParams => delivery::DeliveryView;
     /// Acknowledge that you have read everything up to a seq.
     AckRead = "ack_read" Post "/v1/threads/{thread_id}/ack"
         tool Some("ack_read"), permission MessageWrite, mutates true, media Json,

@@ -117,6 +117,8 @@ closed_set! {
         ThreadRead = "thread:read",
         /// Change a thread's status; who may is decided by the thread's own roles.
         ThreadStatus = "thread:status",
+        /// Add and remove participants; who may is decided by the thread's own roles.
+        ThreadMembers = "thread:members",
         /// Post messages and acknowledge them.
         MessageWrite = "message:write",
         /// Register and change agents.
@@ -147,6 +149,7 @@ impl Role {
                 P::ThreadCreate
                     | P::ThreadRead
                     | P::ThreadStatus
+                    | P::ThreadMembers
                     | P::MessageWrite
                     | P::AgentRead
                     | P::WakeRead
@@ -154,7 +157,12 @@ impl Role {
             ),
             Self::Participant => matches!(
                 permission,
-                P::ThreadRead | P::ThreadStatus | P::MessageWrite | P::AgentRead | P::WakeRead
+                P::ThreadRead
+                    | P::ThreadStatus
+                    | P::ThreadMembers
+                    | P::MessageWrite
+                    | P::AgentRead
+                    | P::WakeRead
             ),
             Self::Auditor => matches!(
                 permission,

@@ -6,6 +6,7 @@ use crate::id::{CommandId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
 use crate::reason::Reason;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
+use crate::time::Timestamp;
 use crate::wake::{Evidence, Lane, Outcome, Usage};
 
 /// A command with everything about its asking that a decision may depend on.
@@ -42,10 +43,16 @@ pub enum Command {
     CreateThread(CreateThread),
     /// Post a message.
     PostMessage(PostMessage),
+    /// Take a message back.
+    CancelMessage(CancelMessage),
     /// Acknowledge messages up to a `seq`.
     AckRead(AckRead),
     /// Change a thread's status.
     ChangeStatus(ChangeStatus),
+    /// Let somebody take part in a thread.
+    AddParticipant(AddParticipant),
+    /// End somebody's part in a thread.
+    RemoveParticipant(RemoveParticipant),
     /// Take due wakes for a supervisor.
     ClaimWakes(ClaimWakes),
     /// Keep wakes while their processes live.
@@ -110,6 +117,32 @@ pub struct PostMessage {
     pub to_role: Option<ThreadRole>,
     /// The message it answers.
     pub in_reply_to: Option<MessageId>,
+    /// How urgent it is, how long it counts, what it replaces and follows from.
+    pub terms: Terms,
+}
+
+/// On which terms a message is posted; by default in its turn and for ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Before everything that is not.
+    pub is_urgent: bool,
+    /// When it no longer counts.
+    pub expires_at: Option<Timestamp>,
+    /// How long it counts; not together with `expires_at`.
+    pub expires_in_ms: Option<u64>,
+    /// The message it stands in the place of.
+    pub supersedes: Option<MessageId>,
+    /// What it follows from.
+    pub parents: Vec<MessageId>,
+}
+
+/// See [`Command::CancelMessage`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct CancelMessage {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The message.
+    pub message_id: MessageId,
 }
 
 /// See [`Command::AckRead`].
@@ -134,6 +167,26 @@ pub struct ChangeStatus {
     pub text: String,
     /// Who must act now; only with `blocked`.
     pub owner: Option<AgentName>,
+}
+
+/// See [`Command::AddParticipant`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddParticipant {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who.
+    pub agent: AgentName,
+    /// With which part.
+    pub role: ThreadRole,
+}
+
+/// See [`Command::RemoveParticipant`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RemoveParticipant {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who.
+    pub agent: AgentName,
 }
 
 /// See [`Command::TriggerParticipant`].

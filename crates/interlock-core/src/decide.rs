@@ -50,10 +50,20 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.insert(Key::Agent(env.actor.name.clone()));
         }
         Command::PostMessage(command) => thread::post_keys(command, &mut keys),
+        Command::CancelMessage(command) => {
+            let id = command.thread_id;
+            keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Message(id, command.message_id)]);
+        }
         Command::AckRead(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
         Command::ChangeStatus(command) => {
+            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+        }
+        Command::AddParticipant(command) => {
+            keys.extend([Key::Thread(command.thread_id), Key::Agent(command.agent.clone())]);
+        }
+        Command::RemoveParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
         Command::TriggerParticipant(command) => {
@@ -134,8 +144,11 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RegisterAgent(command) => agent::register(facts, env, command, now),
         Command::CreateThread(command) => thread::create(facts, env, command, now),
         Command::PostMessage(command) => thread::post(facts, env, command, now),
+        Command::CancelMessage(command) => thread::cancel(facts, env, command, now),
         Command::AckRead(command) => thread::ack(facts, env, command),
         Command::ChangeStatus(command) => thread::change_status(facts, env, command, now),
+        Command::AddParticipant(command) => thread::add(facts, env, command),
+        Command::RemoveParticipant(command) => thread::remove(facts, env, command),
         Command::TriggerParticipant(command) => wake::trigger(facts, env, command, now),
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),

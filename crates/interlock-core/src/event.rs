@@ -2,7 +2,7 @@
 
 use crate::actor::{AgentName, Role};
 use crate::agent::{Launch, Runtime};
-use crate::id::{AgentId, SessionId, ThreadId, WakeId};
+use crate::id::{AgentId, MessageId, SessionId, ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
@@ -60,6 +60,9 @@ pub enum Event {
     /// Somebody joined a thread.
     #[serde(rename = "thread.participant_added/1")]
     ParticipantAdded { thread_id: ThreadId, participant: Joined },
+    /// Somebody left a thread, or was removed from it.
+    #[serde(rename = "thread.participant_removed/1")]
+    ParticipantRemoved { thread_id: ThreadId, agent: AgentName, by: AgentName },
     /// A message was posted.
     #[serde(rename = "thread.message_posted/1")]
     MessagePosted {
@@ -69,6 +72,16 @@ pub enum Event {
         finding_print: Option<Digest>,
         #[serde(skip)]
         text: MessageText,
+    },
+    /// A message was taken back, or another stands in its place.
+    #[serde(rename = "thread.message_withdrawn/1")]
+    MessageWithdrawn {
+        thread_id: ThreadId,
+        message_id: MessageId,
+        seq: u64,
+        by: AgentName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        superseded_by: Option<MessageId>,
     },
     /// A participant acknowledged messages.
     #[serde(rename = "thread.cursor_moved/1")]
@@ -93,10 +106,32 @@ pub enum Event {
         cause: AgentName,
         due_at: Timestamp,
         held: bool,
+        /// When what is asked for is over; absent = never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+        /// It goes before what is not.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_urgent: bool,
+        /// No message asked for it: it is never over.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_standing: bool,
     },
     /// A further message is covered by a wake that has not been dispatched yet.
     #[serde(rename = "wake.joined/1")]
-    WakeJoined { wake_id: WakeId, thread_id: ThreadId, seq: u64 },
+    WakeJoined {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        seq: u64,
+        /// When what is asked for is over; absent = never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+        /// It goes before what is not.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_urgent: bool,
+        /// No message asked for it: it is never over.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_standing: bool,
+    },
     /// A process was started.
     #[serde(rename = "wake.dispatched/1")]
     WakeDispatched {
@@ -168,7 +203,9 @@ impl Event {
             Self::ActionRefused { .. } | Self::WorkspaceHalted { .. } | Self::AgentRegistered { .. } => None,
             Self::ThreadCreated { thread_id, .. }
             | Self::ParticipantAdded { thread_id, .. }
+            | Self::ParticipantRemoved { thread_id, .. }
             | Self::MessagePosted { thread_id, .. }
+            | Self::MessageWithdrawn { thread_id, .. }
             | Self::CursorMoved { thread_id, .. }
             | Self::StatusChanged { thread_id, .. }
             | Self::WakeRequested { thread_id, .. }

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::id::{MessageId, ThreadId, WakeId};
 use crate::policy::Policy;
 use crate::text::Digest;
-use crate::thread::{Finding, Message, Thread};
+use crate::thread::{Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
 use crate::wake::{Lease, Wake};
 
@@ -28,7 +28,7 @@ pub enum Key {
     ThreadWakes(ThreadId),
     /// The findings of a thread.
     Findings(ThreadId),
-    /// Whether a message is in a thread.
+    /// A message of a thread without its text, and whether it was taken back.
     Message(ThreadId, MessageId),
     /// A wake and its lease.
     Wake(WakeId),
@@ -86,8 +86,13 @@ pub enum RowChange {
     Thread(Thread),
     /// Note that an agent takes part in a thread.
     Member(AgentName, ThreadId),
+    /// Note that an agent no longer takes part in a thread. Rows are applied in their order: the same batch may add it
+    /// again.
+    Unmember(AgentName, ThreadId),
     /// Append a message, with where it stands in the ledger.
     Message(Message, Position),
+    /// Note on a message that it was taken back; once at most.
+    Withdrawal(ThreadId, MessageId, Withdrawal),
     /// Insert or replace a wake.
     Wake(Wake),
     /// Insert or replace a finding.
@@ -114,9 +119,18 @@ pub struct Facts {
     thread_wakes: BTreeMap<ThreadId, Vec<WakeId>>,
     live_wakes: Option<Vec<WakeId>>,
     findings: BTreeMap<ThreadId, Vec<Finding>>,
-    messages: BTreeMap<(ThreadId, MessageId), bool>,
+    messages: BTreeMap<(ThreadId, MessageId), Option<Known>>,
     used: BTreeMap<Digest, Option<Used>>,
     dirty: Dirty,
+}
+
+/// What rules know of an earlier message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The message without its text.
+    pub head: MessageHead,
+    /// Whether it was taken back.
+    pub is_withdrawn: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -182,9 +196,9 @@ impl Facts {
         self.findings.entry(id).or_insert(findings);
     }
 
-    /// Loaded: whether a message is in a thread.
-    pub fn put_message(&mut self, thread: ThreadId, id: MessageId, is_there: bool) {
-        self.messages.entry((thread, id)).or_insert(is_there);
+    /// Loaded: a message of a thread.
+    pub fn put_message(&mut self, thread: ThreadId, id: MessageId, known: Option<Known>) {
+        self.messages.entry((thread, id)).or_insert(known);
     }
 
     /// Loaded: a wake and its lease.
@@ -252,9 +266,9 @@ impl Facts {
         self.findings.get(&id).map(Vec::as_slice).ok_or(Missing(Key::Findings(id)))
     }
 
-    /// Whether a message is in a thread.
-    pub fn has_message(&self, thread: ThreadId, id: MessageId) -> Result<bool, Missing> {
-        self.messages.get(&(thread, id)).copied().ok_or(Missing(Key::Message(thread, id)))
+    /// A message of a thread.
+    pub fn message(&self, thread: ThreadId, id: MessageId) -> Result<Option<&Known>, Missing> {
+        self.messages.get(&(thread, id)).map(Option::as_ref).ok_or(Missing(Key::Message(thread, id)))
     }
 
     // What `evolve` changes.
@@ -323,8 +337,17 @@ impl Facts {
     }
 
     pub(crate) fn append(&mut self, row: RowChange) {
-        if let RowChange::Message(message, _) = &row {
-            self.messages.insert((message.thread_id, message.head.message_id), true);
+        match &row {
+            RowChange::Message(message, _) => {
+                let known = Known { head: message.head.clone(), is_withdrawn: false };
+                self.messages.insert((message.thread_id, message.head.message_id), Some(known));
+            }
+            RowChange::Withdrawal(thread, id, _) => {
+                if let Some(Some(known)) = self.messages.get_mut(&(*thread, *id)) {
+                    known.is_withdrawn = true;
+                }
+            }
+            _ => {}
         }
         self.dirty.appended.push(row);
     }
@@ -432,9 +455,10 @@ impl Reply {
             .iter()
             .find_map(|event| match event {
                 Event::AgentRegistered { name, .. } => Some(Self::Agent(name.clone())),
-                Event::ThreadCreated { thread_id, .. } | Event::StatusChanged { thread_id, .. } => {
-                    Some(Self::Thread(*thread_id))
-                }
+                Event::ThreadCreated { thread_id, .. }
+                | Event::StatusChanged { thread_id, .. }
+                | Event::ParticipantRemoved { thread_id, .. }
+                | Event::MessageWithdrawn { thread_id, .. } => Some(Self::Thread(*thread_id)),
                 Event::MessagePosted { thread_id, message, .. } => {
                     Some(Self::Message(*thread_id, message.message_id, message.seq, message.posted_at))
                 }

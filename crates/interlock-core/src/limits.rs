@@ -15,6 +15,16 @@ pub const REASON_BYTES_MAX: usize = 2_000;
 pub const PARTICIPANTS_MAX: usize = 64;
 /// Addressees named by one message.
 pub const ADDRESSEES_MAX: usize = 64;
+/// Messages that one message may name as its parents.
+pub const PARENTS_MAX: usize = 16;
+/// Milliseconds for which a message may be made to count: a year.
+pub const EXPIRES_IN_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1_000;
+/// Acknowledgements that are remembered of each participant of a thread, with their times.
+pub const ACKS_MAX: usize = 8;
+/// Messages after a message that are looked through for what its addressees did.
+pub const DELIVERY_MESSAGES_MAX: u32 = 1_000;
+/// Messages that one wake remembers having been asked for by; with more it is never over.
+pub const WAKE_ASKS_MAX: usize = 32;
 /// Characters of an agent's name.
 pub const AGENT_NAME_CHARS_MAX: usize = 64;
 /// Characters of an idempotency key.

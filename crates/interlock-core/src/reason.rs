@@ -199,6 +199,10 @@ reasons! {
     LedgerEmpty => "LEDGER_EMPTY", NotFound, "the ledger has no entry yet";
     AgentExists => "AGENT_EXISTS", Conflict, "an agent of this name exists already";
     ParticipantMissing => "PARTICIPANT_MISSING", Conflict, "an addressee is no participant of the thread";
+    ParticipantExists => "PARTICIPANT_EXISTS", Conflict, "the agent takes part in the thread already, with another role";
+    LastCoordinator => "LAST_COORDINATOR", Conflict, "the thread would have no coordinator left";
+    MessageExpired => "MESSAGE_EXPIRED", Conflict, "the message's time is over";
+    MessageWithdrawn => "MESSAGE_WITHDRAWN", Conflict, "the message was taken back";
     ThreadWrongStatus => "THREAD_WRONG_STATUS", Conflict, "the thread's status does not allow it";
     FindingUnknown => "FINDING_UNKNOWN", Conflict, "the finding was not reported in this thread";
     CursorAhead => "CURSOR_AHEAD", Conflict, "the acknowledged position is beyond the thread's last message";
@@ -255,6 +259,7 @@ reasons! {
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     Halted => "HALTED", Conflict, "all agents were stopped by a person";
     ThreadEnded => "THREAD_ENDED", Conflict, "the thread was resolved or closed";
+    ParticipantRemoved => "PARTICIPANT_REMOVED", Conflict, "the agent takes no part in the thread any more";
     AlreadySeen => "ALREADY_SEEN", Conflict, "the agent had read the messages before it was woken";
 }
 

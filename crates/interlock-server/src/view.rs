@@ -4,12 +4,12 @@ use interlock_api::v1::agent::AgentView;
 use interlock_api::v1::message::{Data, MessageView};
 use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::WakeView;
-use interlock_core::Event;
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch};
 use interlock_core::id::WakeId;
 use interlock_core::thread::{Finding, Message, Thread};
 use interlock_core::wake::Wake;
+use interlock_core::{Event, Timestamp};
 use interlock_engine::read::{StoredMessage, TimelineRow};
 
 /// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
@@ -64,8 +64,9 @@ pub(crate) fn thread(thread: Thread, findings: &[Finding]) -> ThreadView {
     }
 }
 
-pub(crate) fn message(message: Message) -> MessageView {
-    let Message { thread_id, head, text } = message;
+pub(crate) fn message(message: Message, now: Timestamp) -> MessageView {
+    let state = message.state(now);
+    let Message { thread_id, head, text, withdrawal } = message;
     MessageView {
         message_id: head.message_id,
         thread_id,
@@ -78,6 +79,12 @@ pub(crate) fn message(message: Message) -> MessageView {
         to: head.to,
         to_role: head.to_role,
         in_reply_to: head.in_reply_to,
+        priority: head.priority,
+        expires_at: head.expires_at,
+        supersedes: head.supersedes,
+        parents: head.parents,
+        state,
+        superseded_by: withdrawal.and_then(|withdrawal| withdrawal.superseded_by),
         posted_at: head.posted_at,
         body: text.body,
         // Written by us from an object; empty text stands for none.
@@ -111,7 +118,7 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
     }
 }
 
-pub(crate) fn timeline(row: TimelineRow, created_by: &AgentName) -> TimelineItem {
+pub(crate) fn timeline(row: TimelineRow, created_by: &AgentName, now: Timestamp) -> TimelineItem {
     match row {
         TimelineRow::Message(StoredMessage { message: stored, index, n }) => TimelineItem {
             position: format!("{index}.{n}"),
@@ -121,7 +128,7 @@ pub(crate) fn timeline(row: TimelineRow, created_by: &AgentName) -> TimelineItem
             kind: stored.head.event_type.clone().unwrap_or_else(|| "message".to_owned()),
             seq: Some(stored.head.seq),
             wake_id: stored.head.wake_id,
-            message: Some(message(stored)),
+            message: Some(message(stored, now)),
             event: None,
         },
         TimelineRow::Event(position, event) => {
@@ -149,8 +156,11 @@ const fn actor(event: &Event) -> Option<&AgentName> {
         Event::ThreadCreated { created_by, .. } => Some(created_by),
         Event::ParticipantAdded { participant, .. } => Some(&participant.agent),
         Event::MessagePosted { message, .. } => Some(&message.from),
-        Event::StatusChanged { by, .. } | Event::WorkspaceHalted { by, .. } => Some(by),
-        Event::CursorMoved { agent, .. }
+        Event::StatusChanged { by, .. }
+        | Event::WorkspaceHalted { by, .. }
+        | Event::MessageWithdrawn { by, .. } => Some(by),
+        Event::ParticipantRemoved { agent, .. }
+        | Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
         | Event::WakeDispatched { agent, .. }
         | Event::WakeAccepted { agent, .. }

@@ -68,7 +68,16 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             let sql = "INSERT INTO member (ws, agent, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
             run(connection, sql, params![ws, agent.as_str(), thread.to_bytes()])
         }
+        RowChange::Unmember(agent, thread) => {
+            let sql = "DELETE FROM member WHERE ws = ? AND agent = ? AND thread = ?";
+            run(connection, sql, params![ws, agent.as_str(), thread.to_bytes()])
+        }
         RowChange::Message(message, position) => append_message(connection, ws, message, position),
+        RowChange::Withdrawal(thread, id, withdrawal) => {
+            let sql = "UPDATE message SET withdrawn = ? WHERE ws = ? AND id = ? AND thread = ?";
+            let doc = text("withdrawal", withdrawal)?;
+            run(connection, sql, params![doc, ws, id.to_bytes(), thread.to_bytes()])
+        }
         RowChange::Wake(wake) => put_wake(connection, ws, wake),
         RowChange::Finding(finding) => {
             let sql = "INSERT INTO finding (ws, thread, id, reported_seq, doc) VALUES (?, ?, ?, ?, ?)
@@ -118,12 +127,12 @@ fn append_message(
 }
 
 fn put_wake(connection: &Connection, ws: i64, wake: &Wake) -> Result<(), StoreError> {
-    let sql = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, doc)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, id) DO UPDATE SET
+    let sql = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, urgent, doc)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, id) DO UPDATE SET
                state = excluded.state, result = excluded.result, due_at = excluded.due_at,
-               held = excluded.held, doc = excluded.doc";
+               held = excluded.held, urgent = excluded.urgent, doc = excluded.doc";
     let (id, thread, doc) = (wake.wake_id.to_bytes(), wake.thread_id.to_bytes(), text("wake", wake)?);
     let (state, result) = (wake.state.as_str(), wake.result.map(interlock_core::wake::WakeResult::as_str));
     let (agent, due) = (wake.agent.as_str(), wake.due_at.as_millis());
-    run(connection, sql, params![ws, id, thread, agent, state, result, due, wake.held, doc])
+    run(connection, sql, params![ws, id, thread, agent, state, result, due, wake.held, wake.is_urgent, doc])
 }

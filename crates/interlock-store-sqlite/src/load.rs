@@ -1,8 +1,8 @@
 //! Facts from rows: one arm per key.
 
 use interlock_core::agent::{Agent, Launch};
-use interlock_core::facts::{Facts, Key, Keys, Used};
-use interlock_core::id::{ThreadId, WakeId};
+use interlock_core::facts::{Facts, Key, Keys, Known, Used};
+use interlock_core::id::{MessageId, ThreadId, WakeId};
 use interlock_core::text::{Digest, Salt};
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::{Lease, Wake};
@@ -29,10 +29,7 @@ pub(crate) fn load(
             Key::ThreadWakes(id) => facts.put_thread_wakes(*id, thread_wakes(connection, ws, *id)?),
             Key::Findings(id) => facts.put_findings(*id, findings(connection, ws, *id)?),
             Key::Message(thread, id) => {
-                let sql = "SELECT 1 FROM message WHERE ws = ? AND id = ? AND thread = ?";
-                let values = params![ws, id.to_bytes(), thread.to_bytes()];
-                let found: Option<i64> = one(connection, sql, values, |row| row.get(0))?;
-                facts.put_message(*thread, *id, found.is_some());
+                facts.put_message(*thread, *id, message(connection, ws, *thread, *id)?);
             }
             Key::Wake(id) => facts.put_wake(*id, wake(connection, ws, *id)?, lease(connection, ws, *id)?),
             Key::LiveWakes => facts.put_live_wakes(live_wakes(connection, ws, now)?),
@@ -122,6 +119,18 @@ pub(crate) fn thread(connection: &Connection, ws: i64, id: ThreadId) -> Result<O
     one(connection, sql, params![ws, id.to_bytes()], thread_row)?.map(to_thread).transpose()
 }
 
+fn message(
+    connection: &Connection,
+    ws: i64,
+    thread: ThreadId,
+    id: MessageId,
+) -> Result<Option<Known>, StoreError> {
+    let sql = "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = ? AND id = ? AND thread = ?";
+    let values = params![ws, id.to_bytes(), thread.to_bytes()];
+    let row = one(connection, sql, values, |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))?;
+    row.map(|(head, is_withdrawn)| Ok(Known { head: document("message", &head)?, is_withdrawn })).transpose()
+}
+
 fn thread_wakes(connection: &Connection, ws: i64, id: ThreadId) -> Result<Vec<Wake>, StoreError> {
     let sql = "SELECT doc FROM wake WHERE ws = ? AND thread = ? AND state <> 'finished' ORDER BY id";
     let docs = all(connection, sql, params![ws, id.to_bytes()], |row| row.get::<_, String>(0))?;
@@ -157,14 +166,19 @@ fn live_wakes(
     let running = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
                    WHERE w.ws = ? AND w.state = 'running' ORDER BY w.id";
     let due = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
-               WHERE w.ws = ? AND w.state = 'pending' AND w.held = 0 AND w.due_at <= ? AND l.wake IS NULL
-               ORDER BY w.due_at, w.id LIMIT ?";
+               WHERE w.ws = ? AND w.state = 'pending' AND w.held = 0 AND w.urgent = 0 AND w.due_at <= ?
+               AND l.wake IS NULL ORDER BY w.due_at, w.id LIMIT ?";
+    // A lane of their own: however many others are due, these are looked at.
+    let urgent = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
+               WHERE w.ws = ? AND w.state = 'pending' AND w.held = 0 AND w.urgent = 1 AND w.due_at <= ?
+               AND l.wake IS NULL ORDER BY w.due_at, w.id LIMIT ?";
     // Claimed and not started: they count although they may be held back by now, or not among the first.
     let leased = "SELECT w.doc, l.doc FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
                   WHERE l.ws = ? AND w.state = 'pending' ORDER BY w.id";
     let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
     let mut rows = all(connection, running, params![ws], read)?;
     rows.extend(all(connection, leased, params![ws], read)?);
+    rows.extend(all(connection, urgent, params![ws, now.as_millis(), limits::LIVE_WAKES_MAX], read)?);
     rows.extend(all(connection, due, params![ws, now.as_millis(), limits::LIVE_WAKES_MAX], read)?);
     rows.iter()
         .map(|(wake, lease)| {

@@ -3,7 +3,7 @@
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::text::Salt;
 use interlock_core::thread::{Message, MessageText, Thread};
 use interlock_core::wake::Wake;
@@ -70,18 +70,19 @@ pub(crate) fn threads(
     rows.into_iter().map(to_thread).collect()
 }
 
-type MessageRow = (String, String, String, [u8; 16], u64, u32);
+type MessageRow = (String, String, String, [u8; 16], u64, u32, Option<String>);
 
-/// Reads the columns `head, body, data, salt, idx, n`.
+/// Reads the columns `head, body, data, salt, idx, n, withdrawn`.
 pub(crate) fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
 }
 
 /// A message from its columns.
 pub(crate) fn to_message(thread_id: ThreadId, row: MessageRow) -> Result<StoredMessage, StoreError> {
-    let (head, body, data, salt, index, n) = row;
+    let (head, body, data, salt, index, n, withdrawn) = row;
     let text = MessageText { body, data, salt: Salt(salt) };
-    let message = Message { thread_id, head: document("message", &head)?, text };
+    let withdrawal = withdrawn.map(|doc| document("withdrawal", &doc)).transpose()?;
+    let message = Message { thread_id, head: document("message", &head)?, text, withdrawal };
     Ok(StoredMessage { message, index, n })
 }
 
@@ -92,12 +93,25 @@ pub(crate) fn messages(
     after_seq: u64,
     limit: u32,
 ) -> Result<Vec<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n FROM message WHERE ws = ? AND thread = ? AND seq > ?
+    let sql = "SELECT head, body, data, salt, idx, n, withdrawn FROM message WHERE ws = ? AND thread = ? AND seq > ?
                ORDER BY seq LIMIT ?";
     // SQLite's integers are signed; nothing lies beyond their largest.
     let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
     let rows = all(connection, sql, params![ws, thread.to_bytes(), after, limit], message_row)?;
     rows.into_iter().map(|row| to_message(thread, row)).collect()
+}
+
+/// One message by its id.
+pub(crate) fn message(
+    connection: &Connection,
+    ws: i64,
+    thread: ThreadId,
+    id: MessageId,
+) -> Result<Option<StoredMessage>, StoreError> {
+    let sql = "SELECT head, body, data, salt, idx, n, withdrawn FROM message
+               WHERE ws = ? AND id = ? AND thread = ?";
+    let row = one(connection, sql, params![ws, id.to_bytes(), thread.to_bytes()], message_row)?;
+    row.map(|row| to_message(thread, row)).transpose()
 }
 
 pub(crate) fn inbox(
@@ -230,7 +244,7 @@ pub(crate) fn dump(connection: &Connection, ws: i64) -> Result<Vec<String>, Stor
         ("member", "agent || ' ' || hex(thread)", "agent, thread"),
         (
             "message",
-            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt)",
+            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '')",
             "thread, seq",
         ),
         ("finding", "hex(thread) || doc", "thread, id"),

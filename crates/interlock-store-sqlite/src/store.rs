@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
@@ -130,6 +130,15 @@ impl Store for SqliteStore {
 
     async fn findings(&self, ws: WorkspaceId, thread: ThreadId) -> Result<Vec<Finding>, StoreError> {
         self.read(ws, move |c, ws| load::findings(c, ws, thread)).await
+    }
+
+    async fn message(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        self.read(ws, move |c, ws| query::message(c, ws, thread, id)).await
     }
 
     async fn messages(

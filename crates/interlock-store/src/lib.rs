@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
@@ -77,6 +77,14 @@ pub trait Store: Send + Sync + 'static {
         after_seq: u64,
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError>;
+
+    /// One message of a thread by its id.
+    async fn message(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError>;
 
     /// What happened in a thread after a position, messages included, in the ledger's order.
     async fn timeline(

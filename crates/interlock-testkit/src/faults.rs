@@ -9,7 +9,7 @@ use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::Key;
-use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
@@ -206,6 +206,15 @@ impl Store for FaultyStore {
 
     async fn findings(&self, ws: WorkspaceId, thread: ThreadId) -> Result<Vec<Finding>, StoreError> {
         self.call(self.inner.findings(ws, thread)).await
+    }
+
+    async fn message(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        self.call(self.inner.message(ws, thread, id)).await
     }
 
     async fn messages(

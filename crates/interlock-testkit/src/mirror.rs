@@ -46,10 +46,16 @@ impl Mirror {
                 RowChange::Agent(agent) => drop(self.agents.insert(agent.name.clone(), agent)),
                 RowChange::Thread(thread) => drop(self.threads.insert(thread.thread_id, thread)),
                 RowChange::Member(agent, thread) => drop(self.members.insert((agent, thread))),
+                RowChange::Unmember(agent, thread) => drop(self.members.remove(&(agent, thread))),
                 RowChange::Message(message, position) => {
                     let key = (message.thread_id, message.head.seq);
                     let stored = StoredMessage { message, index: position.index, n: position.n };
                     self.messages.insert(key, stored);
+                }
+                RowChange::Withdrawal(thread, id, withdrawal) => {
+                    let mut of_thread = self.messages.range_mut((thread, 0)..=(thread, u64::MAX));
+                    let found = of_thread.find(|(_, stored)| stored.message.head.message_id == id);
+                    found.unwrap().1.message.withdrawal = Some(withdrawal);
                 }
                 RowChange::Finding(finding) => {
                     let findings = self.findings.entry(finding.thread_id).or_default();
@@ -99,6 +105,8 @@ const fn kind(change: &RowChange) -> &'static str {
         RowChange::Agent(_) => "agent",
         RowChange::Thread(_) => "thread",
         RowChange::Member(..) => "member",
+        RowChange::Unmember(..) => "unmember",
+        RowChange::Withdrawal(..) => "withdrawal",
         RowChange::Message(..) => "message",
         RowChange::Wake(_) => "wake",
         RowChange::Finding(_) => "finding",
@@ -110,4 +118,4 @@ const fn kind(change: &RowChange) -> &'static str {
 }
 
 /// How many kinds of changes there are.
-pub(crate) const KINDS: usize = 10;
+pub(crate) const KINDS: usize = 12;

@@ -3,7 +3,8 @@
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Launch, LaunchVariable, Runtime};
 use interlock_core::command::{
-    AckRead, ChangeStatus, ClaimWakes, CreateThread, PostMessage, RegisterAgent, Report, ReportWake,
+    AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, PostMessage,
+    RegisterAgent, RemoveParticipant, Report, ReportWake, Terms,
 };
 use interlock_core::id::{FindingId, ThreadId};
 use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
@@ -102,7 +103,7 @@ impl Story {
         };
         let by = AGENTS[usize::from(who) % AGENTS.len()];
         let seq = self.sequencer.mirror.threads[&thread].seq;
-        match what % 12 {
+        match what % 15 {
             0 if threads.len() < 4 => drop(self.open("another").await),
             1 | 2 => drop(self.post(thread, by, "to everybody", &[]).await),
             3 => {
@@ -115,8 +116,31 @@ impl Story {
             7 => drop(self.tell("olga", become_(thread, Status::Active)).await),
             8 => drop(self.claim(u32::from(which % 3)).await),
             9 | 10 => self.supervise(who, which).await,
+            11 => self.take_back(thread, who).await,
+            12 => {
+                let agent = AgentName::parse(by).unwrap();
+                let gone = RemoveParticipant { thread_id: thread, agent: agent.clone() };
+                drop(self.tell("olga", Command::RemoveParticipant(gone)).await);
+                let back = AddParticipant { thread_id: thread, agent, role: ThreadRole::Participant };
+                drop(self.tell("olga", Command::AddParticipant(back)).await);
+            }
+            13 => drop(self.tell("olga", order(thread, by)).await),
             _ => self.sequencer.wall = self.sequencer.wall.plus_ms(i64::from(which) * 500),
         }
+    }
+
+    /// The last message of a thread is taken back.
+    async fn take_back(&mut self, thread_id: ThreadId, who: u8) {
+        let of_thread = self.sequencer.mirror.messages.range((thread_id, 0)..=(thread_id, u64::MAX));
+        let Some(message_id) = of_thread.last().map(|(_, stored)| stored.message.head.message_id) else {
+            return;
+        };
+        let mut post = chat(thread_id, "rather this", &[]);
+        if let Command::PostMessage(post) = &mut post {
+            post.terms.supersedes = Some(message_id);
+        }
+        let cancel = Command::CancelMessage(CancelMessage { thread_id, message_id });
+        self.tell("olga", if who.is_multiple_of(2) { cancel } else { post }).await;
     }
 
     async fn supervise(&mut self, who: u8, which: u8) {
@@ -177,7 +201,17 @@ pub(crate) fn chat(thread_id: ThreadId, body: &str, to: &[&str]) -> Command {
         to: to.iter().map(|name| AgentName::parse(name).unwrap()).collect(),
         to_role: None,
         in_reply_to: None,
+        terms: Terms::default(),
     })
+}
+
+/// An urgent message that does not count for long.
+fn order(thread_id: ThreadId, to: &str) -> Command {
+    let mut order = chat(thread_id, "now", &[to]);
+    if let Command::PostMessage(post) = &mut order {
+        post.terms = Terms { is_urgent: true, expires_in_ms: Some(400), ..Terms::default() };
+    }
+    order
 }
 
 fn found(thread_id: ThreadId, id: u128, path: u8) -> Command {

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 /// Parameters of `register_agent`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct RegisterAgentParams {
     /// The name: unique in the workspace, never reused.
     pub name: AgentName,
@@ -54,7 +53,6 @@ pub struct AgentView {
 
 /// Parameters of `list_agents`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ListAgentsParams {
     /// Names after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

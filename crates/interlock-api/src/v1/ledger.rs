@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 /// Parameters of `list_entries`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ListEntriesParams {
     /// From this index on.
     #[serde(default)]
@@ -28,7 +27,6 @@ pub struct ListEntriesResponse {
 
 /// Parameters of `get_checkpoint`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct GetCheckpointParams {}
 
 /// Answer of `get_checkpoint`.
@@ -48,7 +46,6 @@ pub struct GetCheckpointResponse {
 
 /// Parameters of `export_ledger`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ExportLedgerParams {}
 
 /// Answer of `export_ledger`: the bytes of a tar archive, not JSON.

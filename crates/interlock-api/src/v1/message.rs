@@ -2,7 +2,7 @@
 
 use interlock_core::actor::AgentName;
 use interlock_core::id::{MessageId, ThreadId};
-use interlock_core::thread::{MessageKind, Status, ThreadRole};
+use interlock_core::thread::{MessageKind, MessageState, Priority, Status, ThreadRole};
 use interlock_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,24 @@ pub struct MessageView {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<MessageId>,
+    /// Which lane it takes; absent = normal.
+    #[serde(default = "normal", skip_serializing_if = "is_normal")]
+    pub priority: Priority,
+    /// When it no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The message it stands in the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<MessageId>,
+    /// What it follows from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<MessageId>,
+    /// Whether it counts now; absent = live.
+    #[serde(default = "live", skip_serializing_if = "is_live")]
+    pub state: MessageState,
+    /// The message that stands in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<MessageId>,
     /// When it was posted.
     pub posted_at: Timestamp,
     /// Text for people.
@@ -49,7 +67,6 @@ pub struct MessageView {
 
 /// Parameters of `post_message`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct PostMessageParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -80,6 +97,62 @@ pub struct PostMessageParams {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<MessageId>,
+    /// `urgent` goes before what is not, in inboxes and among wakes; `normal` unless said otherwise.
+    #[serde(default = "normal", skip_serializing_if = "is_normal")]
+    pub priority: Priority,
+    /// When it no longer counts: nobody is woken for it after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// For how long it counts, at most a year; not together with `expires_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
+    /// The message it stands in the place of: yours, or any when you lead the thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<MessageId>,
+    /// What it follows from, at most 16 messages of the thread.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<MessageId>,
+}
+
+impl PostMessageParams {
+    /// An empty chat message to everybody else in the thread: the ground to fill in the rest of.
+    pub const fn to_all(thread_id: ThreadId) -> Self {
+        Self {
+            thread_id,
+            kind: MessageKind::Chat,
+            event_type: None,
+            event_version: 1,
+            schema_version: 1,
+            body: String::new(),
+            data: None,
+            to: Vec::new(),
+            to_role: None,
+            in_reply_to: None,
+            priority: Priority::Normal,
+            expires_at: None,
+            expires_in_ms: None,
+            supersedes: None,
+            parents: Vec::new(),
+        }
+    }
+}
+
+const fn normal() -> Priority {
+    Priority::Normal
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_normal(priority: &Priority) -> bool {
+    *priority == Priority::Normal
+}
+
+const fn live() -> MessageState {
+    MessageState::Live
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_live(state: &MessageState) -> bool {
+    *state == MessageState::Live
 }
 
 const fn chat() -> MessageKind {
@@ -105,9 +178,17 @@ pub struct PostMessageResponse {
     pub ledger_index: u64,
 }
 
+/// Parameters of `cancel_message`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CancelMessageParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The message.
+    pub message_id: MessageId,
+}
+
 /// Parameters of `read_messages`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ReadMessagesParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -137,7 +218,6 @@ pub struct ReadMessagesResponse {
 
 /// Parameters of `ack_read`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct AckReadParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -156,7 +236,6 @@ pub struct AckReadResponse {
 
 /// Parameters of `inbox`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct InboxParams {
     /// How long to wait for the first unread message, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
@@ -176,13 +255,16 @@ pub struct InboxItem {
     pub acked_seq: u64,
     /// The `seq` of its last message.
     pub last_seq: u64,
-    /// Messages after your cursor that are for you.
+    /// Messages after your cursor that are for you and still count.
     pub unread: u32,
+    /// Those of them that are urgent.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub urgent: u32,
 }
 
 /// Answer of `inbox`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InboxResponse {
-    /// The threads, newest first; at most 200.
+    /// The threads, those with something urgent first, then newest first; at most 200.
     pub threads: Vec<InboxItem>,
 }

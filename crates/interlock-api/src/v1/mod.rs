@@ -1,6 +1,7 @@
 //! Version 1 of the wire types. Additive only: fields are added, never renamed, retyped or removed.
 
 pub mod agent;
+pub mod delivery;
 pub mod ledger;
 pub mod message;
 pub mod session;

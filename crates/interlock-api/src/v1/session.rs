@@ -18,7 +18,6 @@ pub enum SessionState {
 
 /// Parameters of `heartbeat_session`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct HeartbeatSessionParams {
     /// `active` or `idle`; `active` unless said otherwise.
     #[serde(default)]

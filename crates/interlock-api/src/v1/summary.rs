@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 /// Parameters of `summarize_thread`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct SummarizeThreadParams {
     /// The thread.
     pub thread_id: ThreadId,

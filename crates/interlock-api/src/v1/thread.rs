@@ -27,7 +27,6 @@ const fn participant() -> ThreadRole {
 
 /// Parameters of `create_thread`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct CreateThreadParams {
     /// The title, at most 200 bytes.
     pub title: String,
@@ -110,15 +109,26 @@ pub struct ThreadView {
 
 /// Parameters of `get_thread`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct GetThreadParams {
     /// The thread.
     pub thread_id: ThreadId,
+    /// Wait while the thread has this status; absent = while nothing in it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub while_status: Option<Status>,
+    /// How long to wait for the change, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
+}
+
+impl GetThreadParams {
+    /// The thread as it is now.
+    pub const fn now(thread_id: ThreadId) -> Self {
+        Self { thread_id, while_status: None, wait_ms: 0 }
+    }
 }
 
 /// Parameters of `list_threads`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ListThreadsParams {
     /// Only threads with this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +139,9 @@ pub struct ListThreadsParams {
     /// Rows at most, 1 to 200; 0 = 50.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub limit: u32,
+    /// How long to wait for the first thread, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
 }
 
 /// Answer of `list_threads`.
@@ -143,7 +156,6 @@ pub struct ListThreadsResponse {
 
 /// Parameters of `update_thread_status`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct UpdateThreadStatusParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -165,9 +177,38 @@ const fn by_request() -> Reason {
     Reason::ByRequest
 }
 
+/// Parameters of `add_participant`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct AddParticipantParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who.
+    pub agent: AgentName,
+    /// With which part; `participant` unless said otherwise.
+    #[serde(default = "participant")]
+    pub role: ThreadRole,
+}
+
+/// Parameters of `remove_participant`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RemoveParticipantParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who.
+    pub agent: AgentName,
+}
+
+/// Answer of `remove_participant`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RemoveParticipantResponse {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who takes no part any more.
+    pub agent: AgentName,
+}
+
 /// Parameters of `read_timeline`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ReadTimelineParams {
     /// The thread.
     pub thread_id: ThreadId,

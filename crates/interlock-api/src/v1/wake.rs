@@ -69,7 +69,6 @@ pub struct WakeView {
 
 /// Parameters of `list_wakes`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ListWakesParams {
     /// Only of this thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +85,9 @@ pub struct ListWakesParams {
     /// Rows at most, 1 to 200; 0 = 50.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub limit: u32,
+    /// How long to wait for the first wake, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
 }
 
 /// Answer of `list_wakes`.
@@ -100,15 +102,16 @@ pub struct ListWakesResponse {
 
 /// Parameters of `get_wake`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct GetWakeParams {
     /// The wake.
     pub wake_id: WakeId,
+    /// How long to wait for the wake's end, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
 }
 
 /// Parameters of `trigger_participant`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct TriggerParticipantParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -132,7 +135,6 @@ pub struct TriggerParticipantResponse {
 
 /// Parameters of `claim_wakes`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ClaimWakesParams {
     /// The supervisor's name, stable over its restarts: 1 to 64 of `A-Z a-z 0-9 _ . -`.
     pub supervisor: String,
@@ -206,7 +208,6 @@ pub struct HeldWake {
 
 /// Parameters of `renew_wakes`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct RenewWakesParams {
     /// The supervisor's name.
     pub supervisor: String,
@@ -266,7 +267,6 @@ pub enum ReportParams {
 
 /// Parameters of `report_wake`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ReportWakeParams {
     /// The wake.
     pub wake_id: WakeId,

@@ -16,7 +16,6 @@ use super::wake::WakeView;
 
 /// Parameters of `get_status`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct GetStatusParams {}
 
 /// What an agent is doing.
@@ -106,7 +105,6 @@ pub struct StatusView {
 
 /// Parameters of `halt_agents`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct HaltAgentsParams {}
 
 /// Answer of `halt_agents`.

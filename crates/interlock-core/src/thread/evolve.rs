@@ -1,7 +1,8 @@
 //! What a thread's rows become.
 
 use super::{
-    Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread, event_type as et,
+    Acked, Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread,
+    Withdrawal, event_type as et,
 };
 use crate::actor::AgentName;
 use crate::event::{Event, Joined};
@@ -19,8 +20,21 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             thread.members.insert(participant.agent.clone(), member(participant, thread.seq));
             facts.append(RowChange::Member(participant.agent.clone(), *thread_id));
         }
+        Event::ParticipantRemoved { thread_id, agent, .. } => {
+            let thread = facts.thread_mut(*thread_id)?;
+            if thread.members.remove(agent).is_none() {
+                return Err(Corrupt(format!("{agent} is removed from {thread_id} without taking part")));
+            }
+            thread.updated_at = position.at.at;
+            facts.append(RowChange::Unmember(agent.clone(), *thread_id));
+        }
         Event::MessagePosted { thread_id, message, finding_print, text } => {
             posted(facts, *thread_id, message, *finding_print, text, position)?;
+        }
+        Event::MessageWithdrawn { thread_id, message_id, by, superseded_by, .. } => {
+            facts.thread_mut(*thread_id)?.updated_at = position.at.at;
+            let withdrawal = Withdrawal { at: position.at.at, by: by.clone(), superseded_by: *superseded_by };
+            facts.append(RowChange::Withdrawal(*thread_id, *message_id, withdrawal));
         }
         Event::CursorMoved { thread_id, agent, seq } => {
             let thread = facts.thread_mut(*thread_id)?;
@@ -31,6 +45,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 return Err(Corrupt(format!("the cursor of {agent} in {thread_id} would go to {seq}")));
             }
             member.cursor = *seq;
+            member.note_ack(Acked { seq: *seq, at: position.at.at });
         }
         Event::SessionBound { thread_id, agent, session_id, .. } => {
             session(facts, *thread_id, agent, Some(*session_id))?;
@@ -94,11 +109,13 @@ fn created(facts: &mut Facts, event: &Event, position: &Position) {
 }
 
 /// Whoever joins later has nothing unread of what was said before.
-const fn member(joined: &Joined, seq: u64) -> Member {
+fn member(joined: &Joined, seq: u64) -> Member {
     Member {
         role: joined.role,
         cursor: seq,
         managed: joined.managed,
+        since_seq: seq,
+        acks: Vec::new(),
         session: None,
         session_usage: Usage::NONE,
     }
@@ -122,7 +139,7 @@ fn posted(
     thread.seq = head.seq;
     thread.updated_at = position.at.at;
     finding(facts, thread_id, head, print)?;
-    let message = Message { thread_id, head: head.clone(), text: text.clone() };
+    let message = Message { thread_id, head: head.clone(), text: text.clone(), withdrawal: None };
     facts.append(RowChange::Message(message, *position));
     Ok(())
 }

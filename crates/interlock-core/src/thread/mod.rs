@@ -4,20 +4,25 @@ mod ack;
 mod create;
 mod event_data;
 mod evolve;
+mod members;
 mod model;
 mod post;
 mod status;
+mod withdraw;
 
 pub(crate) use ack::ack;
 pub(crate) use create::create;
 pub(crate) use evolve::evolve;
+pub(crate) use members::{add, remove};
 pub use model::{
-    Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageText, Status, Thread,
-    ThreadKind, ThreadRole, event_type,
+    Acked, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState,
+    MessageText, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
 };
 pub use post::is_for;
 pub(crate) use post::{post, post_keys};
-pub(crate) use status::{StatusChange, change_status, status_events};
+pub(crate) use status::{StatusChange, change_status, may_lead, not_coordinator, status_events};
+
+pub(crate) use withdraw::{cancel, supersede};
 
 use crate::command::Envelope;
 use crate::decide::Stop;

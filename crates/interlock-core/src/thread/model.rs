@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::actor::{AgentName, closed_set};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
+use crate::limits::ACKS_MAX;
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -73,6 +74,54 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// Which lane a message takes. `seq` does not depend on it.
+    Priority {
+        /// In its turn.
+        Normal = "normal",
+        /// Before everything that is not.
+        Urgent = "urgent",
+    }
+}
+
+impl Priority {
+    /// Whether it is the one that is not written down.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(crate) const fn is_normal(&self) -> bool {
+        matches!(self, Self::Normal)
+    }
+
+    const fn normal() -> Self {
+        Self::Normal
+    }
+}
+
+closed_set! {
+    /// Whether a message still counts; computed when it is read.
+    MessageState {
+        /// It counts.
+        Live = "live",
+        /// Its time is over.
+        Expired = "expired",
+        /// Another message stands in its place.
+        Superseded = "superseded",
+        /// It was taken back.
+        Cancelled = "cancelled",
+    }
+}
+
+/// That a message was taken back, or another stands in its place.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Withdrawal {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: AgentName,
+    /// The message in its place, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<MessageId>,
+}
+
 /// Event types with a meaning of their own (docs/messaging.md).
 pub mod event_type {
     /// A commit was made for the thread.
@@ -107,12 +156,59 @@ pub struct Member {
     pub cursor: u64,
     /// Whether a supervisor can wake it; frozen when it joined.
     pub managed: bool,
+    /// The `seq` of the thread's last message when it joined: what was said before was not for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub since_seq: u64,
+    /// Its last acknowledgements, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acks: Vec<Acked>,
     /// The runtime's session to resume for this participant in this thread: the conversation that it remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     /// What was told to have been used in that session so far.
     #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub session_usage: Usage,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// One acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Acked {
+    /// Up to where.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// When somebody acknowledged a message, as far as that is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenAt {
+    /// Then.
+    At(Timestamp),
+    /// Then or before.
+    NoLaterThan(Timestamp),
+}
+
+impl Member {
+    /// When it acknowledged the message with this `seq`; nothing while it has not.
+    pub fn seen(&self, seq: u64) -> Option<SeenAt> {
+        let place = self.acks.iter().position(|acked| acked.seq >= seq)?;
+        let at = self.acks.get(place)?.at;
+        // The first that is remembered may have had one before it that is not.
+        let is_first = place == 0 && self.acks.len() >= ACKS_MAX;
+        Some(if is_first { SeenAt::NoLaterThan(at) } else { SeenAt::At(at) })
+    }
+
+    pub(crate) fn note_ack(&mut self, acked: Acked) {
+        if self.acks.len() >= ACKS_MAX {
+            self.acks.remove(0);
+        }
+        self.acks.push(acked);
+    }
 }
 
 /// The counters of the loop guard, in the same row as what they guard.
@@ -170,6 +266,27 @@ pub struct Message {
     pub head: MessageHead,
     /// The free text.
     pub text: MessageText,
+    /// Set when it was taken back.
+    pub withdrawal: Option<Withdrawal>,
+}
+
+impl Message {
+    /// Whether it counts at this time. What was taken back before its time was over was taken back.
+    pub fn state(&self, now: Timestamp) -> MessageState {
+        match &self.withdrawal {
+            Some(withdrawal) if withdrawal.superseded_by.is_some() => MessageState::Superseded,
+            Some(_) => MessageState::Cancelled,
+            None if self.head.is_expired(now) => MessageState::Expired,
+            None => MessageState::Live,
+        }
+    }
+}
+
+impl MessageHead {
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// A message without its free text: what the ledger entry holds of it.
@@ -199,6 +316,18 @@ pub struct MessageHead {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<MessageId>,
+    /// Which lane it takes.
+    #[serde(default = "Priority::normal", skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// When it no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The message it stands in the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<MessageId>,
+    /// What it follows from, besides what it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<MessageId>,
     /// The finding it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_id: Option<FindingId>,

@@ -3,24 +3,25 @@
 use std::collections::BTreeSet;
 
 use super::event_data::{self, EventFacts};
+use super::withdraw::found;
 use super::{
-    FindingState, Member, MessageHead, MessageKind, MessageText, StatusChange, Thread, ThreadRole,
-    event_type as et, status_events, visible, within,
+    FindingState, Member, MessageHead, MessageKind, MessageText, Priority, StatusChange, Thread, ThreadRole,
+    event_type as et, status_events, supersede, visible, within,
 };
 use crate::actor::AgentName;
-use crate::command::{Envelope, PostMessage};
+use crate::command::{Envelope, PostMessage, Terms};
 use crate::decide::Stop;
 use crate::event::{Event, Joined};
 use crate::facts::{Decision, Facts, Key, Keys};
 use crate::id::MessageId;
 use crate::limits::{
-    ADDRESSEES_MAX, EVENT_TYPE_CHARS_MAX, FINDINGS_MAX, MESSAGE_BODY_BYTES_MAX, MESSAGE_DATA_BYTES_MAX,
-    PARTICIPANTS_MAX, SCHEMA_VERSION_MAX,
+    ADDRESSEES_MAX, EVENT_TYPE_CHARS_MAX, EXPIRES_IN_MS_MAX, FINDINGS_MAX, MESSAGE_BODY_BYTES_MAX,
+    MESSAGE_DATA_BYTES_MAX, PARENTS_MAX, PARTICIPANTS_MAX, SCHEMA_VERSION_MAX,
 };
 use crate::reason::{Reason, Refusal};
 use crate::text::Salt;
 use crate::thread::Status;
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 use crate::wake;
 
 /// What a post needs to know.
@@ -30,6 +31,8 @@ pub(crate) fn post_keys(command: &PostMessage, keys: &mut Keys) {
     if let Some(message_id) = command.in_reply_to {
         keys.insert(Key::Message(id, message_id));
     }
+    let terms = &command.terms;
+    keys.extend(terms.parents.iter().chain(&terms.supersedes).map(|message| Key::Message(id, *message)));
     if command.event_type.as_deref().is_some_and(|name| name.starts_with("finding_")) {
         keys.insert(Key::Findings(id));
     }
@@ -53,15 +56,10 @@ pub(crate) fn post(
     }
     let known = check_shape(thread, command)?;
     check_addressees(thread, env, command)?;
-    if let Some(id) = command.in_reply_to
-        && !facts.has_message(command.thread_id, id)?
-    {
-        return Err(Refusal::new(
-            Reason::MessageNotFound,
-            format!("there is no message `{id}` in the thread"),
-        )
-        .into());
+    for id in command.in_reply_to.iter().chain(&command.terms.parents) {
+        found(facts, thread, *id)?;
     }
+    let expires_at = expiry(&command.terms, now)?;
     let cycles = finding_cycles(facts, command, &known)?;
 
     let mut events = Vec::with_capacity(3);
@@ -70,16 +68,44 @@ pub(crate) fn post(
     }
     let print = known.print;
     let (message, text) = compose(thread, env, command, known, now)?;
-    let seq = message.seq;
+    let message = MessageHead { expires_at, ..message };
+    let (seq, message_id) = (message.seq, message.message_id);
     let asked: BTreeSet<&AgentName> = addressees(thread, &message).map(|(name, _)| name).collect();
+    let ask = wake::Ask { seq, expires_at, is_withdrawn: false };
+    let is_urgent = message.priority == Priority::Urgent;
     events.push(Event::MessagePosted { thread_id: command.thread_id, message, finding_print: print, text });
-    wake::on_post(facts, env, thread, seq, &asked, now, &mut events)?;
+    wake::on_post(facts, env, thread, (ask, is_urgent), &asked, now, &mut events)?;
+    let effects = match command.terms.supersedes {
+        Some(old) => supersede(facts, env, thread, (old, message_id), now, &mut events)?,
+        None => Vec::new(),
+    };
     if cycles >= facts.policy.identical_findings_max && thread.status == Status::Active {
         let body = format!("The same finding came back {cycles} times; a person has to look at it.");
         let change = StatusChange::guard(thread, Reason::IdenticalFindings, &body);
         status_events(facts, env, thread, &change, seq + 1, now, &mut events)?;
     }
-    Ok(Decision::of(events))
+    Ok(Decision { effects, ..Decision::of(events) })
+}
+
+/// When the message no longer counts: a time to come, named or so far away.
+fn expiry(terms: &Terms, now: &Now) -> Result<Option<Timestamp>, Refusal> {
+    if terms.parents.len() > PARENTS_MAX {
+        let detail = format!("the message names {} parents, at most {PARENTS_MAX}", terms.parents.len());
+        return Err(Refusal::new(Reason::LimitExceeded, detail));
+    }
+    let wrong = |detail: &str| Err(Refusal::new(Reason::ParameterInvalid, detail));
+    match (terms.expires_at, terms.expires_in_ms) {
+        (Some(_), Some(_)) => wrong("a message has `expires_at` or `expires_in_ms`, not both"),
+        (Some(at), None) if at <= now.wall => wrong("`expires_at` lies in the past"),
+        (Some(at), None) => Ok(Some(at)),
+        (None, Some(0)) => wrong("`expires_in_ms` is 0: the message would never count"),
+        (None, Some(ms)) if ms > EXPIRES_IN_MS_MAX => Err(Refusal::new(
+            Reason::LimitExceeded,
+            format!("`expires_in_ms` is {ms}, at most {EXPIRES_IN_MS_MAX}"),
+        )),
+        (None, Some(ms)) => Ok(Some(now.wall.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)))),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Whoever may see every thread joins by speaking: a person takes part like anybody else.
@@ -238,6 +264,10 @@ fn compose(
         to: command.to.clone(),
         to_role: command.to_role,
         in_reply_to: command.in_reply_to,
+        priority: if command.terms.is_urgent { Priority::Urgent } else { Priority::Normal },
+        expires_at: None,
+        supersedes: command.terms.supersedes,
+        parents: command.terms.parents.clone(),
         finding_id: known.finding_id,
         commit: known.commit,
         wake_id: env.actor.wake_id,

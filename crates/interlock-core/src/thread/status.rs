@@ -1,7 +1,8 @@
 //! Rules of a thread's status: who may change it, and what it says and does to wakes.
 
 use super::{
-    MessageHead, MessageKind, MessageText, Status, Thread, ThreadRole, event_type as et, visible, within,
+    MessageHead, MessageKind, MessageText, Priority, Status, Thread, ThreadRole, event_type as et, visible,
+    within,
 };
 use crate::actor::{AgentName, Role};
 use crate::command::{ChangeStatus, Envelope};
@@ -49,7 +50,9 @@ pub(crate) fn change_status(
     now: &Now,
 ) -> Result<Decision, Stop> {
     let thread = visible(facts, env, command.thread_id)?;
-    may_change(thread, env)?;
+    if !may_lead(thread, env) {
+        return Err(not_coordinator(env).into());
+    }
     within("the reason", &command.text, REASON_BYTES_MAX)?;
     if thread.status == command.status {
         return Ok(Decision::unchanged());
@@ -59,6 +62,15 @@ pub(crate) fn change_status(
             Reason::TransitionInvalid,
             format!("a {} thread cannot become {}", thread.status, command.status),
         )
+        .into());
+    }
+    if thread.status == Status::Resolved && command.status == Status::Active && command.text.trim().is_empty()
+    {
+        return Err(Refusal::new(
+            Reason::ParameterInvalid,
+            "a resolved thread is reopened for a reason in words",
+        )
+        .hint("say in `text` what is not done yet")
         .into());
     }
     if !CALLER_REASONS.contains(&command.reason) {
@@ -75,13 +87,16 @@ pub(crate) fn change_status(
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
-fn may_change(thread: &Thread, env: &Envelope) -> Result<(), Refusal> {
+/// Whether this actor has a say in what the thread is and who is in it.
+pub(crate) fn may_lead(thread: &Thread, env: &Envelope) -> bool {
     let leads = thread.members.get(&env.actor.name).is_some_and(|m| m.role == ThreadRole::Coordinator);
-    if leads || matches!(env.actor.role, Role::Operator | Role::Admin | Role::Coordinator) {
-        return Ok(());
-    }
-    Err(Refusal::new(Reason::NotCoordinator, format!("`{}` is no coordinator of the thread", env.actor.name))
-        .hint("ask a coordinator of the thread, or an operator"))
+    leads || matches!(env.actor.role, Role::Operator | Role::Admin | Role::Coordinator)
+}
+
+/// The refusal for somebody who has none.
+pub(crate) fn not_coordinator(env: &Envelope) -> Refusal {
+    Refusal::new(Reason::NotCoordinator, format!("`{}` is no coordinator of the thread", env.actor.name))
+        .hint("ask a coordinator of the thread, or an operator")
 }
 
 fn owner(thread: &Thread, command: &ChangeStatus) -> Result<Option<AgentName>, Refusal> {
@@ -156,6 +171,10 @@ fn announcement(
         to: Vec::new(),
         to_role: None,
         in_reply_to: None,
+        priority: Priority::Normal,
+        expires_at: None,
+        supersedes: None,
+        parents: Vec::new(),
         finding_id: None,
         commit: None,
         wake_id: env.actor.wake_id,

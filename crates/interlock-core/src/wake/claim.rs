@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::reaction::finished;
 use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
@@ -13,7 +14,7 @@ use crate::reason::Reason;
 use crate::thread::{Status, StatusChange, status_events};
 use crate::time::{Now, Timestamp};
 
-/// Due wakes of agents that do not run, oldest first. Wakes whose holder is gone are released first: its lease
+/// Due wakes of agents that do not run, urgent ones first, then oldest first. Wakes whose holder is gone are released first: its lease
 /// ran out, or it is this very supervisor in an earlier life, whose agents died with it.
 pub(crate) fn claim(
     facts: &Facts,
@@ -28,6 +29,14 @@ pub(crate) fn claim(
     let mut orphans = 0;
     for wake in facts.live_wakes()? {
         let lease = facts.lease(wake.wake_id);
+        let end = wake.over(now.wall).filter(|_| wake.state == WakeState::Pending);
+        if let Some((result, reason)) = end.filter(|_| orphans < CLAIM_WAKES_MAX) {
+            // Claimed or not: the start of a process for it is refused from here on.
+            orphans += 1;
+            events.push(finished(wake, result, Some(reason)));
+            effects.push(Effect::Unlease(wake.wake_id));
+            continue;
+        }
         if lease.is_some_and(|lease| !is_gone(lease, command, now)) {
             busy.insert(wake.agent.clone());
             continue;
@@ -43,8 +52,10 @@ pub(crate) fn claim(
             ready.extend(orphan(facts, env, wake, now, &mut events, &mut effects)?);
         }
     }
-    ready.retain(|wake| !wake.held && wake.due_at <= now.wall && !is_over(wake, &events));
-    ready.sort_by_key(|wake| (wake.due_at, wake.wake_id));
+    ready.retain(|wake| {
+        !wake.held && wake.due_at <= now.wall && wake.over(now.wall).is_none() && !is_over(wake, &events)
+    });
+    ready.sort_by_key(|wake| (!wake.is_urgent, wake.due_at, wake.wake_id));
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
     let mut claimed = Vec::new();
     for wake in ready {
@@ -79,7 +90,7 @@ fn orphan(
         reason: Reason::LeaseExpired,
     });
     effects.extend(facts.lease(wake.wake_id).and_then(over));
-    let waits = on_wait_again(facts, wake, events, effects)?;
+    let waits = on_wait_again(facts, wake, now, events, effects)?;
     Ok(waits.map(|seq| Wake {
         seq,
         state: WakeState::Pending,
@@ -142,6 +153,7 @@ fn give_up(
     });
     if let Some(thread) = facts.thread(wake.thread_id)?
         && thread.status == Status::Active
+        && thread.members.contains_key(&wake.agent)
         // Two wakes of one thread given up in one claim block it once.
         && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
     {

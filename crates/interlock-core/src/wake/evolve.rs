@@ -1,9 +1,10 @@
 //! What a wake's row becomes.
 
-use super::{Ladder, Wake, WakeState};
+use super::{Ask, Ladder, Wake, WakeState};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
+use crate::limits::WAKE_ASKS_MAX;
 use crate::reason::Reason;
 use crate::thread::Status;
 use crate::time::Timestamp;
@@ -13,8 +14,10 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     let at = position.at.at;
     match event {
         Event::WakeRequested { .. } => requested(facts, event, at),
-        Event::WakeJoined { wake_id, seq, .. } => {
+        Event::WakeJoined { wake_id, seq, expires_at, is_urgent, is_standing, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
+            asked(wake, *seq, *expires_at, *is_standing);
+            wake.is_urgent |= *is_urgent;
             wake.seq = wake.seq.max(*seq);
             // A later message is unread again.
             wake.ladder.seen_at = None;
@@ -60,6 +63,15 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.ladder.finished_at = Some(at);
             facts.forget_live(*wake_id, *thread_id);
         }
+        Event::MessageWithdrawn { thread_id, seq, .. } => {
+            let wakes = facts.thread_wakes(*thread_id)?;
+            let asked: Vec<WakeId> =
+                wakes.filter(|w| w.asks.iter().any(|ask| ask.seq == *seq)).map(|w| w.wake_id).collect();
+            for wake_id in asked {
+                let asks = &mut facts.wake_mut(wake_id)?.asks;
+                asks.iter_mut().filter(|ask| ask.seq == *seq).for_each(|ask| ask.is_withdrawn = true);
+            }
+        }
         Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
         _ => {}
     }
@@ -67,8 +79,20 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
 }
 
 fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
-    if let Event::WakeRequested { wake_id, thread_id, agent, seq, cause, due_at, held } = event {
-        facts.insert_wake(Wake {
+    if let Event::WakeRequested {
+        wake_id,
+        thread_id,
+        agent,
+        seq,
+        cause,
+        due_at,
+        held,
+        expires_at,
+        is_urgent,
+        is_standing,
+    } = event
+    {
+        let mut wake = Wake {
             wake_id: *wake_id,
             agent: agent.clone(),
             thread_id: *thread_id,
@@ -89,8 +113,22 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             exit_code: None,
             deferred_since: None,
             is_fallback: false,
+            asks: Vec::new(),
+            is_standing: false,
+            is_urgent: *is_urgent,
             usage: None,
-        });
+        };
+        asked(&mut wake, *seq, *expires_at, *is_standing);
+        facts.insert_wake(wake);
+    }
+}
+
+/// A message, or somebody without one, asks for the wake.
+fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: bool) {
+    if is_standing || wake.asks.len() >= WAKE_ASKS_MAX {
+        wake.is_standing = true;
+    } else {
+        wake.asks.push(Ask { seq, expires_at, is_withdrawn: false });
     }
 }
 

@@ -10,8 +10,8 @@ mod trigger;
 
 pub(crate) use claim::{claim, halt, renew};
 pub(crate) use evolve::evolve;
-pub use model::{Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
-pub(crate) use reaction::{on_ack, on_post, on_thread_end, on_wait_again};
+pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
+pub(crate) use reaction::{on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal};
 pub(crate) use report::{note_call, report};
 pub(crate) use trigger::trigger;
 

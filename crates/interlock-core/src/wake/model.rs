@@ -26,8 +26,10 @@ closed_set! {
         AlreadyActive = "already_active",
         /// The agent could not be woken.
         Failed = "failed",
-        /// The thread ended first, or an earlier wake of the agent covers its messages.
+        /// The thread ended first, an earlier wake of the agent covers its messages, or they were taken back.
         Superseded = "superseded",
+        /// The time of the messages that asked for it was over first.
+        Expired = "expired",
         /// The agent ran and acknowledged, in a fresh session because its own could not be used.
         FallbackSpawned = "fallback_spawned",
     }
@@ -166,6 +168,7 @@ pub struct Ladder {
 
 /// One agent to be woken for one thread.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, stored by its name")]
 pub struct Wake {
     /// Its id.
     pub wake_id: WakeId,
@@ -212,9 +215,48 @@ pub struct Wake {
     /// Its session was given up, so that it runs in a fresh one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_fallback: bool,
+    /// The messages that asked for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
+    /// Asked for without a message, or by more than are remembered: it is never over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_standing: bool,
+    /// It goes before those that are not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_urgent: bool,
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+}
+
+/// A message that asked for a wake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Ask {
+    /// Its `seq`.
+    pub seq: u64,
+    /// When it no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Whether it was taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_withdrawn: bool,
+}
+
+impl Wake {
+    /// How and why it ends because nothing that asked for it counts at this time any more; nothing while something
+    /// does. Somebody who asked without a message is never over.
+    pub(crate) fn over(&self, now: Timestamp) -> Option<(WakeResult, Reason)> {
+        let is_expired = |ask: &Ask| ask.expires_at.is_some_and(|at| at <= now);
+        let is_live = |ask: &Ask| !ask.is_withdrawn && !is_expired(ask);
+        if self.is_standing || self.asks.is_empty() || self.asks.iter().any(is_live) {
+            return None;
+        }
+        Some(if self.asks.iter().all(|ask| ask.is_withdrawn) {
+            (WakeResult::Superseded, Reason::MessageWithdrawn)
+        } else {
+            (WakeResult::Expired, Reason::MessageExpired)
+        })
+    }
 }
 
 /// Who holds a wake: an operational row, outside the ledger.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Wake, WakeResult, WakeState};
+use super::{Ask, Wake, WakeResult, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -18,7 +18,7 @@ pub(crate) fn on_post(
     facts: &Facts,
     env: &Envelope,
     thread: &Thread,
-    seq: u64,
+    (ask, is_urgent): (Ask, bool),
     asked: &BTreeSet<&AgentName>,
     now: &Now,
     events: &mut Vec<Event>,
@@ -35,20 +35,58 @@ pub(crate) fn on_post(
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
-            Some(wake) => Event::WakeJoined { wake_id: wake.wake_id, thread_id, seq },
+            Some(wake) => joined(wake, &ask, is_urgent),
             None => Event::WakeRequested {
                 wake_id: WakeId::derive(now.wall, &env.entropy, n),
                 thread_id,
                 agent: agent.clone(),
-                seq,
+                seq: ask.seq,
                 cause: env.actor.name.clone(),
                 // The wall clock's, not the entry's: the hybrid clock only orders.
                 due_at: now.wall,
                 held: thread.status != Status::Active,
+                expires_at: ask.expires_at,
+                is_urgent,
+                is_standing: false,
             },
         });
     }
     Ok(())
+}
+
+/// A message that an earlier wake covers too.
+const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool) -> Event {
+    Event::WakeJoined {
+        wake_id: wake.wake_id,
+        thread_id: wake.thread_id,
+        seq: ask.seq,
+        expires_at: ask.expires_at,
+        is_urgent,
+        is_standing: false,
+    }
+}
+
+/// Nobody is woken for what was taken back; a process that runs may finish, and what asks for the same wake besides
+/// keeps it. `seq` is that of the message.
+pub(crate) fn on_withdrawal(
+    facts: &Facts,
+    thread_id: ThreadId,
+    seq: u64,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<Vec<Effect>, Stop> {
+    let mut effects = Vec::new();
+    for wake in facts.thread_wakes(thread_id)?.filter(|wake| wake.state == WakeState::Pending) {
+        let mut after = wake.clone();
+        after.asks.iter_mut().filter(|ask| ask.seq == seq).for_each(|ask| ask.is_withdrawn = true);
+        let is_asked_anew =
+            events.iter().any(|e| matches!(e, Event::WakeJoined { wake_id, .. } if *wake_id == wake.wake_id));
+        if let Some(end) = after.over(now.wall).filter(|_| !is_asked_anew) {
+            events.push(finished(wake, end.0, Some(end.1)));
+            effects.push(Effect::Unlease(wake.wake_id));
+        }
+    }
+    Ok(effects)
 }
 
 /// An acknowledgement that passes a wake's `seq` is the proof that it was seen; one that waits is then not needed.
@@ -91,6 +129,7 @@ pub(crate) fn on_ack(
 pub(crate) fn on_wait_again(
     facts: &Facts,
     wake: &Wake,
+    now: &Now,
     events: &mut Vec<Event>,
     effects: &mut Vec<Effect>,
 ) -> Result<Option<u64>, Stop> {
@@ -99,23 +138,81 @@ pub(crate) fn on_wait_again(
         events.push(superseded(wake, Some(Reason::ThreadEnded)));
         return Ok(None);
     }
+    if !takes_part(facts, wake)? {
+        effects.push(Effect::Unlease(wake.wake_id));
+        events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
+        return Ok(None);
+    }
     let mut seq = wake.seq;
     let is_later = |other: &&Wake| other.agent == wake.agent && other.wake_id != wake.wake_id;
+    let mut is_wanted = wake.over(now.wall).is_none();
     for later in facts.thread_wakes(wake.thread_id)?.filter(is_later) {
-        seq = seq.max(later.seq);
-        events.push(Event::WakeJoined { wake_id: wake.wake_id, thread_id: wake.thread_id, seq: later.seq });
-        events.push(superseded(later, None));
+        if let Some(end) = later.over(now.wall) {
+            events.push(finished(later, end.0, Some(end.1)));
+        } else {
+            is_wanted = true;
+            seq = seq.max(later.seq);
+            take_in(wake, later, events);
+            events.push(superseded(later, None));
+        }
         effects.push(Effect::Unlease(later.wake_id));
+    }
+    if let Some(end) = wake.over(now.wall).filter(|_| !is_wanted) {
+        effects.push(Effect::Unlease(wake.wake_id));
+        events.push(finished(wake, end.0, Some(end.1)));
+        return Ok(None);
     }
     Ok(Some(seq))
 }
 
+/// Everything that asked for a later wake asks for this one.
+fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
+    let live = later.asks.iter().filter(|ask| !ask.is_withdrawn);
+    events.extend(live.map(|ask| joined(wake, ask, later.is_urgent)));
+    if later.is_standing || later.asks.is_empty() {
+        events.push(Event::WakeJoined {
+            wake_id: wake.wake_id,
+            thread_id: wake.thread_id,
+            seq: later.seq,
+            expires_at: None,
+            is_urgent: later.is_urgent,
+            is_standing: true,
+        });
+    }
+}
+
+/// Whether the agent of this wake still takes part in its thread.
+pub(super) fn takes_part(facts: &Facts, wake: &Wake) -> Result<bool, Stop> {
+    Ok(facts.thread(wake.thread_id)?.is_some_and(|thread| thread.members.contains_key(&wake.agent)))
+}
+
+/// Nobody wakes somebody who takes no part any more; a process that runs may finish.
+pub(crate) fn on_removal(
+    facts: &Facts,
+    thread_id: ThreadId,
+    agent: &AgentName,
+    events: &mut Vec<Event>,
+) -> Result<Vec<Effect>, Stop> {
+    let mut effects = Vec::new();
+    let waits = |wake: &&Wake| wake.agent == *agent && wake.state == WakeState::Pending;
+    for wake in facts.thread_wakes(thread_id)?.filter(waits) {
+        events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
+        effects.push(Effect::Unlease(wake.wake_id));
+    }
+    Ok(effects)
+}
+
 fn superseded(wake: &Wake, reason: Option<Reason>) -> Event {
+    finished(wake, WakeResult::Superseded, reason)
+}
+
+/// The end of a wake for which no process ran to its end.
+pub(super) fn finished(wake: &Wake, result: WakeResult, reason: Option<Reason>) -> Event {
     Event::WakeFinished {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
-        result: WakeResult::Superseded,
+        result,
         reason,
         exit_code: None,
     }

@@ -76,17 +76,19 @@ fn over_with(
     now: &Now,
 ) -> Result<Decision, Stop> {
     match outcome {
-        Outcome::Halted => given_back(facts, wake, lease, None, Reason::Halted),
+        Outcome::Halted => given_back(facts, wake, lease, None, Reason::Halted, now),
         Outcome::NotStarted if wake.releases < RELEASES_MAX => {
-            given_back(facts, wake, lease, None, Reason::NotStarted)
+            given_back(facts, wake, lease, None, Reason::NotStarted, now)
         }
         Outcome::SessionGone => match session::release(facts, wake, Reason::SessionGone)? {
-            Some(released) => given_back(facts, wake, lease, Some(released), Reason::SessionGone),
+            Some(released) => given_back(facts, wake, lease, Some(released), Reason::SessionGone, now),
             None => ended(facts, env, wake, outcome, now),
         },
         Outcome::SessionBusy if wake.releases < RELEASES_MAX => match session::when_busy(facts, wake, now)? {
-            session::Busy::Wait(event) => waits_again(facts, wake, lease, vec![event]),
-            session::Busy::Fresh(released) => given_back(facts, wake, lease, released, Reason::SessionBusy),
+            session::Busy::Wait(event) => waits_again(facts, wake, lease, vec![event], now),
+            session::Busy::Fresh(released) => {
+                given_back(facts, wake, lease, released, Reason::SessionBusy, now)
+            }
         },
         _ => ended(facts, env, wake, outcome, now),
     }
@@ -101,7 +103,8 @@ fn lost(wake: &Wake, fence: u64) -> Refusal {
 /// dispatched in it, and its claims from before start nothing later. Whatever happened, an agent that runs or is
 /// about to run elsewhere is not started.
 fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(), Stop> {
-    if lease.until <= now.wall {
+    // What was asked for may have ended between the claim and this report.
+    if lease.until <= now.wall || wake.over(now.wall).is_some() {
         return Err(lost(wake, lease.fence).into());
     }
     if wake.held {
@@ -183,7 +186,7 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
                 exit_code,
                 due_at,
             });
-            on_wait_again(facts, wake, &mut events, &mut effects)?;
+            on_wait_again(facts, wake, now, &mut events, &mut effects)?;
         }
         Some(reason) => {
             let result = WakeResult::Failed;
@@ -208,6 +211,7 @@ fn given_back(
     lease: &Lease,
     first: Option<Event>,
     reason: Reason,
+    now: &Now,
 ) -> Result<Decision, Stop> {
     let mut events = Vec::from_iter(first);
     events.push(Event::WakeReleased {
@@ -216,12 +220,18 @@ fn given_back(
         agent: wake.agent.clone(),
         reason,
     });
-    waits_again(facts, wake, lease, events)
+    waits_again(facts, wake, lease, events, now)
 }
 
-fn waits_again(facts: &Facts, wake: &Wake, lease: &Lease, mut events: Vec<Event>) -> Result<Decision, Stop> {
+fn waits_again(
+    facts: &Facts,
+    wake: &Wake,
+    lease: &Lease,
+    mut events: Vec<Event>,
+    now: &Now,
+) -> Result<Decision, Stop> {
     let mut effects = Vec::from_iter(over(lease));
-    on_wait_again(facts, wake, &mut events, &mut effects)?;
+    on_wait_again(facts, wake, now, &mut events, &mut effects)?;
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
@@ -255,7 +265,8 @@ fn turn(
 ) -> Result<(), Stop> {
     let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
     let Some(reason) = failure else { return guard::on_turn(facts, env, thread, now, events) };
-    if thread.status != Status::Active {
+    // What becomes of somebody who was removed is no concern of the thread's any more.
+    if thread.status != Status::Active || !thread.members.contains_key(&wake.agent) {
         return Ok(());
     }
     let body = format!(

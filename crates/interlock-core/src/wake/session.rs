@@ -3,6 +3,7 @@
 //! A session that is gone is given up at once. One that another process has open is waited for, and given up when that
 //! takes too long: then the agent goes on in a fresh one, and what a person has open is never entered.
 
+use super::reaction::takes_part;
 use super::{Usage, Wake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -21,7 +22,13 @@ fn bound(facts: &Facts, wake: &Wake) -> Result<Option<SessionId>, Stop> {
 pub(super) fn bind(facts: &Facts, wake: &Wake, session_id: SessionId) -> Result<Option<Event>, Stop> {
     let (thread_id, agent, wake_id) = (wake.thread_id, wake.agent.clone(), wake.wake_id);
     let is_known = bound(facts, wake)? == Some(session_id);
-    Ok((!is_known).then_some(Event::SessionBound { thread_id, agent, wake_id, session_id }))
+    // Whoever was removed while its process ran has no later wakes to resume it.
+    Ok((!is_known && takes_part(facts, wake)?).then_some(Event::SessionBound {
+        thread_id,
+        agent,
+        wake_id,
+        session_id,
+    }))
 }
 
 /// Give the session up, when there is one.

@@ -37,6 +37,18 @@ pub(crate) fn trigger(
     let live = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent);
     // The running one first: it is the one that answers soonest.
     if let Some(wake) = live.max_by_key(|wake| wake.state == WakeState::Running) {
+        if wake.state == WakeState::Pending && wake.over(now.wall).is_some() {
+            // Nothing that asked for it counts any more; now somebody does.
+            let events = vec![Event::WakeJoined {
+                wake_id: wake.wake_id,
+                thread_id,
+                seq: wake.seq,
+                expires_at: None,
+                is_urgent: false,
+                is_standing: true,
+            }];
+            return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::of(events) });
+        }
         return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::unchanged() });
     }
     let wake_id = WakeId::derive(now.wall, &env.entropy, 0);
@@ -48,6 +60,9 @@ pub(crate) fn trigger(
         cause: env.actor.name.clone(),
         due_at: now.wall,
         held: false,
+        expires_at: None,
+        is_urgent: false,
+        is_standing: true,
     }];
     if member.cursor >= thread.seq {
         // Nothing is left to acknowledge, so no acknowledgement can come.

@@ -29,18 +29,20 @@ const fn place(event: &Event) -> usize {
         Event::WakeUsed { .. } => 18,
         Event::SessionBound { .. } => 19,
         Event::SessionReleased { .. } => 20,
+        Event::ParticipantRemoved { .. } => 21,
+        Event::MessageWithdrawn { .. } => 22,
     }
 }
 
-const FILES: [&[&str]; 21] = [
+const FILES: [&[&str]; 23] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
-    &["thread.message_posted-1", "thread.message_posted-1-full"],
+    &["thread.message_posted-1", "thread.message_posted-1-full", "thread.message_posted-1-order"],
     &["thread.cursor_moved-1"],
     &["thread.status_changed-1", "thread.status_changed-1-owner"],
-    &["wake.requested-1"],
-    &["wake.joined-1"],
+    &["wake.requested-1", "wake.requested-1-order"],
+    &["wake.joined-1", "wake.joined-1-standing"],
     &["wake.dispatched-1"],
     &["wake.accepted-1"],
     &["wake.seen-1"],
@@ -54,6 +56,8 @@ const FILES: [&[&str]; 21] = [
     &["wake.used-1", "wake.used-1-cost"],
     &["session.bound-1"],
     &["session.released-1"],
+    &["thread.participant_removed-1"],
+    &["thread.message_withdrawn-1", "thread.message_withdrawn-1-superseded"],
 ];
 
 fn folder() -> &'static Path {

@@ -17,6 +17,22 @@ pub(crate) fn check(before: &Rows, after: &Rows, now: Timestamp) {
     cursors_never_go_back(before, after);
     fences_never_go_back(before, after);
     ended_threads_have_no_pending_wakes(after);
+    members_are_who_takes_part(after);
+    only_participants_are_waited_for(after);
+}
+
+fn members_are_who_takes_part(rows: &Rows) {
+    let noted: BTreeSet<_> = rows.members.iter().cloned().collect();
+    let threads = rows.threads.values();
+    let are = threads.flat_map(|thread| thread.members.keys().map(|name| (name.clone(), thread.thread_id)));
+    assert_eq!(are.collect::<BTreeSet<_>>(), noted);
+}
+
+fn only_participants_are_waited_for(rows: &Rows) {
+    for wake in rows.live().filter(|wake| wake.state == WakeState::Pending) {
+        let members = &rows.threads[&wake.thread_id].members;
+        assert!(members.contains_key(&wake.agent), "{} waits for somebody who left", wake.wake_id);
+    }
 }
 
 fn one_pending_wake_per_agent_and_thread(rows: &Rows) {
@@ -66,7 +82,9 @@ fn sequences_have_no_gaps(rows: &Rows) {
 fn cursors_never_go_back(before: &Rows, after: &Rows) {
     for (id, thread) in &before.threads {
         for (agent, member) in &thread.members {
-            assert!(after.threads[id].members[agent].cursor >= member.cursor, "{agent} went back in {id}");
+            // Who was removed has no cursor any more.
+            let now = after.threads[id].members.get(agent).map(|member| member.cursor);
+            assert!(now.is_none_or(|cursor| cursor >= member.cursor), "{agent} went back in {id}");
         }
     }
 }

@@ -4,9 +4,9 @@
 
 use interlock_core::actor::Role;
 use interlock_core::facts::{Facts, Key, Keys, Position};
-use interlock_core::id::SessionId;
+use interlock_core::id::{MessageId, SessionId};
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
-use interlock_core::wake::{Evidence, Outcome, TurnFault, WakeState};
+use interlock_core::wake::{Ask, Evidence, Outcome, TurnFault, WakeState};
 use interlock_core::{Command, Event, evolve};
 use proptest::prelude::*;
 use serde_json::json;
@@ -28,6 +28,10 @@ enum Op {
     Reject { thread: usize, id: usize },
     Ack { thread: usize, who: usize, back: u64 },
     Status { thread: usize, who: usize, to: usize },
+    Order { thread: usize, to: usize, how: usize },
+    Cancel { thread: usize, who: usize, back: usize },
+    Join { thread: usize, who: usize },
+    Leave { thread: usize, who: usize },
     Pause(usize),
     Resume(usize),
     Claim { sup: usize, life: usize, limit: u32 },
@@ -51,6 +55,10 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..4_usize, 0..4_usize).prop_map(|(thread, id)| Op::Reject { thread, id }),
         6 => (0..4_usize, 0..5_usize, 0..3_u64).prop_map(|(thread, who, back)| Op::Ack { thread, who, back }),
         3 => (0..4_usize, 0..5_usize, 0..8_usize).prop_map(|(thread, who, to)| Op::Status { thread, who, to }),
+        4 => (0..4_usize, 0..4_usize, 0..6_usize).prop_map(|(thread, to, how)| Op::Order { thread, to, how }),
+        3 => (0..4_usize, 0..5_usize, 0..3_usize).prop_map(|(thread, who, back)| Op::Cancel { thread, who, back }),
+        2 => (0..4_usize, 0..4_usize).prop_map(|(thread, who)| Op::Join { thread, who }),
+        2 => (0..4_usize, 0..4_usize).prop_map(|(thread, who)| Op::Leave { thread, who }),
         3 => (0..4_usize).prop_map(Op::Pause),
         3 => (0..4_usize).prop_map(Op::Resume),
         8 => (0..3_usize, 0..3_usize, 0..4_u32).prop_map(|(sup, life, limit)| Op::Claim { sup, life, limit }),
@@ -107,12 +115,22 @@ impl Random {
         self.claims.iter().rev().nth(number % self.claims.len().max(1)).cloned()
     }
 
+    /// A message of the thread, counted from its end.
+    fn message(&self, back: usize) -> Option<MessageId> {
+        let thread = self.w.thread_id;
+        let of_thread = self.w.rows.messages.range((thread, 0)..=(thread, u64::MAX));
+        of_thread.rev().nth(back).map(|(_, (message, _))| message.head.message_id)
+    }
+
     /// What is started was claimed after its thread was blocked last.
     fn start(&mut self, number: usize) {
         let Some(claim) = self.claim(number) else { return };
         let place = self.claims.len() - 1 - number % self.claims.len();
         let since = self.entries_since(self.claimed_at[place]);
         if self.w.started(&claim).is_ok() {
+            let (wake, now) = (self.w.wake(claim.wake_id), self.w.now());
+            let counts = |ask: &Ask| !ask.is_withdrawn && ask.expires_at.is_none_or(|at| at > now);
+            assert!(wake.is_standing || wake.asks.iter().any(counts), "{} was over: {wake:?}", wake.wake_id);
             let thread = self.w.wake(claim.wake_id).thread_id;
             let is_block = |event: &Event| matches!(event, Event::StatusChanged { thread_id, to, .. } if *thread_id == thread && *to != Status::Active);
             assert!(!since.iter().any(is_block), "{} was held back since it was claimed", claim.wake_id);
@@ -154,6 +172,34 @@ impl Random {
                 // Back to active is as likely as all others together, or everything would soon be over.
                 let to = Status::ALL.get(to).copied().unwrap_or(Status::Active);
                 drop(self.w.status(PEOPLE[who], to));
+            }
+            Op::Order { thread, to, how } => {
+                self.choose(thread);
+                let post = Post::chat("now").to(&[PEOPLE[to]]).expires_in([1, 2_000, 8_000][how % 3]);
+                let post = if how % 2 == 0 { post.urgent() } else { post };
+                let post = match self.message(how) {
+                    Some(old) if how > 2 => post.instead_of(old),
+                    _ => post,
+                };
+                drop(self.w.post("olga", post));
+            }
+            Op::Cancel { thread, who, back } => {
+                self.choose(thread);
+                let Some(id) = self.message(back) else { return };
+                drop(self.w.cancels(PEOPLE[who], id));
+            }
+            Op::Join { thread, who } => {
+                self.choose(thread);
+                drop(self.w.adds("olga", PEOPLE[who], ThreadRole::Participant));
+            }
+            Op::Leave { thread, who } => {
+                self.choose(thread);
+                drop(self.w.removes("olga", PEOPLE[who]));
+                let is_gone = !self.w.thread().members.contains_key(&crate::world::name(PEOPLE[who]));
+                let thread_id = self.w.thread_id;
+                assert!(
+                    !is_gone || self.w.pending_of(PEOPLE[who]).iter().all(|wake| wake.thread_id != thread_id)
+                );
             }
             Op::Claim { sup, life, limit } => {
                 let at = self.w.entries.len();

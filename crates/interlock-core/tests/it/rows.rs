@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::facts::{Facts, Key, Keys, Position, RowChange, Used};
+use interlock_core::facts::{Facts, Key, Keys, Known, Position, RowChange, Used};
 use interlock_core::id::{ThreadId, WakeId};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Finding, Message, Thread};
@@ -39,11 +39,16 @@ impl Rows {
                 ),
                 Key::Findings(id) => facts.put_findings(*id, self.findings_of(*id)),
                 Key::Message(thread, id) => {
-                    let is_there = self
+                    let found = self
                         .messages
                         .values()
-                        .any(|(message, _)| message.thread_id == *thread && message.head.message_id == *id);
-                    facts.put_message(*thread, *id, is_there);
+                        .map(|(message, _)| message)
+                        .find(|message| message.thread_id == *thread && message.head.message_id == *id);
+                    let known = found.map(|message| Known {
+                        head: message.head.clone(),
+                        is_withdrawn: message.withdrawal.is_some(),
+                    });
+                    facts.put_message(*thread, *id, known);
                 }
                 Key::Wake(id) => {
                     facts.put_wake(*id, self.wakes.get(id).cloned(), self.leases.get(id).cloned());
@@ -92,6 +97,9 @@ impl Rows {
                 RowChange::Member(agent, thread) => {
                     self.members.insert((agent, thread));
                 }
+                RowChange::Unmember(agent, thread) => {
+                    assert!(self.members.remove(&(agent, thread)), "only who is a member is removed");
+                }
                 RowChange::Message(message, position) => {
                     let id = message.head.message_id;
                     assert!(
@@ -100,6 +108,12 @@ impl Rows {
                     );
                     let key = (message.thread_id, message.head.seq);
                     assert!(self.messages.insert(key, (message, position)).is_none(), "{key:?} twice");
+                }
+                RowChange::Withdrawal(thread, id, withdrawal) => {
+                    let of_thread = |m: &&mut (Message, Position)| m.0.thread_id == thread;
+                    let mut all = self.messages.values_mut().filter(of_thread);
+                    let found = all.find(|(message, _)| message.head.message_id == id).unwrap();
+                    assert_eq!(found.0.withdrawal.replace(withdrawal), None, "{id} is taken back twice");
                 }
                 RowChange::Wake(wake) => drop(self.wakes.insert(wake.wake_id, wake)),
                 RowChange::Finding(finding) => {

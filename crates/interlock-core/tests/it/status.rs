@@ -73,6 +73,27 @@ fn who_may() {
     assert!(w.status("reviewer", Status::Resolved).is_ok(), "leads the thread");
 }
 
+/// Reopening what was called done needs a reason that people can read.
+#[test]
+fn a_resolved_thread_is_reopened_for_a_reason_in_words() {
+    for (from, text, wanted) in [
+        (Status::Resolved, "  ", Some(Reason::ParameterInvalid)),
+        (Status::Resolved, "the build is red", None),
+        (Status::Blocked, "", None),
+    ] {
+        let mut w = thread_that_is(from);
+        let command = ChangeStatus {
+            thread_id: w.thread_id,
+            status: Status::Active,
+            reason: Reason::ByRequest,
+            text: text.into(),
+            owner: None,
+        };
+        let done = w.give("olga", Command::ChangeStatus(command));
+        assert_eq!(done.err().map(|refusal| refusal.reason), wanted, "{from} {text:?}");
+    }
+}
+
 #[test]
 fn a_blocked_thread_has_an_owner_and_a_reason() {
     let mut w = World::pair();

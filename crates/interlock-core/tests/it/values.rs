@@ -179,13 +179,24 @@ fn roles_and_their_permissions() {
     use Permission as P;
     let everything_but_running = P::ALL.iter().copied().filter(|p| *p != P::WakeRun).collect::<Vec<_>>();
     let table = [
-        (Role::Participant, vec![P::ThreadRead, P::ThreadStatus, P::MessageWrite, P::AgentRead, P::WakeRead]),
+        (
+            Role::Participant,
+            vec![
+                P::ThreadRead,
+                P::ThreadStatus,
+                P::ThreadMembers,
+                P::MessageWrite,
+                P::AgentRead,
+                P::WakeRead,
+            ],
+        ),
         (
             Role::Coordinator,
             vec![
                 P::ThreadCreate,
                 P::ThreadRead,
                 P::ThreadStatus,
+                P::ThreadMembers,
                 P::MessageWrite,
                 P::AgentRead,
                 P::WakeRead,

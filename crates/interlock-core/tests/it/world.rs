@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::agent::{Launch, Runtime};
 use interlock_core::command::{
-    AckRead, ChangeStatus, ClaimWakes, CreateThread, PostMessage, RegisterAgent, RenewWakes, Report,
-    ReportWake, TriggerParticipant,
+    AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, PostMessage,
+    RegisterAgent, RemoveParticipant, RenewWakes, Report, ReportWake, Terms, TriggerParticipant,
 };
 use interlock_core::facts::{Facts, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
@@ -90,6 +90,7 @@ impl Post {
             to: Vec::new(),
             to_role: None,
             in_reply_to: None,
+            terms: Terms::default(),
         })
     }
 
@@ -129,6 +130,21 @@ impl Post {
 
     pub(crate) fn reply_to(mut self, id: MessageId) -> Self {
         self.0.in_reply_to = Some(id);
+        self
+    }
+
+    pub(crate) fn urgent(mut self) -> Self {
+        self.0.terms.is_urgent = true;
+        self
+    }
+
+    pub(crate) fn expires_in(mut self, ms: u64) -> Self {
+        self.0.terms.expires_in_ms = Some(ms);
+        self
+    }
+
+    pub(crate) fn instead_of(mut self, id: MessageId) -> Self {
+        self.0.terms.supersedes = Some(id);
         self
     }
 
@@ -249,6 +265,21 @@ impl World {
     pub(crate) fn ack(&mut self, who: &str, seq: u64) -> Result<Done, Refusal> {
         let thread_id = self.thread_id;
         self.give(who, Command::AckRead(AckRead { thread_id, seq }))
+    }
+
+    pub(crate) fn cancels(&mut self, by: &str, message_id: MessageId) -> Result<Done, Refusal> {
+        let command = CancelMessage { thread_id: self.thread_id, message_id };
+        self.give(by, Command::CancelMessage(command))
+    }
+
+    pub(crate) fn adds(&mut self, by: &str, agent: &str, role: ThreadRole) -> Result<Done, Refusal> {
+        let command = AddParticipant { thread_id: self.thread_id, agent: name(agent), role };
+        self.give(by, Command::AddParticipant(command))
+    }
+
+    pub(crate) fn removes(&mut self, by: &str, agent: &str) -> Result<Done, Refusal> {
+        let command = RemoveParticipant { thread_id: self.thread_id, agent: name(agent) };
+        self.give(by, Command::RemoveParticipant(command))
     }
 
     pub(crate) fn status(&mut self, who: &str, status: Status) -> Result<Done, Refusal> {
@@ -529,8 +560,11 @@ const fn operation(command: &Command) -> &'static str {
         Command::RegisterAgent(_) => "register_agent",
         Command::CreateThread(_) => "create_thread",
         Command::PostMessage(_) => "post_message",
+        Command::CancelMessage(_) => "cancel_message",
         Command::AckRead(_) => "ack_read",
         Command::ChangeStatus(_) => "set_thread_status",
+        Command::AddParticipant(_) => "add_participant",
+        Command::RemoveParticipant(_) => "remove_participant",
         Command::ClaimWakes(_) => "claim_wakes",
         Command::RenewWakes(_) => "renew_wakes",
         Command::ReportWake(_) => "report_wake",

@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use interlock_core::actor::{Actor, AgentName, Guarded, Permission, Role};
 use interlock_core::agent::{Launch, Runtime};
-use interlock_core::command::{AckRead, ChangeStatus, Command, CreateThread, PostMessage, RegisterAgent};
+use interlock_core::command::{
+    AckRead, ChangeStatus, Command, CreateThread, PostMessage, RegisterAgent, Terms,
+};
 use interlock_core::facts::Reply;
 use interlock_core::id::{ThreadId, WorkspaceId};
 use interlock_core::policy::Policy;
@@ -169,6 +171,7 @@ pub(crate) fn posts(thread_id: ThreadId, body: &str) -> Command {
         to: Vec::new(),
         to_role: None,
         in_reply_to: None,
+        terms: Terms::default(),
     })
 }
 

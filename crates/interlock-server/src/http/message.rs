@@ -2,15 +2,16 @@
 
 use interlock_api::operations as op;
 use interlock_api::v1::message::{
-    AckReadParams, AckReadResponse, InboxItem, InboxParams, InboxResponse, PostMessageParams,
-    PostMessageResponse, ReadMessagesParams, ReadMessagesResponse,
+    AckReadParams, AckReadResponse, CancelMessageParams, InboxItem, InboxParams, InboxResponse, MessageView,
+    PostMessageParams, PostMessageResponse, ReadMessagesParams, ReadMessagesResponse,
 };
-use interlock_core::command::{AckRead, Command, PostMessage};
+use interlock_core::command::{AckRead, CancelMessage, Command, PostMessage, Terms};
 use interlock_core::facts::Reply;
-use interlock_core::thread::is_for;
+use interlock_core::id::{MessageId, ThreadId};
+use interlock_core::thread::{Message, MessageState, Priority, is_for};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::Permit;
-use interlock_engine::read::InboxRow;
+use interlock_engine::read::{InboxRow, StoredMessage};
 
 use crate::context::{Ctx, deadline, failed, rows};
 use crate::view;
@@ -34,6 +35,13 @@ pub(crate) async fn post(
         to: p.to,
         to_role: p.to_role,
         in_reply_to: p.in_reply_to,
+        terms: Terms {
+            is_urgent: p.priority == Priority::Urgent,
+            expires_at: p.expires_at,
+            expires_in_ms: p.expires_in_ms,
+            supersedes: p.supersedes,
+            parents: p.parents,
+        },
     });
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
     match (outcome.reply, outcome.index) {
@@ -42,6 +50,27 @@ pub(crate) async fn post(
         }
         other => Err(Refusal::new(Reason::Defect, format!("a post was answered with {other:?}"))),
     }
+}
+
+/// Take a message back, and answer with it as it is now.
+pub(crate) async fn cancel(
+    cx: Ctx,
+    permit: Permit<op::CancelMessage>,
+    p: CancelMessageParams,
+) -> Result<MessageView, Refusal> {
+    let (thread_id, message_id) = (p.thread_id, p.message_id);
+    let command = Command::CancelMessage(CancelMessage { thread_id, message_id });
+    cx.engine().execute(&permit, &cx.request, command).await?;
+    Ok(view::message(one(&cx, thread_id, message_id).await?, cx.engine().now()))
+}
+
+/// One message of a thread that the caller may see.
+pub(crate) async fn one(cx: &Ctx, thread_id: ThreadId, id: MessageId) -> Result<Message, Refusal> {
+    let thread = cx.visible(thread_id).await?;
+    let found = cx.store().message(cx.workspace(), thread.thread_id, id).await.map_err(failed)?;
+    found.map(|stored| stored.message).ok_or_else(|| {
+        Refusal::new(Reason::MessageNotFound, format!("there is no message `{id}` in the thread"))
+    })
 }
 
 pub(crate) async fn read(
@@ -62,7 +91,10 @@ pub(crate) async fn read(
         }
         let has_more = found.len() > limit as usize;
         found.truncate(limit as usize);
-        let messages: Vec<_> = found.into_iter().map(|stored| view::message(stored.message)).collect();
+        let messages: Vec<_> = {
+            let now = cx.engine().now();
+            found.into_iter().map(|stored| view::message(stored.message, now)).collect()
+        };
         let next_seq = messages.last().map_or(p.after_seq, |message| message.seq);
         let acked_seq = thread.members.get(&cx.actor.name).map_or(0, |member| member.cursor);
         return Ok(ReadMessagesResponse { messages, next_seq, has_more, acked_seq });
@@ -110,6 +142,8 @@ pub(crate) async fn unread_threads(cx: &Ctx) -> Result<Vec<InboxItem>, Refusal> 
     for row in cx.store().inbox(cx.workspace(), cx.actor.name.clone()).await.map_err(failed)? {
         threads.extend(item(cx, row).await?);
     }
+    // Stable: those alike stay newest first.
+    threads.sort_by_key(|item| item.urgent == 0);
     Ok(threads)
 }
 
@@ -118,8 +152,15 @@ async fn item(cx: &Ctx, row: InboxRow) -> Result<Option<InboxItem>, Refusal> {
     let InboxRow { thread, cursor } = row;
     let messages =
         cx.store().messages(cx.workspace(), thread.thread_id, cursor, UNREAD_MAX).await.map_err(failed)?;
-    let mine = messages.iter().filter(|stored| is_for(&thread, &stored.message.head, &cx.actor.name)).count();
-    let unread = u32::try_from(mine).unwrap_or(UNREAD_MAX);
+    let now = cx.engine().now();
+    let counts = |stored: &&StoredMessage| {
+        is_for(&thread, &stored.message.head, &cx.actor.name)
+            && stored.message.state(now) == MessageState::Live
+    };
+    let mine: Vec<_> = messages.iter().filter(counts).collect();
+    let is_urgent = |stored: &&&StoredMessage| stored.message.head.priority == Priority::Urgent;
+    let number = |all: usize| u32::try_from(all).unwrap_or(UNREAD_MAX);
+    let (unread, urgent) = (number(mine.len()), number(mine.iter().filter(is_urgent).count()));
     Ok((unread > 0).then_some(InboxItem {
         thread_id: thread.thread_id,
         title: thread.title,
@@ -127,5 +168,6 @@ async fn item(cx: &Ctx, row: InboxRow) -> Result<Option<InboxItem>, Refusal> {
         acked_seq: cursor,
         last_seq: thread.seq,
         unread,
+        urgent,
     }))
 }

@@ -1,6 +1,7 @@
 //! One short handler per operation, by noun.
 
 pub(crate) mod agent;
+pub(crate) mod delivery;
 pub(crate) mod ledger;
 pub(crate) mod message;
 pub(crate) mod session;

@@ -2,17 +2,17 @@
 
 use interlock_api::operations as op;
 use interlock_api::v1::thread::{
-    CreateThreadParams, GetThreadParams, ListThreadsParams, ListThreadsResponse, ThreadView,
-    UpdateThreadStatusParams,
+    AddParticipantParams, CreateThreadParams, GetThreadParams, ListThreadsParams, ListThreadsResponse,
+    RemoveParticipantParams, RemoveParticipantResponse, ThreadView, UpdateThreadStatusParams,
 };
-use interlock_core::command::{ChangeStatus, Command, CreateThread};
+use interlock_core::command::{AddParticipant, ChangeStatus, Command, CreateThread, RemoveParticipant};
 use interlock_core::facts::Reply;
 use interlock_core::id::ThreadId;
 use interlock_core::{Reason, Refusal};
 use interlock_engine::Permit;
 use interlock_engine::read::{Page, ThreadFilter};
 
-use crate::context::{Ctx, cursor, failed, rows};
+use crate::context::{Ctx, cursor, deadline, failed, rows};
 use crate::view;
 
 pub(crate) async fn create(
@@ -35,10 +35,21 @@ pub(crate) async fn list(
     p: ListThreadsParams,
 ) -> Result<ListThreadsResponse, Refusal> {
     let limit = rows(p.limit)?;
+    let until = deadline(p.wait_ms)?;
+    let after = cursor::<ThreadId>(p.cursor.as_ref())?;
+    let mut watch = cx.engine().watch();
+    let workspace = cx.workspace();
     let member = (!cx.actor.role.sees_all_threads()).then(|| cx.actor.name.clone());
     let filter = ThreadFilter { status: p.status, member };
-    let page = Page { after: cursor::<ThreadId>(p.cursor.as_ref())?, limit: limit + 1 };
-    let mut threads = cx.store().threads(cx.workspace(), filter, page).await.map_err(failed)?;
+    let mut threads = loop {
+        let page = Page { after, limit: limit + 1 };
+        let found = cx.store().threads(workspace, filter.clone(), page).await.map_err(failed)?;
+        let wanted =
+            |note: &interlock_engine::Note| note.workspace_id == workspace && !note.threads.is_empty();
+        if !found.is_empty() || !cx.wait(&mut watch, until, wanted).await {
+            break found;
+        }
+    };
     let more = threads.len() > limit as usize;
     threads.truncate(limit as usize);
     let next_cursor = threads.last().filter(|_| more).map(|thread| thread.thread_id.to_string());
@@ -53,7 +64,44 @@ pub(crate) async fn get(
     _permit: Permit<op::GetThread>,
     p: GetThreadParams,
 ) -> Result<ThreadView, Refusal> {
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let concerns = |note: &interlock_engine::Note| note.threads.contains(&p.thread_id);
+    // Without a status to leave, the first change is what is waited for: the thread must be visible to wait for it.
+    let mut waits = cx.visible(p.thread_id).await?;
+    while p.while_status.is_none_or(|status| status == waits.status) && p.wait_ms > 0 {
+        if !cx.wait(&mut watch, until, concerns).await {
+            break;
+        }
+        waits = cx.visible(p.thread_id).await?;
+        if p.while_status.is_none() {
+            break;
+        }
+    }
     whole(&cx, p.thread_id).await
+}
+
+pub(crate) async fn add_participant(
+    cx: Ctx,
+    permit: Permit<op::AddParticipant>,
+    p: AddParticipantParams,
+) -> Result<ThreadView, Refusal> {
+    let command =
+        Command::AddParticipant(AddParticipant { thread_id: p.thread_id, agent: p.agent, role: p.role });
+    cx.engine().execute(&permit, &cx.request, command).await?;
+    whole(&cx, p.thread_id).await
+}
+
+/// Not answered with the thread: whoever leaves may not see it any more.
+pub(crate) async fn remove_participant(
+    cx: Ctx,
+    permit: Permit<op::RemoveParticipant>,
+    p: RemoveParticipantParams,
+) -> Result<RemoveParticipantResponse, Refusal> {
+    let answer = RemoveParticipantResponse { thread_id: p.thread_id, agent: p.agent.clone() };
+    let command = Command::RemoveParticipant(RemoveParticipant { thread_id: p.thread_id, agent: p.agent });
+    cx.engine().execute(&permit, &cx.request, command).await?;
+    Ok(answer)
 }
 
 pub(crate) async fn update_status(

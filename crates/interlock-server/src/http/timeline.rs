@@ -18,8 +18,9 @@ pub(crate) async fn read(
     let until = deadline(p.wait_ms)?;
     // Before the first read, so that nothing is missed between reading and waiting.
     let mut watch = cx.engine().watch();
-    let thread = cx.visible(p.thread_id).await?;
     loop {
+        // Each time: who is removed meanwhile sees no more.
+        let thread = cx.visible(p.thread_id).await?;
         let mut rows =
             cx.store().timeline(cx.workspace(), p.thread_id, after, limit + 1).await.map_err(failed)?;
         if rows.is_empty() && cx.wait(&mut watch, until, |note| note.threads.contains(&p.thread_id)).await {
@@ -27,7 +28,8 @@ pub(crate) async fn read(
         }
         let has_more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let items: Vec<_> = rows.into_iter().map(|row| view::timeline(row, &thread.created_by)).collect();
+        let items: Vec<_> =
+            rows.into_iter().map(|row| view::timeline(row, &thread.created_by, cx.engine().now())).collect();
         let next = items.last().map(|item| item.position.clone()).or(p.after);
         return Ok(ReadTimelineResponse { items, next, has_more });
     }

@@ -32,14 +32,25 @@ pub(crate) async fn list(
     p: ListWakesParams,
 ) -> Result<ListWakesResponse, Refusal> {
     let limit = rows(p.limit)?;
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let workspace = cx.workspace();
     let agent = match shown(&cx.actor, p.agent) {
         Shown::All => None,
         Shown::Of(agent) => Some(agent),
         Shown::None => return Ok(ListWakesResponse { wakes: Vec::new(), next_cursor: None }),
     };
     let filter = WakeFilter { thread: p.thread_id, agent, state: p.state, is_live: false };
-    let page = Page { after: cursor::<WakeId>(p.cursor.as_ref())?, limit: limit + 1 };
-    let mut wakes = cx.store().wakes(cx.workspace(), filter, page).await.map_err(failed)?;
+    let after = cursor::<WakeId>(p.cursor.as_ref())?;
+    let mut wakes = loop {
+        let page = Page { after, limit: limit + 1 };
+        let found = cx.store().wakes(workspace, filter.clone(), page).await.map_err(failed)?;
+        let wanted =
+            |note: &interlock_engine::Note| note.workspace_id == workspace && !note.threads.is_empty();
+        if !found.is_empty() || !cx.wait(&mut watch, until, wanted).await {
+            break found;
+        }
+    };
     let more = wakes.len() > limit as usize;
     wakes.truncate(limit as usize);
     let next_cursor = wakes.last().filter(|_| more).map(|wake| wake.wake_id.to_string());
@@ -51,13 +62,20 @@ pub(crate) async fn get(
     _permit: Permit<op::GetWake>,
     p: GetWakeParams,
 ) -> Result<WakeView, Refusal> {
-    let wake = one(&cx, p.wake_id).await?;
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let mut wake = one(&cx, p.wake_id).await?;
     let mine = wake.agent == cx.actor.name || wake.cause == cx.actor.name;
-    if mine || sees_all(&cx.actor) || cx.visible(wake.thread_id).await.is_ok() {
-        Ok(view::wake(wake))
-    } else {
-        Err(not_found(p.wake_id))
+    if !mine && !sees_all(&cx.actor) && cx.visible(wake.thread_id).await.is_err() {
+        return Err(not_found(p.wake_id));
     }
+    let thread_id = wake.thread_id;
+    while wake.state != WakeState::Finished
+        && cx.wait(&mut watch, until, |note| note.threads.contains(&thread_id)).await
+    {
+        wake = one(&cx, p.wake_id).await?;
+    }
+    Ok(view::wake(wake))
 }
 
 /// Whose wakes a list shows.

@@ -202,16 +202,19 @@ impl Answer {
 
 /// Parameters with which an operation can be called on the stage; every row of the table must have some.
 pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
-    let (thread_id, wake_id) = (stage.thread, stage.wake);
+    let (thread_id, wake_id, message_id) = (stage.thread, stage.wake, stage.message);
     let value = match row.id {
         "create_thread" => json!({"title": "another job", "participants": [{"agent": "executor"}]}),
         "update_thread_status" => json!({"thread_id": thread_id, "status": "blocked", "reason": "PAUSED"}),
         "post_message" => json!({"thread_id": thread_id, "body": "hello"}),
+        "cancel_message" | "get_delivery" => json!({"thread_id": thread_id, "message_id": message_id}),
         "ack_read" => json!({"thread_id": thread_id, "seq": 1}),
         "get_thread" | "read_messages" | "read_timeline" | "summarize_thread" => {
             json!({"thread_id": thread_id})
         }
-        "trigger_participant" => json!({"thread_id": thread_id, "agent": "executor"}),
+        "add_participant" | "remove_participant" | "trigger_participant" => {
+            json!({"thread_id": thread_id, "agent": "executor"})
+        }
         "register_agent" => json!({"name": "newcomer"}),
         "get_wake" => json!({"wake_id": wake_id}),
         "claim_wakes" => json!({"supervisor": "keeper", "incarnation": "1", "limit": 1}),

@@ -12,11 +12,14 @@
 mod access;
 mod ask;
 mod coverage;
+mod delivery;
 mod health;
 mod idempotency;
 mod input;
 mod ledger;
 mod mcp;
+mod members;
+mod orders;
 mod rpc;
 mod socket;
 mod threads;

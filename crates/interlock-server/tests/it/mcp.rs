@@ -186,7 +186,7 @@ async fn wrong_arguments_are_named() {
     let rpc = Rpc::of(&world, Era::Legacy(LEGACY), Role::Coordinator).await;
     for (arguments, named) in [
         (json!({}), "thread_id"),
-        (json!({"thread_id": stage.thread, "volume": 11}), "volume"),
+        (json!({"thread_id": stage.thread, "after_seq": "eleven"}), "eleven"),
         (json!({"thread_id": "thr_nothing"}), "thr_nothing"),
         (json!({"thread_id": stage.thread, "limit": 100_000}), "limit"),
     ] {

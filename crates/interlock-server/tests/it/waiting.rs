@@ -142,3 +142,62 @@ async fn a_hundred_polls_of_one_thread_all_see_the_post() {
     says(&world.client(Role::Coordinator), stage.thread, "for all", "post").await.unwrap();
     assert_eq!(soon(polls.join_all()).await, vec![1; 100]);
 }
+
+#[tokio::test]
+async fn a_thread_is_waited_for_until_it_has_another_status() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let params = json!({"thread_id": stage.thread, "while_status": "active", "wait_ms": LONG_MS});
+    let poll = waits::<op::GetThread>(&world, world.client(Role::Participant), params.clone(), 1).await;
+    let lead = world.client(Role::Coordinator);
+    let reads = world.store.reads();
+    says(&lead, stage.thread, "still at it", "post").await.unwrap();
+    soon(world.store.reads_reach(reads + 1)).await;
+    assert!(!poll.is_finished(), "a message is no other status");
+    let blocked = json!({"thread_id": stage.thread, "status": "blocked"});
+    call::<op::UpdateThreadStatus>(&lead, &blocked, "block").await.unwrap();
+    assert_eq!(soon(poll).await.unwrap().unwrap().status, interlock_core::thread::Status::Blocked);
+    // It has left that status already.
+    let now = soon(call::<op::GetThread>(&lead, &params, "")).await.unwrap();
+    assert_eq!(now.status, interlock_core::thread::Status::Blocked);
+}
+
+#[tokio::test]
+async fn a_thread_without_a_status_to_leave_is_waited_for_until_it_changes() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let params = json!({"thread_id": stage.thread, "wait_ms": LONG_MS});
+    let poll = waits::<op::GetThread>(&world, world.client(Role::Participant), params, 1).await;
+    says(&world.client(Role::Coordinator), stage.thread, "news", "post").await.unwrap();
+    assert_eq!(soon(poll).await.unwrap().unwrap().last_seq, 2);
+}
+
+#[tokio::test]
+async fn a_wake_is_waited_for_until_its_end() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let params = json!({"wake_id": stage.wake, "wait_ms": LONG_MS});
+    let poll = waits::<op::GetWake>(&world, world.client(Role::Operator), params, 1).await;
+    let resolved = json!({"thread_id": stage.thread, "status": "resolved"});
+    call::<op::UpdateThreadStatus>(&world.client(Role::Coordinator), &resolved, "end").await.unwrap();
+    let wake = soon(poll).await.unwrap().unwrap();
+    assert_eq!(wake.result, Some(interlock_core::wake::WakeResult::Superseded));
+}
+
+#[tokio::test]
+async fn lists_wait_for_their_first_row() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let params = json!({"status": "blocked", "wait_ms": LONG_MS});
+    let threads = waits::<op::ListThreads>(&world, world.client(Role::Operator), params, 1).await;
+    let params = json!({"state": "finished", "wait_ms": LONG_MS});
+    let wakes = waits::<op::ListWakes>(&world, world.client(Role::Operator), params, 1).await;
+    let lead = world.client(Role::Coordinator);
+    let blocked = json!({"thread_id": stage.thread, "status": "blocked"});
+    call::<op::UpdateThreadStatus>(&lead, &blocked, "block").await.unwrap();
+    assert_eq!(soon(threads).await.unwrap().unwrap().threads[0].thread_id, stage.thread);
+    assert!(!wakes.is_finished());
+    let closed = json!({"thread_id": stage.thread, "status": "closed"});
+    call::<op::UpdateThreadStatus>(&lead, &closed, "close").await.unwrap();
+    assert_eq!(soon(wakes).await.unwrap().unwrap().wakes[0].wake_id, stage.wake);
+}

@@ -11,7 +11,7 @@ use interlock_api::v1::message::{PostMessageParams, PostMessageResponse};
 use interlock_api::{Op, Problem, operations as op};
 use interlock_core::Timestamp;
 use interlock_core::actor::{Actor, AgentName, Role};
-use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::policy::Policy;
 use interlock_engine::read::Store as _;
 use interlock_engine::{Engine, EngineConfig, Issuer};
@@ -51,6 +51,8 @@ pub(crate) struct Stage {
     pub(crate) thread: ThreadId,
     /// The executor's pending wake, asked for by the coordinator's first message.
     pub(crate) wake: WakeId,
+    /// The coordinator's first message.
+    pub(crate) message: MessageId,
 }
 
 impl World {
@@ -142,9 +144,9 @@ impl World {
         let people = json!([{"agent": "executor"}, {"agent": "participant"}]);
         let thread = json!({"title": "a job", "participants": people});
         let thread = call::<op::CreateThread>(&lead, &thread, "stage-thread").await.unwrap().thread_id;
-        says(&lead, thread, "please begin", "stage-post").await.unwrap();
+        let message = says(&lead, thread, "please begin", "stage-post").await.unwrap().message_id;
         let wakes = call::<op::ListWakes>(&lead, &json!({}), "").await.unwrap().wakes;
-        Stage { thread, wake: wakes[0].wake_id }
+        Stage { thread, wake: wakes[0].wake_id, message }
     }
 
     /// Everything that is written, of both workspaces.

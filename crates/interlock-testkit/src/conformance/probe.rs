@@ -99,7 +99,10 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     }
     for stored in mirror.messages.values() {
         let message = &stored.message;
-        assert!(facts.has_message(message.thread_id, message.head.message_id).unwrap());
+        let known = facts.message(message.thread_id, message.head.message_id).unwrap().unwrap();
+        assert_eq!((&known.head, known.is_withdrawn), (&message.head, message.withdrawal.is_some()));
+        let read = store.message(ws, message.thread_id, message.head.message_id).await.unwrap();
+        assert_eq!(read.as_ref(), Some(stored));
     }
     let entries = store.entries(ws, 0, u32::MAX).await.unwrap();
     for (key, (fingerprint, index)) in &mirror.used {

@@ -421,7 +421,7 @@ pub async fn two_workspaces_are_isolated(database: Arc<dyn Database>) {
     assert_eq!(facts.thread(thread).unwrap(), None);
     assert_eq!(facts.thread_wakes(thread).unwrap().count(), 0);
     assert_eq!(facts.findings(thread).unwrap(), []);
-    assert!(!facts.has_message(thread, message).unwrap());
+    assert_eq!(facts.message(thread, message).unwrap(), None);
     assert_eq!((facts.wake(wake).unwrap(), facts.lease(wake)), (None, None));
     assert_eq!(facts.live_wakes().unwrap().count(), 0);
     assert_eq!(facts.used(mirror.used.keys().next().unwrap()).unwrap(), None);

@@ -65,16 +65,10 @@ async fn one(client: &Client, thread_id: ThreadId, number: u32) -> Result<WakeVi
     // A new commit each time: progress, so that the loop guard lets it go on.
     let data = json!({"commit": format!("{number:040x}"), "branch": "measured"});
     let request = PostMessageParams {
-        thread_id,
         kind: MessageKind::Event,
         event_type: Some("fix_pushed".into()),
-        event_version: 1,
-        schema_version: 1,
-        body: String::new(),
         data: data.as_object().cloned(),
-        to: Vec::new(),
-        to_role: None,
-        in_reply_to: None,
+        ..PostMessageParams::to_all(thread_id)
     };
     client.call::<op::PostMessage>(&request, Some(&format!("wake-{number}"))).await?;
     let until = tokio::time::Instant::now() + WAKE_MAX;

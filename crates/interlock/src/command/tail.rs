@@ -121,7 +121,7 @@ impl Tail<'_> {
     }
 
     async fn ask_status(&mut self) -> Result<Status, Failure> {
-        let request = GetThreadParams { thread_id: self.thread_id };
+        let request = GetThreadParams::now(self.thread_id);
         loop {
             match self.connection.read::<GetThread>(&request).await {
                 Ok(thread) => return Ok(thread.status),
@@ -161,7 +161,7 @@ impl Tail<'_> {
 
     async fn try_again(&mut self) -> Result<(), Problem> {
         self.connection = self.cx.connect()?;
-        let request = GetThreadParams { thread_id: self.thread_id };
+        let request = GetThreadParams::now(self.thread_id);
         self.connection.read::<GetThread>(&request).await.map(|_| ())
     }
 }

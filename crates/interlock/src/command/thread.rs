@@ -5,17 +5,22 @@ use std::io::Read as _;
 use clap::{Args, Subcommand};
 use interlock_api::Problem;
 use interlock_api::operations::{
-    AckRead, CreateThread, GetThread, ListThreads, PostMessage, ReadMessages, UpdateThreadStatus,
+    AckRead, AddParticipant, CancelMessage, CreateThread, GetDelivery, GetThread, ListThreads, PostMessage,
+    ReadMessages, RemoveParticipant, UpdateThreadStatus,
 };
-use interlock_api::v1::message::{AckReadParams, Data, PostMessageParams, ReadMessagesParams};
+use interlock_api::v1::delivery::{GetDeliveryParams, Step};
+use interlock_api::v1::message::{
+    AckReadParams, CancelMessageParams, Data, PostMessageParams, ReadMessagesParams,
+};
 use interlock_api::v1::thread::{
-    CreateThreadParams, GetThreadParams, ListThreadsParams, ParticipantParams, UpdateThreadStatusParams,
+    AddParticipantParams, CreateThreadParams, GetThreadParams, ListThreadsParams, ParticipantParams,
+    RemoveParticipantParams, UpdateThreadStatusParams,
 };
 use interlock_core::Reason;
 use interlock_core::actor::AgentName;
 use interlock_core::id::{MessageId, ThreadId};
 use interlock_core::limits::MESSAGE_BODY_BYTES_MAX;
-use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
+use interlock_core::thread::{MessageKind, Priority, Status, ThreadKind, ThreadRole};
 
 use super::{KeyParams, PageParams, tail, view};
 use crate::context::Context;
@@ -33,6 +38,10 @@ pub(crate) enum Verb {
     Show(ShowParams),
     /// Post a message; managed addressees are woken.
     Post(PostParams),
+    /// Take a message back: nobody is woken for it any more.
+    Cancel(CancelParams),
+    /// Show how far a message got with each addressee, and by which proof.
+    Delivery(DeliveryParams),
     /// Read messages, waiting for the next one when asked to.
     Read(ReadParams),
     /// Acknowledge that you have read everything up to a message.
@@ -43,6 +52,10 @@ pub(crate) enum Verb {
     Pause(PauseParams),
     /// Make a blocked or resolved thread active again.
     Resume(ResumeParams),
+    /// Let somebody take part in a thread.
+    Add(AddParams),
+    /// End somebody's part in a thread, or your own.
+    Remove(RemoveParams),
     /// Watch a thread live, over restarts of the server too.
     Tail(tail::Params),
 }
@@ -104,8 +117,47 @@ pub(crate) struct PostParams {
     /// The message it answers.
     #[arg(long, value_name = "MESSAGE")]
     in_reply_to: Option<MessageId>,
+    /// Before everything that is not urgent.
+    #[arg(long)]
+    urgent: bool,
+    /// For how long it counts, in milliseconds; nobody is woken for it after that.
+    #[arg(long, value_name = "MS")]
+    expires_in: Option<u64>,
+    /// The message that it stands in the place of.
+    #[arg(long, value_name = "MESSAGE")]
+    instead_of: Option<MessageId>,
+    /// A message that it follows from.
+    #[arg(long = "parent", value_name = "MESSAGE")]
+    parents: Vec<MessageId>,
     #[command(flatten)]
     key: KeyParams,
+}
+
+/// What `thread cancel` takes.
+#[derive(Debug, Args)]
+pub(crate) struct CancelParams {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread_id: ThreadId,
+    /// The message.
+    #[arg(value_name = "MESSAGE")]
+    message_id: MessageId,
+    #[command(flatten)]
+    key: KeyParams,
+}
+
+/// What `thread delivery` takes.
+#[derive(Debug, Args)]
+pub(crate) struct DeliveryParams {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread_id: ThreadId,
+    /// The message.
+    #[arg(value_name = "MESSAGE")]
+    message_id: MessageId,
+    /// How long to wait until all addressees have seen it, in milliseconds.
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = argument::wait_ms())]
+    wait: u32,
 }
 
 /// What `thread read` takes.
@@ -176,6 +228,35 @@ pub(crate) struct ResumeParams {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread_id: ThreadId,
+    /// Why, in words; a resolved thread is not reopened without.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    key: KeyParams,
+}
+
+/// What `thread add` takes.
+#[derive(Debug, Args)]
+pub(crate) struct AddParams {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread_id: ThreadId,
+    /// Who, with the part unless it is `participant`.
+    #[arg(value_name = "NAME[:coordinator]", value_parser = argument::participant)]
+    participant: ParticipantParams,
+    #[command(flatten)]
+    key: KeyParams,
+}
+
+/// What `thread remove` takes.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveParams {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread_id: ThreadId,
+    /// Who.
+    #[arg(value_name = "NAME")]
+    agent: AgentName,
     #[command(flatten)]
     key: KeyParams,
 }
@@ -187,6 +268,8 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
         Verb::List(params) => list(cx, params).await,
         Verb::Show(params) => show(cx, &params).await,
         Verb::Post(params) => post(cx, params).await,
+        Verb::Cancel(params) => cancel(cx, &params).await,
+        Verb::Delivery(params) => delivery(cx, &params).await,
         Verb::Read(params) => read(cx, &params).await,
         Verb::Ack(params) => ack(cx, &params).await,
         Verb::Status(params) => {
@@ -198,11 +281,12 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
             let (status, reason) = (Status::Blocked, Reason::Paused);
             change(cx, UpdateThreadStatusParams { thread_id, status, reason, text, owner: None }, &key).await
         }
-        Verb::Resume(ResumeParams { thread_id, key }) => {
+        Verb::Resume(ResumeParams { thread_id, reason: text, key }) => {
             let (status, reason) = (Status::Active, Reason::ByRequest);
-            let text = String::new();
             change(cx, UpdateThreadStatusParams { thread_id, status, reason, text, owner: None }, &key).await
         }
+        Verb::Add(params) => add(cx, params).await,
+        Verb::Remove(params) => remove(cx, params).await,
         Verb::Tail(params) => tail::run(cx, params).await,
     }
 }
@@ -218,13 +302,13 @@ async fn create(cx: &Context, params: CreateParams) -> End {
 
 async fn list(cx: &Context, params: ListParams) -> End {
     let PageParams { limit, cursor } = params.page;
-    let request = ListThreadsParams { status: params.status, cursor, limit };
+    let request = ListThreadsParams { status: params.status, cursor, limit, wait_ms: 0 };
     let answer = cx.connect()?.read::<ListThreads>(&request).await?;
     Ok(Answer::new(&answer, render::thread::list(view(cx), &answer))?)
 }
 
 async fn show(cx: &Context, params: &ShowParams) -> End {
-    let request = GetThreadParams { thread_id: params.thread_id };
+    let request = GetThreadParams::now(params.thread_id);
     let thread = cx.connect()?.read::<GetThread>(&request).await?;
     Ok(Answer::new(&thread, render::thread::show(view(cx), &thread))?)
 }
@@ -238,20 +322,39 @@ async fn post(cx: &Context, params: PostParams) -> End {
         None => String::new(),
     };
     let request = PostMessageParams {
-        thread_id: params.thread_id,
         kind: if params.event.is_some() { MessageKind::Event } else { MessageKind::Chat },
         event_type: params.event,
-        event_version: 1,
-        schema_version: 1,
         body,
         data: params.data,
         to: params.to,
         to_role: params.to_role,
         in_reply_to: params.in_reply_to,
+        priority: if params.urgent { Priority::Urgent } else { Priority::Normal },
+        expires_in_ms: params.expires_in,
+        supersedes: params.instead_of,
+        parents: params.parents,
+        ..PostMessageParams::to_all(params.thread_id)
     };
     let posted = connection.change::<PostMessage>(&request, params.key.as_deref()).await?;
     let text = format!("posted #{} ({})\n", posted.seq, posted.message_id);
     Ok(Answer::new(&posted, text)?)
+}
+
+async fn cancel(cx: &Context, params: &CancelParams) -> End {
+    let request = CancelMessageParams { thread_id: params.thread_id, message_id: params.message_id };
+    let message = cx.connect()?.change::<CancelMessage>(&request, params.key.as_deref()).await?;
+    Ok(Answer::new(&message, format!("#{} is {}\n", message.seq, message.state))?)
+}
+
+async fn delivery(cx: &Context, params: &DeliveryParams) -> End {
+    let request = GetDeliveryParams {
+        thread_id: params.thread_id,
+        message_id: params.message_id,
+        until: Step::Seen,
+        wait_ms: params.wait,
+    };
+    let answer = cx.connect()?.read::<GetDelivery>(&request).await?;
+    Ok(Answer::new(&answer, render::delivery::show(view(cx), &answer))?)
 }
 
 /// The message on standard input, as long as a message may be.
@@ -289,6 +392,21 @@ async fn ack(cx: &Context, params: &AckParams) -> End {
     let request = AckReadParams { thread_id: params.thread_id, seq: params.seq };
     let answer = cx.connect()?.change::<AckRead>(&request, params.key.as_deref()).await?;
     Ok(Answer::new(&answer, format!("read up to #{}\n", answer.acked_seq))?)
+}
+
+async fn add(cx: &Context, params: AddParams) -> End {
+    let ParticipantParams { agent, role } = params.participant;
+    let request = AddParticipantParams { thread_id: params.thread_id, agent, role };
+    let thread = cx.connect()?.change::<AddParticipant>(&request, params.key.as_deref()).await?;
+    let text = format!("{} takes part in {} as {role}\n", request.agent, thread.thread_id);
+    Ok(Answer::new(&thread, text)?)
+}
+
+async fn remove(cx: &Context, params: RemoveParams) -> End {
+    let request = RemoveParticipantParams { thread_id: params.thread_id, agent: params.agent };
+    let answer = cx.connect()?.change::<RemoveParticipant>(&request, params.key.as_deref()).await?;
+    let text = format!("{} takes no part in {} any more\n", answer.agent, answer.thread_id);
+    Ok(Answer::new(&answer, text)?)
 }
 
 async fn change(cx: &Context, request: UpdateThreadStatusParams, key: &KeyParams) -> End {

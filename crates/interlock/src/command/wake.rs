@@ -60,12 +60,13 @@ async fn list(cx: &Context, params: ListParams) -> End {
         state: params.state,
         cursor: params.page.cursor,
         limit: params.page.limit,
+        wait_ms: 0,
     };
     let answer = cx.connect()?.read::<ListWakes>(&request).await?;
     Ok(Answer::new(&answer, render::wake::list(view(cx), &answer))?)
 }
 
 async fn show(cx: &Context, params: &ShowParams) -> End {
-    let wake = cx.connect()?.read::<GetWake>(&GetWakeParams { wake_id: params.wake_id }).await?;
+    let wake = cx.connect()?.read::<GetWake>(&GetWakeParams { wake_id: params.wake_id, wait_ms: 0 }).await?;
     Ok(Answer::new(&wake, render::wake::show(view(cx), &wake))?)
 }

@@ -10,7 +10,7 @@ use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Launch, Runtime};
 use interlock_core::id::ThreadId;
-use interlock_core::thread::{MessageKind, ThreadKind, ThreadRole};
+use interlock_core::thread::{ThreadKind, ThreadRole};
 use interlock_scripted_model::ScriptedModel;
 use serde_json::json;
 
@@ -82,16 +82,10 @@ impl Cast {
             }
         }
         let request = PostMessageParams {
-            thread_id: self.thread_id,
-            kind: MessageKind::Chat,
-            event_type: None,
-            event_version: 1,
-            schema_version: 1,
             body: params.task.clone().unwrap_or_else(|| self.task(params, stage)),
             data: data.as_object().cloned(),
             to: vec![self.executor.clone().unwrap_or_else(|| self.reviewer.clone())],
-            to_role: None,
-            in_reply_to: None,
+            ..PostMessageParams::to_all(self.thread_id)
         };
         self.client.call::<op::PostMessage>(&request, Some("pilot-task")).await.map(|_| ())
     }

@@ -114,7 +114,7 @@ fn ended(items: &[TimelineItem]) -> Option<Status> {
 
 /// Whether no wake waits or runs while the thread is still active.
 async fn is_quiet(cast: &Cast) -> Result<bool, Problem> {
-    let thread = cast.read::<op::GetThread>(&GetThreadParams { thread_id: cast.thread_id }).await?;
+    let thread = cast.read::<op::GetThread>(&GetThreadParams::now(cast.thread_id)).await?;
     Ok(thread.status == Status::Active && live(cast).await? == 0)
 }
 

@@ -209,7 +209,7 @@ impl Outcome {
     /// # Errors
     /// The server's problems; `LEDGER_INVALID`.
     pub(crate) async fn collect(&mut self, cast: &Cast, stage: &Stage) -> Result<(), Problem> {
-        let thread = cast.read::<op::GetThread>(&GetThreadParams { thread_id: cast.thread_id }).await?;
+        let thread = cast.read::<op::GetThread>(&GetThreadParams::now(cast.thread_id)).await?;
         self.thread.status = thread.status.to_string();
         let request =
             ListWakesParams { thread_id: Some(cast.thread_id), limit: 200, ..ListWakesParams::default() };

@@ -1,6 +1,7 @@
 //! What people read: pure functions from answers to text.
 
 pub(crate) mod agent;
+pub(crate) mod delivery;
 pub(crate) mod message;
 pub(crate) mod safe;
 pub(crate) mod status;

@@ -66,6 +66,58 @@ fn pausing_and_resuming_are_changes_of_status() {
 }
 
 #[test]
+fn participants_come_and_go_and_reopening_says_why() {
+    let (added, _) = asked(thread(), &["thread", "add", THREAD, "reviewer:coordinator"]);
+    assert_eq!(added.target, format!("/v1/threads/{THREAD}/participants"));
+    assert_eq!(added.body, json!({"agent": "reviewer", "role": "coordinator"}));
+    let answer = json!({"thread_id": THREAD, "agent": "reviewer"});
+    let (removed, json) = asked(answer.clone(), &["thread", "remove", THREAD, "reviewer", "--key", "k-2"]);
+    assert_eq!(removed.target, format!("/v1/threads/{THREAD}/participants/remove"));
+    assert_eq!((removed.body, removed.key.as_deref()), (json!({"agent": "reviewer"}), Some("k-2")));
+    assert_eq!(json, answer);
+    let (resume, _) = asked(thread(), &["thread", "resume", THREAD, "--reason", "the build is red"]);
+    assert_eq!(resume.body["text"], "the build is red");
+}
+
+#[test]
+fn messages_are_posted_on_terms_taken_back_and_followed() {
+    const MESSAGE: &str = "msg_00000000000000000000000003";
+    let posted = json!({
+        "message_id": MESSAGE, "thread_id": THREAD, "seq": 4, "posted_at": "2026-01-02T11:59:55.000Z",
+        "ledger_index": 9,
+    });
+    let terms = ["--urgent", "--expires-in", "60000", "--instead-of", MESSAGE, "--parent", MESSAGE];
+    let (asked_for, _) = asked(posted, &[&["thread", "post", THREAD, "now"], &terms[..]].concat());
+    assert_eq!(
+        (&asked_for.body["priority"], &asked_for.body["expires_in_ms"]),
+        (&json!("urgent"), &json!(60_000))
+    );
+    assert_eq!(
+        (&asked_for.body["supersedes"], &asked_for.body["parents"]),
+        (&json!(MESSAGE), &json!([MESSAGE]))
+    );
+    let message = json!({
+        "message_id": MESSAGE, "thread_id": THREAD, "seq": 4, "kind": "chat", "event_version": 1,
+        "schema_version": 1, "from": "anna", "to": [], "state": "cancelled",
+        "posted_at": "2026-01-02T11:59:55.000Z", "body": "now",
+    });
+    let (cancel, json) = asked(message.clone(), &["thread", "cancel", THREAD, MESSAGE]);
+    assert_eq!(cancel.target, format!("/v1/threads/{THREAD}/messages/cancel"));
+    assert_eq!((cancel.body, json), (json!({"message_id": MESSAGE}), message));
+    let delivery = json!({
+        "message_id": MESSAGE, "thread_id": THREAD, "seq": 4, "state": "live",
+        "stored_at": "2026-01-02T11:59:55.000Z", "ledger_index": 9,
+        "addressees": [{"agent": "reviewer", "standing": "stored"}],
+    });
+    let (look, json) = asked(delivery.clone(), &["thread", "delivery", THREAD, MESSAGE, "--wait", "5"]);
+    assert_eq!(
+        look.target,
+        format!("/v1/threads/{THREAD}/delivery?message_id={MESSAGE}&until=seen&wait_ms=5")
+    );
+    assert_eq!(json, delivery);
+}
+
+#[test]
 fn messages_are_posted_from_arguments_and_from_standard_input() {
     let answer = json!({
         "message_id": "msg_00000000000000000000000003", "thread_id": THREAD, "seq": 4,

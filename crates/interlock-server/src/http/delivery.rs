@@ -1,0 +1,162 @@
+//! How far a message got with each addressee. Nothing of it is stored: it follows from cursors, wakes and answers.
+
+use interlock_api::operations as op;
+use interlock_api::v1::delivery::{
+    ActedView, AddresseeView, DeliveryView, DeliveryWake, GetDeliveryParams, SeenView, Standing,
+};
+use interlock_core::actor::AgentName;
+use interlock_core::id::WakeId;
+use interlock_core::limits::{DELIVERY_MESSAGES_MAX, PAGE_ROWS_MAX};
+use interlock_core::thread::{Member, MessageHead, MessageState, SeenAt, Thread, is_for};
+use interlock_core::wake::{Wake, WakeResult, WakeState};
+use interlock_core::{Reason, Refusal};
+use interlock_engine::Permit;
+use interlock_engine::read::{Page, StoredMessage, WakeFilter};
+
+use crate::context::{Ctx, deadline, failed};
+
+pub(crate) async fn get(
+    cx: Ctx,
+    _permit: Permit<op::GetDelivery>,
+    p: GetDeliveryParams,
+) -> Result<DeliveryView, Refusal> {
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    loop {
+        let view = look(&cx, &p).await?;
+        let is_there = view.addressees.iter().all(|addressee| addressee.is_past(p.until));
+        if is_there || !cx.wait(&mut watch, until, |note| note.threads.contains(&p.thread_id)).await {
+            return Ok(view);
+        }
+    }
+}
+
+async fn look(cx: &Ctx, p: &GetDeliveryParams) -> Result<DeliveryView, Refusal> {
+    let thread = cx.visible(p.thread_id).await?;
+    let found = cx.store().message(cx.workspace(), p.thread_id, p.message_id).await.map_err(failed)?;
+    let stored = found.ok_or_else(|| {
+        let detail = format!("there is no message `{}` in the thread", p.message_id);
+        Refusal::new(Reason::MessageNotFound, detail)
+    })?;
+    let head = &stored.message.head;
+    let state = stored.message.state(cx.engine().now());
+    let answers = answers(cx, &thread, head).await?;
+    let wakes = wakes(cx, &thread, head).await?;
+    let is_addressee =
+        |(name, member): &(&AgentName, &Member)| is_for(&thread, head, name) && member.since_seq < head.seq;
+    let addressees = thread.members.iter().filter(is_addressee);
+    let addressees = addressees.map(|(name, member)| addressee(name, member, head, state, &wakes, &answers));
+    Ok(DeliveryView {
+        message_id: p.message_id,
+        thread_id: p.thread_id,
+        seq: head.seq,
+        state,
+        stored_at: head.posted_at,
+        ledger_index: stored.index,
+        addressees: addressees.collect(),
+    })
+}
+
+/// The messages after this one that answer it or follow from it, as far as it is looked.
+async fn answers(cx: &Ctx, thread: &Thread, to: &MessageHead) -> Result<Vec<MessageHead>, Refusal> {
+    let (mut found, mut after) = (Vec::new(), to.seq);
+    for _ in 0..DELIVERY_MESSAGES_MAX / PAGE_ROWS_MAX {
+        let page = cx.store().messages(cx.workspace(), thread.thread_id, after, PAGE_ROWS_MAX).await;
+        let page = page.map_err(failed)?;
+        let Some(last) = page.last() else { break };
+        after = last.message.head.seq;
+        let is_answer = |head: &MessageHead| {
+            head.in_reply_to == Some(to.message_id) || head.parents.contains(&to.message_id)
+        };
+        let heads = page.into_iter().map(|StoredMessage { message, .. }| message.head);
+        found.extend(heads.filter(is_answer));
+    }
+    Ok(found)
+}
+
+/// The thread's wakes that were asked for by this message or cover it, oldest first.
+async fn wakes(cx: &Ctx, thread: &Thread, head: &MessageHead) -> Result<Vec<Wake>, Refusal> {
+    let filter = WakeFilter { thread: Some(thread.thread_id), ..WakeFilter::default() };
+    let (mut found, mut after): (Vec<Wake>, Option<WakeId>) = (Vec::new(), None);
+    loop {
+        let page = Page { after, limit: PAGE_ROWS_MAX };
+        let page = cx.store().wakes(cx.workspace(), filter.clone(), page).await.map_err(failed)?;
+        // Newest first: a wake that ended before the message was posted has none before it that covers it.
+        let is_older =
+            page.last().is_none_or(|wake| wake.ladder.finished_at.is_some_and(|at| at < head.posted_at));
+        after = page.last().map(|wake| wake.wake_id);
+        found.extend(page.into_iter().filter(|wake| covers(wake, head)));
+        if is_older {
+            found.reverse();
+            return Ok(found);
+        }
+    }
+}
+
+/// Whether a wake is for this message: it was asked for by it, or it remembers no longer by what it was.
+fn covers(wake: &Wake, head: &MessageHead) -> bool {
+    let is_open = wake.ladder.finished_at.is_none_or(|at| at >= head.posted_at);
+    wake.asks.iter().any(|ask| ask.seq == head.seq) || (wake.is_standing && wake.seq >= head.seq && is_open)
+}
+
+fn addressee(
+    name: &AgentName,
+    member: &Member,
+    head: &MessageHead,
+    state: MessageState,
+    wakes: &[Wake],
+    answers: &[MessageHead],
+) -> AddresseeView {
+    // One that took in another's messages ends last, and is the one that counts.
+    let mine: Vec<&Wake> = wakes.iter().filter(|wake| wake.agent == *name).collect();
+    let real = mine.iter().find(|wake| wake.result != Some(WakeResult::Superseded));
+    let wake = real.or(mine.last()).copied();
+    let seen = member.seen(head.seq).map(|seen| match seen {
+        SeenAt::At(at) => SeenView { at: Some(at), no_later_than: None, acked_seq: member.cursor },
+        SeenAt::NoLaterThan(at) => SeenView { at: None, no_later_than: Some(at), acked_seq: member.cursor },
+    });
+    let acted = answers.iter().find(|answer| answer.from == *name).map(|answer| ActedView {
+        at: answer.posted_at,
+        message_id: answer.message_id,
+        seq: answer.seq,
+    });
+    AddresseeView {
+        agent: name.clone(),
+        standing: standing(state, wake, seen.is_some(), acted.is_some()),
+        wake: wake.map(shown),
+        seen,
+        acted,
+    }
+}
+
+fn standing(state: MessageState, wake: Option<&Wake>, is_seen: bool, is_acted: bool) -> Standing {
+    match (state, wake) {
+        _ if is_acted => Standing::Acted,
+        _ if is_seen => Standing::Seen,
+        (_, Some(wake)) if wake.state == WakeState::Running => match wake.ladder.accepted_at {
+            Some(_) => Standing::Accepted,
+            None => Standing::Unknown,
+        },
+        (MessageState::Expired, _) => Standing::Expired,
+        (MessageState::Superseded | MessageState::Cancelled, _) => Standing::Superseded,
+        (MessageState::Live, None) => Standing::Stored,
+        (MessageState::Live, Some(wake)) => match wake.result {
+            None => Standing::WakeRequested,
+            Some(WakeResult::Failed) => Standing::Dead,
+            Some(WakeResult::Expired) => Standing::Expired,
+            Some(WakeResult::Superseded) => Standing::Superseded,
+            Some(_) => Standing::Accepted,
+        },
+    }
+}
+
+fn shown(wake: &Wake) -> DeliveryWake {
+    DeliveryWake {
+        wake_id: wake.wake_id,
+        requested_at: wake.requested_at,
+        dispatched_at: wake.ladder.dispatched_at,
+        accepted_at: wake.ladder.accepted_at,
+        evidence: wake.ladder.evidence,
+        reason: wake.reason,
+    }
+}

@@ -1,0 +1,60 @@
+//! Messages on terms over the wire.
+
+use interlock_api::operations as op;
+use interlock_core::actor::Role;
+use interlock_core::thread::MessageState;
+use interlock_core::wake::WakeResult;
+use serde_json::json;
+
+use crate::world::{World, call};
+
+#[tokio::test]
+async fn a_message_taken_back_is_shown_so_counts_in_no_inbox_and_wakes_nobody() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (lead, member) = (world.client(Role::Coordinator), world.client(Role::Participant));
+    assert_eq!(call::<op::Inbox>(&member, &json!({}), "").await.unwrap().threads[0].unread, 1);
+    let params = json!({"thread_id": stage.thread, "message_id": stage.message});
+    let message = call::<op::CancelMessage>(&lead, &params, "cancel").await.unwrap();
+    assert_eq!((message.state, message.seq), (MessageState::Cancelled, 1));
+    assert!(call::<op::Inbox>(&member, &json!({}), "").await.unwrap().threads.is_empty());
+    let read = call::<op::ReadMessages>(&member, &json!({"thread_id": stage.thread}), "").await.unwrap();
+    assert_eq!(read.messages[0].state, MessageState::Cancelled);
+    let wake = call::<op::GetWake>(&lead, &json!({"wake_id": stage.wake}), "").await.unwrap();
+    assert_eq!(wake.result, Some(WakeResult::Superseded));
+}
+
+#[tokio::test]
+async fn a_message_stands_in_the_place_of_another_and_says_what_it_follows_from() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let params = json!({"thread_id": stage.thread, "body": "rather this", "supersedes": stage.message,
+                        "parents": [stage.message]});
+    let posted = call::<op::PostMessage>(&lead, &params, "instead").await.unwrap();
+    let read = call::<op::ReadMessages>(&lead, &json!({"thread_id": stage.thread}), "").await.unwrap();
+    let (old, new) = (&read.messages[0], &read.messages[1]);
+    assert_eq!((old.state, old.superseded_by), (MessageState::Superseded, Some(posted.message_id)));
+    assert_eq!((new.supersedes, new.parents.as_slice()), (Some(stage.message), &[stage.message][..]));
+    assert_eq!(new.state, MessageState::Live);
+}
+
+#[tokio::test]
+async fn threads_with_something_urgent_come_first_in_an_inbox() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (lead, member) = (world.client(Role::Coordinator), world.client(Role::Participant));
+    let other = json!({"title": "newer", "participants": [{"agent": "participant"}]});
+    let newer = call::<op::CreateThread>(&lead, &other, "newer").await.unwrap().thread_id;
+    let post = json!({"thread_id": newer, "body": "when you can"});
+    call::<op::PostMessage>(&lead, &post, "calm").await.unwrap();
+    let order = |inbox: interlock_api::v1::message::InboxResponse| -> Vec<_> {
+        inbox.threads.iter().map(|item| (item.thread_id, item.urgent)).collect()
+    };
+    let inbox = call::<op::Inbox>(&member, &json!({}), "").await.unwrap();
+    assert_eq!(order(inbox), [(newer, 0), (stage.thread, 0)]);
+    let post = json!({"thread_id": stage.thread, "body": "at once", "priority": "urgent"});
+    call::<op::PostMessage>(&lead, &post, "urgent").await.unwrap();
+    let inbox = call::<op::Inbox>(&member, &json!({}), "").await.unwrap();
+    assert_eq!(order(inbox), [(stage.thread, 1), (newer, 0)]);
+}
