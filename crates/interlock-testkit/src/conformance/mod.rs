@@ -43,6 +43,7 @@ macro_rules! store_conformance {
             pages_of_agents
             messages_after_a_number
             timelines_after_any_position
+            who_follows_a_timeline_misses_nothing
             inboxes
             an_inbox_ends_at_its_limit
             what_is_due_next_and_how_much_there_is
