@@ -108,10 +108,10 @@ struct Rows {
     agents: BTreeMap<String, (String, String, Vec<u8>)>,
     threads: BTreeMap<Vec<u8>, (String, String, String, Vec<u8>)>,
     members: (Texts, Bytes),
-    messages: (Bytes, Numbers, Bytes, Numbers, Numbers, Texts, Texts, Texts, Bytes),
+    messages: MessageColumns,
     findings: BTreeMap<(Vec<u8>, Vec<u8>), (i64, String)>,
-    wakes: BTreeMap<Vec<u8>, (Vec<u8>, String, String, Option<String>, i64, bool, String)>,
-    timeline: (Bytes, Numbers, Numbers, Numbers, Numbers, Texts),
+    wakes: BTreeMap<Vec<u8>, WakeColumns>,
+    timeline: TimelineColumns,
     used: (Bytes, Bytes, Numbers),
     leases: BTreeMap<Vec<u8>, Option<String>>,
 }
@@ -179,82 +179,116 @@ impl Rows {
     }
 
     fn into_statements(self, written: &mut Vec<Written>) {
-        let mut put = |sql, is_empty: bool, values| {
-            if !is_empty {
-                written.push((sql, values));
-            }
-        };
-        let (mut a, mut b, mut c, mut d) = (Texts::new(), Texts::new(), Texts::new(), Bytes::new());
-        for (name, (doc, launch, salt)) in self.agents {
-            (a.push(name), b.push(doc), c.push(launch), d.push(salt));
-        }
-        put(AGENTS, a.is_empty(), vec![Box::new(a), Box::new(b), Box::new(c), Box::new(d)]);
-        let (mut a, mut b, mut c, mut d, mut e) =
-            (Bytes::new(), Texts::new(), Texts::new(), Texts::new(), Bytes::new());
-        for (id, (status, doc, title, salt)) in self.threads {
-            (a.push(id), b.push(status), c.push(doc), d.push(title), e.push(salt));
-        }
-        put(THREADS, a.is_empty(), vec![Box::new(a), Box::new(b), Box::new(c), Box::new(d), Box::new(e)]);
-        let (a, b) = self.members;
-        put(MEMBERS, a.is_empty(), vec![Box::new(a), Box::new(b)]);
-        let (a, b, c, d, e, f, g, h, i) = self.messages;
-        let is_empty = a.is_empty();
-        let mut columns: Vec<Box<dyn ToSql + Sync + Send>> =
-            vec![Box::new(a), Box::new(b), Box::new(c), Box::new(d)];
-        columns.extend::<[Box<dyn ToSql + Sync + Send>; 5]>([
-            Box::new(e),
-            Box::new(f),
-            Box::new(g),
-            Box::new(h),
-            Box::new(i),
-        ]);
-        put(MESSAGES, is_empty, columns);
-        let (mut a, mut b, mut c, mut d) = (Bytes::new(), Bytes::new(), Numbers::new(), Texts::new());
-        for ((thread, id), (seq, doc)) in self.findings {
-            (a.push(thread), b.push(id), c.push(seq), d.push(doc));
-        }
-        put(FINDINGS, a.is_empty(), vec![Box::new(a), Box::new(b), Box::new(c), Box::new(d)]);
-        put(WAKES, self.wakes.is_empty(), wakes(self.wakes));
-        let (a, b, c, d, e, f) = self.timeline;
-        let is_empty = a.is_empty();
-        put(
-            TIMELINE,
-            is_empty,
-            vec![Box::new(a), Box::new(b), Box::new(c), Box::new(d), Box::new(e), Box::new(f)],
-        );
-        let (a, b, c) = self.used;
-        put(USED, a.is_empty(), vec![Box::new(a), Box::new(b), Box::new(c)]);
+        let mut put = |sql, values: Option<Values>| written.extend(values.map(|values| (sql, values)));
+        put(AGENTS, agents(self.agents));
+        put(THREADS, threads(self.threads));
+        put(MEMBERS, some(self.members.0.is_empty(), || vec![boxed(self.members.0), boxed(self.members.1)]));
+        put(MESSAGES, messages(self.messages));
+        put(FINDINGS, findings(self.findings));
+        put(WAKES, wakes(self.wakes));
+        put(TIMELINE, timeline(self.timeline));
+        let (keys, fingerprints, places) = self.used;
+        put(USED, some(keys.is_empty(), || vec![boxed(keys), boxed(fingerprints), boxed(places)]));
         let (mut held, mut docs, mut free) = (Bytes::new(), Texts::new(), Bytes::new());
         for (wake, doc) in self.leases {
-            match doc {
-                Some(doc) => (held.push(wake), docs.push(doc)),
-                None => (free.push(wake), ()),
-            };
+            if let Some(doc) = doc {
+                held.push(wake);
+                docs.push(doc);
+            } else {
+                free.push(wake);
+            }
         }
-        put(LEASES, held.is_empty(), vec![Box::new(held), Box::new(docs)]);
-        put(UNLEASES, free.is_empty(), vec![Box::new(free)]);
+        put(LEASES, some(held.is_empty(), || vec![boxed(held), boxed(docs)]));
+        put(UNLEASES, some(free.is_empty(), || vec![boxed(free)]));
     }
 }
 
+type Values = Vec<Box<dyn ToSql + Sync + Send>>;
+
+fn boxed<T: ToSql + Sync + Send + 'static>(column: T) -> Box<dyn ToSql + Sync + Send> {
+    Box::new(column)
+}
+
+/// A table's columns, unless there is no row for it.
+fn some(is_empty: bool, values: impl FnOnce() -> Values) -> Option<Values> {
+    (!is_empty).then(values)
+}
+
+fn agents(rows: BTreeMap<String, (String, String, Vec<u8>)>) -> Option<Values> {
+    let (mut names, mut docs, mut launches, mut salts) =
+        (Texts::new(), Texts::new(), Texts::new(), Bytes::new());
+    for (name, (doc, launch, salt)) in rows {
+        names.push(name);
+        docs.push(doc);
+        launches.push(launch);
+        salts.push(salt);
+    }
+    some(names.is_empty(), || vec![boxed(names), boxed(docs), boxed(launches), boxed(salts)])
+}
+
+fn threads(rows: BTreeMap<Vec<u8>, (String, String, String, Vec<u8>)>) -> Option<Values> {
+    let (mut ids, mut states, mut docs) = (Bytes::new(), Texts::new(), Texts::new());
+    let (mut titles, mut salts) = (Texts::new(), Bytes::new());
+    for (id, (status, doc, title, salt)) in rows {
+        ids.push(id);
+        states.push(status);
+        docs.push(doc);
+        titles.push(title);
+        salts.push(salt);
+    }
+    some(ids.is_empty(), || vec![boxed(ids), boxed(states), boxed(docs), boxed(titles), boxed(salts)])
+}
+
+fn messages(columns: MessageColumns) -> Option<Values> {
+    let (threads, seqs, ids, places, numbers, heads, bodies, data, salts) = columns;
+    some(threads.is_empty(), || {
+        let mut values = vec![boxed(threads), boxed(seqs), boxed(ids), boxed(places), boxed(numbers)];
+        values.extend([boxed(heads), boxed(bodies), boxed(data), boxed(salts)]);
+        values
+    })
+}
+
+fn findings(rows: BTreeMap<(Vec<u8>, Vec<u8>), (i64, String)>) -> Option<Values> {
+    let (mut threads, mut ids, mut seqs, mut docs) =
+        (Bytes::new(), Bytes::new(), Numbers::new(), Texts::new());
+    for ((thread, id), (seq, doc)) in rows {
+        threads.push(thread);
+        ids.push(id);
+        seqs.push(seq);
+        docs.push(doc);
+    }
+    some(ids.is_empty(), || vec![boxed(threads), boxed(ids), boxed(seqs), boxed(docs)])
+}
+
+fn timeline(columns: TimelineColumns) -> Option<Values> {
+    let (threads, places, numbers, times, counts, events) = columns;
+    some(threads.is_empty(), || {
+        vec![boxed(threads), boxed(places), boxed(numbers), boxed(times), boxed(counts), boxed(events)]
+    })
+}
+
+type MessageColumns = (Bytes, Numbers, Bytes, Numbers, Numbers, Texts, Texts, Texts, Bytes);
+type TimelineColumns = (Bytes, Numbers, Numbers, Numbers, Numbers, Texts);
 type WakeColumns = (Vec<u8>, String, String, Option<String>, i64, bool, String);
 
-fn wakes(rows: BTreeMap<Vec<u8>, WakeColumns>) -> Vec<Box<dyn ToSql + Sync + Send>> {
+fn wakes(rows: BTreeMap<Vec<u8>, WakeColumns>) -> Option<Values> {
     let (mut ids, mut threads, mut agents, mut states) =
         (Bytes::new(), Bytes::new(), Texts::new(), Texts::new());
     let (mut results, mut dues, mut helds, mut docs) =
         (Vec::<Option<String>>::new(), Numbers::new(), Vec::<bool>::new(), Texts::new());
     for (id, (thread, agent, state, result, due, held, doc)) in rows {
-        (ids.push(id), threads.push(thread), agents.push(agent), states.push(state));
-        (results.push(result), dues.push(due), helds.push(held), docs.push(doc));
+        ids.push(id);
+        threads.push(thread);
+        agents.push(agent);
+        states.push(state);
+        results.push(result);
+        dues.push(due);
+        helds.push(held);
+        docs.push(doc);
     }
-    vec![
-        Box::new(ids),
-        Box::new(threads),
-        Box::new(agents),
-        Box::new(states),
-        Box::new(results),
-        Box::new(dues),
-        Box::new(helds),
-        Box::new(docs),
-    ]
+    some(ids.is_empty(), || {
+        let mut values = vec![boxed(ids), boxed(threads), boxed(agents), boxed(states)];
+        values.extend([boxed(results), boxed(dues), boxed(helds), boxed(docs)]);
+        values
+    })
 }

@@ -92,17 +92,17 @@ async fn begin(
     let wanted = Wanted::of(keys);
     let asks = wanted.asks();
     let id = ws.to_bytes().to_vec();
-    let mut sent: Vec<(_, Vec<Value<'_>>)> = vec![(line.prepare(HEAD).await?, vec![&pk, &id])];
+    let mut requests: Vec<(_, Vec<Value<'_>>)> = vec![(line.prepare(HEAD).await?, vec![&pk, &id])];
     for (sql, value) in &asks {
-        sent.push((line.prepare(sql).await?, vec![&pk, *value]));
+        requests.push((line.prepare(sql).await?, vec![&pk, *value]));
     }
-    let (begun, answers) = join(line.plain("BEGIN"), line.together(&sent)).await;
+    let (begun, answers) = join(line.plain("BEGIN"), line.together(&requests)).await;
     begun?;
     let mut answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
     let head = answers.next().and_then(|rows| rows.into_iter().next()).ok_or(StoreError::NoWorkspace)?;
     let head = to_head(&head)?;
     let answers = asks.iter().map(|(sql, _)| *sql).zip(answers).collect();
-    drop(sent);
+    drop(requests);
     wanted.put(answers, head.wall_now, facts)?;
     Ok(head)
 }
@@ -121,13 +121,13 @@ fn to_head(row: &Row) -> Result<Head, StoreError> {
 async fn load(line: &Line, pk: i64, keys: Keys, now: Timestamp, facts: &mut Facts) -> Result<(), StoreError> {
     let wanted = Wanted::of(keys);
     let asks = wanted.asks();
-    let mut sent: Vec<(_, Vec<Value<'_>>)> = Vec::new();
+    let mut asked: Vec<(_, Vec<Value<'_>>)> = Vec::new();
     for (sql, value) in &asks {
-        sent.push((line.prepare(sql).await?, vec![&pk, *value]));
+        asked.push((line.prepare(sql).await?, vec![&pk, *value]));
     }
-    let answers = line.together(&sent).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let answers = line.together(&asked).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let answers = asks.iter().map(|(sql, _)| *sql).zip(answers).collect();
-    drop(sent);
+    drop(asked);
     wanted.put(answers, now, facts)
 }
 
@@ -145,13 +145,13 @@ async fn edge(line: &Line, pk: i64, size: u64) -> Result<Vec<Tile>, StoreError> 
 async fn write(line: &Line, pk: i64, size: u64, set: WriteSet) -> Result<Ended, StoreError> {
     let written: Vec<apply::Written> = statements(&set)?;
     let result = in_time(async {
-        let mut sent: Vec<(_, Vec<Value<'_>>)> = Vec::new();
+        let mut requests: Vec<(_, Vec<Value<'_>>)> = Vec::new();
         for (sql, values) in &written {
             let mut all: Vec<Value<'_>> = vec![&pk];
             all.extend(values.iter().map(|value| &**value as Value<'_>));
-            sent.push((line.prepare(sql).await?, all));
+            requests.push((line.prepare(sql).await?, all));
         }
-        let (answers, committed) = join(line.together(&sent), line.plain("COMMIT")).await;
+        let (answers, committed) = join(line.together(&requests), line.plain("COMMIT")).await;
         answers.into_iter().collect::<Result<Vec<_>, _>>().and(committed)
     })
     .await;
@@ -179,9 +179,8 @@ async fn look_up(pool: &Pool, pk: i64, set: &WriteSet, error: StoreError) -> Res
     loop {
         match in_time(is_there(pool, pk, size, &set.batch_id)).await {
             Ok(true) => return Ok(Committed { size }),
-            Ok(false) => return Err(error),
             Err(_) if tokio::time::Instant::now() < until => tokio::time::sleep(LOOKUP_PAUSE).await,
-            Err(_) => return Err(error),
+            Ok(false) | Err(_) => return Err(error),
         }
     }
 }

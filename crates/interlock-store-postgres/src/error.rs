@@ -7,8 +7,8 @@ use tokio_postgres::error::SqlState;
 pub(crate) fn store(error: &tokio_postgres::Error) -> StoreError {
     let Some(db) = error.as_db_error() else {
         // A row that does not have the shape we wrote, or a connection that is gone.
-        let is_gone =
-            error.is_closed() || std::error::Error::source(error).is_some_and(|e| e.is::<std::io::Error>());
+        let is_gone = error.is_closed()
+            || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
         let words = words(error);
         return if is_gone || !words.contains("column") {
             StoreError::Unavailable(words)

@@ -106,7 +106,7 @@ impl Wanted {
     ) -> Result<(), StoreError> {
         let mut found = Found::default();
         for (sql, rows) in answers {
-            found.take(sql, rows, now)?;
+            found.take(sql, &rows, now)?;
         }
         for key in self.keys {
             match key {
@@ -147,8 +147,8 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, sql: &'static str, rows: Vec<Row>, now: Timestamp) -> Result<(), StoreError> {
-        for row in &rows {
+    fn take(&mut self, sql: &'static str, rows: &[Row], now: Timestamp) -> Result<(), StoreError> {
+        for row in rows {
             match sql {
                 USED => {
                     let (digest, used) = used(row)?;

@@ -34,17 +34,15 @@ impl TestDatabase {
     /// # Panics
     /// Where skipping is not allowed, or the server cannot be started.
     pub fn make(test: &str) -> Option<Self> {
-        let admin = match std::env::var(SERVER) {
-            Ok(url) => url,
-            Err(_) => {
-                let Some(programs) = programs() else {
-                    let why = format!("no PostgreSQL programs were found, and {SERVER} names no server");
-                    assert!(std::env::var_os(REQUIRE_ALL).is_none(), "{test} must not be skipped: {why}");
-                    eprintln!("SKIP {test}: {why}");
-                    return None;
-                };
-                cluster(&programs)
-            }
+        let admin = if let Ok(url) = std::env::var(SERVER) {
+            url
+        } else if let Some(programs) = programs() {
+            cluster(&programs)
+        } else {
+            let why = format!("no PostgreSQL programs were found, and {SERVER} names no server");
+            assert!(std::env::var_os(REQUIRE_ALL).is_none(), "{test} must not be skipped: {why}");
+            eprintln!("SKIP {test}: {why}");
+            return None;
         };
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("interlock_{}_{number}", std::process::id());
@@ -135,8 +133,12 @@ fn watch(folder: &Path, runner: u32) {
         folder.with_extension("lock").display()
     );
     let mut command = Command::new("setsid");
-    command.args(["sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.current_dir("/").spawn().unwrap();
+    command
+        .args(["--fork", "sh", "-c", &script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    assert!(command.current_dir("/").status().unwrap().success(), "the watcher does not start");
 }
 
 fn start(programs: &Path, folder: &Path) {

@@ -61,9 +61,11 @@ async fn pass_back(mut from_server: OwnedReadHalf, to_client: tcp::OwnedWriteHal
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from_server.read(&mut bytes).await {
         let said = bytes.get(..read).unwrap_or_default();
-        match to_client.as_mut().filter(|_| !is_cut.load(Ordering::SeqCst)) {
-            Some(client) if client.write_all(said).await.is_ok() => {}
-            _ => to_client = None,
+        let is_heard = !is_cut.load(Ordering::SeqCst);
+        if let Some(client) = to_client.as_mut()
+            && !(is_heard && client.write_all(said).await.is_ok())
+        {
+            to_client = None;
         }
     }
 }

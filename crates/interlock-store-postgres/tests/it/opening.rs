@@ -41,6 +41,17 @@ fn a_server_that_is_away() {
     assert!(!format!("{options:?} {error:?}").contains("s3cret"));
 }
 
+/// A server that takes the connection and says nothing counts as away.
+#[test]
+fn a_server_that_hangs() {
+    block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgresql://me@127.0.0.1:{}/x", listener.local_addr().unwrap().port());
+        let error = PostgresStore::open(&Options::at(url)).await.err();
+        assert!(matches!(error, Some(StoreError::Unavailable(_))), "{error:?}");
+    });
+}
+
 #[test]
 fn the_ledgers_table_only_grows() {
     let Some(made) = Made::new("the_ledgers_table_only_grows") else { return };
