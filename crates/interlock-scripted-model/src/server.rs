@@ -134,9 +134,8 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
     let path = request.uri().path().to_owned();
-    let wire = match (request.method(), Wire::at(&path)) {
-        (&Method::POST, Some(wire)) => wire,
-        _ => return plain(StatusCode::NOT_FOUND, &json!({"error": {"message": "there is nothing here"}})),
+    let (&Method::POST, Some(wire)) = (request.method(), Wire::at(&path)) else {
+        return plain(StatusCode::NOT_FOUND, &json!({"error": {"message": "there is nothing here"}}));
     };
     if key_of(request.headers()) != Some(shared.key.as_str()) {
         return plain(StatusCode::UNAUTHORIZED, &wire.error(401, "the key is not the one of this server"));
@@ -165,7 +164,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
         None => {}
     }
     let reply = brain::next(&conversation);
-    if wire.wants_stream(&value) {
+    if Wire::wants_stream(&value) {
         return events(wire.stream(&conversation, &reply), is_broken);
     }
     plain(StatusCode::OK, &wire.whole(&conversation, &reply))

@@ -95,6 +95,10 @@ enum Phase {
 
 /// Where one attempt stands.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that come in any order; no state machine has fewer"
+)]
 pub(crate) struct Attempt {
     lane: Lane,
     accept_timeout_ms: u64,

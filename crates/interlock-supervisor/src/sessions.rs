@@ -54,9 +54,9 @@ fn is_listed(home: &Path, session: SessionId) -> bool {
 /// Whether the process that wrote this lives, and is not another one with its number.
 fn is_alive(entry: &Value) -> bool {
     let Some(pid) = entry.get("pid").and_then(Value::as_u64) else { return false };
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    let Ok(said) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
     // `pid (name) state ppid ...`: the start is the 22nd field, the 20th after the name.
-    let Some(start) = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19))
+    let Some(start) = said.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19))
     else {
         return false;
     };

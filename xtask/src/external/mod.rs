@@ -96,12 +96,12 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
         let ready: Value = serde_json::from_str(&line).context("the server is not ready")?;
-        let url = ready["url"].as_str().context("the server names no address")?.to_owned();
+        let url = ready.get("url").and_then(Value::as_str).context("the server names no address")?.to_owned();
         let said = shell::output(&mut interlock(&[
             "token", "issue", "--json", "--name", "tester", "--role", "operator",
         ]))?;
         let issued: Value = serde_json::from_str(&said)?;
-        let token = issued["token"].as_str().context("no token was issued")?.to_owned();
+        let token = issued.get("token").and_then(Value::as_str).context("no token was issued")?.to_owned();
         Ok(Self { child, host: url.trim_start_matches("http://").to_owned(), token, folder })
     }
 }

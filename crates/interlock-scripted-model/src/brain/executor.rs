@@ -33,7 +33,7 @@ pub(super) fn turn(hand: &mut Hand<'_>, wake: &Wake, thread: &Thread) -> Turn<St
             Mended::Cannot(why) => {
                 let data = json!({"finding_id": finding.id, "message": why});
                 let body = format!("I cannot mend `{}` in {}: {why}.", finding.rule, finding.path);
-                post(hand, wake, &thread.author(), "finding_unresolved", &body, data)?;
+                post(hand, wake, &thread.author(), "finding_unresolved", &body, &data)?;
                 given_up += 1;
             }
         }
@@ -45,7 +45,7 @@ pub(super) fn turn(hand: &mut Hand<'_>, wake: &Wake, thread: &Thread) -> Turn<St
         short_sha(&commit)
     );
     let lead = thread.lead().unwrap_or_else(|| thread.author());
-    post(hand, wake, &lead, "re_review_requested", &body, json!({"commit": commit}))?;
+    post(hand, wake, &lead, "re_review_requested", &body, &json!({"commit": commit}))?;
     hand.ack(wake, thread.last_seq)?;
     Ok(format!("I made {fixes} fixes and asked `{lead}` for a review of {}.", short_sha(&commit)))
 }
@@ -53,7 +53,7 @@ pub(super) fn turn(hand: &mut Hand<'_>, wake: &Wake, thread: &Thread) -> Turn<St
 fn pushed(hand: &mut Hand<'_>, wake: &Wake, thread: &Thread, commit: &str, what: &str) -> Turn<()> {
     let branch = text(thread.task(), "/data/branch");
     let body = format!("{what}. Pushed as {}.", short_sha(commit));
-    post(hand, wake, &thread.author(), "fix_pushed", &body, json!({"commit": commit, "branch": branch}))
+    post(hand, wake, &thread.author(), "fix_pushed", &body, &json!({"commit": commit, "branch": branch}))
 }
 
 /// Post an event to one participant.
@@ -63,7 +63,7 @@ pub(super) fn post(
     to: &str,
     kind: &str,
     body: &str,
-    data: Value,
+    data: &Value,
 ) -> Turn<()> {
     let message = json!({
         "thread_id": wake.thread, "kind": "event", "event_type": kind, "body": body, "data": data, "to": [to],

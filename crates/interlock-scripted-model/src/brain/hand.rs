@@ -26,7 +26,7 @@ pub(super) type Turn<T> = Result<T, Pause>;
 pub(super) struct Wake {
     pub(super) agent: String,
     pub(super) thread: String,
-    pub(super) wake: String,
+    pub(super) id: String,
 }
 
 impl Wake {
@@ -38,7 +38,7 @@ impl Wake {
             from.get(..end).filter(|id| id.len() == prefix.len() + 26).map(str::to_owned)
         };
         let agent = prompt.split('`').nth(1)?.to_owned();
-        Some(Self { agent, thread: id("thr_")?, wake: id("wak_")? })
+        Some(Self { agent, thread: id("thr_")?, id: id("wak_")? })
     }
 }
 
@@ -128,7 +128,7 @@ impl<'c> Hand<'c> {
     pub(super) fn change(&mut self, why: &str, wake: &Wake, tool: &str, mut arguments: Value) -> Turn<Value> {
         self.changes += 1;
         if let Some(fields) = arguments.as_object_mut() {
-            fields.insert("idempotency_key".into(), format!("{}-{}", wake.wake, self.changes).into());
+            fields.insert("idempotency_key".into(), format!("{}-{}", wake.id, self.changes).into());
         }
         self.ask(why, tool, arguments)
     }

@@ -157,12 +157,12 @@ fn edit(hand: &mut Hand<'_>, root: &str, path: &str, before: &str, after: &str) 
     }
     let old: String = before.split('\n').map(|line| format!("-{line}\n")).collect();
     let new: String = after.split('\n').map(|line| format!("+{line}\n")).collect();
-    let patch = format!("*** Begin Patch\n*** Update File: {path}\n@@\n{old}{new}*** End Patch");
+    let change = format!("*** Begin Patch\n*** Update File: {path}\n@@\n{old}{new}*** End Patch");
     if hand.talk.tool("apply_patch").is_some() {
-        let result = hand.call("This is the change.", "apply_patch", json!({"input": patch}))?;
+        let result = hand.call("This is the change.", "apply_patch", json!({"input": change}))?;
         return Ok(!result.is_error && !result.text.contains("verification failed"));
     }
-    let ran = hand.shell("This is the change.", &format!("apply_patch <<'PATCH'\n{patch}\nPATCH"))?;
+    let ran = hand.shell("This is the change.", &format!("apply_patch <<'PATCH'\n{change}\nPATCH"))?;
     Ok(ran.is_ok() && !ran.text.contains("verification failed"))
 }
 

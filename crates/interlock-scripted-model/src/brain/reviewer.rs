@@ -73,12 +73,12 @@ fn judge_known(
             None => {
                 let body = format!("`{rule}` in {path} is mended at {}.", short_sha(commit));
                 let data = json!({"finding_id": finding.id, "commit": commit});
-                post(hand, wake, &thread.author(), "finding_verified", &body, data)?;
+                post(hand, wake, &thread.author(), "finding_verified", &body, &data)?;
             }
             Some(problem) if finding.state == State::Open => {
                 let body = format!("`{rule}` in {path} is still there at {}.", short_sha(commit));
                 let data = json!({"finding_id": finding.id, "commit": commit, "message": problem.message});
-                post(hand, wake, &mender, "finding_rejected", &body, data)?;
+                post(hand, wake, &mender, "finding_rejected", &body, &data)?;
             }
             Some(_) => {}
         }
@@ -89,11 +89,11 @@ fn judge_known(
 fn report(hand: &mut Hand<'_>, wake: &Wake, mender: &str, problem: &Problem) -> Turn<()> {
     let Problem { path, line, rule, severity, message } = problem;
     let data = json!({
-        "finding_id": finding_id(&wake.wake, problem), "path": path, "line": line, "rule": rule,
+        "finding_id": finding_id(&wake.id, problem), "path": path, "line": line, "rule": rule,
         "severity": severity, "message": message,
     });
     let body = format!("{path}:{line}: {message} ({rule}).");
-    post(hand, wake, mender, "finding_reported", &body, data)
+    post(hand, wake, mender, "finding_reported", &body, &data)
 }
 
 /// Whether a problem is what was found before. Lines move.

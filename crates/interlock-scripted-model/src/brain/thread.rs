@@ -139,8 +139,7 @@ impl Thread {
             let id = text(message, "/data/finding_id").to_owned();
             let known = all.iter_mut().find(|finding| finding.id == id);
             let state = match text(message, "/event_type") {
-                "finding_reported" => State::Open,
-                "finding_rejected" => State::Open,
+                "finding_reported" | "finding_rejected" => State::Open,
                 "finding_verified" => State::Verified,
                 "finding_unresolved" => State::Unresolved,
                 _ => continue,

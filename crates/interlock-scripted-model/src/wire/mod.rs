@@ -41,7 +41,7 @@ impl Wire {
     }
 
     /// Whether the answer is to come as events.
-    pub(crate) fn wants_stream(self, request: &Value) -> bool {
+    pub(crate) fn wants_stream(request: &Value) -> bool {
         request.get("stream") == Some(&Value::Bool(true))
     }
 

@@ -163,7 +163,7 @@ impl ServerHandler for Handler {
         let thread = self.visible(&request.uri, &asking).await?;
         let whole = self.read(&asking, "get_thread", resources::parameters(thread)).await?;
         let summary = self.read(&asking, "summarize_thread", resources::parameters(thread)).await?;
-        let contents = resources::contents(&request.uri, whole, summary);
+        let contents = resources::contents(&request.uri, &whole, &summary);
         let result = ReadResourceResult::new(vec![contents]).with_ttl_ms(0);
         Ok(result.with_cache_scope(CacheScope::Private).into())
     }

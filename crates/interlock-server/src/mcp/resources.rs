@@ -41,7 +41,7 @@ pub(super) fn listed(answer: &Value) -> (Vec<Resource>, Option<String>) {
 }
 
 /// A thread and its summary, as they are read.
-pub(super) fn contents(uri: &str, thread: Value, summary: Value) -> ResourceContents {
+pub(super) fn contents(uri: &str, thread: &Value, summary: &Value) -> ResourceContents {
     let text = json!({"thread": thread, "summary": summary}).to_string();
     ResourceContents::text(text, uri).with_mime_type(JSON)
 }

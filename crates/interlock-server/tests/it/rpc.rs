@@ -202,7 +202,8 @@ impl Stream {
             while let Some((line, rest)) = self.text.split_once('\n') {
                 let found =
                     line.strip_prefix("data:").and_then(|data| serde_json::from_str(data.trim()).ok());
-                self.text = rest.to_owned();
+                let rest = rest.to_owned();
+                self.text = rest;
                 if let Some(value) = found {
                     return value;
                 }

@@ -35,8 +35,8 @@ fn a_session_of_claude_is_in_use_while_its_process_lives() {
     let folder = home.path().join("sessions");
     fs::create_dir(&folder).unwrap();
     let me = std::process::id();
-    let stat = fs::read_to_string(format!("/proc/{me}/stat")).unwrap();
-    let start = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().to_owned();
+    let said = fs::read_to_string(format!("/proc/{me}/stat")).unwrap();
+    let start = said.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().to_owned();
     let cases = [
         (json!({"pid": me, "sessionId": SESSION, "procStart": start}), true, "a living process"),
         (

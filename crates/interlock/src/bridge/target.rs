@@ -40,10 +40,7 @@ impl Target {
     /// `AGENT_NOT_FOUND` for a participant that is not registered; those of a connection.
     pub(crate) async fn find(cx: &Context) -> Result<Self, Problem> {
         if let Some(url) = cx.remote() {
-            let token = cx.environment.token.clone().ok_or_else(|| {
-                Problem::new(Reason::TokenMissing, "a server named by its address needs a token", "")
-                    .hint("put it into the environment variable INTERLOCK_TOKEN")
-            })?;
+            let token = remote_token(cx)?;
             return Ok(Self::Remote { url, token });
         }
         let name = cx.name()?;
@@ -56,19 +53,11 @@ impl Target {
     /// # Errors
     /// `SERVER_NOT_RUNNING`, `TOKEN_MISSING`, or a problem with the instance's keys.
     pub(crate) fn operator(cx: &Context) -> Result<(String, String), Problem> {
-        match cx.remote() {
-            Some(url) => {
-                let token = cx.environment.token.clone().ok_or_else(|| {
-                    Problem::new(Reason::TokenMissing, "a server named by its address needs a token", "")
-                        .hint("put it into the environment variable INTERLOCK_TOKEN")
-                })?;
-                Ok((url, token))
-            }
-            None => {
-                let (instance, name) = (Box::new(cx.instance()?), cx.name()?);
-                Self::Local { instance, name, role: Role::Operator }.now()
-            }
+        if let Some(url) = cx.remote() {
+            return Ok((url, remote_token(cx)?));
         }
+        let (instance, name) = (Box::new(cx.instance()?), cx.name()?);
+        Self::Local { instance, name, role: Role::Operator }.now()
     }
 
     /// The address and a token that holds now.
@@ -105,4 +94,12 @@ async fn role_of(connection: &Connection, name: &AgentName) -> Result<Role, Prob
                 .hint(format!("register it with: interlock agent add {name}; or choose another with --as")));
         }
     }
+}
+
+/// The token for a server that is named by its address: no keys of its own are at hand.
+fn remote_token(cx: &Context) -> Result<String, Problem> {
+    cx.environment.token.clone().ok_or_else(|| {
+        Problem::new(Reason::TokenMissing, "a server named by its address needs a token", "")
+            .hint("put it into the environment variable INTERLOCK_TOKEN")
+    })
 }

@@ -46,11 +46,11 @@ impl Wire {
         say: impl Fn(Value),
     ) -> Result<(), Problem> {
         let mut response = self.post(session, message).await?;
-        if response.status() == StatusCode::NOT_FOUND && self.is_forgotten(session, message) {
+        if response.status() == StatusCode::NOT_FOUND && is_forgotten(session, message) {
             self.begin_anew(session).await?;
             response = self.post(session, message).await?;
         }
-        self.greet(session, message, &response);
+        greet(session, message, &response);
         let is_hello = method(message) == "initialize";
         let heard = |answer: Value| {
             if is_hello
@@ -111,29 +111,14 @@ impl Wire {
         request.json(message).send().await.map_err(|error| away(&url, &error))
     }
 
-    fn is_forgotten(&self, session: &Session, message: &Value) -> bool {
-        version_of(message).is_none() && method(message) != "initialize" && session.get().is_some()
-    }
-
     /// The server restarted, or the session was unused for too long.
     async fn begin_anew(&self, session: &Session) -> Result<(), Problem> {
         let Some(open) = session.get() else { return Ok(()) };
         let response = self.post(session, &open.hello).await?;
-        self.greet(session, &open.hello, &response);
+        greet(session, &open.hello, &response);
         self.read(response, |_| {}).await?;
         let note = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         self.read(self.post(session, &note).await?, |_| {}).await
-    }
-
-    /// The answer to a handshake names the session.
-    fn greet(&self, session: &Session, message: &Value, response: &Response) {
-        if method(message) == "initialize" && response.status().is_success() {
-            let id = response.headers().get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
-            let asked =
-                message.pointer("/params/protocolVersion").and_then(Value::as_str).unwrap_or_default();
-            let version = session.get().map_or_else(|| asked.to_owned(), |open| open.version);
-            session.set(Open { id, version, hello: message.clone() });
-        }
     }
 
     async fn read(&self, mut response: Response, say: impl Fn(Value)) -> Result<(), Problem> {
@@ -160,6 +145,21 @@ impl Wire {
             Ok(problem) => Err(serde_json::from_value(problem).unwrap_or_else(|_| strange(status, &bytes))),
             Err(_) => Err(strange(status, &bytes)),
         }
+    }
+}
+
+/// Whether a server that knows no such session was meant to know one.
+fn is_forgotten(session: &Session, message: &Value) -> bool {
+    version_of(message).is_none() && method(message) != "initialize" && session.get().is_some()
+}
+
+/// The answer to a handshake names the session.
+fn greet(session: &Session, message: &Value, response: &Response) {
+    if method(message) == "initialize" && response.status().is_success() {
+        let id = response.headers().get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let asked = message.pointer("/params/protocolVersion").and_then(Value::as_str).unwrap_or_default();
+        let version = session.get().map_or_else(|| asked.to_owned(), |open| open.version);
+        session.set(Open { id, version, hello: message.clone() });
     }
 }
 

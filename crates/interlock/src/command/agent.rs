@@ -75,7 +75,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
     match verb {
         Verb::Add(params) => add(cx, params).await,
         Verb::List(page) => list(cx, page).await,
-        Verb::Install(params) => super::install::run(cx, params),
+        Verb::Install(params) => super::install::run(cx, &params),
     }
 }
 

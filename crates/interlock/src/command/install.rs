@@ -47,7 +47,7 @@ pub(crate) struct Params {
 }
 
 /// Do it.
-pub(crate) fn run(cx: &Context, params: Params) -> End {
+pub(crate) fn run(cx: &Context, params: &Params) -> End {
     let file = match &params.file {
         Some(file) => file.clone(),
         None => own_file(params.program)?,

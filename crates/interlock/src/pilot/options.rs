@@ -8,6 +8,7 @@ use interlock_core::Reason;
 
 /// Two agents finish a job on their own, without an account or a model.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct Params {
     /// Work on this repository, on a new branch in a work tree of its own; a sample is made unless said otherwise.
     #[arg(long, value_name = "PATH")]

@@ -43,7 +43,7 @@ impl Client {
         writeln!(self.input.as_mut().unwrap(), "{message}").unwrap();
     }
 
-    fn request(&mut self, method: &str, params: Value) -> Value {
+    fn request(&mut self, method: &str, params: &Value) -> Value {
         self.next += 1;
         let id = format!("r{}", self.next);
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
@@ -66,12 +66,12 @@ impl Client {
     fn shakes_hands(&mut self) {
         let client = json!({"name": "raw", "version": "1"});
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
-        assert_eq!(self.request("initialize", hello)["result"]["serverInfo"]["name"], "interlock");
+        assert_eq!(self.request("initialize", &hello)["result"]["serverInfo"]["name"], "interlock");
         self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
     }
 
-    fn tool(&mut self, name: &str, arguments: Value) -> Value {
-        self.request("tools/call", json!({"name": name, "arguments": arguments}))
+    fn tool(&mut self, name: &str, arguments: &Value) -> Value {
+        self.request("tools/call", &json!({"name": name, "arguments": arguments}))
     }
 
     /// Closes its end; gives the exit code of the bridge.
@@ -92,22 +92,22 @@ fn a_client_takes_part_through_the_bridge_and_outlives_a_restart() {
     site.ask(&["thread", "post", thread, "good morning"]);
     let mut client = Client::start(&site, "anna-codex");
     client.shakes_hands();
-    let tools = client.request("tools/list", json!({}));
+    let tools = client.request("tools/list", &json!({}));
     assert!(tools["result"]["tools"].as_array().unwrap().len() >= 10, "{tools}");
-    let inbox = client.tool("inbox", json!({}));
+    let inbox = client.tool("inbox", &json!({}));
     assert_eq!(inbox["result"]["structuredContent"]["threads"][0]["thread_id"], thread);
-    client.request("resources/subscribe", json!({"uri": format!("interlock://threads/{thread}")}));
+    client.request("resources/subscribe", &json!({"uri": format!("interlock://threads/{thread}")}));
     let post = json!({"thread_id": thread, "body": "here I am", "idempotency_key": "one"});
-    assert_eq!(client.tool("post_message", post)["result"]["isError"], false);
+    assert_eq!(client.tool("post_message", &post)["result"]["isError"], false);
     let update = client.until(|message| message["method"] == "notifications/resources/updated");
     assert!(update["params"]["uri"].as_str().unwrap().ends_with(thread));
 
     site.run(&["stop"]).ok();
     drop(server);
-    let away = client.tool("inbox", json!({}));
+    let away = client.tool("inbox", &json!({}));
     assert_eq!(away["error"]["data"]["code"], "CONFLICT", "nobody runs there now, and it says so: {away}");
     let _server = site.up(&[]);
-    let again = client.tool("read_messages", json!({"thread_id": thread}));
+    let again = client.tool("read_messages", &json!({"thread_id": thread}));
     let messages = again["result"]["structuredContent"]["messages"].as_array().unwrap().clone();
     assert_eq!(messages.last().unwrap()["from"], "anna-codex", "{again}");
     assert_eq!(client.ends(), Some(0));
@@ -123,10 +123,10 @@ fn the_stateless_revision_passes_the_bridge() {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let found = client.request("server/discover", json!({"_meta": meta}));
+    let found = client.request("server/discover", &json!({"_meta": meta}));
     assert!(found["result"]["supportedVersions"].is_array(), "{found}");
     let call = json!({"name": "heartbeat_session", "arguments": {}, "_meta": meta});
-    let beat = client.request("tools/call", call);
+    let beat = client.request("tools/call", &call);
     assert_eq!(beat["result"]["structuredContent"]["agent"], "anna-claude", "{beat}");
     client.send(&json!("no object"));
     let wrong = client.until(|message| message.get("error").is_some());

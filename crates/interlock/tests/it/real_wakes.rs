@@ -1,7 +1,7 @@
 //! Single wakes of the real Codex and Claude Code, and everything that goes wrong with them.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use interlock_scripted_model::{Fault, ScriptedModel};
 use interlock_testkit::real;
@@ -27,7 +27,7 @@ struct Desk {
     kind: Kind,
     thread: String,
     /// Serves the model.
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Desk {
@@ -44,14 +44,14 @@ impl Desk {
             Site::with_instance("retry_backoff_ms = 50\nsession_recheck_ms = 50\nsession_defer_max_ms = 600");
         std::fs::create_dir(site.path("work")).unwrap();
         let server = site.up(&[]);
-        let desk = Self { site, server, model, kind, thread: String::new(), _runtime: runtime };
+        let desk = Self { site, server, model, kind, thread: String::new(), runtime };
         desk.register("worker", &program, desk.model.key());
         let made = desk.site.ask(&["thread", "create", "A job", "--with", "worker"]);
         Some(Self { thread: made["thread_id"].as_str().unwrap().to_owned(), ..desk })
     }
 
     /// Register an agent of this kind, with this key for its model.
-    fn register(&self, name: &str, program: &PathBuf, key: &str) {
+    fn register(&self, name: &str, program: &Path, key: &str) {
         let home = self.site.path("home");
         let (home, work) = (home.to_str().unwrap(), self.site.path("work"));
         let mut words = vec!["agent".to_owned(), "add".to_owned(), name.to_owned(), "--yes".to_owned()];
@@ -274,7 +274,7 @@ fn claude_names_the_errors_of_its_model() {
 /// Killed in the middle of its turn: the next attempt goes on in the same session and does the work.
 fn a_turn_that_is_killed_is_repeated(test: &str, kind: Kind) {
     let Some(desk) = Desk::open(test, kind) else { return };
-    desk.model.faults().next([Fault::Delay(std::time::Duration::from_secs(60))]);
+    desk.model.faults().next([Fault::Delay(std::time::Duration::from_mins(1))]);
     desk.says("good morning");
     until("a started turn", || (!desk.model.seen().is_empty()).then_some(()));
     let process = until("its process", || desk.process());
@@ -301,15 +301,15 @@ fn claude_goes_on_after_it_was_killed_in_the_middle() {
 /// A person stops everything in the middle of a turn: nothing is left running, and after a restart the work is done.
 fn a_turn_that_is_interrupted_is_resumed(test: &str, kind: Kind) {
     let Some(desk) = Desk::open(test, kind) else { return };
-    desk.model.faults().next([Fault::Delay(std::time::Duration::from_secs(60))]);
+    desk.model.faults().next([Fault::Delay(std::time::Duration::from_mins(1))]);
     desk.says("good morning");
     until("a started turn", || (!desk.model.seen().is_empty()).then_some(()));
     desk.site.run(&["stop"]).ok();
     desk.site.until_quiet();
-    let Desk { site, server, model, kind, thread, _runtime } = desk;
+    let Desk { site, server, model, kind, thread, runtime } = desk;
     drop(server);
     let server = site.up(&[]);
-    let desk = Desk { site, server, model, kind, thread, _runtime };
+    let desk = Desk { site, server, model, kind, thread, runtime };
     let wake = desk.ended(0);
     assert_eq!((&wake["result"], &wake["attempts"]), (&"triggered".into(), &1.into()), "{wake}");
     assert!(!desk.server.url.is_empty());
@@ -326,7 +326,7 @@ fn claude_goes_on_after_it_was_interrupted() {
 }
 
 /// A program that is started with our arguments and this done to them first.
-fn wrapped(desk: &Desk, name: &str, program: &std::path::Path, script: &str) -> PathBuf {
+fn wrapped(desk: &Desk, name: &str, program: &Path, script: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let text = format!("#!/bin/bash\n{script}\nexec '{}' \"$@\"\n", program.display());
     let file = desk.site.write(name, &text);
