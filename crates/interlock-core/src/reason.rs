@@ -181,6 +181,7 @@ reasons! {
     PathUnwritable => "PATH_UNWRITABLE", InvalidArgument, "the path cannot be written";
     CheckNotRunnable => "CHECK_NOT_RUNNABLE", InvalidArgument, "a check command cannot be run";
     DatabaseForeign => "DATABASE_FOREIGN", InvalidArgument, "the file is no Interlock database";
+    KeysDiffer => "KEYS_DIFFER", Conflict, "the ledger is signed with another key";
     SchemaTooNew => "SCHEMA_TOO_NEW", InvalidArgument, "the database was written by a newer Interlock";
     TokenMissing => "TOKEN_MISSING", Unauthorized, "no bearer token was sent";
     TokenInvalid => "TOKEN_INVALID", Unauthorized, "the bearer token does not hold";

@@ -112,3 +112,20 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "cache_size", -4_096).map_err(fail)?;
     Ok(connection)
 }
+
+/// Several statements of one read see one state of the database: what is committed between two of them is in neither.
+pub(crate) fn snapshot<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let run = |sql| {
+        let mut statement = connection.prepare_cached(sql).map_err(|e| error::store(&e))?;
+        statement.execute([]).map(|_| ()).map_err(|e| error::store(&e))
+    };
+    run("BEGIN DEFERRED")?;
+    let found = read(connection);
+    if !connection.is_autocommit() {
+        run("COMMIT")?;
+    }
+    found
+}

@@ -64,7 +64,7 @@ impl SqliteStore {
         ws: WorkspaceId,
         read: impl FnOnce(&Connection, i64) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.readers.read(move |connection| read(connection, query::pk(connection, ws)?)).await
+        self.readers.read(move |c| open::snapshot(c, |c| read(c, query::pk(c, ws)?))).await
     }
 }
 

@@ -166,6 +166,9 @@ impl Batch {
         let mut prev = head.last_leaf;
         let mut set = WriteSet { last_at: head.last_at, ..WriteSet::default() };
         set.batch_id[..8].copy_from_slice(&head.size.to_be_bytes());
+        if let Some(first) = self.envelopes.first() {
+            set.batch_id[8..].copy_from_slice(&first.entropy[..8]);
+        }
         for env in &self.envelopes {
             let now = Now { at: set.last_at.tick(self.wall), wall: self.wall };
             let decision = match decide(facts, env, &now) {

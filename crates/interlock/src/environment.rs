@@ -20,12 +20,32 @@ pub(crate) struct Environment {
     pub(crate) url: Option<String>,
     /// `INTERLOCK_INSTANCE`: the folder with the instance, absolute, unless `--instance` says otherwise.
     pub(crate) instance: Option<PathBuf>,
+    /// `INTERLOCK_DATABASE_URL`: the PostgreSQL database of the instance, unless `--database-url` says otherwise.
+    pub(crate) database_url: Option<Secret>,
     /// The login name, as `USER` or `LOGNAME` say.
     pub(crate) login: Option<String>,
     /// `NO_COLOR` is set, or the terminal is a dumb one.
     pub(crate) no_color: bool,
     /// The folders of `PATH`.
     pub(crate) path: Vec<PathBuf>,
+}
+
+/// A text that is never shown: a database's URL may hold a password.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
 }
 
 impl Environment {
@@ -37,6 +57,7 @@ impl Environment {
             token: text("INTERLOCK_TOKEN"),
             url: text("INTERLOCK_URL"),
             instance: env::var_os("INTERLOCK_INSTANCE").filter(|value| !value.is_empty()).map(PathBuf::from),
+            database_url: text("INTERLOCK_DATABASE_URL").map(Secret),
             login: text("USER").or_else(|| text("LOGNAME")),
             no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
             path: env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),

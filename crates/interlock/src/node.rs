@@ -7,10 +7,12 @@ use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_engine::{Engine, EngineConfig};
 use interlock_server::{Server, ServerConfig};
-use interlock_store::{Store as _, StoreError, Workspace};
+use interlock_store::{Store, StoreError, Workspace};
+use interlock_store_postgres::{self as postgres, PostgresStore};
 use interlock_store_sqlite::{Holder, InstanceLock, Options, SqliteStore};
 
 use crate::context::Context;
+use crate::environment::Secret;
 use crate::instance::{Instance, Run};
 
 /// A server that is bound and not yet serving; the instance is ours as long as it lives.
@@ -18,24 +20,67 @@ pub(crate) struct Node {
     pub(crate) engine: Arc<Engine>,
     pub(crate) server: Server,
     pub(crate) lock: InstanceLock,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Kept,
+}
+
+/// Where everything is kept.
+#[derive(Clone)]
+pub(crate) enum Kept {
+    /// In the file in the instance's folder.
+    File(Arc<SqliteStore>),
+    /// In a PostgreSQL database.
+    Database(Arc<PostgresStore>),
+}
+
+impl Kept {
+    async fn open(instance: &Instance, database: Option<&Secret>) -> Result<Self, StoreError> {
+        Ok(match database {
+            Some(url) => Self::Database(Arc::new(PostgresStore::open(&postgres::Options::at(&url.0)).await?)),
+            None => Self::File(Arc::new(SqliteStore::open(&Options::at(instance.database()))?)),
+        })
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::File(store) => Arc::<SqliteStore>::clone(store),
+            Self::Database(store) => Arc::<PostgresStore>::clone(store),
+        }
+    }
+
+    /// For the end of a server: a file is made whole without its log.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        match self {
+            Self::File(store) => store.fold().await,
+            Self::Database(_) => Ok(()),
+        }
+    }
 }
 
 /// Take the instance, open everything, bind the address.
 ///
 /// # Errors
 /// `SERVER_RUNNING` with the holder named, and what the store, the keys or the address refuse.
-pub(crate) async fn open(instance: &Instance, listen: Option<SocketAddr>) -> Result<Node, Problem> {
+pub(crate) async fn open(
+    instance: &Instance,
+    listen: Option<SocketAddr>,
+    database: Option<&Secret>,
+) -> Result<Node, Problem> {
     let mut holder = holder("starting");
     let mut lock =
         InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
-    let store =
-        Arc::new(SqliteStore::open(&Options::at(instance.database())).map_err(|e| unusable(instance, &e))?);
+    let refuse = |error: StoreError| match database {
+        Some(_) => away(&error),
+        None => unusable(instance, &error),
+    };
+    let kept = Kept::open(instance, database).await.map_err(refuse)?;
+    let store = kept.store();
     let workspace =
         Workspace { workspace_id: instance.config.workspace_id, origin: instance.ledger_origin() };
-    store.create_workspace(workspace).await.map_err(|error| unusable(instance, &error))?;
+    store.create_workspace(workspace).await.map_err(refuse)?;
+    let head = store.ledger_head(instance.config.workspace_id).await.map_err(refuse)?;
+    same_keys(instance, head.checkpoint.as_deref())?;
     let engine = Engine::new(EngineConfig {
-        store: Arc::<SqliteStore>::clone(&store),
+        store,
         policy: instance.config.policy.clone(),
         ledger_key: instance.ledger_key()?,
         issuer: instance.issuer()?,
@@ -48,7 +93,31 @@ pub(crate) async fn open(instance: &Instance, listen: Option<SocketAddr>) -> Res
         .map_err(|refusal| Problem::of(&refusal, ""))?;
     holder.what = format!("interlock up, {}", server.url());
     lock.note(&holder).map_err(|error| held(instance, &error))?;
-    Ok(Node { engine, server, lock, store })
+    Ok(Node { engine, server, lock, store: kept })
+}
+
+/// The ledger goes on with the key that signed it, or not at all.
+fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result<(), Problem> {
+    let Some(checkpoint) = checkpoint else { return Ok(()) };
+    let vkey = instance.ledger_key()?.vkey(&instance.ledger_origin());
+    if vkey.is_ok_and(|vkey| interlock_ledger::open_checkpoint(checkpoint, &vkey).is_ok()) {
+        return Ok(());
+    }
+    let detail = "the database's ledger is signed with another key than this instance has";
+    Err(Problem::new(Reason::KeysDiffer, detail, "")
+        .hint("copy the folder `keys` of the instance that made the database"))
+}
+
+/// What a database that cannot be opened means; its URL may hold a password and is not shown.
+fn away(error: &StoreError) -> Problem {
+    let reason = match error {
+        StoreError::Foreign(_) => Reason::DatabaseForeign,
+        StoreError::TooNew { .. } => Reason::SchemaTooNew,
+        StoreError::Corrupt(_) => Reason::DatabaseBroken,
+        _ => Reason::StoreUnavailable,
+    };
+    Problem::new(reason, &format!("the PostgreSQL database: {error}"), "")
+        .hint("check the database URL, and that the server runs and lets this user in")
 }
 
 fn holder(what: &str) -> Holder {

@@ -106,6 +106,7 @@ fn a_thread_needs_a_title_and_known_participants() {
     w.agent("executor").managed();
     assert_eq!(refused(create(&mut w, "", &[])), Reason::ParameterInvalid);
     assert_eq!(refused(create(&mut w, " \n", &[])), Reason::ParameterInvalid);
+    assert_eq!(refused(create(&mut w, "a\0b", &[])), Reason::ParameterInvalid);
     assert_eq!(refused(create(&mut w, "t", &["executor", "executor"])), Reason::ParameterInvalid);
     assert_eq!(refused(create(&mut w, "t", &["nobody"])), Reason::AgentNotFound);
     assert!(create(&mut w, "t", &["executor"]).is_ok());

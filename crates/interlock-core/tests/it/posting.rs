@@ -298,3 +298,22 @@ fn a_thread_holds_so_many_findings_and_no_more() {
     assert_eq!(refused(over), Reason::LimitExceeded);
     assert!(w.post("reviewer", Post::finding(finding_id(0), "file-0")).is_ok(), "a known one may come back");
 }
+
+/// Not every database takes a NUL in text; in data it stays as JSON writes it.
+#[test]
+fn a_nul_is_refused_in_a_body_and_kept_in_data() {
+    let mut w = World::pair();
+    let refusal = w.post("olga", Post::chat("a\0b")).unwrap_err();
+    assert_eq!(refusal.reason, Reason::ParameterInvalid);
+    let data = json!({"commit": "a".repeat(40), "branch": "a\0b"});
+    assert!(w.post("olga", Post::event("fix_pushed", data)).is_ok());
+    let command = interlock_core::command::ChangeStatus {
+        thread_id: w.thread().thread_id,
+        status: interlock_core::thread::Status::Blocked,
+        reason: Reason::ByRequest,
+        text: "a\0b".into(),
+        owner: None,
+    };
+    let refusal = w.give("olga", interlock_core::Command::ChangeStatus(command)).unwrap_err();
+    assert_eq!(refusal.reason, Reason::ParameterInvalid);
+}

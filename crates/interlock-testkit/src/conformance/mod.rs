@@ -11,18 +11,20 @@ pub use writing::*;
 
 /// Run one test on a runtime of its own.
 pub fn run<D: crate::Database + 'static, F: Future<Output = ()>>(
-    make: impl FnOnce() -> D,
+    database: D,
     test: impl FnOnce(std::sync::Arc<dyn crate::Database>) -> F,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(test(std::sync::Arc::new(make())));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test(std::sync::Arc::new(database)));
 }
 
-/// The whole suite for one store: `store_conformance!(Made::new);`, where `Made::new()` makes an empty database.
+/// The whole suite for one store: `store_conformance!(Made::new);`, where `Made::new()` makes an empty database; or
+/// `store_conformance!(optional Made::new);`, where `Made::new("test")` gives none on a machine without the database.
 #[macro_export]
 macro_rules! store_conformance {
-    ($make:expr) => {
-        $crate::store_conformance! { $make =>
+    (optional $make:expr) => { $crate::store_conformance! { @suite optional $make } };
+    (@suite $kind:ident $make:expr) => {
+        $crate::store_conformance! { @tests $kind $make =>
             a_workspace_is_made_once
             workspaces_that_nobody_made
             what_is_committed_is_read_and_survives_reopening
@@ -43,6 +45,7 @@ macro_rules! store_conformance {
             pages_of_agents
             messages_after_a_number
             timelines_after_any_position
+            who_follows_a_timeline_misses_nothing
             inboxes
             an_inbox_ends_at_its_limit
             what_is_due_next_and_how_much_there_is
@@ -51,12 +54,23 @@ macro_rules! store_conformance {
             rows_loaded_are_the_rows_made
         }
     };
-    ($make:expr => $($test:ident)*) => {
+    (@tests always $make:expr => $($test:ident)*) => {
         $(
             #[test]
             fn $test() {
-                $crate::conformance::run($make, $crate::conformance::$test);
+                $crate::conformance::run($make(), $crate::conformance::$test);
             }
         )*
     };
+    (@tests optional $make:expr => $($test:ident)*) => {
+        $(
+            #[test]
+            fn $test() {
+                if let Some(database) = $make(stringify!($test)) {
+                    $crate::conformance::run(database, $crate::conformance::$test);
+                }
+            }
+        )*
+    };
+    ($make:expr) => { $crate::store_conformance! { @suite always $make } };
 }

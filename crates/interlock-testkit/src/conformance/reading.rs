@@ -239,6 +239,49 @@ pub async fn timelines_after_any_position(database: Arc<dyn Database>) {
     assert_eq!(store.timeline(ws, ThreadId::from_u128(5), None, 10).await.unwrap(), []);
 }
 
+/// Every read is of one state, also while somebody writes: nothing is missing before its last row. A row committed
+/// between two looks of one read would be passed over for good by whoever goes on after that last row.
+pub async fn who_follows_a_timeline_misses_nothing(database: Arc<dyn Database>) {
+    const ROUNDS: usize = 200;
+    let store = database.open().await;
+    let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+    let thread = tale.open("followed").await;
+    let ws = tale.sequencer.workspace_id;
+    let is_written = std::cell::Cell::new(false);
+    let writing = async {
+        for n in 0..ROUNDS {
+            // A message and another event in one commit: who sees the second has to see the first.
+            let change = if n % 2 == 0 { Status::Blocked } else { Status::Active };
+            let both = [("una", chat(thread, "one", &["una"])), ("olga", become_(thread, change))];
+            let both = both.map(|(by, command)| tale.envelope(by, command)).to_vec();
+            tale.sequencer.run(both).await.1.unwrap();
+        }
+        is_written.set(true);
+        tale.sequencer.mirror.timeline_of(thread)
+    };
+    let following = async {
+        let (mut found, mut looks): (Vec<TimelineRow>, Vec<Vec<TimelineRow>>) = Default::default();
+        loop {
+            let is_last = is_written.get();
+            looks.push(store.timeline(ws, thread, None, u32::MAX).await.unwrap());
+            let after = found.last().map(TimelineRow::position);
+            let rows = store.timeline(ws, thread, after, 50).await.unwrap();
+            if rows.is_empty() && is_last {
+                return (found, looks);
+            }
+            found.extend(rows);
+        }
+    };
+    let (wanted, (found, looks)) = futures_util::future::join(writing, following).await;
+    assert!(wanted.len() >= 2 * ROUNDS && looks.len() > 2, "{} rows, {} looks", wanted.len(), looks.len());
+    for look in looks {
+        let places: Vec<_> = look.iter().map(TimelineRow::position).collect();
+        let all: Vec<_> = wanted.iter().take(look.len()).map(TimelineRow::position).collect();
+        assert_eq!(places, all, "rows are missing before the last one");
+    }
+    assert_eq!(found, wanted);
+}
+
 /// The threads whose last message is beyond one's cursor, newest first.
 pub async fn inboxes(database: Arc<dyn Database>) {
     let (store, tale) = busy(&database).await;

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::context::Context;
+use crate::environment::Secret;
 use crate::exit::{Answer, End, Failure};
 use crate::instance::{Instance, Run};
 use crate::node::{self, Node};
@@ -34,6 +35,10 @@ pub(crate) struct Params {
     /// Where to listen, on a loopback address; the configuration's address unless said otherwise.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// The PostgreSQL database; INTERLOCK_DATABASE_URL, or `database_url` of the configuration, or the file in the
+    /// instance's folder unless said otherwise.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<Secret>,
     /// Only the server: wakes wait for a supervisor started with `interlock supervise`.
     #[arg(long)]
     server_only: bool,
@@ -56,6 +61,12 @@ pub(crate) fn run(cx: &Context, params: &Params) -> End {
     end
 }
 
+/// Where everything is kept: an argument wins over a variable, a variable over the configuration.
+fn database<'a>(cx: &'a Context, instance: &'a Instance, params: &'a Params) -> Option<&'a Secret> {
+    let given = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
+    given.or(instance.config.database_url.as_ref())
+}
+
 /// Threads for requests: half of the cores. The database's writer needs one for itself, and a worker with nothing to
 /// do is woken all the same to look for something.
 fn workers() -> usize {
@@ -63,7 +74,8 @@ fn workers() -> usize {
 }
 
 async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
-    let Node { engine, server, lock, store } = node::open(instance, params.listen).await?;
+    let Node { engine, server, lock, store } =
+        node::open(instance, params.listen, database(cx, instance, params)).await?;
     let run = node::run_of(&server);
     instance.write_run(&run)?;
     let (stop_agents, agents_stop) = watch::channel(false);
@@ -92,7 +104,7 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     if let Err(error) = serving.await {
         tracing::error!(%error, "server.ended_badly");
     }
-    if let Err(error) = store.fold().await {
+    if let Err(error) = store.close().await {
         // The next start reads the log as it is.
         tracing::warn!(%error, "database.not_folded");
     }

@@ -10,6 +10,8 @@ use interlock_core::Reason;
 use interlock_core::id::WorkspaceId;
 use interlock_core::policy::Policy;
 
+use crate::environment::Secret;
+
 /// Bytes of a configuration.
 const CONFIG_BYTES_MAX: u64 = 256 * 1024;
 
@@ -22,6 +24,9 @@ pub(crate) struct Config {
     /// Where the server listens; port 0 takes a free one.
     #[serde(default = "free_loopback_port")]
     pub(crate) listen: SocketAddr,
+    /// The PostgreSQL database; the file in the folder unless there is one.
+    #[serde(default)]
+    pub(crate) database_url: Option<Secret>,
     /// The constants of waking and guarding.
     #[serde(default)]
     pub(crate) policy: Policy,
@@ -73,6 +78,8 @@ impl Config {
              workspace_id = \"{workspace_id}\"\n\n\
              # Where the server listens; port 0 takes a free one.\n\
              listen = \"{}\"\n\n\
+             # A PostgreSQL database instead of the file in this folder.\n\
+             # database_url = \"postgresql://USER:PASSWORD@HOST/DATABASE\"\n\n\
              # The constants of waking and guarding, with their defaults; durations in milliseconds.\n\
              [policy]\n{}\n",
             free_loopback_port(),

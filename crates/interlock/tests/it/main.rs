@@ -24,6 +24,7 @@ mod no_server;
 mod outcome;
 mod pilot_repository;
 mod pilot_sample;
+mod postgres;
 mod processes;
 mod readme;
 mod real_pilot;

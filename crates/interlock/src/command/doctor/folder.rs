@@ -82,6 +82,9 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn database(instance: &Instance) -> Check {
+    if instance.config.database_url.is_some() {
+        return Check::ok("database", "PostgreSQL, as `database_url` in config.toml says");
+    }
     let file = instance.database();
     match std::fs::metadata(&file) {
         Ok(metadata) if metadata.is_file() => Check::ok("database", format!("{} bytes", metadata.len())),

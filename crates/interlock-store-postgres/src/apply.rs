@@ -1,0 +1,294 @@
+//! Rows from a write set: one statement per table, whatever the number of rows.
+
+use std::collections::BTreeMap;
+
+use interlock_core::facts::RowChange;
+use interlock_ledger::TILE_WIDTH;
+use interlock_store::{StoreError, WriteSet};
+use tokio_postgres::types::ToSql;
+
+use crate::error::text;
+use crate::row::signed;
+
+type Bytes = Vec<Vec<u8>>;
+type Texts = Vec<String>;
+type Numbers = Vec<i64>;
+
+/// A statement with its parameters after the workspace.
+pub(crate) type Written = (&'static str, Vec<Box<dyn ToSql + Sync + Send>>);
+
+const ENTRIES: &str = "INSERT INTO ledger_entry (ws, idx, leaf, envelope)
+    SELECT $1, * FROM unnest($2::bigint[], $3::bytea[], $4::bytea[])";
+const TILES: &str = "INSERT INTO ledger_tile (ws, level, n, width, hashes)
+    SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])
+    ON CONFLICT (ws, level, n) DO UPDATE SET width = excluded.width, hashes = excluded.hashes";
+const CHECKPOINT: &str = "INSERT INTO ledger_checkpoint (ws, size, note, batch_id) VALUES ($1, $2, $3, $4)";
+const HEAD: &str =
+    "UPDATE workspace SET size = $2, last_leaf = $3, last_at = $4, last_count = $5, batch_id = $6
+    WHERE pk = $1";
+const AGENTS: &str = "INSERT INTO agent (ws, name, doc, launch, salt)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[])
+    ON CONFLICT (ws, name) DO UPDATE SET doc = excluded.doc, launch = excluded.launch, salt = excluded.salt";
+// Title and salt are written once: they never change.
+const THREADS: &str = "INSERT INTO thread (ws, id, status, doc, title, salt)
+    SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+    ON CONFLICT (ws, id) DO UPDATE SET status = excluded.status, doc = excluded.doc";
+const MEMBERS: &str =
+    "INSERT INTO member (ws, agent, thread) SELECT $1, * FROM unnest($2::text[], $3::bytea[])
+    ON CONFLICT DO NOTHING";
+const MESSAGES: &str = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt)
+    SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
+    $8::text[], $9::text[], $10::bytea[])";
+const FINDINGS: &str = "INSERT INTO finding (ws, thread, id, reported_seq, doc)
+    SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::text[])
+    ON CONFLICT (ws, thread, id) DO UPDATE SET doc = excluded.doc";
+const WAKES: &str = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, doc)
+    SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bool[],
+    $9::text[]) ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, result = excluded.result,
+    due_at = excluded.due_at, held = excluded.held, doc = excluded.doc";
+const TIMELINE: &str = "INSERT INTO timeline (ws, thread, idx, n, at, count, event)
+    SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])";
+const USED: &str = "INSERT INTO idempotency (ws, key, fingerprint, idx)
+    SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[])";
+const LEASES: &str = "INSERT INTO lease (ws, wake, doc) SELECT $1, * FROM unnest($2::bytea[], $3::text[])
+    ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";
+const UNLEASES: &str = "DELETE FROM lease WHERE ws = $1 AND wake = ANY($2)";
+
+/// The statements that write everything of a batch.
+pub(crate) fn statements(set: &WriteSet) -> Result<Vec<Written>, StoreError> {
+    let mut written = Vec::new();
+    ledger(set, &mut written);
+    let mut rows = Rows::default();
+    for row in &set.rows {
+        rows.add(row)?;
+    }
+    rows.into_statements(&mut written);
+    Ok(written)
+}
+
+fn ledger(set: &WriteSet, written: &mut Vec<Written>) {
+    let Some(last) = set.entries.last() else { return };
+    let (mut idx, mut leaves, mut envelopes) = (Numbers::new(), Bytes::new(), Bytes::new());
+    for entry in &set.entries {
+        idx.push(signed(entry.index));
+        leaves.push(entry.leaf.as_bytes().to_vec());
+        envelopes.push(entry.envelope.clone());
+    }
+    written.push((ENTRIES, vec![Box::new(idx), Box::new(leaves), Box::new(envelopes)]));
+    let (mut level, mut n, mut width, mut hashes) =
+        (Numbers::new(), Numbers::new(), Numbers::new(), Bytes::new());
+    // The partial tile of the leaves is read from the entries.
+    for tile in set.tiles.iter().filter(|tile| tile.level > 0 || tile.width == TILE_WIDTH) {
+        level.push(i64::from(tile.level));
+        n.push(signed(tile.index));
+        width.push(i64::from(tile.width));
+        hashes.push(tile.hashes.clone());
+    }
+    if !n.is_empty() {
+        written.push((TILES, vec![Box::new(level), Box::new(n), Box::new(width), Box::new(hashes)]));
+    }
+    let size = signed(last.index + 1);
+    if let Some(note) = &set.checkpoint {
+        written.push((
+            CHECKPOINT,
+            vec![Box::new(size), Box::new(note.clone()), Box::new(set.batch_id.to_vec())],
+        ));
+    }
+    let (at, count) = (set.last_at.at.as_millis(), i64::from(set.last_at.count));
+    let leaf = last.leaf.as_bytes().to_vec();
+    written.push((
+        HEAD,
+        vec![Box::new(size), Box::new(leaf), Box::new(at), Box::new(count), Box::new(set.batch_id.to_vec())],
+    ));
+}
+
+/// The changed rows as columns. A row that is named twice is written as it was last: one statement touches a row once.
+#[derive(Default)]
+struct Rows {
+    agents: BTreeMap<String, (String, String, Vec<u8>)>,
+    threads: BTreeMap<Vec<u8>, (String, String, String, Vec<u8>)>,
+    members: (Texts, Bytes),
+    messages: MessageColumns,
+    findings: BTreeMap<(Vec<u8>, Vec<u8>), (i64, String)>,
+    wakes: BTreeMap<Vec<u8>, WakeColumns>,
+    timeline: TimelineColumns,
+    used: (Bytes, Bytes, Numbers),
+    leases: BTreeMap<Vec<u8>, Option<String>>,
+}
+
+impl Rows {
+    fn add(&mut self, row: &RowChange) -> Result<(), StoreError> {
+        match row {
+            RowChange::Agent(agent) => {
+                let columns =
+                    (text("agent", agent)?, text("agent", &agent.launch)?, agent.launch_salt.0.to_vec());
+                self.agents.insert(agent.name.to_string(), columns);
+            }
+            RowChange::Thread(thread) => {
+                let (status, title) = (thread.status.as_str().to_owned(), thread.title.clone());
+                let columns = (status, text("thread", thread)?, title, thread.title_salt.0.to_vec());
+                self.threads.insert(thread.thread_id.to_bytes().to_vec(), columns);
+            }
+            RowChange::Member(agent, thread) => {
+                self.members.0.push(agent.to_string());
+                self.members.1.push(thread.to_bytes().to_vec());
+            }
+            RowChange::Message(message, position) => {
+                let columns = &mut self.messages;
+                columns.0.push(message.thread_id.to_bytes().to_vec());
+                columns.1.push(signed(message.head.seq));
+                columns.2.push(message.head.message_id.to_bytes().to_vec());
+                columns.3.push(signed(position.index));
+                columns.4.push(i64::from(position.n));
+                columns.5.push(text("message", &message.head)?);
+                columns.6.push(message.text.body.clone());
+                columns.7.push(message.text.data.clone());
+                columns.8.push(message.text.salt.0.to_vec());
+            }
+            RowChange::Wake(wake) => {
+                let (thread, agent) = (wake.thread_id.to_bytes().to_vec(), wake.agent.to_string());
+                let result = wake.result.map(|result| result.as_str().to_owned());
+                let (state, due) = (wake.state.as_str().to_owned(), wake.due_at.as_millis());
+                let columns = (thread, agent, state, result, due, wake.held, text("wake", wake)?);
+                self.wakes.insert(wake.wake_id.to_bytes().to_vec(), columns);
+            }
+            RowChange::Finding(finding) => {
+                let key = (finding.thread_id.to_bytes().to_vec(), finding.finding_id.to_bytes().to_vec());
+                self.findings.insert(key, (signed(finding.reported_seq), text("finding", finding)?));
+            }
+            RowChange::Timeline(thread, position, event) => {
+                let columns = &mut self.timeline;
+                columns.0.push(thread.to_bytes().to_vec());
+                columns.1.push(signed(position.index));
+                columns.2.push(i64::from(position.n));
+                columns.3.push(position.at.at.as_millis());
+                columns.4.push(i64::from(position.at.count));
+                columns.5.push(text("timeline", event)?);
+            }
+            RowChange::Idempotency(key, fingerprint, index) => {
+                self.used.0.push(key.as_bytes().to_vec());
+                self.used.1.push(fingerprint.as_bytes().to_vec());
+                self.used.2.push(signed(*index));
+            }
+            RowChange::Lease(lease) => {
+                self.leases.insert(lease.wake_id.to_bytes().to_vec(), Some(text("lease", lease)?));
+            }
+            RowChange::Unlease(wake) => drop(self.leases.insert(wake.to_bytes().to_vec(), None)),
+        }
+        Ok(())
+    }
+
+    fn into_statements(self, written: &mut Vec<Written>) {
+        let mut put = |sql, values: Option<Values>| written.extend(values.map(|values| (sql, values)));
+        put(AGENTS, agents(self.agents));
+        put(THREADS, threads(self.threads));
+        put(MEMBERS, some(self.members.0.is_empty(), || vec![boxed(self.members.0), boxed(self.members.1)]));
+        put(MESSAGES, messages(self.messages));
+        put(FINDINGS, findings(self.findings));
+        put(WAKES, wakes(self.wakes));
+        put(TIMELINE, timeline(self.timeline));
+        let (keys, fingerprints, places) = self.used;
+        put(USED, some(keys.is_empty(), || vec![boxed(keys), boxed(fingerprints), boxed(places)]));
+        let (mut held, mut docs, mut free) = (Bytes::new(), Texts::new(), Bytes::new());
+        for (wake, doc) in self.leases {
+            if let Some(doc) = doc {
+                held.push(wake);
+                docs.push(doc);
+            } else {
+                free.push(wake);
+            }
+        }
+        put(LEASES, some(held.is_empty(), || vec![boxed(held), boxed(docs)]));
+        put(UNLEASES, some(free.is_empty(), || vec![boxed(free)]));
+    }
+}
+
+type Values = Vec<Box<dyn ToSql + Sync + Send>>;
+
+fn boxed<T: ToSql + Sync + Send + 'static>(column: T) -> Box<dyn ToSql + Sync + Send> {
+    Box::new(column)
+}
+
+/// A table's columns, unless there is no row for it.
+fn some(is_empty: bool, values: impl FnOnce() -> Values) -> Option<Values> {
+    (!is_empty).then(values)
+}
+
+fn agents(rows: BTreeMap<String, (String, String, Vec<u8>)>) -> Option<Values> {
+    let (mut names, mut docs, mut launches, mut salts) =
+        (Texts::new(), Texts::new(), Texts::new(), Bytes::new());
+    for (name, (doc, launch, salt)) in rows {
+        names.push(name);
+        docs.push(doc);
+        launches.push(launch);
+        salts.push(salt);
+    }
+    some(names.is_empty(), || vec![boxed(names), boxed(docs), boxed(launches), boxed(salts)])
+}
+
+fn threads(rows: BTreeMap<Vec<u8>, (String, String, String, Vec<u8>)>) -> Option<Values> {
+    let (mut ids, mut states, mut docs) = (Bytes::new(), Texts::new(), Texts::new());
+    let (mut titles, mut salts) = (Texts::new(), Bytes::new());
+    for (id, (status, doc, title, salt)) in rows {
+        ids.push(id);
+        states.push(status);
+        docs.push(doc);
+        titles.push(title);
+        salts.push(salt);
+    }
+    some(ids.is_empty(), || vec![boxed(ids), boxed(states), boxed(docs), boxed(titles), boxed(salts)])
+}
+
+fn messages(columns: MessageColumns) -> Option<Values> {
+    let (threads, seqs, ids, places, numbers, heads, bodies, data, salts) = columns;
+    some(threads.is_empty(), || {
+        let mut values = vec![boxed(threads), boxed(seqs), boxed(ids), boxed(places), boxed(numbers)];
+        values.extend([boxed(heads), boxed(bodies), boxed(data), boxed(salts)]);
+        values
+    })
+}
+
+fn findings(rows: BTreeMap<(Vec<u8>, Vec<u8>), (i64, String)>) -> Option<Values> {
+    let (mut threads, mut ids, mut seqs, mut docs) =
+        (Bytes::new(), Bytes::new(), Numbers::new(), Texts::new());
+    for ((thread, id), (seq, doc)) in rows {
+        threads.push(thread);
+        ids.push(id);
+        seqs.push(seq);
+        docs.push(doc);
+    }
+    some(ids.is_empty(), || vec![boxed(threads), boxed(ids), boxed(seqs), boxed(docs)])
+}
+
+fn timeline(columns: TimelineColumns) -> Option<Values> {
+    let (threads, places, numbers, times, counts, events) = columns;
+    some(threads.is_empty(), || {
+        vec![boxed(threads), boxed(places), boxed(numbers), boxed(times), boxed(counts), boxed(events)]
+    })
+}
+
+type MessageColumns = (Bytes, Numbers, Bytes, Numbers, Numbers, Texts, Texts, Texts, Bytes);
+type TimelineColumns = (Bytes, Numbers, Numbers, Numbers, Numbers, Texts);
+type WakeColumns = (Vec<u8>, String, String, Option<String>, i64, bool, String);
+
+fn wakes(rows: BTreeMap<Vec<u8>, WakeColumns>) -> Option<Values> {
+    let (mut ids, mut threads, mut agents, mut states) =
+        (Bytes::new(), Bytes::new(), Texts::new(), Texts::new());
+    let (mut results, mut dues, mut helds, mut docs) =
+        (Vec::<Option<String>>::new(), Numbers::new(), Vec::<bool>::new(), Texts::new());
+    for (id, (thread, agent, state, result, due, held, doc)) in rows {
+        ids.push(id);
+        threads.push(thread);
+        agents.push(agent);
+        states.push(state);
+        results.push(result);
+        dues.push(due);
+        helds.push(held);
+        docs.push(doc);
+    }
+    some(ids.is_empty(), || {
+        let mut values = vec![boxed(ids), boxed(threads), boxed(agents), boxed(states)];
+        values.extend([boxed(results), boxed(dues), boxed(helds), boxed(docs)]);
+        values
+    })
+}

@@ -1,0 +1,18 @@
+//! The PostgreSQL store: a pool of connections, a batch in two round trips, the workspace's head row as its lock.
+//!
+//! The first round trip begins, locks the head row and loads the facts; the second writes every row and commits. A
+//! commit whose answer was lost is looked up before anybody is answered. Deliberately absent: rules; the rows are what
+//! core's `evolve` made them.
+
+mod apply;
+mod batch;
+mod error;
+mod load;
+mod open;
+mod pool;
+mod query;
+mod row;
+mod store;
+
+pub use open::Options;
+pub use store::PostgresStore;

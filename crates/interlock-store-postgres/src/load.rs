@@ -1,0 +1,213 @@
+//! Facts from rows: one statement per kind of key, all sent at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interlock_core::actor::AgentName;
+use interlock_core::facts::{Facts, Key, Keys, Used};
+use interlock_core::id::{MessageId, ThreadId, WakeId};
+use interlock_core::text::Digest;
+use interlock_core::wake::{Lease, Wake};
+use interlock_core::{Event, Timestamp, limits};
+use interlock_store::StoreError;
+use tokio_postgres::Row;
+
+use crate::error::{corrupt, document};
+use crate::row::{self, bytes, get, number};
+
+const USED: &str = "SELECT i.key, i.fingerprint, i.idx, e.envelope FROM idempotency i
+    LEFT JOIN ledger_entry e ON e.ws = i.ws AND e.idx = i.idx WHERE i.ws = $1 AND i.key = ANY($2)";
+const AGENTS: &str = "SELECT name, doc, launch, salt FROM agent WHERE ws = $1 AND name = ANY($2)";
+const THREADS: &str = "SELECT id, doc, title, salt FROM thread WHERE ws = $1 AND id = ANY($2)";
+const THREAD_WAKES: &str =
+    "SELECT thread, doc FROM wake WHERE ws = $1 AND thread = ANY($2) AND state <> 'finished'
+    ORDER BY id";
+const FINDINGS: &str =
+    "SELECT thread, doc FROM finding WHERE ws = $1 AND thread = ANY($2) ORDER BY reported_seq, id";
+const MESSAGES: &str = "SELECT id, thread FROM message WHERE ws = $1 AND id = ANY($2)";
+const WAKES: &str = "SELECT w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
+    WHERE w.ws = $1 AND w.id = ANY($2)";
+// Running ones first and all of them: the rule that no agent runs twice needs every one. Then those claimed and not
+// started: they count although they may be held back by now, or not among the first. Then what is due.
+const LIVE: &str = "(SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
+    WHERE w.ws = $1 AND w.state = 'running')
+    UNION ALL (SELECT 2, 0, w.id, w.doc, l.doc FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
+    WHERE l.ws = $1 AND w.state = 'pending')
+    UNION ALL (SELECT 3, w.due_at, w.id, w.doc, NULL FROM wake w WHERE w.ws = $1 AND w.state = 'pending' AND NOT w.held
+    AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.ws = w.ws AND l.wake = w.id) ORDER BY w.due_at, w.id LIMIT $2)
+    ORDER BY 1, 2, 3";
+
+/// The keys of a round, by kind, as statements take them.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    used: Vec<Vec<u8>>,
+    agents: Vec<String>,
+    threads: Vec<Vec<u8>>,
+    thread_wakes: Vec<Vec<u8>>,
+    findings: Vec<Vec<u8>>,
+    messages: Vec<Vec<u8>>,
+    wakes: Vec<Vec<u8>>,
+    live_max: Option<i64>,
+    keys: Keys,
+}
+
+/// One kind's statement and the parameter it takes besides the workspace.
+type Ask<'a> = (&'static str, crate::pool::Value<'a>);
+
+impl Wanted {
+    pub(crate) fn of(keys: Keys) -> Self {
+        let mut wanted = Self::default();
+        for key in &keys {
+            match key {
+                Key::Idempotency(digest) => wanted.used.push(digest.as_bytes().to_vec()),
+                Key::Agent(name) => wanted.agents.push(name.to_string()),
+                Key::Thread(id) => wanted.threads.push(id.to_bytes().to_vec()),
+                Key::ThreadWakes(id) => wanted.thread_wakes.push(id.to_bytes().to_vec()),
+                Key::Findings(id) => wanted.findings.push(id.to_bytes().to_vec()),
+                Key::Message(_, id) => wanted.messages.push(id.to_bytes().to_vec()),
+                Key::Wake(id) => wanted.wakes.push(id.to_bytes().to_vec()),
+                Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
+            }
+        }
+        Self { keys, ..wanted }
+    }
+
+    /// What to ask, always in this order; kinds that nobody wants are left out.
+    pub(crate) fn asks(&self) -> Vec<Ask<'_>> {
+        let lists = [
+            (USED, &self.used),
+            (THREADS, &self.threads),
+            (THREAD_WAKES, &self.thread_wakes),
+            (FINDINGS, &self.findings),
+            (MESSAGES, &self.messages),
+            (WAKES, &self.wakes),
+        ];
+        let mut asks: Vec<Ask<'_>> = Vec::new();
+        if !self.agents.is_empty() {
+            asks.push((AGENTS, &self.agents));
+        }
+        for (sql, list) in lists {
+            if !list.is_empty() {
+                asks.push((sql, list));
+            }
+        }
+        if let Some(max) = &self.live_max {
+            asks.push((LIVE, max));
+        }
+        asks
+    }
+
+    /// Put what came back into the facts; what did not come back is not there.
+    pub(crate) fn put(
+        self,
+        answers: Vec<(&'static str, Vec<Row>)>,
+        now: Timestamp,
+        facts: &mut Facts,
+    ) -> Result<(), StoreError> {
+        let mut found = Found::default();
+        for (sql, rows) in answers {
+            found.take(sql, &rows, now)?;
+        }
+        for key in self.keys {
+            match key {
+                Key::Idempotency(digest) => facts.put_used(digest, found.used.remove(&digest)),
+                Key::Agent(name) => {
+                    let agent = found.agents.remove(&name);
+                    facts.put_agent(name, agent);
+                }
+                Key::Thread(id) => facts.put_thread(id, found.threads.remove(&id)),
+                Key::ThreadWakes(id) => {
+                    facts.put_thread_wakes(id, found.thread_wakes.remove(&id).unwrap_or_default());
+                }
+                Key::Findings(id) => facts.put_findings(id, found.findings.remove(&id).unwrap_or_default()),
+                Key::Message(thread, id) => {
+                    facts.put_message(thread, id, found.messages.contains(&(thread, id)));
+                }
+                Key::Wake(id) => match found.wakes.remove(&id) {
+                    Some((wake, lease)) => facts.put_wake(id, Some(wake), lease),
+                    None => facts.put_wake(id, None, None),
+                },
+                Key::LiveWakes => facts.put_live_wakes(std::mem::take(&mut found.live)),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    used: BTreeMap<Digest, Used>,
+    agents: BTreeMap<AgentName, interlock_core::agent::Agent>,
+    threads: BTreeMap<ThreadId, interlock_core::thread::Thread>,
+    thread_wakes: BTreeMap<ThreadId, Vec<Wake>>,
+    findings: BTreeMap<ThreadId, Vec<interlock_core::thread::Finding>>,
+    messages: BTreeSet<(ThreadId, MessageId)>,
+    wakes: BTreeMap<WakeId, (Wake, Option<Lease>)>,
+    live: Vec<(Wake, Option<Lease>)>,
+}
+
+impl Found {
+    fn take(&mut self, sql: &'static str, rows: &[Row], now: Timestamp) -> Result<(), StoreError> {
+        for row in rows {
+            match sql {
+                USED => {
+                    let (digest, used) = used(row)?;
+                    self.used.insert(digest, used);
+                }
+                AGENTS => {
+                    let agent = row::agent(row, 1)?;
+                    self.agents.insert(agent.name.clone(), agent);
+                }
+                THREADS => drop(self.threads.insert(thread_id(row, 0)?, row::thread(row, 1)?)),
+                THREAD_WAKES => {
+                    let wake = document("wake", get(row, 1)?)?;
+                    self.thread_wakes.entry(thread_id(row, 0)?).or_default().push(wake);
+                }
+                FINDINGS => {
+                    let finding = document("finding", get(row, 1)?)?;
+                    self.findings.entry(thread_id(row, 0)?).or_default().push(finding);
+                }
+                MESSAGES => {
+                    let id = MessageId::from_u128(u128::from_be_bytes(bytes(row, 0)?));
+                    self.messages.insert((thread_id(row, 1)?, id));
+                }
+                WAKES => {
+                    let pair = wake_and_lease(row, 1)?;
+                    self.wakes.insert(pair.0.wake_id, pair);
+                }
+                _ => {
+                    let (wake, lease) = wake_and_lease(row, 3)?;
+                    // Due by the clock that the rules are told, not by that of a moment later.
+                    if get::<i32>(row, 0)? < 3 || wake.due_at <= now {
+                        self.live.push((wake, lease));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn thread_id(row: &Row, column: usize) -> Result<ThreadId, StoreError> {
+    Ok(ThreadId::from_u128(u128::from_be_bytes(bytes(row, column)?)))
+}
+
+fn wake_and_lease(row: &Row, first: usize) -> Result<(Wake, Option<Lease>), StoreError> {
+    let lease: Option<&str> = get(row, first + 1)?;
+    Ok((document("wake", get(row, first)?)?, lease.map(|doc| document("lease", doc)).transpose()?))
+}
+
+/// What is needed of an entry to rebuild an answer.
+#[derive(serde::Deserialize)]
+struct Envelope {
+    events: Vec<Event>,
+}
+
+fn used(row: &Row) -> Result<(Digest, Used), StoreError> {
+    let index: u64 = number(row, 2)?;
+    let envelope: Option<&[u8]> = get(row, 3)?;
+    let envelope = envelope.ok_or_else(|| corrupt("idempotency", format!("entry {index} is missing")))?;
+    let envelope: Envelope = serde_json::from_slice(envelope).map_err(|e| corrupt("ledger_entry", e))?;
+    let fingerprint = Digest::from_bytes(bytes(row, 1)?);
+    Ok((Digest::from_bytes(bytes(row, 0)?), Used { fingerprint, index, events: envelope.events }))
+}

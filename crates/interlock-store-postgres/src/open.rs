@@ -1,0 +1,106 @@
+//! Opening a database: ours or refused, migrated to this build's schema.
+
+use std::str::FromStr as _;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use interlock_store::StoreError;
+use tokio_postgres::{Config, NoTls};
+
+use crate::error;
+use crate::pool::{CONNECT_MAX, Line, in_time};
+
+/// The migrations, in order; `interlock_schema` counts those applied.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_init.sql")];
+
+/// Names the lock that one migration at a time holds: `ILOK`.
+const MIGRATION_LOCK: i64 = 0x494C_4F4B;
+
+/// What every session is set to. Generic plans by index: without statistics the planner looks at each lookup anew, which
+/// costs more than the lookup. What hangs in a lock or amid a transaction is ended by the database too.
+const SESSION: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c synchronous_commit=on \
+    -c lock_timeout=8s -c statement_timeout=9s -c idle_in_transaction_session_timeout=15s \
+    -c default_transaction_isolation=read\\ committed -c timezone=UTC";
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the database is: a connection URL or a list of `name=value`.
+    pub url: String,
+    /// Connections at most.
+    pub connections: usize,
+}
+
+// The URL may hold a password.
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// The database at `url` with eight connections.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { url: url.into(), connections: 8 }
+    }
+}
+
+/// The pool; connects when first asked.
+pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
+    let unavailable = |why: String| StoreError::Unavailable(why);
+    let mut config = Config::from_str(&options.url)
+        .map_err(|error| unavailable(format!("the database URL cannot be read: {error}")))?;
+    let ours =
+        config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
+    config.options(&ours).application_name("interlock").connect_timeout(CONNECT_MAX);
+    let manager =
+        Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    Pool::builder(manager)
+        .max_size(options.connections.max(1))
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(CONNECT_MAX))
+        .create_timeout(Some(CONNECT_MAX))
+        .recycle_timeout(Some(CONNECT_MAX))
+        .build()
+        .map_err(|error| unavailable(error.to_string()))
+}
+
+/// Make or bring up to date; one server at a time.
+pub(crate) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
+    let line = Line::take(pool).await?;
+    in_time(async {
+        line.plain("BEGIN").await?;
+        line.plain(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+        for (version, sql) in (1_u32..).zip(MIGRATIONS).skip(found(&line).await?) {
+            line.plain(sql).await?;
+            line.plain(&format!("INSERT INTO interlock_schema (version) VALUES ({version})")).await?;
+        }
+        line.plain("COMMIT").await
+    })
+    .await?;
+    line.give_back();
+    Ok(())
+}
+
+/// Migrations applied so far.
+async fn found(line: &Line) -> Result<usize, StoreError> {
+    let get = |row: &tokio_postgres::Row| row.try_get::<_, i64>(0).map_err(|e| error::store(&e));
+    let count = async |sql: &str| match line.one(sql, &[]).await? {
+        Some(row) => get(&row),
+        None => Ok(0),
+    };
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')";
+    let ours = format!("{tables} AND relname = 'interlock_schema'");
+    if count(&ours).await? == 0 {
+        if count(tables).await? > 0 {
+            return Err(StoreError::Foreign("the database has tables of another program".into()));
+        }
+        line.plain("CREATE TABLE interlock_schema (version BIGINT PRIMARY KEY)").await?;
+    }
+    let version = count("SELECT coalesce(max(version), 0) FROM interlock_schema").await?;
+    let version = u32::try_from(version).unwrap_or(u32::MAX);
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    if version > known {
+        return Err(StoreError::TooNew { found: version, known });
+    }
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}

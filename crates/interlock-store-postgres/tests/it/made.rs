@@ -1,0 +1,33 @@
+//! Databases that go away with their test.
+
+use std::sync::Arc;
+
+use interlock_store::{Store, StoreError};
+use interlock_store_postgres::{Options, PostgresStore};
+use interlock_testkit::Database;
+use interlock_testkit::postgres::TestDatabase;
+
+/// An empty database.
+pub(crate) struct Made(pub(crate) TestDatabase);
+
+impl Made {
+    pub(crate) fn new(test: &str) -> Option<Self> {
+        TestDatabase::make(test).map(Self)
+    }
+
+    pub(crate) async fn try_open(&self) -> Result<PostgresStore, StoreError> {
+        PostgresStore::open(&Options::at(self.0.url())).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Database for Made {
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(self.try_open().await.unwrap())
+    }
+}
+
+/// Wait for a future on this thread.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}

@@ -1,0 +1,12 @@
+//! The PostgreSQL store: the conformance suite, and what only a server with several users can do.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
+mod alike;
+mod lost;
+mod made;
+mod opening;
+
+use made::Made;
+
+interlock_testkit::store_conformance!(optional Made::new);

@@ -1,0 +1,65 @@
+//! Databases that are not ours, or not yet ours, or not there.
+
+use interlock_store::StoreError;
+use interlock_store_postgres::{Options, PostgresStore};
+
+use crate::made::{Made, block_on};
+
+#[test]
+fn another_programs_database_is_left_alone() {
+    let Some(made) = Made::new("another_programs_database_is_left_alone") else { return };
+    made.0.sql("CREATE TABLE theirs (x int)");
+    let error = block_on(made.try_open()).err();
+    assert!(matches!(error, Some(StoreError::Foreign(_))), "{error:?}");
+    // It would fail if anything of ours had been made.
+    made.0.sql("CREATE TABLE workspace (x int)");
+}
+
+#[test]
+fn a_database_of_a_later_version_is_refused() {
+    let Some(made) = Made::new("a_database_of_a_later_version_is_refused") else { return };
+    block_on(made.try_open()).unwrap();
+    made.0.sql("INSERT INTO interlock_schema (version) VALUES (99)");
+    assert_eq!(block_on(made.try_open()).err(), Some(StoreError::TooNew { found: 99, known: 1 }));
+}
+
+#[test]
+fn several_servers_may_open_at_once() {
+    let Some(made) = Made::new("several_servers_may_open_at_once") else { return };
+    block_on(async {
+        let (one, two, three) = tokio::join!(made.try_open(), made.try_open(), made.try_open());
+        assert!(one.is_ok() && two.is_ok() && three.is_ok());
+    });
+}
+
+/// What is said of a server that is away never shows the password.
+#[test]
+fn a_server_that_is_away() {
+    let options = Options::at("postgresql://me:s3cret@%2Fnonexistent/x");
+    let error = block_on(PostgresStore::open(&options)).err();
+    assert!(matches!(error, Some(StoreError::Unavailable(_))), "{error:?}");
+    assert!(!format!("{options:?} {error:?}").contains("s3cret"));
+}
+
+/// A server that takes the connection and says nothing counts as away.
+#[test]
+fn a_server_that_hangs() {
+    block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgresql://me@127.0.0.1:{}/x", listener.local_addr().unwrap().port());
+        let error = PostgresStore::open(&Options::at(url)).await.err();
+        assert!(matches!(error, Some(StoreError::Unavailable(_))), "{error:?}");
+    });
+}
+
+#[test]
+fn the_ledgers_table_only_grows() {
+    let Some(made) = Made::new("the_ledgers_table_only_grows") else { return };
+    block_on(made.try_open()).unwrap();
+    for change in ["DELETE FROM ledger_entry", "UPDATE ledger_entry SET idx = 0", "TRUNCATE ledger_entry"] {
+        let check = format!(
+            "DO $$ BEGIN {change}; RAISE 'it was allowed' USING ERRCODE = '22000'; EXCEPTION WHEN raise_exception THEN NULL; END $$"
+        );
+        made.0.sql(&check);
+    }
+}
