@@ -82,6 +82,7 @@ CREATE TABLE message (
     body TEXT NOT NULL,
     data TEXT NOT NULL,
     salt BYTEA NOT NULL,
+    withdrawn TEXT,
     PRIMARY KEY (ws, thread, seq)
 );
 CREATE UNIQUE INDEX message_by_id ON message (ws, id);
@@ -105,11 +106,13 @@ CREATE TABLE wake (
     result TEXT,
     due_at BIGINT NOT NULL,
     held BOOLEAN NOT NULL,
+    urgent BOOLEAN NOT NULL,
     doc TEXT NOT NULL,
     PRIMARY KEY (ws, id)
 );
 CREATE INDEX wake_live ON wake (ws, thread) WHERE state <> 'finished';
 CREATE INDEX wake_due ON wake (ws, due_at) WHERE state = 'pending' AND NOT held;
+CREATE INDEX wake_urgent ON wake (ws, due_at) WHERE state = 'pending' AND NOT held AND urgent;
 CREATE INDEX wake_running ON wake (ws, id) WHERE state = 'running';
 CREATE INDEX wake_by_thread ON wake (ws, thread, id);
 

@@ -39,13 +39,18 @@ const MEMBERS: &str =
 const MESSAGES: &str = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt)
     SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
     $8::text[], $9::text[], $10::bytea[])";
+const WITHDRAWALS: &str = "UPDATE message m SET withdrawn = w.doc
+    FROM unnest($2::bytea[], $3::bytea[], $4::text[]) AS w (thread, id, doc)
+    WHERE m.ws = $1 AND m.id = w.id AND m.thread = w.thread";
+const UNMEMBERS: &str = "DELETE FROM member m USING unnest($2::text[], $3::bytea[]) AS u (agent, thread)
+    WHERE m.ws = $1 AND m.agent = u.agent AND m.thread = u.thread";
 const FINDINGS: &str = "INSERT INTO finding (ws, thread, id, reported_seq, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::text[])
     ON CONFLICT (ws, thread, id) DO UPDATE SET doc = excluded.doc";
-const WAKES: &str = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, doc)
+const WAKES: &str = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, urgent, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bool[],
-    $9::text[]) ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, result = excluded.result,
-    due_at = excluded.due_at, held = excluded.held, doc = excluded.doc";
+    $9::bool[], $10::text[]) ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, result = excluded.result,
+    due_at = excluded.due_at, held = excluded.held, urgent = excluded.urgent, doc = excluded.doc";
 const TIMELINE: &str = "INSERT INTO timeline (ws, thread, idx, n, at, count, event)
     SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])";
 const USED: &str = "INSERT INTO idempotency (ws, key, fingerprint, idx)
@@ -107,8 +112,10 @@ fn ledger(set: &WriteSet, written: &mut Vec<Written>) {
 struct Rows {
     agents: BTreeMap<String, (String, String, Vec<u8>)>,
     threads: BTreeMap<Vec<u8>, (String, String, String, Vec<u8>)>,
-    members: (Texts, Bytes),
+    /// Whether each takes part after this batch.
+    members: BTreeMap<(String, Vec<u8>), bool>,
     messages: MessageColumns,
+    withdrawals: (Bytes, Bytes, Texts),
     findings: BTreeMap<(Vec<u8>, Vec<u8>), (i64, String)>,
     wakes: BTreeMap<Vec<u8>, WakeColumns>,
     timeline: TimelineColumns,
@@ -130,8 +137,15 @@ impl Rows {
                 self.threads.insert(thread.thread_id.to_bytes().to_vec(), columns);
             }
             RowChange::Member(agent, thread) => {
-                self.members.0.push(agent.to_string());
-                self.members.1.push(thread.to_bytes().to_vec());
+                self.members.insert((agent.to_string(), thread.to_bytes().to_vec()), true);
+            }
+            RowChange::Unmember(agent, thread) => {
+                self.members.insert((agent.to_string(), thread.to_bytes().to_vec()), false);
+            }
+            RowChange::Withdrawal(thread, id, withdrawal) => {
+                self.withdrawals.0.push(thread.to_bytes().to_vec());
+                self.withdrawals.1.push(id.to_bytes().to_vec());
+                self.withdrawals.2.push(text("withdrawal", withdrawal)?);
             }
             RowChange::Message(message, position) => {
                 let columns = &mut self.messages;
@@ -149,7 +163,8 @@ impl Rows {
                 let (thread, agent) = (wake.thread_id.to_bytes().to_vec(), wake.agent.to_string());
                 let result = wake.result.map(|result| result.as_str().to_owned());
                 let (state, due) = (wake.state.as_str().to_owned(), wake.due_at.as_millis());
-                let columns = (thread, agent, state, result, due, wake.held, text("wake", wake)?);
+                let columns =
+                    (thread, agent, state, result, due, wake.held, wake.is_urgent, text("wake", wake)?);
                 self.wakes.insert(wake.wake_id.to_bytes().to_vec(), columns);
             }
             RowChange::Finding(finding) => {
@@ -182,8 +197,13 @@ impl Rows {
         let mut put = |sql, values: Option<Values>| written.extend(values.map(|values| (sql, values)));
         put(AGENTS, agents(self.agents));
         put(THREADS, threads(self.threads));
-        put(MEMBERS, some(self.members.0.is_empty(), || vec![boxed(self.members.0), boxed(self.members.1)]));
+        let (there, gone) = self.members.into_iter().partition::<Vec<_>, _>(|(_, is_there)| *is_there);
+        put(MEMBERS, members(there));
+        put(UNMEMBERS, members(gone));
         put(MESSAGES, messages(self.messages));
+        // After the messages: one may be taken back in the batch that posts it.
+        let (threads, ids, docs) = self.withdrawals;
+        put(WITHDRAWALS, some(ids.is_empty(), || vec![boxed(threads), boxed(ids), boxed(docs)]));
         put(FINDINGS, findings(self.findings));
         put(WAKES, wakes(self.wakes));
         put(TIMELINE, timeline(self.timeline));
@@ -239,6 +259,11 @@ fn threads(rows: BTreeMap<Vec<u8>, (String, String, String, Vec<u8>)>) -> Option
     some(ids.is_empty(), || vec![boxed(ids), boxed(states), boxed(docs), boxed(titles), boxed(salts)])
 }
 
+fn members(rows: Vec<((String, Vec<u8>), bool)>) -> Option<Values> {
+    let (agents, threads): (Texts, Bytes) = rows.into_iter().map(|(key, _)| key).unzip();
+    some(agents.is_empty(), || vec![boxed(agents), boxed(threads)])
+}
+
 fn messages(columns: MessageColumns) -> Option<Values> {
     let (threads, seqs, ids, places, numbers, heads, bodies, data, salts) = columns;
     some(threads.is_empty(), || {
@@ -269,14 +294,14 @@ fn timeline(columns: TimelineColumns) -> Option<Values> {
 
 type MessageColumns = (Bytes, Numbers, Bytes, Numbers, Numbers, Texts, Texts, Texts, Bytes);
 type TimelineColumns = (Bytes, Numbers, Numbers, Numbers, Numbers, Texts);
-type WakeColumns = (Vec<u8>, String, String, Option<String>, i64, bool, String);
+type WakeColumns = (Vec<u8>, String, String, Option<String>, i64, bool, bool, String);
 
 fn wakes(rows: BTreeMap<Vec<u8>, WakeColumns>) -> Option<Values> {
     let (mut ids, mut threads, mut agents, mut states) =
         (Bytes::new(), Bytes::new(), Texts::new(), Texts::new());
-    let (mut results, mut dues, mut helds, mut docs) =
-        (Vec::<Option<String>>::new(), Numbers::new(), Vec::<bool>::new(), Texts::new());
-    for (id, (thread, agent, state, result, due, held, doc)) in rows {
+    let (mut results, mut dues, mut docs) = (Vec::<Option<String>>::new(), Numbers::new(), Texts::new());
+    let (mut helds, mut urgents) = (Vec::<bool>::new(), Vec::<bool>::new());
+    for (id, (thread, agent, state, result, due, held, urgent, doc)) in rows {
         ids.push(id);
         threads.push(thread);
         agents.push(agent);
@@ -284,11 +309,12 @@ fn wakes(rows: BTreeMap<Vec<u8>, WakeColumns>) -> Option<Values> {
         results.push(result);
         dues.push(due);
         helds.push(held);
+        urgents.push(urgent);
         docs.push(doc);
     }
     some(ids.is_empty(), || {
         let mut values = vec![boxed(ids), boxed(threads), boxed(agents), boxed(states)];
-        values.extend([boxed(results), boxed(dues), boxed(helds), boxed(docs)]);
+        values.extend([boxed(results), boxed(dues), boxed(helds), boxed(urgents), boxed(docs)]);
         values
     })
 }

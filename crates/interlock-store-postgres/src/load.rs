@@ -1,9 +1,9 @@
 //! Facts from rows: one statement per kind of key, all sent at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use interlock_core::actor::AgentName;
-use interlock_core::facts::{Facts, Key, Keys, Used};
+use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{MessageId, ThreadId, WakeId};
 use interlock_core::text::Digest;
 use interlock_core::wake::{Lease, Wake};
@@ -23,17 +23,22 @@ const THREAD_WAKES: &str =
     ORDER BY id";
 const FINDINGS: &str =
     "SELECT thread, doc FROM finding WHERE ws = $1 AND thread = ANY($2) ORDER BY reported_seq, id";
-const MESSAGES: &str = "SELECT id, thread FROM message WHERE ws = $1 AND id = ANY($2)";
+const MESSAGES: &str =
+    "SELECT id, thread, head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND id = ANY($2)";
 const WAKES: &str = "SELECT w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
     WHERE w.ws = $1 AND w.id = ANY($2)";
 // Running ones first and all of them: the rule that no agent runs twice needs every one. Then those claimed and not
-// started: they count although they may be held back by now, or not among the first. Then what is due.
+// started: they count although they may be held back by now, or not among the first. Then what is due, the urgent in a
+// lane of their own: however many others are due, these are looked at.
 const LIVE: &str = "(SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
     WHERE w.ws = $1 AND w.state = 'running')
     UNION ALL (SELECT 2, 0, w.id, w.doc, l.doc FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
     WHERE l.ws = $1 AND w.state = 'pending')
     UNION ALL (SELECT 3, w.due_at, w.id, w.doc, NULL FROM wake w WHERE w.ws = $1 AND w.state = 'pending' AND NOT w.held
-    AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    AND w.urgent AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.ws = w.ws AND l.wake = w.id) ORDER BY w.due_at, w.id LIMIT $2)
+    UNION ALL (SELECT 4, w.due_at, w.id, w.doc, NULL FROM wake w WHERE w.ws = $1 AND w.state = 'pending' AND NOT w.held
+    AND NOT w.urgent AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.ws = w.ws AND l.wake = w.id) ORDER BY w.due_at, w.id LIMIT $2)
     ORDER BY 1, 2, 3";
 
@@ -121,7 +126,7 @@ impl Wanted {
                 }
                 Key::Findings(id) => facts.put_findings(id, found.findings.remove(&id).unwrap_or_default()),
                 Key::Message(thread, id) => {
-                    facts.put_message(thread, id, found.messages.contains(&(thread, id)));
+                    facts.put_message(thread, id, found.messages.remove(&(thread, id)));
                 }
                 Key::Wake(id) => match found.wakes.remove(&id) {
                     Some((wake, lease)) => facts.put_wake(id, Some(wake), lease),
@@ -141,7 +146,7 @@ struct Found {
     threads: BTreeMap<ThreadId, interlock_core::thread::Thread>,
     thread_wakes: BTreeMap<ThreadId, Vec<Wake>>,
     findings: BTreeMap<ThreadId, Vec<interlock_core::thread::Finding>>,
-    messages: BTreeSet<(ThreadId, MessageId)>,
+    messages: BTreeMap<(ThreadId, MessageId), Known>,
     wakes: BTreeMap<WakeId, (Wake, Option<Lease>)>,
     live: Vec<(Wake, Option<Lease>)>,
 }
@@ -169,7 +174,9 @@ impl Found {
                 }
                 MESSAGES => {
                     let id = MessageId::from_u128(u128::from_be_bytes(bytes(row, 0)?));
-                    self.messages.insert((thread_id(row, 1)?, id));
+                    let known =
+                        Known { head: document("message", get(row, 2)?)?, is_withdrawn: get(row, 3)? };
+                    self.messages.insert((thread_id(row, 1)?, id), known);
                 }
                 WAKES => {
                     let pair = wake_and_lease(row, 1)?;

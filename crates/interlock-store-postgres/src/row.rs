@@ -48,10 +48,12 @@ pub(crate) fn agent(row: &Row, first: usize) -> Result<Agent, StoreError> {
     Ok(agent)
 }
 
-/// A message from `head, body, data, salt, idx, n`.
+/// A message from `head, body, data, salt, idx, n, withdrawn`.
 pub(crate) fn message(thread_id: ThreadId, row: &Row) -> Result<StoredMessage, StoreError> {
     let text = MessageText { body: get(row, 1)?, data: get(row, 2)?, salt: Salt(bytes(row, 3)?) };
-    let message = Message { thread_id, head: document("message", get(row, 0)?)?, text };
+    let withdrawn: Option<&str> = get(row, 6)?;
+    let withdrawal = withdrawn.map(|doc| document("withdrawal", doc)).transpose()?;
+    let message = Message { thread_id, head: document("message", get(row, 0)?)?, text, withdrawal };
     Ok(StoredMessage { message, index: number(row, 4)?, n: number(row, 5)? })
 }
 

@@ -8,7 +8,7 @@ use deadpool_postgres::Pool;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
@@ -138,6 +138,15 @@ impl Store for PostgresStore {
 
     async fn findings(&self, ws: WorkspaceId, thread: ThreadId) -> Result<Vec<Finding>, StoreError> {
         read!(self, ws, query::findings, thread)
+    }
+
+    async fn message(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        read!(self, ws, query::message, thread, id)
     }
 
     async fn messages(
