@@ -94,7 +94,7 @@ impl Pace {
         probe: Duration::from_millis(50),
         starts: 1,
         pairs: 2,
-        span: Span { warm: Duration::ZERO, counted: Duration::from_millis(100) },
+        span: Span { warm: Duration::ZERO, counted: Duration::from_millis(500) },
         wakes: 2,
     };
 }
