@@ -82,11 +82,12 @@ fn sandbox(runtime: Runtime, launch: &Launch) -> String {
     let sandbox = launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite);
     let more =
         if launch.writable.is_empty() { String::new() } else { format!(", {}", launch.writable.join(", ")) };
-    let git = if launch.repository.is_some() { " and git's folder of the repository" } else { "" };
+    let git =
+        if launch.repository.is_some() { " and in git's folder of the repository, for commits" } else { "" };
     match (sandbox, runtime) {
         (Sandbox::ReadOnly, _) => "read-only: it changes no file".to_owned(),
         (Sandbox::WorkspaceWrite, Runtime::Claude) => format!(
-            "workspace-write: edits files in its folder{git}{more} without asking; runs without asking: {}; anything else is refused. Claude Code itself enforces this, not the system",
+            "workspace-write: edits files in its folder{more} without asking; runs without asking: {}; anything else is refused. Claude Code itself enforces this, not the system",
             if launch.allowed_tools.is_empty() {
                 "nothing".to_owned()
             } else {

@@ -16,6 +16,8 @@ use super::{Fault, Heard, Line, Said, Start, Turn, program};
 const READING: [&str; 4] = ["mcp__interlock", "Read", "Grep", "Glob"];
 /// What else may be used where files may be changed.
 const WRITING: [&str; 2] = ["Edit", "Write"];
+/// What may not be used where nothing may be changed, whatever the user's own settings allow.
+const FORBIDDEN: [&str; 3] = ["Edit", "Write", "NotebookEdit"];
 
 /// The command line of one turn, and its message.
 pub(super) fn start(turn: &Turn<'_>) -> Start {
@@ -40,6 +42,10 @@ pub(super) fn start(turn: &Turn<'_>) -> Start {
     add(writing);
     for rule in &launch.allowed_tools {
         add(&[rule]);
+    }
+    if sandbox == Sandbox::ReadOnly {
+        add(&["--disallowedTools"]);
+        add(&FORBIDDEN);
     }
     if sandbox == Sandbox::WorkspaceWrite && !turn.writable.is_empty() {
         add(&["--add-dir"]);
@@ -111,7 +117,7 @@ impl Reader {
             cost_micro_usd: event.get("total_cost_usd").and_then(Value::as_f64).map(micro),
         });
         let text = member(event, "/result");
-        if event.get("is_error") != Some(&Value::Bool(true)) {
+        if event.get("is_error") == Some(&Value::Bool(false)) {
             self.heard.is_done = true;
             return Line::default();
         }
@@ -126,6 +132,10 @@ impl Reader {
 
     /// A line that is no event: most likely a word of the program itself on why it gives up.
     pub(super) fn words(&mut self, text: &str) -> Line {
+        // What is quoted in the middle of a turn is no word of the program.
+        if self.has_begun {
+            return Line { said: None, text: Some(text.to_owned()) };
+        }
         if text.contains("No conversation found with session ID") {
             self.heard.fault.get_or_insert(Fault::SessionGone);
         } else if speaks_of(text, &["invalid api key", "please run /login"]) {

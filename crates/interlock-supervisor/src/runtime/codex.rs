@@ -94,7 +94,10 @@ impl Reader {
 
     /// A line that is no event: most likely a word of the program itself on why it gives up.
     pub(super) fn words(&mut self, text: &str) -> Line {
-        let fault = if text.contains("no rollout found") {
+        // What is quoted in the middle of a turn is no word of the program.
+        let fault = if self.session.is_some() {
+            None
+        } else if text.contains("no rollout found") {
             Some(Fault::SessionGone)
         } else if text.contains("already has an active writer") {
             Some(Fault::SessionBusy)

@@ -58,7 +58,7 @@ pub(crate) fn start(claimed: &ClaimedWake, url: &str) -> Start {
         resume: claimed.resume,
         fresh: claimed.session_id,
         message: SessionId::from_u128(message),
-        writable: writable(launch),
+        writable: writable(claimed.runtime, launch),
     };
     match claimed.runtime {
         Runtime::Codex => codex::start(&turn),
@@ -79,7 +79,7 @@ pub fn describe(runtime: Runtime, launch: &Launch, url: &str) -> Vec<String> {
         resume: None,
         fresh: SessionId::from_u128(0),
         message: SessionId::from_u128(0),
-        writable: writable(launch),
+        writable: writable(runtime, launch),
     };
     let start = match runtime {
         Runtime::Codex => codex::start(&turn),
@@ -90,19 +90,27 @@ pub fn describe(runtime: Runtime, launch: &Launch, url: &str) -> Vec<String> {
     start.words.into_iter().map(|word| if word == zero { "SESSION".into() } else { word }).collect()
 }
 
+/// What a commit from a linked work tree writes in git's folder of the repository.
+const COMMITTED: [&str; 3] = ["objects", "refs", "logs"];
+
 /// The folders that may be written besides the working directory: those named, and for an agent that works in a
-/// repository git's own, without which nothing can be committed.
-fn writable(launch: &Launch) -> Vec<String> {
+/// repository what git needs of its own, without which nothing can be committed. From a linked work tree that leaves
+/// hooks and configuration closed, which git would run as the user. Only Codex is held back by the system: Claude
+/// Code's rules are about its editing tools, which have no business there.
+fn writable(runtime: Runtime, launch: &Launch) -> Vec<String> {
     let mut folders = launch.writable.clone();
     let sandbox = launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite);
-    if let (Sandbox::WorkspaceWrite, Some(repository)) = (sandbox, &launch.repository) {
+    if let (Runtime::Codex, Sandbox::WorkspaceWrite, Some(repository)) =
+        (runtime, sandbox, &launch.repository)
+    {
         let git = Path::new(repository).join(".git");
         let common = if git.is_dir() { git } else { repository.into() };
-        // Codex keeps a work tree's own folder in there read-only unless it is named for itself.
         let own = launch.directory.as_deref().and_then(|directory| work_tree(Path::new(directory)));
-        folders.extend(
-            [Some(common), own].into_iter().flatten().filter_map(|path| Some(path.to_str()?.to_owned())),
-        );
+        let opened = match own {
+            Some(own) => COMMITTED.iter().map(|part| common.join(part)).chain([own]).collect(),
+            None => vec![common],
+        };
+        folders.extend(opened.iter().filter_map(|path| Some(path.to_str()?.to_owned())));
     }
     folders
 }

@@ -36,6 +36,21 @@ fn words(runtime: Runtime, launch: &Value, resume: bool) -> Vec<String> {
 }
 
 #[test]
+fn a_status_is_a_number_that_stands_alone() {
+    use interlock_core::wake::TurnFault::{ModelRateLimited, ModelUnauthorized, ModelUnavailable};
+    for (text, fault) in [
+        ("unexpected status 401 Unauthorized: no", ModelUnauthorized),
+        ("exceeded retry limit, last status: 403, request id: x", ModelUnauthorized),
+        ("last status: 429 Too Many Requests", ModelRateLimited),
+        ("error sending request for url (http://127.0.0.1:40142/v1/responses)", ModelUnavailable),
+        ("error sending request for url (http://127.0.0.1:42930/v1/responses)", ModelUnavailable),
+        ("connection to 127.0.0.1:401 was refused", ModelUnavailable),
+    ] {
+        assert_eq!(super::text::model_fault(0, text), fault, "{text}");
+    }
+}
+
+#[test]
 fn codex_gets_everything_by_its_own_settings() {
     let launch = json!({"directory": "/srv/w", "model": "m", "writable": ["/srv/more"]});
     let line = words(Runtime::Codex, &launch, true).join(" ");
@@ -87,10 +102,17 @@ fn no_setting_makes_a_program_dangerous_by_itself() {
                 let is_dangerous =
                     ["danger", "bypass", "yolo", "full-auto"].iter().any(|word| line.contains(word));
                 assert_eq!(is_dangerous, sandbox == Some(Sandbox::DangerFullAccess), "{line}");
-                let edits = line.contains(" Edit") || line.contains("-s workspace-write");
+                let allowed = line.split("--disallowedTools").next().unwrap_or_default();
+                let edits = allowed.contains(" Edit") || line.contains("-s workspace-write");
                 assert_eq!(
                     edits,
                     sandbox.is_none() || sandbox == Some(Sandbox::WorkspaceWrite) || line.contains("bypass"),
+                    "{line}"
+                );
+                let is_read_only = runtime == Runtime::Claude && sandbox == Some(Sandbox::ReadOnly);
+                assert_eq!(
+                    line.contains("--disallowedTools Edit Write NotebookEdit"),
+                    is_read_only,
                     "{line}"
                 );
                 assert!(!line.contains("secret-token") && line.contains("INTERLOCK_TOKEN"), "{line}");
@@ -101,7 +123,7 @@ fn no_setting_makes_a_program_dangerous_by_itself() {
     }
 }
 
-/// An agent that works in a repository may commit: git's folder, and its own of a linked work tree, are named.
+/// An agent that works in a repository may commit; from a linked work tree it cannot reach hooks and configuration.
 #[test]
 fn a_work_tree_can_be_committed_from() {
     let folder = tempfile::tempdir().unwrap();
@@ -112,8 +134,16 @@ fn a_work_tree_can_be_committed_from() {
         .unwrap();
     let launch = json!({"directory": path("w"), "repository": path("repo")});
     let line = words(Runtime::Codex, &launch, false).join(" ");
-    let roots = format!("writable_roots=[\"{}\",\"{}\"]", path("repo/.git"), path("repo/.git/worktrees/w"));
+    let opened = ["objects", "refs", "logs", "worktrees/w"].map(|part| path(&format!("repo/.git/{part}")));
+    let roots = format!("writable_roots={}", json!(opened));
     assert!(line.contains(&roots), "{line}");
+    let main = json!({"directory": path("repo"), "repository": path("repo")});
+    let roots = format!("writable_roots={}", json!([path("repo/.git")]));
+    assert!(
+        words(Runtime::Codex, &main, false).join(" ").contains(&roots),
+        "a main work tree opens all of it"
+    );
+    assert!(!words(Runtime::Claude, &launch, false).join(" ").contains("--add-dir"));
     let read_only = json!({"directory": path("w"), "repository": path("repo"), "sandbox": "read-only"});
     assert!(!words(Runtime::Codex, &read_only, false).join(" ").contains("writable_roots"));
 }

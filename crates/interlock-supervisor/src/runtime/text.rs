@@ -34,13 +34,23 @@ pub(super) fn speaks_of(text: &str, words: &[&str]) -> bool {
 /// What an error of a model's service comes to, by its status where one is told, else by its words.
 pub(super) fn model_fault(status: u64, text: &str) -> interlock_core::wake::TurnFault {
     use interlock_core::wake::TurnFault;
-    let unauthorized =
-        ["401", "403", "unauthorized", "api key", "please run /login", "missing environment variable"];
+    let told = |statuses: &[&str]| numbers(text).any(|number| statuses.contains(&number));
+    let unauthorized = ["unauthorized", "api key", "please run /login", "missing environment variable"];
     match status {
         401 | 403 => TurnFault::ModelUnauthorized,
         429 => TurnFault::ModelRateLimited,
-        0 if speaks_of(text, &unauthorized) => TurnFault::ModelUnauthorized,
-        0 if speaks_of(text, &["429", "rate limit", "usage limit", "quota"]) => TurnFault::ModelRateLimited,
+        0 if told(&["401", "403"]) || speaks_of(text, &unauthorized) => TurnFault::ModelUnauthorized,
+        0 if told(&["429"]) || speaks_of(text, &["rate limit", "usage limit", "quota"]) => {
+            TurnFault::ModelRateLimited
+        }
         _ => TurnFault::ModelUnavailable,
     }
+}
+
+/// The numbers that stand alone: not a port, nor a part of a longer one.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| c.is_whitespace() || "(),;\"'".contains(c));
+    words
+        .map(|word| word.trim_end_matches([':', '.']))
+        .filter(|word| word.bytes().all(|b| b.is_ascii_digit()))
 }
