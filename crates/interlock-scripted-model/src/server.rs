@@ -167,7 +167,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
     if Wire::wants_stream(&value) {
         return events(wire.stream(&conversation, &reply), is_broken);
     }
-    plain(StatusCode::OK, &wire.whole(&conversation, &reply))
+    let whole = wire.whole(&conversation, &reply);
+    if is_broken { cut_off(&whole) } else { plain(StatusCode::OK, &whole) }
 }
 
 impl Shared {
@@ -194,14 +195,25 @@ fn plain(status: StatusCode, value: &Value) -> Response<Body> {
 
 fn events(all: Vec<String>, is_broken: bool) -> Response<Body> {
     let keep = if is_broken { 1 } else { all.len() };
-    let frames = all.into_iter().take(keep).map(|text| Ok(Frame::data(Bytes::from(text))));
+    let frames = all.into_iter().take(keep).map(Bytes::from).collect();
+    respond(StatusCode::OK, "text/event-stream", body(frames, is_broken))
+}
+
+/// An answer in one piece that ends in its middle.
+fn cut_off(value: &Value) -> Response<Body> {
+    let mut text = value.to_string().into_bytes();
+    text.truncate(text.len() / 2);
+    respond(StatusCode::OK, "application/json", body(vec![Bytes::from(text)], true))
+}
+
+fn body(parts: Vec<Bytes>, is_broken: bool) -> Body {
+    let frames = parts.into_iter().map(|part| Ok(Frame::data(part)));
     let end = stream::iter(is_broken.then_some(())).then(|()| async {
         // What was said before goes out first.
         tokio::time::sleep(PAUSE).await;
         Err(Broken)
     });
-    let body = http_body_util::BodyExt::boxed_unsync(StreamBody::new(stream::iter(frames).chain(end)));
-    respond(StatusCode::OK, "text/event-stream", body)
+    http_body_util::BodyExt::boxed_unsync(StreamBody::new(stream::iter(frames).chain(end)))
 }
 
 fn respond(status: StatusCode, media: &'static str, body: Body) -> Response<Body> {

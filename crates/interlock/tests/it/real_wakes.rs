@@ -277,6 +277,8 @@ fn a_turn_that_is_killed_is_repeated(test: &str, kind: Kind) {
     desk.model.faults().next([Fault::Delay(std::time::Duration::from_mins(1))]);
     desk.says("good morning");
     until("a started turn", || (!desk.model.seen().is_empty()).then_some(()));
+    // What the program has not written down by then nobody can go on with.
+    until("its session", || (!desk.sessions().is_empty()).then_some(()));
     let process = until("its process", || desk.process());
     processes::signal(process, Signal::KILL);
     let wake = desk.ended(0);
