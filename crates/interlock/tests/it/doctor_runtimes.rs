@@ -119,6 +119,8 @@ fn sessions_that_are_open_elsewhere_are_counted_and_stale_marks_told_apart() {
     fs::create_dir_all(&folder).unwrap();
     let held = File::create(folder.join("01a21b70-d2d6-74d1-814b-ffc953538fbb.lock")).unwrap();
     File::create(folder.join("01a21b70-d2d6-74d1-814b-ffc953538fbc.lock")).unwrap();
+    // By which Codex takes the others: it is no session.
+    File::create(folder.join(".coordination.lock")).unwrap();
     let folder = machine.world.path("home/.claude/sessions");
     fs::create_dir_all(&folder).unwrap();
     let gone = json!({"pid": 4_194_304_000_u64, "sessionId": "a", "status": "idle"});

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use interlock_core::agent::Runtime;
+use interlock_core::id::SessionId;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -132,8 +133,8 @@ async fn version(known: &Known, program: &Path) -> Check {
 fn locks(known: &Known, home: &Path) -> Check {
     let name = known.checks.sessions;
     let folder = home.join(known.sessions);
-    let files: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files: Vec<PathBuf> = files.filter(|file| is_session(file)).collect();
     let held = files.iter().filter(|file| interlock_supervisor::is_open(known.runtime, file)).count();
     let stale = files.len() - held;
     let daemon = home.join("app-server-control/app-server-control.sock");
@@ -151,6 +152,13 @@ fn locks(known: &Known, home: &Path) -> Check {
         detail,
         "a wake waits for a session that is open elsewhere, and then goes on in a fresh one",
     )
+}
+
+/// Whether a file stands for a session: named by its id or its process. What else lies there, such as the lock by which
+/// Codex takes the others, comes with no session.
+fn is_session(file: &Path) -> bool {
+    let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    SessionId::from_uuid_text(name).is_some() || name.parse::<u32>().is_ok()
 }
 
 /// Whether the server shakes hands as these programs do it.
