@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::site::Site;
+use crate::stub::Stub;
 use crate::world::{Ran, World, finish};
 
 /// A machine with nothing on it but what a test puts there.
@@ -90,7 +92,7 @@ fn versions_are_read_and_compared_with_the_measured_ones() {
     is(&report, "claude", "warn", "9.9.9");
     assert!(check(&report, "claude")["hint"].as_str().unwrap().contains("measured with 2.1.329"), "{report}");
     is(&report, "codex approval", "ok", "approval_policy=never");
-    is(&report, "claude approval", "ok", "everything else is refused");
+    is(&report, "claude approval", "ok", "nor your own settings allow is refused");
     // Nobody has logged in yet.
     for name in ["codex login", "claude login"] {
         is(&report, name, "warn", "has no folder of its own yet");
@@ -160,19 +162,23 @@ fn a_background_server_of_codex_is_pointed_out() {
 fn the_server_shakes_hands_or_does_not() {
     let site = Site::with_instance("");
     let server = site.up(&["--server-only"]);
-    let report = site.run(&["doctor", "runtimes", "--json"]);
-    is(&report.only_json(), "mcp", "ok", &format!("{}/mcp shakes hands", server.url));
+    // Of a person's own programs and folders nothing is looked at.
+    let look =
+        |mut command: Command| finish(command.env("PATH", "/nonexistent").env("HOME", "/nonexistent"), b"");
+    let words = ["doctor", "runtimes", "--json"];
+    let report = look(site.command(&words)).ok().only_json();
+    is(&report, "mcp", "ok", &format!("{}/mcp shakes hands", server.url));
     // A stranger on its port.
-    let stub = crate::stub::Stub::always(404, json!({}));
+    let stub = Stub::always(404, json!({}));
     let world = World::with_server(&stub.url);
-    let ran = world.run(&["doctor", "runtimes", "--json"]);
+    let ran = look(world.command(&words));
     is(&ran.only_json(), "mcp", "fail", "answers 404");
     assert_eq!((ran.code, stub.asked()[0].target.as_str()), (1, "/mcp"));
     // And nobody there at all.
     let url = stub.url.clone();
     drop(stub);
     world.says_server(std::process::id(), &url);
-    let ran = world.run(&["doctor", "runtimes", "--json"]);
+    let ran = look(world.command(&words));
     is(&ran.only_json(), "mcp", "fail", "does not answer");
     assert_eq!(ran.code, 1);
 }

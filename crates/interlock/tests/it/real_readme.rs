@@ -37,11 +37,11 @@ fn walk(machine: &Machine, block: &str, steps: &[Step]) {
     let lines: Vec<&str> = block.lines().collect();
     assert_eq!(lines.len(), steps.len(), "a line has no step, or a step no line:\n{block}");
     // Ctrl-C is for the command in the foreground; the person at the keyboard goes on.
-    let mut script = String::from("trap : INT\n");
-    for (number, line) in lines.iter().enumerate() {
-        script += &format!("{line}\nprintf '\\n[line {number}: %s]\\n' $?\n");
-    }
-    let file = machine.site.write("walk.sh", &(script + "exit 0\n"));
+    let mut script = vec!["trap : INT".to_owned()];
+    let told = |(number, line)| format!("{line}\nprintf '\\n[line {number}: %s]\\n' $?");
+    script.extend(lines.iter().enumerate().map(told));
+    script.push("exit 0\n".to_owned());
+    let file = machine.site.write("walk.sh", &script.join("\n"));
     let mut terminal = Terminal::start(&mut machine.command("script", &[]), file.to_str().unwrap());
     for (number, (line, step)) in lines.iter().zip(steps).enumerate() {
         assert!(line.starts_with(step.line), "`{line}` is no `{}`", step.line);

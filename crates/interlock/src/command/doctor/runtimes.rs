@@ -61,7 +61,7 @@ const ALL: [Known; 2] = [
         measured: "2.1.329",
         home_variable: "CLAUDE_CONFIG_DIR",
         home_folder: ".claude",
-        approval: "permission-mode acceptEdits with an explicit list of tools; everything else is refused",
+        approval: "nobody is asked: what neither the agent's sandbox and rules nor your own settings allow is refused",
         sessions: "sessions",
         checks: Names { approval: "claude approval", login: "claude login", sessions: "claude sessions" },
     },
