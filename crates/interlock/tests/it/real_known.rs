@@ -72,7 +72,7 @@ impl Desk {
             path.extension().is_some_and(|ending| ending == "jsonl")
                 && name.get(name.len().saturating_sub(36)..).and_then(SessionId::from_uuid_text).is_some()
         };
-        crate::site::files(&self.machine.site.path("home")).into_keys().filter(is_session).collect()
+        crate::site::files(&self.machine.site.path("person")).into_keys().filter(is_session).collect()
     }
 
     /// Somebody opens a session in a terminal.
@@ -86,9 +86,9 @@ impl Desk {
     fn finds_its_session_taken(&self) {
         let before = std::fs::read(&self.file).unwrap();
         self.says("two");
-        until("a deferred wake", || self.wake(1).filter(|wake| wake["reason"] == "SESSION_BUSY"));
         let second = self.ended(1);
-        assert_eq!(second["result"], "fallback_spawned", "{second}");
+        let end = (&second["result"], &second["attempts"]);
+        assert_eq!(end, (&"fallback_spawned".into(), &1.into()), "{second}");
         assert_eq!(
             std::fs::read(&self.file).unwrap(),
             before,
@@ -111,7 +111,7 @@ fn words_not_sent_to_codex_stay_where_they_are_and_nobody_hears_of_them() {
     machine.has_codex(&codex);
     let work = std::fs::canonicalize(machine.site.path(".")).unwrap().join("work");
     let trusted = format!("[projects.\"{}\"]\ntrust_level = \"trusted\"\n", work.display());
-    machine.site.write("home/.codex/config.toml", &trusted);
+    machine.site.write("person/.codex/config.toml", &trusted);
     let desk = Desk::open(machine, "codex");
     let mut terminal = desk.sits(&format!("codex --no-daemon resume {}", desk.session));
     terminal.shows("here.)");
@@ -139,7 +139,7 @@ fn words_not_sent_to_claude_stay_where_they_are_and_nobody_hears_of_them() {
         "hasCompletedOnboarding": true, "projects": {work.to_str().unwrap(): {"hasTrustDialogAccepted": true}},
         "customApiKeyResponses": {"approved": [&key[key.len() - 20..]], "rejected": []},
     });
-    machine.site.write("home/.claude.json", &answered.to_string());
+    machine.site.write("person/.claude.json", &answered.to_string());
     let desk = Desk::open(machine, "claude");
     let mut terminal = desk.sits(&format!("claude --resume {}", desk.session));
     terminal.shows("here.)");

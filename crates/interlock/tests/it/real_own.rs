@@ -34,7 +34,7 @@ impl Desk {
         machine.has_codex(&codex);
         machine.has_claude(&claude);
         // A folder's servers wait for their person's approval; this is what that leaves behind.
-        machine.site.write("home/.claude/settings.json", "{\"enabledMcpjsonServers\": [\"interlock\"]}");
+        machine.site.write("person/.claude/settings.json", "{\"enabledMcpjsonServers\": [\"interlock\"]}");
         let server = machine.up();
         machine.site.ask(&["agent", "add", "me"]);
         let thread = machine.site.ask(&["thread", "create", "A job", "--with", "me"])["thread_id"].clone();

@@ -64,7 +64,7 @@ fn walk(machine: &Machine, block: &str, steps: &[Step]) {
 fn shop(machine: &Machine) {
     let script = "git init --quiet ~/work/shop && cd ~/work/shop && echo 'total = 0' > total.txt && git add . && \
                   git -c user.name=Anna -c user.email=anna@example.org commit --quiet -m 'begin'";
-    std::fs::create_dir(machine.site.path("home/work")).unwrap();
+    std::fs::create_dir(machine.site.path("person/work")).unwrap();
     assert!(machine.command("sh", &["-c", script]).status().unwrap().success());
 }
 
@@ -110,7 +110,7 @@ fn your_own_codex_and_claude_are_woken_as_written() {
         assert!(wake["usage"]["input_tokens"].as_u64() > Some(100), "{wake}");
     }
     // Nothing of the user's configuration was changed for it.
-    let home = machine.site.path("home");
+    let home = machine.site.path("person");
     let config = std::fs::read_to_string(home.join(".codex/config.toml")).unwrap_or_default();
     let claude = std::fs::read_to_string(home.join(".claude.json")).unwrap_or_default();
     assert!(!config.contains("interlock") && !claude.contains("interlock\""), "{config} {claude}");
@@ -126,7 +126,7 @@ fn your_own_terminals_take_part_as_written() {
     machine.has_claude(&claude);
     let _server = machine.up();
     let before = "# mine\nmodel = \"the-good-one\"\n";
-    machine.site.write("home/.codex/config.toml", before);
+    machine.site.write("person/.codex/config.toml", before);
     let readme = readme::readme();
     let block = readme::blocks(&readme, readme::REAL)[1];
     let steps = [
@@ -141,7 +141,7 @@ fn your_own_terminals_take_part_as_written() {
         step("interlock agent install claude", &["taken out of .mcp.json"]),
     ];
     walk(&machine, block, &steps);
-    let after = std::fs::read_to_string(machine.site.path("home/.codex/config.toml")).unwrap();
+    let after = std::fs::read_to_string(machine.site.path("person/.codex/config.toml")).unwrap();
     assert_eq!(after, before);
     assert!(!machine.site.path(".mcp.json").exists());
 }

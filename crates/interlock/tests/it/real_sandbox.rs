@@ -87,7 +87,7 @@ fn claude_holds_itself_back_and_knows_some_commands() {
     let Some(claude) = real::claude("claude, sandbox") else { return };
     let machine = machine();
     machine.has_claude(&claude);
-    let outside = format!("touch {}/outside", machine.site.path("home").display());
+    let outside = format!("touch {}/outside", machine.site.path("person").display());
     let commit = "git commit --allow-empty -m x";
     let read_only = [
         ("cat f", true),
@@ -102,6 +102,6 @@ fn claude_holds_itself_back_and_knows_some_commands() {
         [("touch t", true), ("rm t", true), (&*outside, false), (commit, false), ("cargo --version", false)];
     all(&machine, Runtime::Claude, Sandbox::WorkspaceWrite, &write);
     // What its person has allowed it once and for all is allowed to it here as well.
-    machine.site.write("home/.claude/settings.json", "{\"permissions\": {\"allow\": [\"Bash(touch:*)\"]}}");
+    machine.site.write("person/.claude/settings.json", "{\"permissions\": {\"allow\": [\"Bash(touch:*)\"]}}");
     all(&machine, Runtime::Claude, Sandbox::ReadOnly, &[("touch t", true), ("rm t", false)]);
 }

@@ -23,7 +23,7 @@ impl Machine {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let model = runtime.block_on(ScriptedModel::start()).unwrap();
         let site = Site::with_instance("");
-        for folder in ["bin", "home/.codex", "home/.claude"] {
+        for folder in ["bin", "person/.codex", "person/.claude"] {
             std::fs::create_dir_all(site.path(folder)).unwrap();
         }
         Self { site, model, _runtime: runtime }
@@ -71,7 +71,7 @@ impl Machine {
         let folders = [self.site.path("bin"), ours.to_owned()];
         let path = std::env::var_os("PATH").unwrap();
         let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&path))).unwrap();
-        command.env("PATH", path).env("HOME", self.site.path("home")).env("LANG", "C.UTF-8");
+        command.env("PATH", path).env("LANG", "C.UTF-8");
         command.env("NO_COLOR", "1").stdin(std::process::Stdio::null());
         command
     }
