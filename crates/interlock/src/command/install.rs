@@ -62,7 +62,9 @@ pub(crate) fn run(cx: &Context, params: &Params) -> End {
         let before = read(&file)?;
         let after = with(params.program, before.as_deref(), &block, &file)?;
         store(&file, before.as_deref().unwrap_or_default(), Some(&after))?;
-        let text = format!("written into {}; take it out again with --remove\n\n{shown}\n", file.display());
+        let next = next(params.program, cx.remote().is_some());
+        let text =
+            format!("written into {}; take it out again with --remove\n\n{shown}\n\n{next}", file.display());
         ("written", text)
     } else {
         ("shown", format!("for {}; --write puts it there:\n\n{shown}\n", file.display()))
@@ -70,6 +72,16 @@ pub(crate) fn run(cx: &Context, params: &Params) -> End {
     let json =
         json!({"schema": "install/1", "file": file.display().to_string(), "done": done, "block": block});
     Ok(Answer::new(&json, text)?)
+}
+
+/// What its person has to do before the lines work.
+fn next(program: Program, is_remote: bool) -> String {
+    let token = if is_remote { "start it with the participant's token in INTERLOCK_TOKEN\n" } else { "" };
+    let approval = match program {
+        Program::Codex => "it is used from its next start on\n",
+        Program::Claude => "it asks for your approval when it is next started in this folder\n",
+    };
+    format!("{token}{approval}")
 }
 
 /// The program's own file.

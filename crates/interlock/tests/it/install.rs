@@ -96,6 +96,8 @@ fn without_write_the_exact_lines_are_shown_and_nothing_is_written() {
         assert!(shown.contains(lines) && shown.contains("--write puts it there"), "{shown}");
         let written = desk.install(&["--write"]).ok().out;
         assert!(written.contains(lines), "{written}");
+        let next = if program == "codex" { "from its next start on" } else { "asks for your approval" };
+        assert!(written.contains(next) && !written.contains("INTERLOCK_TOKEN"), "{written}");
         assert!(
             String::from_utf8(desk.now().unwrap()).unwrap().contains(lines),
             "what was shown is what is there"
@@ -234,6 +236,7 @@ fn a_server_by_its_address_is_reached_with_a_token_from_the_environment() {
         let mut command = desk.world.command(&words);
         command.env("HOME", desk.world.path("home")).env("INTERLOCK_TOKEN", "a.secret.token");
         let ran = finish(&mut command, b"").ok();
+        assert!(ran.out.contains("start it with the participant's token in INTERLOCK_TOKEN"), "{ran:?}");
         let entry = desk.entry();
         assert_eq!(entry["args"], serde_json::json!(["mcp", "--server", url]));
         let token = if program == "codex" { &entry["env_vars"][0] } else { &entry["env"]["INTERLOCK_TOKEN"] };
