@@ -25,6 +25,11 @@ pub(super) fn mend(hand: &mut Hand<'_>, finding: &Finding, root: &str) -> Turn<M
     if finding.rule == "rustfmt" {
         return format(hand);
     }
+    if let Some(check) = finding.rule.strip_prefix("check:") {
+        // It says that it failed and not what is wrong.
+        let passes = hand.shell("Does it still fail?", check)?.is_ok();
+        return Ok(if passes { Mended::Gone } else { Mended::Cannot("I do not know what it wants".into()) });
+    }
     match finding.rule.strip_prefix("test:") {
         Some(test) => take_back(hand, test),
         None => apply_suggestion(hand, finding, root),

@@ -152,6 +152,37 @@ fn the_reviewer_says_what_the_checks_say() {
     );
 }
 
+/// A check that cannot even be run has not passed, and nobody pretends to mend it.
+#[test]
+fn a_check_that_fails_without_words_is_a_finding_that_cannot_be_mended() {
+    let asked = json!({"seq": 2, "from": "executor", "event_type": "re_review_requested", "data": {"commit": "c".repeat(40)}});
+    let turn = |role: &'static str, more: Value| {
+        let said = messages(&[json!({"seq": 2, "from": "executor", "body": "hm"}), more]);
+        play(&CLAUDE, PROMPT, move |call| {
+            let command = call.arguments["command"].as_str().unwrap_or_default();
+            match call.name.as_str() {
+                "mcp__interlock__get_thread" => (thread(role), false),
+                "mcp__interlock__read_messages" => (said.clone(), false),
+                "Bash" if command.contains("show-toplevel") => ("/srv/w\n".into(), false),
+                "Bash" if command.starts_with("cargo") => {
+                    ("Exit code 127\ncargo: command not found".into(), true)
+                }
+                _ => ("{}".into(), false),
+            }
+        })
+        .0
+    };
+    let calls = turn("coordinator", asked);
+    assert_eq!(posted(&calls), ["finding_reported"]);
+    let data = &calls.iter().find(|call| call.name.ends_with("post_message")).unwrap().arguments["data"];
+    assert_eq!(
+        (&data["rule"], &data["message"]),
+        (&"check:cargo fmt --all --check".into(), &"cargo: command not found".into())
+    );
+    let calls = turn("participant", finding("check:cargo fmt --all --check"));
+    assert_eq!(posted(&calls), ["finding_unresolved", "re_review_requested"]);
+}
+
 #[test]
 fn a_refusal_is_told_and_nothing_is_made_up() {
     let (calls, said) = play(&CLAUDE, PROMPT, |_| {
