@@ -136,9 +136,9 @@ fn agents() -> Result<Vec<(&'static str, OsString)>> {
         if npm::is_there() { npm::install(npm::Packages::Agents) } else { Err(anyhow!("there is no npm")) };
     match installed {
         Ok(folder) => Ok(npm::agent_variables(&folder)),
-        Err(error) if is_ci() => Err(error.context("the tests need the real Codex and Claude Code")),
+        Err(error) if is_ci() => Err(error.context("the tests need the agents' own programs")),
         Err(error) => {
-            println!("SKIP the tests with the real Codex and Claude Code: {error:#}");
+            println!("SKIP the tests with the agents' own programs: {error:#}");
             Ok(Vec::new())
         }
     }
