@@ -27,6 +27,7 @@ mod pilot_sample;
 mod postgres;
 mod processes;
 mod readme;
+mod real_others;
 mod real_pilot;
 mod real_wakes;
 mod repository;

@@ -1,0 +1,229 @@
+//! Gemini CLI and opencode as command agents, offline, by the very scripts and commands of docs/runtimes.md.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use interlock_scripted_model::{Fault, ScriptedModel, Seen};
+use interlock_testkit::real;
+use serde_json::Value;
+
+use crate::by_hand::{finished_wakes, thread_with};
+use crate::site::{Running, Server, Site, changed, files};
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Gemini,
+    Opencode,
+}
+
+impl Kind {
+    /// What it is called: the program, the agent and the script of the page.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gemini => "gemini",
+            Self::Opencode => "opencode",
+        }
+    }
+
+    fn program(self, test: &str) -> Option<PathBuf> {
+        match self {
+            Self::Gemini => real::gemini(test),
+            Self::Opencode => real::opencode(test),
+        }
+    }
+
+    /// The page's section on it.
+    const fn heading(self) -> &'static str {
+        match self {
+            Self::Gemini => "\n### Gemini CLI\n",
+            Self::Opencode => "\n### opencode\n",
+        }
+    }
+
+    /// Where our model server is, beside what the page says.
+    fn model(self, model: &ScriptedModel) -> String {
+        match self {
+            Self::Gemini => {
+                format!("--env GOOGLE_GEMINI_BASE_URL={} --env GEMINI_MODEL=scripted", model.url())
+            }
+            // It would ask for news of itself.
+            Self::Opencode => {
+                "--env OPENCODE_DISABLE_AUTOUPDATE=1 --env OPENCODE_DISABLE_MODELS_FETCH=1".into()
+            }
+        }
+    }
+
+    /// What its user has configured: a file below the home folder, and its text.
+    fn configured(self, model: &ScriptedModel) -> (&'static str, String) {
+        match self {
+            // Were it read, our server would be another one.
+            Self::Gemini => (
+                ".gemini/settings.json",
+                r#"{"mcpServers": {"interlock": {"httpUrl": "http://127.0.0.1:1/mcp"}}}"#.into(),
+            ),
+            Self::Opencode => (
+                ".config/opencode/opencode.json",
+                format!(
+                    r#"{{"model": "scripted/scripted", "permission": {{"bash": "allow"}}, "provider": {{"scripted": {{
+                        "npm": "@ai-sdk/openai-compatible", "models": {{"scripted": {{}}}},
+                        "options": {{"baseURL": "{}/v1", "apiKey": "{}"}}}}}}}}"#,
+                    model.url(),
+                    model.key()
+                ),
+            ),
+        }
+    }
+}
+
+/// The blocks of shell in the page's section on a program: its script, and the command that registers it.
+fn blocks(kind: Kind) -> (String, String) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/runtimes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let section = page.split_once(kind.heading()).expect("the page's section").1;
+    let section = section.split("\n### ").next().unwrap();
+    let found: Vec<&str> =
+        section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [script, register] = found[..] else { panic!("a script and a command: {found:?}") };
+    assert!(script.starts_with("#!/bin/sh\n") && register.starts_with("interlock agent add "), "{found:?}");
+    (script.to_owned(), register.to_owned())
+}
+
+/// Somebody's machine with an instance, a program of this kind, and our model behind it.
+struct Desk {
+    site: Site,
+    _server: Server,
+    model: ScriptedModel,
+    kind: Kind,
+    /// Serves the model.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Desk {
+    /// Everything done that the page says; `None` when the program is not there.
+    fn open(test: &str, kind: Kind) -> Option<Self> {
+        let program = kind.program(test)?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let model = runtime.block_on(ScriptedModel::start()).unwrap();
+        let site = Site::with_instance("retry_backoff_ms = 50");
+        for folder in ["bin", "home/agents", "home/work/shop"] {
+            std::fs::create_dir_all(site.path(folder)).unwrap();
+        }
+        std::os::unix::fs::symlink(program, site.path("bin").join(kind.name())).unwrap();
+        let (script, register) = blocks(kind);
+        site.write(&format!("home/agents/{}.sh", kind.name()), &script);
+        let (file, text) = kind.configured(&model);
+        std::fs::create_dir_all(site.path("home").join(file).parent().unwrap()).unwrap();
+        site.write(&format!("home/{file}"), &text);
+        let running = Running::new(&mut at_home(&site, site.command(&["up", "--json"]), &model));
+        let url = running.json()["url"].as_str().unwrap().to_owned();
+        let register = register.replace(" -- ", &format!(" {} -- ", kind.model(&model)));
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", &register]).current_dir(site.path("")).env_clear().env("USER", "anna");
+        assert!(at_home(&site, shell, &model).status().unwrap().success(), "{register}");
+        Some(Self { site, _server: Server { url, running }, model, kind, _runtime: runtime })
+    }
+
+    /// A thread with the agent in it, in which this was said, and its only wake.
+    fn woken(&self) -> (String, Value) {
+        let thread = thread_with(&self.site, self.kind.name());
+        self.site.ask(&["thread", "post", &thread, "good morning"]);
+        let mut wakes = finished_wakes(&self.site, &thread);
+        assert_eq!(wakes.len(), 1, "{wakes:?}");
+        (thread, wakes.remove(0))
+    }
+
+    fn log(&self, wake: &Value) -> String {
+        self.site.run(&["log", wake["wake_id"].as_str().unwrap()]).ok().out
+    }
+
+    /// What the model was asked as the agent, and not for a title or the like.
+    fn turns(&self) -> Vec<Seen> {
+        let mut seen = self.model.seen();
+        seen.retain(|seen| seen.conversation.tool("read_messages").is_some());
+        seen
+    }
+}
+
+/// The environment of its user's terminal.
+fn at_home(site: &Site, mut command: Command, model: &ScriptedModel) -> Command {
+    let ours = Path::new(env!("CARGO_BIN_EXE_interlock")).parent().unwrap().to_owned();
+    let theirs = std::env::var_os("PATH").unwrap();
+    let path = [site.path("bin"), ours].into_iter().chain(std::env::split_paths(&theirs));
+    command.env("PATH", std::env::join_paths(path).unwrap()).env("HOME", site.path("home"));
+    command.env("GEMINI_API_KEY", model.key());
+    command
+}
+
+/// Woken, reads with our tools, answers in words that only its model can have, acknowledges, sleeps.
+fn it_takes_part(test: &str, kind: Kind, home: impl Fn(&Path) -> bool) {
+    let Some(desk) = Desk::open(test, kind) else { return };
+    let before = files(&desk.site.path("home"));
+    let (thread, wake) = desk.woken();
+    let log = desk.log(&wake);
+    assert_eq!((&wake["result"], &wake["attempts"]), (&"triggered".into(), &1.into()), "{wake} {log}");
+    let page = desk.site.ask(&["thread", "read", &thread]);
+    let answer = &page["messages"][1];
+    assert_eq!(
+        (&answer["from"], &answer["to"], &answer["body"]),
+        (
+            &kind.name().into(),
+            &serde_json::json!(["anna"]),
+            &"I have read everything up to #1. (My turn 1 here.)".into()
+        ),
+        "{page} {log}"
+    );
+    let turns = desk.turns();
+    let last = &turns.last().unwrap().conversation;
+    let called: Vec<&str> = last.steps.iter().map(|step| step.call.name.as_str()).collect();
+    let ends = ["get_thread", "read_messages", "post_message", "ack_read"];
+    assert!(
+        called.len() == 4 && called.iter().zip(ends).all(|(name, end)| name.ends_with(end)),
+        "{called:?}"
+    );
+    let shells = ["bash", "shell", "run_shell_command"];
+    assert!(last.tools.iter().all(|tool| !shells.contains(&tool.as_str())), "{:?}", last.tools);
+    // Neither the log nor a file has the token, and nothing of the user's is another than before.
+    assert!(log.contains("wake wak_") && !log.contains("eyJ"), "{log}");
+    let after = files(&desk.site.path("home"));
+    let others: Vec<_> = changed(&before, &after).into_iter().filter(|path| !home(path)).collect();
+    assert!(others.is_empty(), "{others:?}");
+    let leaks = after.iter().filter(|(_, bytes)| bytes.windows(10).any(|part| part == b"Bearer eyJ"));
+    assert_eq!(leaks.count(), 0);
+}
+
+#[test]
+fn gemini_takes_part_as_the_page_says() {
+    it_takes_part("gemini takes part", Kind::Gemini, |path| {
+        path.components().any(|part| part.as_os_str() == "gemini-home")
+    });
+}
+
+#[test]
+fn opencode_takes_part_as_the_page_says() {
+    // What it keeps for itself: its sessions, and what it adds to a folder of its own.
+    it_takes_part("opencode takes part", Kind::Opencode, |path| !path.ends_with("opencode.json"));
+}
+
+/// A model that refuses: the wake fails after its attempts, and the thread says so.
+fn a_model_that_refuses_fails_the_wake(test: &str, kind: Kind) {
+    let Some(desk) = Desk::open(test, kind) else { return };
+    desk.model.faults().always(Some(Fault::Status(401)));
+    let (thread, wake) = desk.woken();
+    assert_eq!((&wake["result"], &wake["attempts"]), (&"failed".into(), &3.into()), "{wake}");
+    let reason = wake["reason"].as_str().unwrap();
+    assert!(["EXITED_WITH_ERROR", "NOT_ACKED"].contains(&reason), "{wake} {}", desk.log(&wake));
+    let status = desk.site.ask(&["thread", "show", &thread]);
+    assert_eq!((&status["status"], &status["reason"]), (&"blocked".into(), &"WAKE_FAILED".into()));
+}
+
+#[test]
+fn gemini_without_a_login_fails_its_wake() {
+    a_model_that_refuses_fails_the_wake("gemini refused", Kind::Gemini);
+}
+
+#[test]
+fn opencode_without_a_login_fails_its_wake() {
+    a_model_that_refuses_fails_the_wake("opencode refused", Kind::Opencode);
+}
