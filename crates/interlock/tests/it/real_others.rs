@@ -65,7 +65,7 @@ impl Kind {
             Self::Opencode => (
                 ".config/opencode/opencode.json",
                 format!(
-                    r#"{{"model": "scripted/scripted", "permission": {{"bash": "allow"}}, "provider": {{"scripted": {{
+                    r#"{{"$schema": "https://opencode.ai/config.json", "model": "scripted/scripted", "permission": {{"bash": "allow"}}, "provider": {{"scripted": {{
                         "npm": "@ai-sdk/openai-compatible", "models": {{"scripted": {{}}}},
                         "options": {{"baseURL": "{}/v1", "apiKey": "{}"}}}}}}}}"#,
                     model.url(),
@@ -102,17 +102,22 @@ struct Desk {
 impl Desk {
     /// Everything done that the page says; `None` when the program is not there.
     fn open(test: &str, kind: Kind) -> Option<Self> {
+        Self::with_script(test, kind, str::to_owned)
+    }
+
+    /// The same with another script than the page's.
+    fn with_script(test: &str, kind: Kind, edit: impl Fn(&str) -> String) -> Option<Self> {
         let program = kind.program(test)?;
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let model = runtime.block_on(ScriptedModel::start()).unwrap();
-        let site = Site::with_instance("retry_backoff_ms = 50");
+        let site = Site::with_instance("retry_backoff_ms = 50\nwake_retries_max = 1");
         for folder in ["bin", "home/agents", "home/work/shop"] {
             std::fs::create_dir_all(site.path(folder)).unwrap();
         }
         std::os::unix::fs::symlink(program, site.path("bin").join(kind.name())).unwrap();
         let (script, register) = blocks(kind);
-        site.write(&format!("home/agents/{}.sh", kind.name()), &script);
+        site.write(&format!("home/agents/{}.sh", kind.name()), &edit(&script));
         let (file, text) = kind.configured(&model);
         std::fs::create_dir_all(site.path("home").join(file).parent().unwrap()).unwrap();
         site.write(&format!("home/{file}"), &text);
@@ -206,16 +211,19 @@ fn opencode_takes_part_as_the_page_says() {
     it_takes_part("opencode takes part", Kind::Opencode, |path| !path.ends_with("opencode.json"));
 }
 
-/// A model that refuses: the wake fails after its attempts, and the thread says so.
+/// The wake fails by this name after its attempts, and the thread says so.
+fn its_wake_fails(desk: &Desk, reason: &str) {
+    let (thread, wake) = desk.woken();
+    let why = (&wake["result"], &wake["reason"], &wake["attempts"]);
+    assert_eq!(why, (&"failed".into(), &reason.into(), &2.into()), "{wake} {}", desk.log(&wake));
+    let status = desk.site.ask(&["thread", "show", &thread]);
+    assert_eq!((&status["status"], &status["reason"]), (&"blocked".into(), &"WAKE_FAILED".into()));
+}
+
 fn a_model_that_refuses_fails_the_wake(test: &str, kind: Kind) {
     let Some(desk) = Desk::open(test, kind) else { return };
     desk.model.faults().always(Some(Fault::Status(401)));
-    let (thread, wake) = desk.woken();
-    assert_eq!((&wake["result"], &wake["attempts"]), (&"failed".into(), &3.into()), "{wake}");
-    let reason = wake["reason"].as_str().unwrap();
-    assert!(["EXITED_WITH_ERROR", "NOT_ACKED"].contains(&reason), "{wake} {}", desk.log(&wake));
-    let status = desk.site.ask(&["thread", "show", &thread]);
-    assert_eq!((&status["status"], &status["reason"]), (&"blocked".into(), &"WAKE_FAILED".into()));
+    its_wake_fails(&desk, "EXITED_WITH_ERROR");
 }
 
 #[test]
@@ -226,4 +234,27 @@ fn gemini_without_a_login_fails_its_wake() {
 #[test]
 fn opencode_without_a_login_fails_its_wake() {
     a_model_that_refuses_fails_the_wake("opencode refused", Kind::Opencode);
+}
+
+/// Nobody listens where the script says our tools are: the program ends well, and has done nothing.
+fn without_tools_nothing_counts_as_done(test: &str, kind: Kind) {
+    let edit = |script: &str| {
+        let edited = script.replace("{env:INTERLOCK_URL}", "http://127.0.0.1:1");
+        let edited = edited.replace("$INTERLOCK_URL", "http://127.0.0.1:1");
+        assert_ne!(edited, script);
+        edited
+    };
+    let Some(desk) = Desk::with_script(test, kind, edit) else { return };
+    its_wake_fails(&desk, "NOT_ACKED");
+    assert!(desk.turns().is_empty() && !desk.model.seen().is_empty(), "it was asked, and offered no tools");
+}
+
+#[test]
+fn gemini_without_our_tools_has_done_nothing() {
+    without_tools_nothing_counts_as_done("gemini without tools", Kind::Gemini);
+}
+
+#[test]
+fn opencode_without_our_tools_has_done_nothing() {
+    without_tools_nothing_counts_as_done("opencode without tools", Kind::Opencode);
 }
