@@ -118,9 +118,9 @@ impl Desk {
         std::os::unix::fs::symlink(program, site.path("bin").join(kind.name())).unwrap();
         let (script, register) = blocks(kind);
         site.write(&format!("home/agents/{}.sh", kind.name()), &edit(&script));
-        let (file, text) = kind.configured(&model);
+        let (file, configuration) = kind.configured(&model);
         std::fs::create_dir_all(site.path("home").join(file).parent().unwrap()).unwrap();
-        site.write(&format!("home/{file}"), &text);
+        site.write(&format!("home/{file}"), &configuration);
         let running = Running::new(&mut at_home(&site, site.command(&["up", "--json"]), &model));
         let url = running.json()["url"].as_str().unwrap().to_owned();
         let register = register.replace(" -- ", &format!(" {} -- ", kind.model(&model)));
