@@ -47,31 +47,51 @@ impl Kind {
             Self::Gemini => {
                 format!("--env GOOGLE_GEMINI_BASE_URL={} --env GEMINI_MODEL=scripted", model.url())
             }
-            // It would ask for news of itself.
-            Self::Opencode => {
-                "--env OPENCODE_DISABLE_AUTOUPDATE=1 --env OPENCODE_DISABLE_MODELS_FETCH=1".into()
-            }
+            // It would look for news of itself and of models, and fetch what plugins could need.
+            Self::Opencode => "--env OPENCODE_DISABLE_AUTOUPDATE=1 --env OPENCODE_DISABLE_MODELS_FETCH=1 \
+                               --env npm_config_offline=true"
+                .into(),
         }
     }
 
-    /// What its user has configured: a file below the home folder, and its text.
-    fn configured(self, model: &ScriptedModel) -> (&'static str, String) {
+    /// What its user has configured: files below the home folder, and their text.
+    fn configured(self, model: &ScriptedModel) -> Vec<(&'static str, String)> {
         match self {
-            // Were it read, our server would be another one.
-            Self::Gemini => (
-                ".gemini/settings.json",
-                r#"{"mcpServers": {"interlock": {"httpUrl": "http://127.0.0.1:1/mcp"}}}"#.into(),
-            ),
-            Self::Opencode => (
+            Self::Gemini => vec![
+                // Were it read, our server would be another one.
+                (
+                    ".gemini/settings.json",
+                    r#"{"mcpServers": {"interlock": {"httpUrl": "http://127.0.0.1:1/mcp"}}}"#.into(),
+                ),
+                // It would report on its use, and look for news of itself.
+                (
+                    "work/shop/.gemini/settings.json",
+                    r#"{"privacy": {"usageStatisticsEnabled": false}, "general": {"enableAutoUpdate": false}}"#
+                        .into(),
+                ),
+            ],
+            Self::Opencode => vec![(
                 ".config/opencode/opencode.json",
                 format!(
-                    r#"{{"$schema": "https://opencode.ai/config.json", "model": "scripted/scripted", "permission": {{"bash": "allow"}}, "provider": {{"scripted": {{
+                    r#"{{"$schema": "https://opencode.ai/config.json", "model": "scripted/scripted",
+                        "permission": {{"bash": "allow"}}, "provider": {{"scripted": {{
                         "npm": "@ai-sdk/openai-compatible", "models": {{"scripted": {{}}}},
                         "options": {{"baseURL": "{}/v1", "apiKey": "{}"}}}}}}}}"#,
                     model.url(),
                     model.key()
                 ),
-            ),
+            )],
+        }
+    }
+
+    /// Whether a file below the home folder is the program's own to write: its state, and a home that was given to it.
+    fn may_write(self, file: &Path) -> bool {
+        match self {
+            Self::Gemini => file.starts_with("agents/gemini-home"),
+            // Beside the configuration it puts a list of what git is not to see there.
+            Self::Opencode => {
+                file.starts_with(".local") || file.starts_with(".cache") || file.ends_with(".gitignore")
+            }
         }
     }
 }
@@ -118,9 +138,10 @@ impl Desk {
         std::os::unix::fs::symlink(program, site.path("bin").join(kind.name())).unwrap();
         let (script, register) = blocks(kind);
         site.write(&format!("home/agents/{}.sh", kind.name()), &edit(&script));
-        let (file, configuration) = kind.configured(&model);
-        std::fs::create_dir_all(site.path("home").join(file).parent().unwrap()).unwrap();
-        site.write(&format!("home/{file}"), &configuration);
+        for (file, configuration) in kind.configured(&model) {
+            std::fs::create_dir_all(site.path("home").join(file).parent().unwrap()).unwrap();
+            site.write(&format!("home/{file}"), &configuration);
+        }
         let running = Running::new(&mut at_home(&site, site.command(&["up", "--json"]), &model));
         let url = running.json()["url"].as_str().unwrap().to_owned();
         let register = register.replace(" -- ", &format!(" {} -- ", kind.model(&model)));
@@ -162,9 +183,10 @@ fn at_home(site: &Site, mut command: Command, model: &ScriptedModel) -> Command 
 }
 
 /// Woken, reads with our tools, answers in words that only its model can have, acknowledges, sleeps.
-fn it_takes_part(test: &str, kind: Kind, home: impl Fn(&Path) -> bool) {
+fn it_takes_part(test: &str, kind: Kind) {
     let Some(desk) = Desk::open(test, kind) else { return };
-    let before = files(&desk.site.path("home"));
+    let home = desk.site.path("home");
+    let before = files(&home);
     let (thread, wake) = desk.woken();
     let log = desk.log(&wake);
     assert_eq!((&wake["result"], &wake["attempts"]), (&"triggered".into(), &1.into()), "{wake} {log}");
@@ -191,8 +213,10 @@ fn it_takes_part(test: &str, kind: Kind, home: impl Fn(&Path) -> bool) {
     assert!(last.tools.iter().all(|tool| !shells.contains(&tool.as_str())), "{:?}", last.tools);
     // Neither the log nor a file has the token, and nothing of the user's is another than before.
     assert!(log.contains("wake wak_") && !log.contains("eyJ"), "{log}");
-    let after = files(&desk.site.path("home"));
-    let others: Vec<_> = changed(&before, &after).into_iter().filter(|path| !home(path)).collect();
+    let after = files(&home);
+    let changed = changed(&before, &after);
+    let others: Vec<_> =
+        changed.iter().filter(|path| !kind.may_write(path.strip_prefix(&home).unwrap())).collect();
     assert!(others.is_empty(), "{others:?}");
     let leaks = after.iter().filter(|(_, bytes)| bytes.windows(10).any(|part| part == b"Bearer eyJ"));
     assert_eq!(leaks.count(), 0);
@@ -200,15 +224,12 @@ fn it_takes_part(test: &str, kind: Kind, home: impl Fn(&Path) -> bool) {
 
 #[test]
 fn gemini_takes_part_as_the_page_says() {
-    it_takes_part("gemini takes part", Kind::Gemini, |path| {
-        path.components().any(|part| part.as_os_str() == "gemini-home")
-    });
+    it_takes_part("gemini takes part", Kind::Gemini);
 }
 
 #[test]
 fn opencode_takes_part_as_the_page_says() {
-    // What it keeps for itself: its sessions, and what it adds to a folder of its own.
-    it_takes_part("opencode takes part", Kind::Opencode, |path| !path.ends_with("opencode.json"));
+    it_takes_part("opencode takes part", Kind::Opencode);
 }
 
 /// The wake fails by this name after its attempts, and the thread says so.
