@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use interlock_api::Problem;
-use interlock_core::actor::Actor;
 use interlock_core::id::ThreadId;
 use interlock_core::limits::SUBSCRIPTIONS_MAX;
 use interlock_core::{Reason, Refusal};
@@ -19,6 +18,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 
 use super::instructions::INSTRUCTIONS;
+use super::overlay::authenticated;
 use super::resources;
 use super::subscriptions::{Subscriptions, changed, may_see};
 use super::tools::{Asking, Tools};
@@ -40,10 +40,10 @@ impl Handler {
         Self { state, tools, subscriptions: Subscriptions::default() }
     }
 
-    /// Who asks: put into the request by the door, never taken from what the client says.
+    /// Who asks, and as which request.
     fn asking(context: &Context) -> Result<Asking, ErrorData> {
         let parts = context.extensions.get::<Parts>();
-        let actor = parts.and_then(|parts| parts.extensions.get::<Actor>()).cloned();
+        let actor = authenticated(context).cloned();
         let request_id = parts.and_then(|parts| parts.extensions.get::<RequestId>()).map(|id| id.0.clone());
         let header =
             parts.and_then(|parts| parts.headers.get("traceparent")?.to_str().ok()).map(str::to_owned);
