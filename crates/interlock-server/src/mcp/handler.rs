@@ -16,6 +16,7 @@ use rmcp::model::{
     SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
+use serde_json::Value;
 
 use super::instructions::INSTRUCTIONS;
 use super::overlay::authenticated;
@@ -53,12 +54,7 @@ impl Handler {
         Ok(Asking { actor, request_id: request_id.unwrap_or_default(), trace: trace.or(header) })
     }
 
-    async fn read(
-        &self,
-        asking: &Asking,
-        tool: &str,
-        parameters: JsonObject,
-    ) -> Result<serde_json::Value, ErrorData> {
+    async fn read(&self, asking: &Asking, tool: &str, parameters: JsonObject) -> Result<Value, ErrorData> {
         let answer = self.tools.read(&self.state, asking.clone(), tool, parameters).await;
         answer.map_err(|refusal| protocol_error(&refusal, &asking.request_id))
     }
@@ -71,7 +67,12 @@ impl Handler {
                 let refusal =
                     Refusal::new(Reason::ThreadNotFound, format!("there is no resource `{uri}` for you"))
                         .hint("list the resources to see what there is");
-                Err(protocol_error(&refusal, &asking.request_id))
+                let mut error = protocol_error(&refusal, &asking.request_id);
+                // The protocol's own place for what was not found.
+                if let Some(data) = error.data.as_mut().and_then(Value::as_object_mut) {
+                    data.insert("uri".to_owned(), uri.into());
+                }
+                Err(error)
             }
         }
     }
