@@ -20,7 +20,17 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("interlock-checks", &["interlock-core"]),
     ("interlock-scripted-model", &[]),
     ("interlock", &["*"]),
-    (CONFORMANCE, &["*"]),
+    (
+        CONFORMANCE,
+        &[
+            "interlock-core",
+            "interlock-ledger",
+            "interlock-store",
+            "interlock-store-sqlite",
+            "interlock-engine",
+            "interlock-server",
+        ],
+    ),
     (TESTKIT, &["*"]),
     ("xtask", &[]),
 ];
