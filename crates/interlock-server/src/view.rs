@@ -14,7 +14,7 @@ use interlock_engine::read::{StoredMessage, TimelineRow};
 
 /// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
 pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
-    let Launch { command, directory, .. } =
+    let Launch { command, directory, repository, environment: _, sandbox, model, allowed_tools, writable } =
         if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
     AgentView {
         agent_id: agent.agent_id,
@@ -23,6 +23,11 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         runtime: agent.runtime,
         command,
         directory,
+        repository,
+        sandbox,
+        model,
+        allowed_tools,
+        writable,
         created_at: agent.created_at,
     }
 }

@@ -46,6 +46,8 @@ pub(crate) enum Input {
     },
     /// The server has the report that the process was started.
     StartDelivered,
+    /// The server does not want it started now, though the claim holds.
+    StartRefused,
     /// The lease was renewed.
     Renewed {
         /// When the renewal was sent.
@@ -81,6 +83,7 @@ pub(crate) enum Output {
 enum Cause {
     NotAccepted,
     Hopeless(TurnFault),
+    StartRefused,
     RunTimeExceeded,
     Halted,
     Lost,
@@ -184,6 +187,8 @@ impl Attempt {
                 self.accept_until_ms = Some(at_ms.saturating_add(self.accept_timeout_ms));
                 Vec::new()
             }
+            // A process that nobody waits for.
+            Input::StartRefused => self.kill(Cause::StartRefused),
             Input::Renewed { asked_ms, is_accepted } => self.on_renewed(asked_ms, is_accepted),
             Input::Lost => self.lose(),
             Input::Halt => self.stop(Cause::Halted),
@@ -268,14 +273,18 @@ impl Attempt {
     fn end(&mut self, natural: Outcome) -> Vec<Output> {
         self.phase = Phase::Over;
         let outcome = match self.cause {
-            None if self.has_events => self.told(natural),
-            None => natural,
+            None => self.told(natural),
             Some(Cause::Lost) => return Vec::new(),
             Some(Cause::Halted) => Outcome::Halted,
             Some(Cause::RunTimeExceeded) => Outcome::RunTimeExceeded,
             Some(Cause::Hopeless(fault)) => Outcome::TurnFailed { fault },
-            // It ended by itself just before it was killed.
-            Some(Cause::NotAccepted) if matches!(natural, Outcome::Exited { .. }) => natural,
+            Some(Cause::StartRefused) => Outcome::NotStarted,
+            // It ended by itself just before it was killed, or had said by then why it does not accept.
+            Some(Cause::NotAccepted)
+                if matches!(natural, Outcome::Exited { .. }) || self.heard.fault.is_some() =>
+            {
+                self.told(natural)
+            }
             Some(Cause::NotAccepted) => Outcome::NotAccepted,
         };
         vec![Output::Report(ReportParams::Ended {
@@ -287,6 +296,9 @@ impl Attempt {
 
     /// What the runtime's own events make of the end of its process: an exit code alone is not to be trusted.
     fn told(&self, natural: Outcome) -> Outcome {
+        if !self.has_events {
+            return natural;
+        }
         match (self.heard.fault, natural) {
             (Some(Fault::SessionGone), _) => Outcome::SessionGone,
             (Some(Fault::SessionBusy), _) => Outcome::SessionBusy,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use interlock_api::Problem;
 use interlock_api::operations::ReportWake;
 use interlock_api::v1::wake::{ReportParams, ReportWakeParams};
+use interlock_core::wake::Outcome;
 use interlock_core::{Code, Reason};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -24,27 +25,36 @@ pub(crate) async fn deliver(
     mut reports: UnboundedReceiver<ReportParams>,
     inputs: UnboundedSender<Input>,
 ) {
+    let mut is_refused = false;
     while let Some(report) = reports.recv().await {
+        let Some(report) = (if is_refused { given_back(report) } else { Some(report) }) else { continue };
+        let is_start = matches!(report, ReportParams::Started { .. });
         let input = match deliver_one(&shared, &held, report).await {
-            Ok(()) if matches!(report, ReportParams::Started { .. }) => Input::StartDelivered,
+            Ok(()) if is_start => Input::StartDelivered,
             Ok(()) => continue,
             Err(problem) => {
-                let reason = problem.known_reason();
                 tracing::warn!(wake_id = %held.wake_id, step = step(report), %problem, "report.refused");
-                let is_start = matches!(report, ReportParams::Started { .. });
-                // A start that is refused leaves a process that nobody waits for.
-                if !is_start && reason != Some(Reason::LeaseLost) {
-                    continue;
+                match problem.known_reason() {
+                    Some(Reason::LeaseLost) => Input::Lost,
+                    _ if is_start => Input::StartRefused,
+                    _ => continue,
                 }
-                Input::Lost
             }
         };
+        is_refused |= input == Input::StartRefused;
         // An attempt that is over listens no more.
         let _over = inputs.send(input);
         if input == Input::Lost {
             return;
         }
     }
+}
+
+/// What is left to be told when the start was refused: for the server nothing has run, so the wake is given back
+/// and does not wait for the end of its lease.
+fn given_back(report: ReportParams) -> Option<ReportParams> {
+    let ReportParams::Ended { usage, is_session_total, .. } = report else { return None };
+    Some(ReportParams::Ended { outcome: Outcome::NotStarted, usage, is_session_total })
 }
 
 async fn deliver_one(shared: &Shared, held: &Held, report: ReportParams) -> Result<(), Problem> {

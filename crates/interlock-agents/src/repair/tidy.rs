@@ -46,15 +46,34 @@ fn discard(git: &Git) -> Result<(), WorkError> {
     Ok(())
 }
 
-/// Removes locks whose holder was killed: only the agent's own process works here, and that is this one.
+/// What git locks at the top of a work tree's own directory, in the commands that are run here.
+const LOCKED: [&str; 4] = ["index.lock", "HEAD.lock", "ORIG_HEAD.lock", "REVERT_HEAD.lock"];
+
+/// Removes locks whose holder was killed: only the agent's own process works here, and that is this one. Of the
+/// branches that is the one named and the one checked out; all others may be locked by somebody who lives.
 fn unlock(git: &Git, branch: Option<&str>) -> Result<(), WorkError> {
     let private = git.private_dir()?;
-    for name in ["index.lock", "HEAD.lock"] {
-        let _ = std::fs::remove_file(private.join(name));
+    for name in LOCKED {
+        remove(&private.join(name))?;
     }
-    if let Some(branch) = branch {
+    for entry in std::fs::read_dir(private.join("refs/bisect")).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|ending| ending == "lock") {
+            remove(&entry.path())?;
+        }
+    }
+    let current = git.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
+    for branch in branch.into_iter().chain(current.ok.then_some(current.out.as_str())) {
         let path = git.text(&["rev-parse", "--git-path", &format!("refs/heads/{branch}.lock")])?;
-        let _ = std::fs::remove_file(git.dir().join(path));
+        remove(&git.dir().join(path))?;
     }
     Ok(())
+}
+
+fn remove(lock: &Path) -> Result<(), WorkError> {
+    match std::fs::remove_file(lock) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(WorkError::file(lock, "unlocked", &error))
+        }
+        _ => Ok(()),
+    }
 }

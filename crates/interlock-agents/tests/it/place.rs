@@ -37,6 +37,20 @@ impl Place {
         Workshop::open(&self.executor, order).unwrap()
     }
 
+    /// Where git would lock this for the executor.
+    pub(crate) fn lock(&self, name: &str) -> PathBuf {
+        git(&self.executor, &["rev-parse", "--path-format=absolute", "--git-path", name]).into()
+    }
+
+    /// Leave these locked, as a git that is killed does.
+    pub(crate) fn leave_locked(&self, names: &[&str]) {
+        for name in names {
+            let lock = self.lock(name);
+            std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+            std::fs::write(lock, "").unwrap();
+        }
+    }
+
     /// What the reviewer's checks say about a commit.
     pub(crate) fn findings(&self, commit: &str, commands: Option<&[&str]>) -> Vec<Finding> {
         interlock_agents::repair::look_at(&self.reviewer, commit).unwrap();

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use interlock_agents::repair::{Outcome, Wanted, Workshop};
+use interlock_agents::repair::{Order, Outcome, Wanted, Workshop};
 use interlock_agents::sample::Sample;
 
 use crate::place::{BRANCH, Place, git, wanted};
@@ -121,8 +121,7 @@ fn a_command_is_mended_and_a_killed_bisection_is_cleaned_up() {
     git(&place.executor, &["bisect", "start", "HEAD", "HEAD~6"]);
     std::fs::write(place.executor.join("LIMITS"), "half written").unwrap();
     std::fs::write(place.executor.join("left_behind"), "").unwrap();
-    let lock = git(&place.executor, &["rev-parse", "--path-format=absolute", "--git-path", "index.lock"]);
-    std::fs::write(lock, "").unwrap();
+    place.leave_locked(&["index.lock", "refs/bisect/bad.lock"]);
 
     let command = ["grep -q 'max 10' LIMITS"];
     let workshop = place.workshop(Some(&command));
@@ -134,6 +133,20 @@ fn a_command_is_mended_and_a_killed_bisection_is_cleaned_up() {
     let said = workshop.announcement(commit_of(&outcomes[0])).unwrap();
     assert!(said.contains("fails since") && said.contains("Raise the limit"), "{said}");
     assert_eq!(place.findings(&workshop.head().unwrap(), Some(&command)), []);
+}
+
+/// Killed while it moved the branch that is checked out: whoever comes next knows it only by that.
+#[test]
+fn the_locks_of_a_killed_predecessor_are_removed_and_nobody_elses() {
+    let place = Place::new(12, |_| ());
+    let other = "refs/heads/somebody-elses.lock";
+    place.leave_locked(&["HEAD.lock", "ORIG_HEAD.lock", "index.lock", other]);
+    place.leave_locked(&[&format!("refs/heads/{BRANCH}.lock")]);
+    let order = Order { branch: None, thread: "thr_1".to_owned(), ..Order::default() };
+    let workshop = Workshop::open(&place.executor, order).unwrap();
+    assert!(place.lock(other).exists());
+    git(&place.executor, &["commit", "-q", "--allow-empty", "-m", "Go on"]);
+    assert_eq!(git(&place.sample.dir, &["rev-parse", BRANCH]), workshop.head().unwrap());
 }
 
 /// Changes a line of a function that is not the culprit's and commits.

@@ -1,7 +1,7 @@
 //! Agents on the wire.
 
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Launch, Runtime};
+use interlock_core::agent::{Launch, Runtime, Sandbox};
 use interlock_core::id::AgentId;
 use interlock_core::time::Timestamp;
 use schemars::JsonSchema;
@@ -47,6 +47,21 @@ pub struct AgentView {
     /// Its working directory, where one was configured; only for callers who may manage agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
+    /// The repository it works in; like the fields below, only for callers who may manage agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// For `codex` and `claude`: what it may do; absent = `workspace-write`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
+    /// For `codex` and `claude`: the model that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// For `claude`: tool rules allowed without asking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_tools: Vec<String>,
+    /// For `codex` and `claude`: further folders that may be written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writable: Vec<String>,
     /// When it was registered.
     pub created_at: Timestamp,
 }

@@ -5,6 +5,7 @@
 //! permissions, limits, idempotency and errors are the same. No tool needs a session. Deliberately absent: rules, and
 //! anything that trusts what a client says of itself: who calls is known by the bearer token alone.
 
+mod events;
 mod handler;
 mod instructions;
 mod overlay;
@@ -114,8 +115,12 @@ async fn enter(AxumState(door): AxumState<Arc<Door>>, request: Request, next: Ne
     };
     let given = sessions::named(&parts.headers);
     let ends = parts.method == Method::DELETE;
+    let is_old = !events::knows_empty_events(&parts.headers);
     parts.extensions.insert(actor.clone());
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if is_old {
+        response = events::without_empty_events(response);
+    }
     match given {
         Some(session) if ends => door.sessions.forget(&session),
         Some(_) => {}

@@ -3,7 +3,8 @@
 use axum::http::StatusCode;
 use interlock_api::{OPERATIONS, Operation};
 use interlock_core::Reason;
-use interlock_core::actor::Role;
+use interlock_core::actor::{Permission, Role};
+use serde_json::json;
 
 use crate::ask::{Ask, sample};
 use crate::world::{Stage, World};
@@ -190,5 +191,31 @@ impl World {
     async fn store_of_here(&self) -> Vec<String> {
         use interlock_engine::read::Store as _;
         self.store.dump(self.here).await.unwrap()
+    }
+}
+
+/// Everything that says how an agent is started is for those who manage agents; values of its variables for nobody.
+#[tokio::test]
+async fn how_an_agent_is_started_is_shown_to_those_who_manage_agents() {
+    let world = World::new().await;
+    let launch = json!({
+        "command": ["claude"], "directory": "/srv/w", "repository": "/srv/r", "sandbox": "read-only",
+        "model": "m", "allowed_tools": ["Bash(make:*)"], "writable": ["/srv/more"],
+        "environment": [{"name": "SECRET", "value": "hush-hush"}],
+    });
+    let agent = json!({"name": "looker", "runtime": "claude", "launch": launch});
+    let register = Ask::new("POST", "/v1/agents").key("looker").json(&agent);
+    register.token(&world.token(Role::Admin)).send(&world).await.done();
+    let row = OPERATIONS.iter().find(|row| row.id == "list_agents").unwrap();
+    for role in Role::ALL.iter().copied().filter(|role| role.may(row.permission)) {
+        let answer = Ask::new("GET", "/v1/agents").token(&world.token(role)).send(&world).await.done();
+        let agents = answer["agents"].as_array().unwrap();
+        let shown = agents.iter().find(|agent| agent["name"] == "looker").unwrap();
+        let may = role.may(Permission::AgentManage);
+        for field in ["directory", "repository", "sandbox", "model", "allowed_tools", "writable"] {
+            assert_eq!(shown[field], if may { launch[field].clone() } else { json!(null) }, "{role} {field}");
+        }
+        assert_eq!(shown["command"], if may { launch["command"].clone() } else { json!([]) }, "{role}");
+        assert!(!answer.to_string().contains("hush-hush"));
     }
 }

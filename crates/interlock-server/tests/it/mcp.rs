@@ -69,6 +69,27 @@ async fn plays_its_part(world: &World, rpc: &Rpc<'_>, thread: interlock_core::id
     assert_eq!(acked["acked_seq"], seq);
 }
 
+/// Gemini CLI, which speaks 2025-06-18, ends a connection over an event without data; 2025-11-25 wants one first.
+#[tokio::test]
+async fn clients_that_do_not_know_events_without_data_get_none() {
+    for (version, is_empty_first) in [(LEGACY, true), ("2025-06-18", false), ("2025-03-26", false)] {
+        let world = World::new().await;
+        let stage = world.stage().await;
+        let rpc = Rpc::of(&world, Era::Legacy(version), Role::Participant).await;
+        let listed = rpc.request("tools/list", json!({})).await;
+        assert!(listed.result()["tools"].is_array());
+        let is_empty = |text: &str| text.lines().any(|line| line.trim_end() == "data:");
+        assert_eq!(is_empty(&listed.text), is_empty_first, "{version}: {}", listed.text);
+        let mut stream = rpc.listen(&[format!("interlock://threads/{}", stage.thread)]).await;
+        let posted =
+            rpc.tool("post_message", json!({"thread_id": stage.thread, "body": "x", "idempotency_key": "k"}));
+        assert!(!posted.await.1);
+        let first = stream.chunk().await;
+        assert_eq!(is_empty(&first), is_empty_first, "{version}: {first}");
+        stream.next_of("notifications/resources/updated").await;
+    }
+}
+
 fn refused((problem, is_error): (Value, bool), reason: Reason) {
     assert!(is_error, "{problem}");
     assert_eq!(problem["reason"], reason.as_str(), "{problem}");

@@ -39,6 +39,8 @@ pub(crate) struct Said {
     pub(crate) status: StatusCode,
     pub(crate) session: Option<String>,
     pub(crate) message: Value,
+    /// As it came.
+    pub(crate) text: String,
 }
 
 impl Said {
@@ -90,8 +92,8 @@ impl<'w> Rpc<'w> {
         let session = response.headers().get("mcp-session-id").map(|id| id.to_str().unwrap().to_owned());
         let status = response.status();
         let bytes = soon(response.into_body().collect()).await.unwrap().to_bytes();
-        let text = std::str::from_utf8(&bytes).unwrap();
-        Said { status, session, message: last_message(text) }
+        let text = std::str::from_utf8(&bytes).unwrap().to_owned();
+        Said { status, session, message: last_message(&text), text }
     }
 
     /// Call a tool; gives its structured content, and whether it is an error.
@@ -196,6 +198,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// What comes next, as it comes; the messages in it are still to be read.
+    pub(crate) async fn chunk(&mut self) -> String {
+        let chunk = soon(self.body.next()).await.expect("the stream goes on").unwrap();
+        let text = std::str::from_utf8(&chunk).unwrap();
+        self.text.push_str(text);
+        text.to_owned()
+    }
+
     /// The next message.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
@@ -208,8 +218,7 @@ impl Stream {
                     return value;
                 }
             }
-            let chunk = soon(self.body.next()).await.expect("the stream goes on").unwrap();
-            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            self.chunk().await;
         }
     }
 

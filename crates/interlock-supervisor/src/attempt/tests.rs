@@ -254,6 +254,47 @@ fn what_was_heard_says_more_than_an_exit_code() {
     }
 }
 
+/// Too late to accept, and killed for it: what it had said by then of why is what counts.
+#[test]
+fn a_program_that_says_why_it_does_not_accept_is_believed() {
+    for (fault, outcome) in [
+        (None, Outcome::NotAccepted),
+        (Some(Fault::SessionGone), Outcome::SessionGone),
+        (
+            Some(Fault::Turn(TurnFault::ToolsUnavailable)),
+            Outcome::TurnFailed { fault: TurnFault::ToolsUnavailable },
+        ),
+    ] {
+        let mut attempt = talking(None);
+        assert_eq!(attempt.on(8_002, Input::Timer), [Output::AskAcceptance]);
+        assert_eq!(attempt.on(8_010, renewed(8_005, false)), [Output::Kill]);
+        attempt.on(8_020, Input::Heard(Heard { fault, ..Heard::default() }));
+        assert_eq!(attempt.on(8_030, Input::Signalled { signal: 9 }), [ended(outcome)], "{fault:?}");
+    }
+    // It ended by itself just before: an exit code alone is not to be trusted.
+    let mut attempt = talking(None);
+    attempt.on(8_002, Input::Timer);
+    attempt.on(8_010, renewed(8_005, false));
+    let fault = TurnFault::TurnIncomplete;
+    assert_eq!(attempt.on(8_030, Input::Exited { code: 0 }), [ended(Outcome::TurnFailed { fault })]);
+}
+
+/// The server does not want it started: its process ends, and the wake is given back at once.
+#[test]
+fn a_start_that_is_refused_ends_the_process_and_gives_the_wake_back() {
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::StartRefused, &[Output::Kill]),
+        (7, Input::Signalled { signal: 9 }, &[ended(Outcome::NotStarted)]),
+    ]);
+    // It had ended before: what it came to is told by the reporter.
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::Exited { code: 0 }, &[ended(Outcome::Exited { code: 0 })]),
+        (7, Input::StartRefused, &[]),
+    ]);
+}
+
 /// Found before anything was started: nothing was started, and nothing else is told.
 #[test]
 fn a_session_in_use_is_told_without_a_start() {

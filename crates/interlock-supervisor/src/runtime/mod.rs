@@ -191,8 +191,15 @@ impl Reader {
         match (serde_json::from_str::<serde_json::Value>(text), self) {
             (Ok(event), Self::Codex(reader)) if event.is_object() => reader.event(&event),
             (Ok(event), Self::Claude(reader)) if event.is_object() => reader.event(&event),
-            (_, Self::Codex(reader)) => reader.words(text),
-            (_, Self::Claude(reader)) => reader.words(text),
+            (_, reader) => reader.words(text),
+        }
+    }
+
+    /// Take one line that is no event, whatever it looks like.
+    pub(crate) fn words(&mut self, text: &str) -> Line {
+        match self {
+            Self::Codex(reader) => reader.words(text),
+            Self::Claude(reader) => reader.words(text),
         }
     }
 

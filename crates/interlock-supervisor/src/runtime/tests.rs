@@ -44,7 +44,13 @@ fn a_status_is_a_number_that_stands_alone() {
         ("last status: 429 Too Many Requests", ModelRateLimited),
         ("error sending request for url (http://127.0.0.1:40142/v1/responses)", ModelUnavailable),
         ("error sending request for url (http://127.0.0.1:42930/v1/responses)", ModelUnavailable),
+        ("request failed: status=401", ModelUnauthorized),
+        ("request failed [403]", ModelUnauthorized),
+        ("{\"status\":429,\"request\":\"x\"}", ModelRateLimited),
+        ("status_code:401.", ModelUnauthorized),
         ("connection to 127.0.0.1:401 was refused", ModelUnavailable),
+        ("connection to localhost:401 was refused", ModelUnavailable),
+        ("request 4290 of 401k failed", ModelUnavailable),
     ] {
         assert_eq!(super::text::model_fault(0, text), fault, "{text}");
     }

@@ -47,10 +47,16 @@ pub(super) fn model_fault(status: u64, text: &str) -> interlock_core::wake::Turn
     }
 }
 
-/// The numbers that stand alone: not a port, nor a part of a longer one.
+/// The numbers that stand alone, or behind a name (`status=401`, `"status":401`): not a port, nor a part of an address
+/// or of a longer number.
 fn numbers(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split(|c: char| c.is_whitespace() || "(),;\"'".contains(c));
-    words
-        .map(|word| word.trim_end_matches([':', '.']))
-        .filter(|word| word.bytes().all(|b| b.is_ascii_digit()))
+    let words = text.split(|c: char| c.is_whitespace() || "()[]{}<>,;=\"'".contains(c));
+    let words = words.map(|word| word.trim_matches([':', '.']));
+    words.filter_map(|word| {
+        let number = word.rsplit_once(':').map_or(word, |(name, number)| {
+            let is_named = ["status", "code"].iter().any(|word| name.to_ascii_lowercase().ends_with(word));
+            if is_named { number } else { "" }
+        });
+        (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(number)
+    })
 }

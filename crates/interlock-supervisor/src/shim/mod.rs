@@ -7,6 +7,7 @@ pub(crate) mod exec;
 mod lines;
 pub(crate) mod lock;
 pub(crate) mod log;
+mod output;
 mod processes;
 mod redact;
 mod start;

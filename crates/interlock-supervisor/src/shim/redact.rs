@@ -8,7 +8,7 @@ pub(crate) const SECRET_BYTES_MIN: usize = 4;
 const PARTIAL_BYTES_MIN: usize = 8;
 
 /// The state between two chunks: bytes held back because a secret may begin with them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Redactor {
     /// Longest first, so that of two secrets that begin alike the longer one is found.
     secrets: Vec<Vec<u8>>,

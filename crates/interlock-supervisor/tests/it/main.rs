@@ -1,6 +1,8 @@
 //! Tests with real processes: the shim by itself, and the whole supervisor with a scripted server.
 
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod server;

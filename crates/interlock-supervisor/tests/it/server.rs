@@ -33,6 +33,8 @@ pub(crate) struct Script {
     pub(crate) unanswered: BTreeSet<&'static str>,
     /// Calls of these kinds are refused with this problem.
     pub(crate) refused: BTreeMap<&'static str, (u16, Value)>,
+    /// Reports of these steps are refused with this problem.
+    pub(crate) refused_steps: BTreeMap<&'static str, (u16, Value)>,
     /// Wakes that count as accepted.
     pub(crate) accepted: BTreeSet<String>,
     /// Wakes that renewals no longer name.
@@ -140,6 +142,10 @@ impl Server {
             return None;
         }
         if let Some(refusal) = script.refused.get(kind) {
+            return Some(refusal.clone());
+        }
+        let step = body["report"]["step"].as_str().unwrap_or_default();
+        if let Some(refusal) = script.refused_steps.get(step) {
             return Some(refusal.clone());
         }
         let halt = script.is_halted;

@@ -15,8 +15,8 @@ use crate::processes::{self, Process};
 use crate::wait::{PATIENCE, until};
 use crate::world::{Ran, World, finish};
 
-/// What programs started by agents need of the machine's environment: cargo finds its toolchain by it.
-const PASSED: [&str; 3] = ["HOME", "RUSTUP_HOME", "CARGO_HOME"];
+/// Where cargo finds its toolchain, and the folder of the person's home that says so where no variable does.
+const TOOLCHAIN: [(&str, &str); 2] = [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")];
 
 /// A folder with a place for temporary files in it, and the end of every process that belongs to it.
 pub(crate) struct Site {
@@ -26,7 +26,9 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new() -> Self {
         let world = World::new();
-        fs::create_dir(world.path("tmp")).unwrap();
+        for folder in ["tmp", "person"] {
+            fs::create_dir(world.path(folder)).unwrap();
+        }
         Self { world }
     }
 
@@ -55,7 +57,9 @@ impl Site {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.world.command(arguments);
         command.env("TMPDIR", self.path("tmp"));
-        command.envs(PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        // A home of its own: what login shells do in the person's may take minutes, and is theirs.
+        command.env("HOME", self.path("person"));
+        command.envs(TOOLCHAIN.iter().filter_map(|(name, folder)| Some((name, toolchain(name, folder)?))));
         command
     }
 
@@ -107,6 +111,11 @@ impl Site {
             entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("interlock-pilot-"));
         pilots.map(|entry| entry.path()).collect()
     }
+}
+
+fn toolchain(name: &str, folder: &str) -> Option<PathBuf> {
+    let in_home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(folder));
+    std::env::var_os(name).map(PathBuf::from).or_else(in_home)
 }
 
 impl Drop for Site {
