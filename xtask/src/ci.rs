@@ -34,7 +34,11 @@ pub(crate) fn run() -> Result<ExitCode> {
         shell::succeed(&mut clone.cargo(["build", "--release", "--locked", "-p", "interlock"]))
     })?;
     step("pilot", || pilot(&clone))?;
-    step("verify-external", || external::verify(&clone.target.join("release/interlock")))?;
+    step("test build", || test_run::build(&Selection::default()))?;
+    step("verify-external", || {
+        let with_fixtures = external::debug_build("interlock-conformance")?;
+        external::verify(&clone.target.join("release/interlock"), &with_fixtures)
+    })?;
     drop(clone);
     println!("== tests (after {:.1} s)", started.elapsed().as_secs_f64());
     test_run::run(&Selection::default(), Profile::Ci)

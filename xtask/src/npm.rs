@@ -17,7 +17,7 @@ use crate::shell;
 /// A folder below `xtask/npm/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packages {
-    /// Codex and Claude Code.
+    /// Codex, Claude Code, Gemini CLI and opencode.
     Agents,
     /// Testers of the MCP endpoint, with the Node.js that they need.
     Conformance,
@@ -97,7 +97,15 @@ pub(crate) fn agent_variables(installed: &Path) -> Vec<(&'static str, OsString)>
     };
     let codex = modules.join(format!("@openai/codex-linux-{arch}/vendor/{target}/bin/codex"));
     let claude = modules.join(format!("@anthropic-ai/claude-code-linux-{arch}/claude"));
-    vec![("INTERLOCK_TEST_CODEX", codex.into()), ("INTERLOCK_TEST_CLAUDE", claude.into())]
+    // This one is JavaScript all through.
+    let gemini = modules.join("@google/gemini-cli/bundle/gemini.js");
+    let opencode = modules.join(format!("opencode-linux-{arch}/bin/opencode"));
+    vec![
+        ("INTERLOCK_TEST_CODEX", codex.into()),
+        ("INTERLOCK_TEST_CLAUDE", claude.into()),
+        ("INTERLOCK_TEST_GEMINI", gemini.into()),
+        ("INTERLOCK_TEST_OPENCODE", opencode.into()),
+    ]
 }
 
 #[cfg(test)]

@@ -83,10 +83,11 @@ impl Selection {
     }
 
     /// What to build before the runner starts, if anything. With the whole workspace the tests are built along with
-    /// the program: on its own it would be built with fewer features, and its dependencies twice.
+    /// the programs: on their own they would be built with fewer features, and their dependencies twice.
     fn build(&self) -> Option<Vec<&str>> {
         if self.crates.is_empty() {
-            return Some(vec!["build", "--workspace", "--tests", "--bin", "interlock"]);
+            let programs = ["--bin", "interlock", "--bin", "interlock-conformance"];
+            return Some([&["build", "--workspace", "--tests"], programs.as_slice()].concat());
         }
         let needs_program = self.crates.iter().any(|name| !WITHOUT_PROGRAM.contains(&name.as_str()));
         needs_program.then(|| vec!["build", "-p", "interlock"])
@@ -113,11 +114,14 @@ impl Selection {
     }
 }
 
+/// Builds what the tests need before their runner starts.
+pub(crate) fn build(selection: &Selection) -> Result<()> {
+    selection.build().map_or(Ok(()), |words| shell::succeed(&mut shell::cargo(words)))
+}
+
 /// Builds, runs, and passes on the runner's exit code.
 pub(crate) fn run(selection: &Selection, profile: Profile) -> Result<ExitCode> {
-    if let Some(build) = selection.build() {
-        shell::succeed(&mut shell::cargo(build))?;
-    }
+    build(selection)?;
     let mut runner = shell::cargo(selection.runner(profile, has_nextest()));
     if selection.needs_agents() {
         runner.envs(agents()?);
@@ -136,9 +140,9 @@ fn agents() -> Result<Vec<(&'static str, OsString)>> {
         if npm::is_there() { npm::install(npm::Packages::Agents) } else { Err(anyhow!("there is no npm")) };
     match installed {
         Ok(folder) => Ok(npm::agent_variables(&folder)),
-        Err(error) if is_ci() => Err(error.context("the tests need the real Codex and Claude Code")),
+        Err(error) if is_ci() => Err(error.context("the tests need the agents' own programs")),
         Err(error) => {
-            println!("SKIP the tests with the real Codex and Claude Code: {error:#}");
+            println!("SKIP the tests with the agents' own programs: {error:#}");
             Ok(Vec::new())
         }
     }

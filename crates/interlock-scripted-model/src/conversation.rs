@@ -21,10 +21,10 @@ impl Conversation {
         self.asked.last().map_or("", String::as_str)
     }
 
-    /// The offered tool that does this, by the end of its name.
+    /// The offered tool that does this, by the end of its name: each program has its own way to put the server's before it.
     pub fn tool(&self, name: &str) -> Option<&str> {
         let is_it = |tool: &&String| {
-            tool.as_str() == name || tool.strip_suffix(name).is_some_and(|before| before.ends_with("__"))
+            tool.as_str() == name || tool.strip_suffix(name).is_some_and(|before| before.ends_with('_'))
         };
         self.tools.iter().find(is_it).map(String::as_str)
     }

@@ -1,7 +1,7 @@
 //! A scripted model server: real coding agents' programs run offline against it.
 //!
-//! It speaks what Codex CLI and Claude Code speak to their models' services (OpenAI Responses and Anthropic Messages, as
-//! streams) on the loopback address. What it says is decided by the [`brain`] from the conversation and the tool results
+//! It speaks what Codex CLI, Claude Code, Gemini CLI and opencode speak to their models' services (OpenAI Responses and
+//! Chat Completions, Anthropic Messages, Gemini's `generateContent`; streamed or not) on the loopback address. What it says is decided by the [`brain`] from the conversation and the tool results
 //! that it is sent, never from a fixed transcript: it has no state of its own, reads no file and runs nothing. It knows
 //! one trade: the two parts of the pilot, whose agents review and mend a repository through the tools that their program
 //! offers them.

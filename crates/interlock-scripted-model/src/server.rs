@@ -83,7 +83,7 @@ impl ScriptedModel {
         Ok(Self { address, shared, serving })
     }
 
-    /// `http://127.0.0.1:PORT`: Anthropic's base URL; OpenAI's is this and `/v1`.
+    /// `http://127.0.0.1:PORT`: Anthropic's and Google's base URL; OpenAI's is this and `/v1`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -134,7 +134,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
     let path = request.uri().path().to_owned();
-    let (&Method::POST, Some(wire)) = (request.method(), Wire::at(&path)) else {
+    let (&Method::POST, Some(wire)) = (request.method(), Wire::at(&path, request.uri().query())) else {
         return plain(StatusCode::NOT_FOUND, &json!({"error": {"message": "there is nothing here"}}));
     };
     if key_of(request.headers()) != Some(shared.key.as_str()) {
@@ -164,7 +164,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
         None => {}
     }
     let reply = brain::next(&conversation);
-    if Wire::wants_stream(&value) {
+    if wire.wants_stream(&value) {
         return events(wire.stream(&conversation, &reply), is_broken);
     }
     let whole = wire.whole(&conversation, &reply);

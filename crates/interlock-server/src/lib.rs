@@ -14,10 +14,12 @@ mod mcp;
 mod metrics;
 mod openapi;
 mod plain;
+mod protected;
 mod routes;
 mod serve;
 mod view;
 
+pub use mcp::{Bare, Overlay, authenticated};
 pub use openapi::document as openapi_document;
 pub use routes::{handled_operations, router};
 pub use serve::{Server, ServerConfig};

@@ -8,12 +8,13 @@ use axum::routing::{MethodFilter, get, on};
 use interlock_api::operations as op;
 use interlock_api::{Method, Op, Operation};
 use interlock_core::Refusal;
-use interlock_engine::Permit;
+use interlock_engine::{Engine, Permit};
+use tokio::sync::watch;
 
 use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
-use crate::mcp::Run;
-use crate::{http, plain};
+use crate::mcp::{Bare, Overlay, Run};
+use crate::{http, plain, protected};
 
 /// Routes and tools being collected.
 struct Table {
@@ -103,15 +104,17 @@ pub fn handled_operations() -> Vec<&'static str> {
     table().handled
 }
 
-/// All routes.
-pub(crate) fn router_of(state: Arc<State>) -> Router {
+/// All routes, with this laid over MCP.
+fn router_of(state: Arc<State>, overlay: impl Overlay) -> Router {
     let Table { router, tools, .. } = table();
     router
-        .merge(crate::mcp::router(&state, tools))
+        .merge(crate::mcp::router(&state, tools, overlay))
         .route("/health", get(plain::health))
         .route("/ready", get(plain::ready))
         .route("/metrics", get(plain::metrics))
         .route("/jwks", get(plain::jwks))
+        .route(protected::OF_SERVER, get(protected::server))
+        .route(protected::OF_MCP, get(protected::mcp))
         .route("/v1/openapi.json", get(plain::openapi))
         .fallback(plain::not_found)
         .method_not_allowed_fallback(plain::method_not_allowed)
@@ -120,6 +123,15 @@ pub(crate) fn router_of(state: Arc<State>) -> Router {
 }
 
 /// All routes over an engine, without a socket; for tests.
-pub fn router(engine: Arc<interlock_engine::Engine>, stopping: tokio::sync::watch::Receiver<bool>) -> Router {
-    router_of(Arc::new(State { engine, metrics: crate::metrics::Metrics::new(), stopping }))
+pub fn router(engine: Arc<Engine>, stopping: watch::Receiver<bool>) -> Router {
+    router_with(engine, Bare, stopping)
+}
+
+/// The same with this laid over MCP.
+pub(crate) fn router_with(
+    engine: Arc<Engine>,
+    overlay: impl Overlay,
+    stopping: watch::Receiver<bool>,
+) -> Router {
+    router_of(Arc::new(State { engine, metrics: crate::metrics::Metrics::new(), stopping }), overlay)
 }

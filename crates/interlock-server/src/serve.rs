@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::guard::HEADER_BYTES_MAX;
+use crate::mcp::{Bare, Overlay};
 
 /// Connections at once; further ones wait.
 const CONNECTIONS_MAX: usize = 2_048;
@@ -73,12 +74,22 @@ impl Server {
 
     /// Serve until `stop` turns true; then long-polls end at once and running requests have a few seconds.
     pub async fn serve(self, stop: watch::Receiver<bool>) {
-        self.serve_at_once(CONNECTIONS_MAX, stop).await;
+        self.serve_with(Bare, stop).await;
+    }
+
+    /// The same with something laid over MCP.
+    pub async fn serve_with(self, overlay: impl Overlay, stop: watch::Receiver<bool>) {
+        self.serve_at_once(CONNECTIONS_MAX, overlay, stop).await;
     }
 
     /// With so many connections at once.
-    async fn serve_at_once(self, connections_max: usize, mut stop: watch::Receiver<bool>) {
-        let router = crate::routes::router(self.engine, stop.clone());
+    async fn serve_at_once(
+        self,
+        connections_max: usize,
+        overlay: impl Overlay,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let router = crate::routes::router_with(self.engine, overlay, stop.clone());
         let places = Arc::new(Semaphore::new(connections_max));
         let graceful = GracefulShutdown::new();
         loop {

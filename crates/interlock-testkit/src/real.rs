@@ -21,6 +21,22 @@ pub fn claude(test: &str) -> Option<PathBuf> {
     find(test, "INTERLOCK_TEST_CLAUDE")
 }
 
+/// Gemini CLI, as [`codex`].
+///
+/// # Panics
+/// Where skipping is not allowed.
+pub fn gemini(test: &str) -> Option<PathBuf> {
+    find(test, "INTERLOCK_TEST_GEMINI")
+}
+
+/// opencode, as [`codex`].
+///
+/// # Panics
+/// Where skipping is not allowed.
+pub fn opencode(test: &str) -> Option<PathBuf> {
+    find(test, "INTERLOCK_TEST_OPENCODE")
+}
+
 fn find(test: &str, variable: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_file());
     if found.is_none() {

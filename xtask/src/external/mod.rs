@@ -1,58 +1,73 @@
-//! Testers from outside against the shipped program: the MCP conformance suite for both protocol eras, and the inspector's
-//! look at what tools say of themselves.
+//! Testers from outside: the MCP conformance suite for both protocol eras, and the inspector's look at what tools say of
+//! themselves.
 //!
-//! The server runs as it always does, with authentication on; the suite can send no token, so a small [`proxy`] adds one.
-//! Which scenarios must pass stands in `xtask/npm/conformance/must-pass.txt`: one that fails is a failure, and so is one
-//! that passes without standing there, because then the list is stale. The others need fixtures, tools and prompts of
-//! the suite's own making, which a product does not have.
+//! The servers run as they always do, with authentication on; the suite can send no token, so a small [`proxy`] adds one.
+//! First the shipped program. Which scenarios must pass stands in `xtask/npm/conformance/must-pass.txt`: one that fails
+//! is a failure, and so is one that passes without standing there, because then the list is stale. The others need
+//! fixtures, tools and prompts of the suite's own making, which a product does not have. Then the same stack with those
+//! fixtures beside the product's tools (`interlock-conformance`): there nothing may fail.
 
 mod proxy;
+mod server;
+mod suite;
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::MetadataCommand;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::npm::{self, Packages};
 use crate::shell;
 use proxy::Proxy;
+use server::Server;
 
-/// The protocol's revisions, each with the suite's requirements for it.
-const REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
+/// The protocol's revisions, each with how many scenarios the suite counts for it.
+const REVISIONS: [(&str, usize); 2] = [("2025-11-25", 30), ("2026-07-28", 37)];
 /// The eras as the inspector calls them.
 const ERAS: [&str; 2] = ["legacy", "modern"];
 
-/// Build the program and let the testers at it.
+/// Build the programs and let the testers at them.
 pub(crate) fn run() -> Result<ExitCode> {
     if !npm::is_there() {
         ensure!(std::env::var_os("CI").is_none_or(|value| value != "true"), "the outside testers need npm");
         println!("SKIP verify-external: there is no npm");
         return Ok(ExitCode::SUCCESS);
     }
-    shell::succeed(&mut shell::cargo(["build", "-p", "interlock"]))?;
-    let metadata =
-        MetadataCommand::new().cargo_path(shell::cargo_path()).current_dir(shell::root()).no_deps().exec()?;
-    let binary = metadata.target_directory.into_std_path_buf().join("debug/interlock");
-    verify(&binary)?;
+    shell::succeed(&mut shell::cargo(["build", "-p", "interlock", "-p", "interlock-conformance"]))?;
+    verify(&debug_build("interlock")?, &debug_build("interlock-conformance")?)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Let the testers at this program.
-pub(crate) fn verify(binary: &Path) -> Result<()> {
+/// Where cargo puts a program of ours.
+pub(crate) fn debug_build(name: &str) -> Result<PathBuf> {
+    let metadata =
+        MetadataCommand::new().cargo_path(shell::cargo_path()).current_dir(shell::root()).no_deps().exec()?;
+    Ok(metadata.target_directory.into_std_path_buf().join("debug").join(name))
+}
+
+/// Let the testers at the shipped program, and at the one with the fixtures.
+pub(crate) fn verify(shipped: &Path, with_fixtures: &Path) -> Result<()> {
     let modules = npm::install(Packages::Conformance)?.join("node_modules");
-    let server = Server::start(binary)?;
+    let mut wrong = verify_shipped(&modules, shipped)?;
+    wrong.extend(verify_fixtures(&modules, with_fixtures)?);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", wrong.join("\n"))
+}
+
+/// What is wrong with the shipped program.
+fn verify_shipped(modules: &Path, binary: &Path) -> Result<Vec<String>> {
+    let server = Server::shipped(binary)?;
     let proxy = Proxy::start(&server.host, &server.token)?;
     let list = fs::read_to_string(shell::root().join("xtask/npm/conformance/must-pass.txt"))?;
     let mut wrong = Vec::new();
-    for revision in REVISIONS {
-        let said = conformance(&modules, proxy.address(), revision, server.folder.path())?;
-        let (wanted, passed) = (listed(&list, revision), passed(&said));
+    for (revision, _) in REVISIONS {
+        let passed = suite::run(modules, proxy.address(), revision, server.folder.path())?.passed();
+        let wanted = suite::listed(&list, revision);
         println!(
             "conformance {revision}: {} of {} wanted scenarios pass",
             wanted.intersection(&passed).count(),
@@ -64,83 +79,35 @@ pub(crate) fn verify(binary: &Path) -> Result<()> {
         );
     }
     for era in ERAS {
-        let tools = inspect(&modules, &server, era)?;
+        let tools = inspect(modules, &server, era)?;
         println!("inspector, {era} era: {tools} tools, nothing found");
     }
-    if wrong.is_empty() {
-        return Ok(());
+    Ok(wrong)
+}
+
+/// What is wrong with the stack with the fixtures. Nothing that counts may fail, nor anything else but of an extension.
+fn verify_fixtures(modules: &Path, binary: &Path) -> Result<Vec<String>> {
+    let server = Server::with_fixtures(binary)?;
+    let proxy = Proxy::start(&server.host, &server.token)?;
+    let mut wrong = Vec::new();
+    for (revision, expected) in REVISIONS {
+        let report = suite::run(modules, proxy.address(), revision, server.folder.path())?;
+        let (good, all) = report.scored();
+        println!("conformance {revision} with fixtures: {good} of {all} scored scenarios pass");
+        wrong.extend(report.failed().iter().map(|name| format!("{revision} {name} fails with its fixtures")));
+        if all != expected {
+            wrong.push(format!("{revision} has {all} scored scenarios and not {expected}"));
+        }
+        if !report.is_content && good == all {
+            wrong.push(format!("{revision}: the suite is not content, and no scenario says why"));
+        }
     }
-    bail!("{}", wrong.join("\n"))
-}
-
-/// A server on a throw-away instance; it ends with this.
-struct Server {
-    child: Child,
-    host: String,
-    token: String,
-    folder: TempDir,
-}
-
-impl Server {
-    fn start(binary: &Path) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let interlock = |words: &[&str]| {
-            let mut command = Command::new(binary);
-            command.args(words).current_dir(folder.path());
-            command
-        };
-        shell::output(&mut interlock(&["init", "--json"]))?;
-        let mut up =
-            interlock(&["up", "--json", "--server-only", "--listen", "127.0.0.1:0", "--until-stdin-closes"]);
-        let mut child = up.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
-        let ready: Value = serde_json::from_str(&line).context("the server is not ready")?;
-        let url = ready.get("url").and_then(Value::as_str).context("the server names no address")?.to_owned();
-        let said = shell::output(&mut interlock(&[
-            "token", "issue", "--json", "--name", "tester", "--role", "operator",
-        ]))?;
-        let issued: Value = serde_json::from_str(&said)?;
-        let token = issued.get("token").and_then(Value::as_str).context("no token was issued")?.to_owned();
-        Ok(Self { child, host: url.trim_start_matches("http://").to_owned(), token, folder })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        // It ends with its standard input; whatever became of it, nobody is waited for any longer.
-        drop(self.child.wait());
-    }
-}
-
-/// The programs for this machine.
-fn node(modules: &Path) -> PathBuf {
-    let arch = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x64" };
-    modules.join(format!("node-linux-{arch}/bin/node"))
-}
-
-/// What the suite says of these requirements. It ends with 1 when anything fails, as what needs fixtures does. Both its
-/// outputs go into files, so that an end without a summary shows why.
-fn conformance(modules: &Path, address: &str, revision: &str, folder: &Path) -> Result<String> {
-    let (said, noted) = (folder.join("suite.out"), folder.join("suite.err"));
-    let mut suite = Command::new(node(modules));
-    suite.arg(modules.join("@modelcontextprotocol/conformance/dist/index.js"));
-    suite.args(["server", "--url", &format!("http://{address}/mcp"), "--requirements", revision]);
-    suite.current_dir(folder).stdin(Stdio::null()).stdout(File::create(&said)?).stderr(File::create(&noted)?);
-    let status = suite.status().context("the suite cannot be started")?;
-    let (said, noted) = (lossy(&said)?, lossy(&noted)?);
-    ensure!(said.contains("=== SUMMARY ==="), "the suite ended with {status} and no summary:\n{said}{noted}");
-    Ok(said)
-}
-
-fn lossy(file: &Path) -> Result<String> {
-    Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned())
+    Ok(wrong)
 }
 
 /// How many tools the inspector lists, when it has nothing to say against any.
 fn inspect(modules: &Path, server: &Server, era: &str) -> Result<usize> {
-    let mut inspector = Command::new(node(modules));
+    let mut inspector = Command::new(suite::node(modules));
     inspector.arg(modules.join(".bin/mcp-inspector"));
     inspector.args(["--cli", "--server-url", &format!("http://{}/mcp", server.host), "--transport", "http"]);
     inspector.args(["--header", &format!("Authorization: Bearer {}", server.token), "--protocol-era", era]);
@@ -155,35 +122,4 @@ fn inspect(modules: &Path, server: &Server, era: &str) -> Result<usize> {
     let tools =
         ["/result/tools", "/tools"].iter().find_map(|place| last.pointer(place)?.as_array()).map(Vec::len);
     tools.filter(|count| *count > 0).with_context(|| format!("the inspector lists no tools:\n{said}"))
-}
-
-/// The scenarios of a list that must pass for this revision.
-fn listed(list: &str, revision: &str) -> BTreeSet<String> {
-    let lines = list.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| line.strip_prefix(revision)).map(|name| name.trim().to_owned()).collect()
-}
-
-/// The scenarios of a summary that pass.
-fn passed(said: &str) -> BTreeSet<String> {
-    let summary = said.split_once("=== SUMMARY ===").map_or("", |(_, rest)| rest);
-    let summary = summary.split_once("\nTotal:").map_or(summary, |(lines, _)| lines);
-    let good = summary.lines().filter_map(|line| line.trim().strip_prefix("✓ "));
-    good.filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{listed, passed};
-
-    #[test]
-    fn a_summary_is_read_to_its_total() {
-        let said = "✓ noise: 1 passed\n=== SUMMARY ===\n✓ ping: 2 passed, 0 failed\n✗ tools: 1 passed, 1 failed\n\nTotal: 3\n  ✓ later (pending)\n";
-        assert_eq!(passed(said).into_iter().collect::<Vec<_>>(), ["ping"]);
-    }
-
-    #[test]
-    fn a_list_has_a_line_for_each_scenario() {
-        let list = "# a note\n2025-11-25 ping\n2026-07-28 caching\n";
-        assert_eq!(listed(list, "2025-11-25").into_iter().collect::<Vec<_>>(), ["ping"]);
-    }
 }

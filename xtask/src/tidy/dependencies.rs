@@ -5,8 +5,8 @@ use super::source::{self, Kind, Path};
 use super::tree::{RustFile, Tree};
 use super::workspace::{Dependency, Member, Workspace};
 
-/// A crate of ours and the crates of ours it may need outside tests. `*` is any but the testkit.
-const LAYERS: [(&str, &[&str]); 15] = [
+/// A crate of ours and the crates of ours it may need outside tests. `*` is any but those that are for tests only.
+const LAYERS: [(&str, &[&str]); 16] = [
     ("interlock-core", &[]),
     ("interlock-ledger", &[]),
     ("interlock-api", &["interlock-core"]),
@@ -20,10 +20,24 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("interlock-checks", &["interlock-core"]),
     ("interlock-scripted-model", &[]),
     ("interlock", &["*"]),
+    (
+        CONFORMANCE,
+        &[
+            "interlock-core",
+            "interlock-ledger",
+            "interlock-store",
+            "interlock-store-sqlite",
+            "interlock-engine",
+            "interlock-server",
+        ],
+    ),
     (TESTKIT, &["*"]),
     ("xtask", &[]),
 ];
 const TESTKIT: &str = "interlock-testkit";
+const CONFORMANCE: &str = "interlock-conformance";
+/// Crates that no shipped one may contain.
+const FOR_TESTS: [&str; 2] = [TESTKIT, CONFORMANCE];
 
 /// Packages from elsewhere that only some crates may need outside tests.
 const OWNED: [(&str, &[&str]); 5] = [
@@ -31,7 +45,7 @@ const OWNED: [(&str, &[&str]); 5] = [
     ("tokio-postgres", STORES),
     ("deadpool-postgres", STORES),
     ("axum", &["interlock-server"]),
-    ("rmcp", &["interlock-server"]),
+    ("rmcp", &["interlock-server", CONFORMANCE]),
 ];
 const STORES: &[&str] = &["interlock-store-sqlite", "interlock-store-postgres"];
 
@@ -88,9 +102,9 @@ fn check_member(tree: &Tree, member: &Member) -> Vec<Finding> {
 
 fn broken_rule(member: &Member, layers: &[&str], dependency: &Dependency) -> Option<(String, String)> {
     let (ours, needed) = (member.name.as_str(), dependency.name.as_str());
-    if needed == TESTKIT && ours != TESTKIT {
+    if FOR_TESTS.contains(&needed) && ours != TESTKIT {
         return Some((
-            format!("`{ours}` needs the testkit outside tests"),
+            format!("`{ours}` needs `{needed}` outside tests"),
             "make it a dev-dependency".to_owned(),
         ));
     }

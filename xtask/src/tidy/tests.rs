@@ -55,7 +55,11 @@ fn the_layers_hold_on_a_synthetic_graph() {
         member("interlock-store-sqlite", &["interlock-store", "rusqlite"], &[]),
         member("interlock-server", &["interlock-store-sqlite", "axum", "rusqlite"], &[]),
         member("interlock-supervisor", &["axum"], &["rusqlite"]),
-        member("interlock", &["interlock-server", "interlock-store-sqlite"], &["interlock-testkit"]),
+        member(
+            "interlock",
+            &["interlock-server", "interlock-store-sqlite", "interlock-conformance"],
+            &["interlock-testkit"],
+        ),
         member("interlock-novelty", &[], &[]),
         member("xtask", &["interlock-core"], &[]),
     ]);
@@ -67,11 +71,12 @@ fn the_layers_hold_on_a_synthetic_graph() {
         &graph,
         &[
             "crates/interlock-core/Cargo.toml:1: `interlock-core` may not depend on `interlock-ledger`",
-            "crates/interlock-engine/Cargo.toml:1: `interlock-engine` needs the testkit outside tests",
+            "crates/interlock-engine/Cargo.toml:1: `interlock-engine` needs `interlock-testkit` outside tests",
             "crates/interlock-novelty/Cargo.toml:1: crate `interlock-novelty` has no place in the dependency rule",
             "crates/interlock-server/Cargo.toml:1: `interlock-server` may not depend on `interlock-store-sqlite`",
             "crates/interlock-server/Cargo.toml:6: `interlock-server` may not depend on `rusqlite`",
             "crates/interlock-supervisor/Cargo.toml:1: `interlock-supervisor` may not depend on `axum`",
+            "crates/interlock/Cargo.toml:1: `interlock` needs `interlock-conformance` outside tests",
             "crates/xtask/Cargo.toml:1: `xtask` may not depend on `interlock-core`",
         ],
     );

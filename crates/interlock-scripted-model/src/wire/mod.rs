@@ -1,5 +1,7 @@
 //! The wire formats: each turns a request into a conversation, and a reply into an answer.
 
+mod chat;
+mod gemini;
 mod messages;
 mod responses;
 
@@ -19,16 +21,28 @@ pub(crate) enum Wire {
     Messages,
     /// Anthropic's counting of tokens.
     Count,
+    /// OpenAI Chat Completions: opencode.
+    Chat,
+    /// Gemini's content in one piece: Gemini CLI.
+    Gemini,
+    /// The same as events.
+    GeminiStream,
 }
 
 impl Wire {
     /// The format that is spoken at this path.
-    pub(crate) fn at(path: &str) -> Option<Self> {
+    pub(crate) fn at(path: &str, query: Option<&str>) -> Option<Self> {
         match path {
             "/v1/responses" => Some(Self::Responses),
             "/v1/messages" => Some(Self::Messages),
             "/v1/messages/count_tokens" => Some(Self::Count),
-            _ => None,
+            "/v1/chat/completions" => Some(Self::Chat),
+            _ => match path.strip_prefix("/v1beta/models/")?.split_once(':')? {
+                (_, "generateContent") => Some(Self::Gemini),
+                // Without this it would be an array that comes in pieces, which nobody asks for.
+                (_, "streamGenerateContent") if query == Some("alt=sse") => Some(Self::GeminiStream),
+                _ => None,
+            },
         }
     }
 
@@ -37,12 +51,18 @@ impl Wire {
         match self {
             Self::Responses => responses::read(request),
             Self::Messages | Self::Count => messages::read(request),
+            Self::Chat => chat::read(request),
+            Self::Gemini | Self::GeminiStream => gemini::read(request),
         }
     }
 
     /// Whether the answer is to come as events.
-    pub(crate) fn wants_stream(request: &Value) -> bool {
-        request.get("stream") == Some(&Value::Bool(true))
+    pub(crate) fn wants_stream(self, request: &Value) -> bool {
+        match self {
+            Self::Gemini => false,
+            Self::GeminiStream => true,
+            _ => request.get("stream") == Some(&Value::Bool(true)),
+        }
     }
 
     /// The answer as events.
@@ -50,6 +70,8 @@ impl Wire {
         match self {
             Self::Responses => responses::stream(conversation, reply),
             Self::Messages | Self::Count => messages::stream(conversation, reply),
+            Self::Chat => chat::stream(conversation, reply),
+            Self::Gemini | Self::GeminiStream => gemini::stream(conversation, reply),
         }
     }
 
@@ -58,13 +80,20 @@ impl Wire {
         match self {
             Self::Responses => responses::whole(conversation, reply),
             Self::Messages | Self::Count => messages::whole(conversation, reply),
+            Self::Chat => chat::whole(conversation, reply),
+            Self::Gemini | Self::GeminiStream => gemini::whole(conversation, reply),
         }
     }
 
     /// An error as the service words it.
     pub(crate) fn error(self, status: u16, message: &str) -> Value {
         match self {
-            Self::Responses => json!({"error": {"message": message, "type": "error", "code": status}}),
+            Self::Responses | Self::Chat => {
+                json!({"error": {"message": message, "type": "error", "code": status}})
+            }
+            Self::Gemini | Self::GeminiStream => {
+                json!({"error": {"code": status, "message": message, "status": gemini::status_name(status)}})
+            }
             Self::Messages | Self::Count => {
                 let kind = match status {
                     401 => "authentication_error",
@@ -94,6 +123,19 @@ fn tokens_of(reply: &Reply) -> usize {
 /// One server-sent event.
 fn event(name: &str, data: &Value) -> String {
     format!("event: {name}\ndata: {data}\n\n")
+}
+
+/// One server-sent event without a name.
+fn data(data: &Value) -> String {
+    format!("data: {data}\n\n")
+}
+
+/// An object with one more member.
+fn with(mut object: Value, name: &str, member: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
+    object
 }
 
 /// The text of a content that is a text, or a list of blocks with texts.

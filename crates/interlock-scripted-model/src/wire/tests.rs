@@ -1,4 +1,4 @@
-//! Requests of both services, as their programs send them.
+//! Requests of each service, as its programs send them.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -55,8 +55,99 @@ fn what_claude_sends_is_understood_and_answered() {
     assert_eq!(Wire::Messages.whole(&talk, &Reply::Say("hi".into()))["content"][0]["text"], "hi");
 }
 
+#[test]
+fn what_gemini_sends_is_understood_and_answered() {
+    let request = json!({"tools": [{"functionDeclarations": [{"name": "glob"}, {"name": "mcp_interlock_inbox"}]}], "contents": [
+        {"role": "user", "parts": [{"text": "<session_context>\nThis is a Linux."}]},
+        {"role": "user", "parts": [{"text": "first"}]},
+        {"role": "model", "parts": [{"text": "why"}, {"functionCall": {"id": "1", "name": "glob", "args": {"pattern": "*"}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"id": "1", "name": "glob", "response": {"output": "gone"}}}]},
+        {"role": "user", "parts": [{"text": "second"}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "glob", "args": {"n": 1}}}, {"functionCall": {"name": "glob", "args": {"n": 2}}}]},
+        {"role": "user", "parts": [
+            {"functionResponse": {"name": "glob", "response": {"output": "one"}}},
+            {"functionResponse": {"name": "glob", "response": {"error": "two"}}},
+            {"functionResponse": {"id": "9", "name": "glob", "response": {"output": "nobody asked"}}},
+        ]},
+    ]});
+    let talk = Wire::Gemini.read(&request);
+    assert_eq!(talk.tools, ["glob", "mcp_interlock_inbox"]);
+    assert_eq!(talk.asked, ["first", "second"]);
+    let steps: Vec<_> = talk
+        .steps
+        .iter()
+        .map(|step| (step.call.arguments["n"].as_i64(), step.result.text.as_str()))
+        .collect();
+    assert_eq!(steps, [(Some(1), "one"), (Some(2), "two")], "what was done since it was asked last");
+    assert!(!talk.steps[0].result.is_error && talk.steps[1].result.is_error);
+    let pieces = Wire::GeminiStream.stream(&talk, &call());
+    assert!(pieces.iter().all(|piece| piece.starts_with("data: {")), "events have no names");
+    assert!(
+        pieces[1].contains("\"functionCall\"") && pieces[1].contains("\"args\":{\"thread_id\":\"thr_1\"}")
+    );
+    let ends: Vec<bool> = pieces.iter().map(|piece| piece.contains("\"finishReason\":\"STOP\"")).collect();
+    assert_eq!(ends, [false, false, true], "only the last piece ends it");
+    let whole = Wire::Gemini.whole(&talk, &Reply::Say("hi".into()));
+    assert_eq!(whole["candidates"][0]["content"]["parts"], json!([{"text": "hi"}]));
+    assert_eq!(Wire::Gemini.error(429, "later")["error"]["status"], "RESOURCE_EXHAUSTED");
+}
+
+#[test]
+fn what_opencode_sends_is_understood_and_answered() {
+    let asks = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "interlock_inbox", "arguments": arguments}});
+    let request = json!({"stream": true, "tools": [{"type": "function", "function": {"name": "interlock_inbox"}}], "messages": [
+        {"role": "system", "content": "rules"},
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": null, "tool_calls": [asks("old", "{}")]},
+        {"role": "tool", "tool_call_id": "old", "content": "gone"},
+        {"role": "user", "content": [{"type": "text", "text": "second"}]},
+        {"role": "assistant", "content": "why", "tool_calls": [asks("a", "{\"a\":1}"), asks("b", "no json")]},
+        {"role": "tool", "tool_call_id": "b", "content": "of b"},
+        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "of a"}]},
+        {"role": "user", "content": "<system-reminder>x</system-reminder>"},
+    ]});
+    let talk = Wire::Chat.read(&request);
+    assert_eq!((talk.tools.as_slice(), talk.asked.len()), (&["interlock_inbox".to_owned()][..], 2));
+    assert_eq!(talk.asked[1], "second");
+    let steps: Vec<_> =
+        talk.steps.iter().map(|step| (&step.call.arguments, step.result.text.as_str())).collect();
+    assert_eq!(steps, [(&Value::Null, "of b"), (&json!({"a": 1}), "of a")]);
+    let text = Wire::Chat.stream(&talk, &call()).concat();
+    assert!(
+        text.contains("\"arguments\":\"{\\\"thread_id\\\":\\\"thr_1\\\"}\""),
+        "arguments are a text: {text}"
+    );
+    assert!(
+        text.contains("\"finish_reason\":\"tool_calls\"") && text.ends_with("data: [DONE]\n\n"),
+        "{text}"
+    );
+    let whole = Wire::Chat.whole(&talk, &Reply::Say("hi".into()));
+    assert_eq!(
+        (&whole["choices"][0]["message"]["content"], &whole["choices"][0]["finish_reason"]),
+        (&"hi".into(), &"stop".into())
+    );
+    assert_eq!(Wire::Chat.whole(&talk, &call())["choices"][0]["message"]["tool_calls"][0]["id"], "call_2_2");
+}
+
+#[test]
+fn each_format_is_at_its_path_and_streams_when_it_is_asked_to() {
+    let gemini = "/v1beta/models/gemini-3-pro:streamGenerateContent";
+    assert_eq!(Wire::at(gemini, Some("alt=sse")), Some(Wire::GeminiStream));
+    assert_eq!(Wire::at(gemini, None), None, "an array in pieces is not spoken");
+    assert_eq!(Wire::at("/v1beta/models/gemini-3-pro:generateContent", None), Some(Wire::Gemini));
+    assert_eq!(Wire::at("/v1/chat/completions", None), Some(Wire::Chat));
+    for path in ["/v1/models", "/v1beta/models/x:countTokens", "/v1beta/models/x", "/"] {
+        assert_eq!(Wire::at(path, None), None, "{path}");
+    }
+    let (asks, silent) = (json!({"stream": true}), json!({}));
+    for wire in [Wire::Responses, Wire::Messages, Wire::Chat] {
+        assert!(wire.wants_stream(&asks) && !wire.wants_stream(&silent), "{wire:?}");
+    }
+    assert!(Wire::GeminiStream.wants_stream(&silent) && !Wire::Gemini.wants_stream(&asks));
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
-    let word = "(type|role|user|message|content|text|tools|name|input|messages|function_call|function_call_output|call_id|tool_use|tool_result|id|output|namespace|x)";
+    let word = "(type|role|user|message|content|text|tools|name|input|messages|function_call|function_call_output|call_id|tool_use|tool_result|id|output|namespace|contents|parts|model|functionDeclarations|functionCall|functionResponse|args|response|error|assistant|tool|tool_calls|tool_call_id|function|arguments|x)";
     let leaf = prop_oneof![
         word.prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
@@ -75,7 +166,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn any_request_is_read_and_answered(request in any_json()) {
-        for wire in [Wire::Responses, Wire::Messages] {
+        for wire in [Wire::Responses, Wire::Messages, Wire::Chat, Wire::Gemini] {
             let talk = wire.read(&request);
             let reply = crate::brain::next(&talk);
             prop_assert!(!wire.stream(&talk, &reply).is_empty());

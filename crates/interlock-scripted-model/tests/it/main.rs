@@ -53,3 +53,52 @@ async fn faults_come_in_order_and_then_no_more() {
         assert!(send(&model, "/v1/responses", model.key(), HELLO).await.starts_with("HTTP/1.1 500"));
     }
 }
+
+/// What a program asks, each in its own way: path, request, and how the answer begins and ends when it is streamed.
+const OTHERS: [(&str, &str, &str, &str); 2] = [
+    (
+        "/v1beta/models/any:streamGenerateContent?alt=sse",
+        r#"{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}"#,
+        "You said: hello",
+        "\"finishReason\":\"STOP\"",
+    ),
+    (
+        "/v1/chat/completions",
+        r#"{"stream":true,"messages":[{"role":"user","content":"hello"}]}"#,
+        "You said: hello",
+        "data: [DONE]",
+    ),
+];
+
+#[tokio::test]
+async fn whatever_is_spoken_has_the_same_answers_and_the_same_faults() {
+    let model = ScriptedModel::start().await.unwrap();
+    for (path, request, beginning, end) in OTHERS {
+        let answer = send(&model, path, model.key(), request).await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("text/event-stream"), "{answer}");
+        assert!(answer.contains(beginning) && answer.contains(end), "{answer}");
+        assert!(send(&model, path, "guess", request).await.starts_with("HTTP/1.1 401"), "{path}");
+        model.faults().next([Fault::Status(503), Fault::Drop]);
+        let refused = send(&model, path, model.key(), request).await;
+        assert!(
+            refused.starts_with("HTTP/1.1 503") && refused.contains("a fault was asked for"),
+            "{refused}"
+        );
+        let broken = send(&model, path, model.key(), request).await;
+        assert!(broken.contains(beginning) && !broken.contains(end), "{broken}");
+    }
+    for (path, request, words) in [
+        ("/v1beta/models/any:generateContent", OTHERS[0].1, "\"candidatesTokenCount\""),
+        (
+            "/v1/chat/completions",
+            r#"{"messages":[{"role":"user","content":"hello"}]}"#,
+            "\"completion_tokens\"",
+        ),
+    ] {
+        let whole = send(&model, path, model.key(), request).await;
+        assert!(whole.contains("application/json") && whole.contains("You said: hello"), "{whole}");
+        assert!(whole.contains(words), "what was used is counted: {whole}");
+        model.faults().next([Fault::Drop]);
+        assert!(!send(&model, path, model.key(), request).await.contains(words), "{path}");
+    }
+}

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use interlock_api::Problem;
-use interlock_core::actor::Actor;
 use interlock_core::id::ThreadId;
 use interlock_core::limits::SUBSCRIPTIONS_MAX;
 use interlock_core::{Reason, Refusal};
@@ -17,8 +16,10 @@ use rmcp::model::{
     SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
+use serde_json::Value;
 
 use super::instructions::INSTRUCTIONS;
+use super::overlay::authenticated;
 use super::resources;
 use super::subscriptions::{Subscriptions, changed, may_see};
 use super::tools::{Asking, Tools};
@@ -40,10 +41,10 @@ impl Handler {
         Self { state, tools, subscriptions: Subscriptions::default() }
     }
 
-    /// Who asks: put into the request by the door, never taken from what the client says.
+    /// Who asks, and as which request.
     fn asking(context: &Context) -> Result<Asking, ErrorData> {
         let parts = context.extensions.get::<Parts>();
-        let actor = parts.and_then(|parts| parts.extensions.get::<Actor>()).cloned();
+        let actor = authenticated(context).cloned();
         let request_id = parts.and_then(|parts| parts.extensions.get::<RequestId>()).map(|id| id.0.clone());
         let header =
             parts.and_then(|parts| parts.headers.get("traceparent")?.to_str().ok()).map(str::to_owned);
@@ -53,12 +54,7 @@ impl Handler {
         Ok(Asking { actor, request_id: request_id.unwrap_or_default(), trace: trace.or(header) })
     }
 
-    async fn read(
-        &self,
-        asking: &Asking,
-        tool: &str,
-        parameters: JsonObject,
-    ) -> Result<serde_json::Value, ErrorData> {
+    async fn read(&self, asking: &Asking, tool: &str, parameters: JsonObject) -> Result<Value, ErrorData> {
         let answer = self.tools.read(&self.state, asking.clone(), tool, parameters).await;
         answer.map_err(|refusal| protocol_error(&refusal, &asking.request_id))
     }
@@ -71,7 +67,12 @@ impl Handler {
                 let refusal =
                     Refusal::new(Reason::ThreadNotFound, format!("there is no resource `{uri}` for you"))
                         .hint("list the resources to see what there is");
-                Err(protocol_error(&refusal, &asking.request_id))
+                let mut error = protocol_error(&refusal, &asking.request_id);
+                // The protocol's own place for what was not found.
+                if let Some(data) = error.data.as_mut().and_then(Value::as_object_mut) {
+                    data.insert("uri".to_owned(), uri.into());
+                }
+                Err(error)
             }
         }
     }

@@ -8,6 +8,7 @@
 mod events;
 mod handler;
 mod instructions;
+mod overlay;
 mod resources;
 mod schema;
 mod sessions;
@@ -32,7 +33,9 @@ use serde_json::Value;
 
 use crate::call::{Call, caller, refuse, request_id, typed};
 use crate::context::{Ctx, State};
+use crate::protected;
 use handler::Handler;
+pub use overlay::{Bare, Overlay, authenticated};
 use sessions::{SESSION, Sessions};
 use tools::Tools;
 
@@ -65,8 +68,12 @@ where
     })
 }
 
-/// The endpoint over these tools.
-pub(crate) fn router(state: &Arc<State>, tools: Vec<(Operation, Run)>) -> Router<Arc<State>> {
+/// The endpoint over these tools, with this laid over.
+pub(crate) fn router(
+    state: &Arc<State>,
+    tools: Vec<(Operation, Run)>,
+    overlay: impl Overlay,
+) -> Router<Arc<State>> {
     let tools = Arc::new(Tools::of(tools));
     let config = StreamableHttpServerConfig::default()
         .with_allowed_origins(ORIGINS)
@@ -84,7 +91,7 @@ pub(crate) fn router(state: &Arc<State>, tools: Vec<(Operation, Run)>) -> Router
     let sessions = Arc::new(Sessions::new(Arc::clone(&manager)));
     let for_handlers = Arc::clone(state);
     let service = StreamableHttpService::new(
-        move || Ok(Handler::new(Arc::clone(&for_handlers), Arc::clone(&tools))),
+        move || Ok(overlay.over(Handler::new(Arc::clone(&for_handlers), Arc::clone(&tools)))),
         manager,
         config,
     );
@@ -104,7 +111,7 @@ async fn enter(AxumState(door): AxumState<Arc<Door>>, request: Request, next: Ne
     let (mut parts, body) = request.into_parts();
     let actor = match admit(&door, &parts.headers).await {
         Ok(actor) => actor,
-        Err(refusal) => return refuse(&refusal, &id),
+        Err(refusal) => return protected::challenged(refuse(&refusal, &id), &parts.headers, &refusal),
     };
     let given = sessions::named(&parts.headers);
     let ends = parts.method == Method::DELETE;

@@ -37,7 +37,7 @@ impl Small {
         let server = Server::bind(ServerConfig { engine: engine.unwrap(), address }).await.unwrap();
         let (stop, stopping) = watch::channel(false);
         let address = server.address();
-        let serving = tokio::spawn(server.serve_at_once(PLACES, stopping));
+        let serving = tokio::spawn(server.serve_at_once(PLACES, Bare, stopping));
         Self { address, stop, serving, _folder: folder }
     }
 

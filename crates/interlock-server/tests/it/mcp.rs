@@ -253,6 +253,29 @@ async fn without_a_token_nothing_is_said() {
     }
 }
 
+/// Where to read on is told with the refusal, by the name under which the client has reached us.
+#[tokio::test]
+async fn a_client_without_a_token_learns_what_asks_for_one() {
+    let world = World::new().await;
+    let call = || Ask::new("POST", "/mcp").header("host", "localhost:7070");
+    let about = "Bearer resource_metadata=\"http://localhost:7070/.well-known/oauth-protected-resource/mcp\"";
+    assert_eq!(call().send(&world).await.header("www-authenticate"), about);
+    let wrong = call().token("nonsense").send(&world).await;
+    assert_eq!(wrong.header("www-authenticate"), format!("{about}, error=\"invalid_token\""));
+
+    let path = about.split_once("7070").unwrap().1.trim_end_matches('"');
+    for (path, resource) in
+        [(path, "http://localhost:7070/mcp"), (path.strip_suffix("/mcp").unwrap(), "http://localhost:7070")]
+    {
+        let told = Ask::new("GET", path).header("host", "localhost:7070").send(&world).await.done();
+        assert_eq!(told["resource"], resource);
+        assert_eq!(told["bearer_methods_supported"], json!(["header"]));
+        assert_eq!(told.get("authorization_servers"), None, "tokens are issued by no such server");
+    }
+    let foreign = Ask::new("GET", path).header("host", "evil.example");
+    foreign.send(&world).await.refused(Reason::CrossOrigin);
+}
+
 #[tokio::test]
 async fn pages_of_others_are_kept_out() {
     let world = World::new().await;
@@ -313,6 +336,7 @@ async fn threads_are_resources_for_those_who_may_see_them() {
             let said = outsider.request("resources/read", json!({"uri": wrong})).await;
             assert_eq!(said.error_code(), -32_602, "{wrong}");
             assert_eq!(said.message["error"]["data"]["reason"], "THREAD_NOT_FOUND");
+            assert_eq!(said.message["error"]["data"]["uri"], wrong);
         }
     }
 }

@@ -31,6 +31,7 @@ mod postgres;
 mod processes;
 mod readme;
 mod real_known;
+mod real_others;
 mod real_own;
 mod real_pilot;
 mod real_readme;

@@ -29,6 +29,9 @@ impl Site {
         for folder in ["tmp", "person"] {
             fs::create_dir(world.path(folder)).unwrap();
         }
+        // A login shell begins with the system's path; people's profiles put their tools on it again.
+        let path = std::env::var("PATH").unwrap();
+        world.write("person/.profile", &format!("PATH='{path}'\nexport PATH\n"));
         Self { world }
     }
 
