@@ -81,12 +81,12 @@ async fn ours(address: &Address, rounds: usize) -> Result<Vec<f64>, Problem> {
         });
         tokio::time::sleep(OPEN).await;
         let before = Instant::now();
-        let posted = poster.post().await?;
+        let answered = poster.post().await?;
         let (connection, answer) = open.await.map_err(|error| defect(&error))?;
         watcher = connection;
         let (at, answer) = answer?;
         let seen = seq_of(&answer, "/messages/0/seq")?;
-        seq = seq_of(&posted, "/seq")?;
+        seq = seq_of(&answered, "/seq")?;
         if seen != seq {
             return Err(defect(&format!("the open read saw message {seen} and not {seq}")));
         }
