@@ -8,6 +8,7 @@ mod apply;
 mod batch;
 mod error;
 mod load;
+mod neighbours;
 mod open;
 mod pool;
 mod query;

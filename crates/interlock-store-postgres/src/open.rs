@@ -4,7 +4,8 @@ use std::str::FromStr as _;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use interlock_store::StoreError;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
 
 use crate::error;
 use crate::pool::{CONNECT_MAX, Line, in_time};
@@ -44,24 +45,39 @@ impl Options {
     }
 }
 
-/// The pool; connects when first asked.
-pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
-    let unavailable = |why: String| StoreError::Unavailable(why);
-    let mut config = Config::from_str(&options.url)
-        .map_err(|error| unavailable(format!("the database URL cannot be read: {error}")))?;
-    let ours =
-        config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
-    config.options(&ours).application_name("interlock").connect_timeout(CONNECT_MAX);
-    let manager =
-        Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    Pool::builder(manager)
-        .max_size(options.connections.max(1))
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(CONNECT_MAX))
-        .create_timeout(Some(CONNECT_MAX))
-        .recycle_timeout(Some(CONNECT_MAX))
-        .build()
-        .map_err(|error| unavailable(error.to_string()))
+/// How to reach the database: its address with what every session is set to.
+#[derive(Clone)]
+pub(crate) struct Way(Config);
+
+impl Way {
+    pub(crate) fn of(options: &Options) -> Result<Self, StoreError> {
+        let mut config = Config::from_str(&options.url).map_err(|error| {
+            StoreError::Unavailable(format!("the database URL cannot be read: {error}"))
+        })?;
+        let ours =
+            config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
+        config.options(&ours).application_name("interlock").connect_timeout(CONNECT_MAX);
+        Ok(Self(config))
+    }
+
+    /// A connection outside the pool.
+    pub(crate) async fn connect(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), StoreError> {
+        self.0.connect(NoTls).await.map_err(|error| error::store(&error))
+    }
+
+    /// The pool; connects when first asked.
+    pub(crate) fn pool(&self, connections: usize) -> Result<Pool, StoreError> {
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(self.0.clone(), NoTls, recycling);
+        Pool::builder(manager)
+            .max_size(connections.max(1))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_MAX))
+            .create_timeout(Some(CONNECT_MAX))
+            .recycle_timeout(Some(CONNECT_MAX))
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
 }
 
 /// Make or bring up to date; one server at a time.

@@ -8,10 +8,12 @@
 //! arm in each store's `apply` and `load`, a case in the conformance suite.
 
 mod error;
+mod neighbours;
 mod query;
 mod work;
 
 pub use error::StoreError;
+pub use neighbours::{Heard, Neighbours, WORD_THREADS_MAX, Word};
 pub use query::{
     Counts, EntryRow, InboxRow, LedgerHead, Page, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
 };

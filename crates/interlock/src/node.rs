@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use interlock_api::Problem;
 use interlock_core::Reason;
-use interlock_engine::{Engine, EngineConfig};
+use interlock_engine::{Engine, EngineConfig, Neighbourhood};
 use interlock_server::{Server, ServerConfig};
 use interlock_store::{Store, StoreError, Workspace};
 use interlock_store_postgres::{self as postgres, PostgresStore};
@@ -21,6 +21,8 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     pub(crate) lock: InstanceLock,
     pub(crate) store: Kept,
+    /// The other servers of the database, where there can be any.
+    pub(crate) neighbours: Option<Neighbourhood>,
 }
 
 /// Where everything is kept.
@@ -45,6 +47,13 @@ impl Kept {
             Self::File(store) => Arc::<SqliteStore>::clone(store),
             Self::Database(store) => Arc::<PostgresStore>::clone(store),
         }
+    }
+
+    /// Hear the other servers of the database, and be heard.
+    fn join(&self, engine: &Arc<Engine>) -> Result<Option<Neighbourhood>, Problem> {
+        let Self::Database(store) = self else { return Ok(None) };
+        let joined = engine.join(&store.neighbours()).map_err(|refusal| Problem::of(&refusal, ""))?;
+        Ok(Some(joined))
     }
 
     /// For the end of a server: a file is made whole without its log.
@@ -93,7 +102,8 @@ pub(crate) async fn open(
         .map_err(|refusal| Problem::of(&refusal, ""))?;
     holder.what = format!("interlock up, {}", server.url());
     lock.note(&holder).map_err(|error| held(instance, &error))?;
-    Ok(Node { engine, server, lock, store: kept })
+    let neighbours = kept.join(&engine)?;
+    Ok(Node { engine, server, lock, store: kept, neighbours })
 }
 
 /// The ledger goes on with the key that signed it, or not at all.

@@ -74,7 +74,7 @@ fn workers() -> usize {
 }
 
 async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
-    let Node { engine, server, lock, store } =
+    let Node { engine, server, lock, store, neighbours } =
         node::open(instance, params.listen, database(cx, instance, params)).await?;
     let run = node::run_of(&server);
     instance.write_run(&run)?;
@@ -95,7 +95,8 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
             Err(Problem::new(Reason::Defect, &format!("the supervisor ended: {error}"), ""))
         }),
     };
-    engine.halt(instance.config.workspace_id);
+    // Other servers' agents go on.
+    engine.halt_here(instance.config.workspace_id);
     stop_agents.send_replace(true);
     if ended.is_ok() && !params.server_only && tokio::time::timeout(AGENTS_STOP, supervising).await.is_err() {
         tracing::warn!("agents.stop_cut_off");
@@ -103,6 +104,9 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     stop_server.send_replace(true);
     if let Err(error) = serving.await {
         tracing::error!(%error, "server.ended_badly");
+    }
+    if let Some(neighbours) = neighbours {
+        neighbours.leave().await;
     }
     if let Err(error) = store.close().await {
         // The next start reads the log as it is.
