@@ -102,13 +102,14 @@ fn three_servers_are_one() {
             .collect();
         assert_eq!(seen, (1..=told.len() as u64).collect::<Vec<_>>());
     }
-    one.run(&["verify", "--json"]);
+    one.ask(&["ledger", "export", "ledger.tar"]);
+    assert_eq!(one.ask(&["verify", "ledger.tar"])["verified"], true);
 }
 
 /// The supervisor calls one server, the message comes through another. The polling interval is far too long to help.
 #[test]
 fn a_supervisor_hears_of_a_post_elsewhere() {
-    let policy = "poll_interval_ms = 60000";
+    let policy = "poll_interval_ms = 55000";
     let Some(nodes) = Nodes::new("a_supervisor_hears_of_a_post_elsewhere", 2, policy) else { return };
     let [with, without] = nodes.sites.as_slice() else { panic!("two places") };
     let _servers = [with.up(&[]), without.up(&["--server-only"])];
