@@ -26,6 +26,7 @@ mod outcome;
 mod pilot_repository;
 mod pilot_sample;
 mod postgres;
+mod postgres_faults;
 mod postgres_nodes;
 mod processes;
 mod readme;

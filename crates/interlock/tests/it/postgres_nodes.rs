@@ -15,29 +15,20 @@ use crate::wait::until;
 const POSTS: usize = 12;
 
 /// Places with the same instance, keys included, each for a server of its own.
-pub(crate) struct Nodes {
-    pub(crate) sites: Vec<Site>,
-    // Dropped when the servers are gone.
-    _database: TestDatabase,
-}
-
-impl Nodes {
-    pub(crate) fn new(test: &str, count: usize, policy: &str) -> Option<Self> {
-        let database = TestDatabase::make(test)?;
-        let first = Site::with_instance(policy);
-        keep_in(&first, database.url());
-        let mut sites = vec![first];
-        while sites.len() < count {
-            let site = Site::new();
-            site.run(&["init"]).ok();
-            for name in ["config.toml", "keys/issuer.pem", "keys/ledger.pem", "keys/ledger.vkey"] {
-                let place = format!(".interlock/{name}");
-                fs::copy(sites[0].path(&place), site.path(&place)).unwrap();
-            }
-            sites.push(site);
+pub(crate) fn places(url: &str, count: usize, policy: &str) -> Vec<Site> {
+    let first = Site::with_instance(policy);
+    keep_in(&first, url);
+    let mut sites = vec![first];
+    while sites.len() < count {
+        let site = Site::new();
+        site.run(&["init"]).ok();
+        for name in ["config.toml", "keys/issuer.pem", "keys/ledger.pem", "keys/ledger.vkey"] {
+            let place = format!(".interlock/{name}");
+            fs::copy(sites[0].path(&place), site.path(&place)).unwrap();
         }
-        Some(Self { sites, _database: database })
+        sites.push(site);
     }
+    sites
 }
 
 /// Write the database into a place's configuration.
@@ -55,7 +46,7 @@ fn post(sites: &[&Site], thread: &str, words: &str) {
     });
 }
 
-fn messages(site: &Site, thread: &str) -> Vec<(u64, String)> {
+pub(crate) fn messages(site: &Site, thread: &str) -> Vec<(u64, String)> {
     let page = site.ask(&["thread", "read", thread, "--limit", "200"]);
     let messages = page["messages"].as_array().unwrap().iter();
     messages.map(|m| (m["seq"].as_u64().unwrap(), m["body"].as_str().unwrap().to_owned())).collect()
@@ -65,9 +56,10 @@ fn messages(site: &Site, thread: &str) -> Vec<(u64, String)> {
 /// waits at one server hears of what the others took.
 #[test]
 fn three_servers_are_one() {
-    let Some(nodes) = Nodes::new("three_servers_are_one", 3, "") else { return };
-    let mut servers: Vec<Server> = nodes.sites.iter().map(|site| site.up(&["--server-only"])).collect();
-    let [one, two, three] = nodes.sites.as_slice() else { panic!("three places") };
+    let Some(database) = TestDatabase::make("three_servers_are_one") else { return };
+    let sites = places(database.url(), 3, "");
+    let mut servers: Vec<Server> = sites.iter().map(|site| site.up(&["--server-only"])).collect();
+    let [one, two, three] = sites.as_slice() else { panic!("three places") };
     let created = one.ask(&["thread", "create", "Everywhere"]);
     let thread = created["thread_id"].as_str().unwrap();
     let tails = [one, two].map(|site| site.start(&["thread", "tail", thread, "--json"]));
@@ -110,8 +102,9 @@ fn three_servers_are_one() {
 #[test]
 fn a_supervisor_hears_of_a_post_elsewhere() {
     let policy = "poll_interval_ms = 55000";
-    let Some(nodes) = Nodes::new("a_supervisor_hears_of_a_post_elsewhere", 2, policy) else { return };
-    let [with, without] = nodes.sites.as_slice() else { panic!("two places") };
+    let Some(database) = TestDatabase::make("a_supervisor_hears_of_a_post_elsewhere") else { return };
+    let sites = places(database.url(), 2, policy);
+    let [with, without] = sites.as_slice() else { panic!("two places") };
     let _servers = [with.up(&[]), without.up(&["--server-only"])];
     let answer = "\"$binary\" thread post \"$INTERLOCK_THREAD\" \"done by $INTERLOCK_AGENT\"";
     add_agent(without, "worker", &script(answer));
@@ -129,8 +122,9 @@ fn a_supervisor_hears_of_a_post_elsewhere() {
 /// A server that is told to end takes only its own agents with it; `interlock stop` reaches the others'.
 #[test]
 fn a_stop_reaches_the_agents_of_every_server() {
-    let Some(nodes) = Nodes::new("a_stop_reaches_the_agents_of_every_server", 3, "") else { return };
-    let [with, without, third] = nodes.sites.as_slice() else { panic!("three places") };
+    let Some(database) = TestDatabase::make("a_stop_reaches_the_agents_of_every_server") else { return };
+    let sites = places(database.url(), 3, "");
+    let [with, without, third] = sites.as_slice() else { panic!("three places") };
     let _server = with.up(&[]);
     let _other = without.up(&["--server-only"]);
     let mut ended = third.up(&["--server-only"]);
