@@ -8,6 +8,7 @@ mod apply;
 mod batch;
 mod error;
 mod load;
+mod look;
 mod neighbours;
 mod open;
 mod pool;
@@ -15,5 +16,6 @@ mod query;
 mod row;
 mod store;
 
+pub use look::{Looked, look};
 pub use open::Options;
 pub use store::PostgresStore;

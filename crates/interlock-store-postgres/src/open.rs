@@ -97,8 +97,20 @@ pub(crate) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Migrations applied so far.
+/// Migrations applied so far, after the table that counts them is made where there is none.
 async fn found(line: &Line) -> Result<usize, StoreError> {
+    let version = match applied(line).await? {
+        Some(version) => version,
+        None => {
+            line.plain("CREATE TABLE interlock_schema (version BIGINT PRIMARY KEY)").await?;
+            0
+        }
+    };
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// Migrations applied so far; `None` for a database without any table.
+pub(crate) async fn applied(line: &Line) -> Result<Option<u32>, StoreError> {
     let get = |row: &tokio_postgres::Row| row.try_get::<_, i64>(0).map_err(|e| error::store(&e));
     let count = async |sql: &str| match line.one(sql, &[]).await? {
         Some(row) => get(&row),
@@ -110,7 +122,7 @@ async fn found(line: &Line) -> Result<usize, StoreError> {
         if count(tables).await? > 0 {
             return Err(StoreError::Foreign("the database has tables of another program".into()));
         }
-        line.plain("CREATE TABLE interlock_schema (version BIGINT PRIMARY KEY)").await?;
+        return Ok(None);
     }
     let version = count("SELECT coalesce(max(version), 0) FROM interlock_schema").await?;
     let version = u32::try_from(version).unwrap_or(u32::MAX);
@@ -118,5 +130,5 @@ async fn found(line: &Line) -> Result<usize, StoreError> {
     if version > known {
         return Err(StoreError::TooNew { found: version, known });
     }
-    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+    Ok(Some(version))
 }

@@ -12,6 +12,7 @@ use interlock_store_postgres::{self as postgres, PostgresStore};
 use interlock_store_sqlite::{Holder, InstanceLock, Options, SqliteStore};
 
 use crate::context::Context;
+use crate::database::away;
 use crate::environment::Secret;
 use crate::instance::{Instance, Run};
 
@@ -107,7 +108,7 @@ pub(crate) async fn open(
 }
 
 /// The ledger goes on with the key that signed it, or not at all.
-fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result<(), Problem> {
+pub(crate) fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result<(), Problem> {
     let Some(checkpoint) = checkpoint else { return Ok(()) };
     let vkey = instance.ledger_key()?.vkey(&instance.ledger_origin());
     if vkey.is_ok_and(|vkey| interlock_ledger::open_checkpoint(checkpoint, &vkey).is_ok()) {
@@ -116,18 +117,6 @@ fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result<(), Proble
     let detail = "the database's ledger is signed with another key than this instance has";
     Err(Problem::new(Reason::KeysDiffer, detail, "")
         .hint("copy the folder `keys` of the instance that made the database"))
-}
-
-/// What a database that cannot be opened means; its URL may hold a password and is not shown.
-fn away(error: &StoreError) -> Problem {
-    let reason = match error {
-        StoreError::Foreign(_) => Reason::DatabaseForeign,
-        StoreError::TooNew { .. } => Reason::SchemaTooNew,
-        StoreError::Corrupt(_) => Reason::DatabaseBroken,
-        _ => Reason::StoreUnavailable,
-    };
-    Problem::new(reason, &format!("the PostgreSQL database: {error}"), "")
-        .hint("check the database URL, and that the server runs and lets this user in")
 }
 
 fn holder(what: &str) -> Holder {

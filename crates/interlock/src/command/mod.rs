@@ -37,7 +37,7 @@ use crate::render::View;
 pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
     let cx = Context { global: cli.global, environment, output };
     match cli.command {
-        Command::Init(params) => init::run(&cx, &params),
+        Command::Init(params) => interruptible(init::run(&cx, &params)),
         Command::Pilot(params) => blocking(crate::pilot::run(&cx, &params)),
         Command::Up(params) => up::run(&cx, &params),
         Command::Stop(params) => interruptible(stop::run(&cx, &params)),

@@ -15,6 +15,8 @@ use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_core::id::WakeId;
 
+use crate::environment::Secret;
+
 pub(crate) use config::Config;
 pub(crate) use create::make_private_folder;
 pub(crate) use path::{cause, parent_of, unwritable};
@@ -39,7 +41,15 @@ impl Instance {
     /// # Errors
     /// `INSTANCE_EXISTS`, `INSTANCE_INVALID`, `PATH_UNWRITABLE`.
     pub(crate) fn create(dir: &Path) -> Result<Self, Problem> {
-        Self::open(&create::create(dir)?)
+        Self::create_with(dir, None)
+    }
+
+    /// Make a new instance whose configuration names this database.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(crate) fn create_with(dir: &Path, database: Option<&Secret>) -> Result<Self, Problem> {
+        Self::open(&create::create(dir, database)?)
     }
 
     /// The instance in `given`, or the nearest one from the working directory upwards.
