@@ -104,8 +104,8 @@ impl Engine {
     /// # Errors
     /// `INTERNAL` when the system has no randomness.
     pub fn join(self: &Arc<Self>, neighbours: &Arc<dyn Neighbours>) -> Result<Neighbourhood, Refusal> {
-        let random = crate::random_bytes::<8>()
-            .map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
+        let random =
+            crate::random_bytes::<8>().map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
         let from = u64::from_be_bytes(random);
         let outbox = Outbox { from, untold: Arc::new(watch::Sender::default()) };
         self.notifier.tell_also(outbox.clone());

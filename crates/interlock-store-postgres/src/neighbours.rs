@@ -126,7 +126,9 @@ impl Ear {
     async fn look(&self) -> Result<Sizes, StoreError> {
         let rows = self.client.query("SELECT id, size FROM workspace", &[]).await;
         let rows = rows.map_err(|error| error::store(&error))?;
-        rows.iter().map(|row| Ok((WorkspaceId::from_u128(u128::from_be_bytes(bytes(row, 0)?)), number(row, 1)?))).collect()
+        rows.iter()
+            .map(|row| Ok((WorkspaceId::from_u128(u128::from_be_bytes(bytes(row, 0)?)), number(row, 1)?)))
+            .collect()
     }
 
     async fn next(&mut self) -> Result<Heard, StoreError> {

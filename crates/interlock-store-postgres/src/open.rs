@@ -51,9 +51,8 @@ pub(crate) struct Way(Config);
 
 impl Way {
     pub(crate) fn of(options: &Options) -> Result<Self, StoreError> {
-        let mut config = Config::from_str(&options.url).map_err(|error| {
-            StoreError::Unavailable(format!("the database URL cannot be read: {error}"))
-        })?;
+        let mut config = Config::from_str(&options.url)
+            .map_err(|error| StoreError::Unavailable(format!("the database URL cannot be read: {error}")))?;
         let ours =
             config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
         config.options(&ours).application_name("interlock").connect_timeout(CONNECT_MAX);

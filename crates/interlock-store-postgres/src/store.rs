@@ -13,8 +13,8 @@ use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, LedgerHead, Neighbours, Page, Store, StoreError,
+    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 
 use crate::neighbours::Circle;

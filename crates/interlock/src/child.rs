@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::Mutex;
 
-use crate::environment::{self, Secret};
 use crate::database;
+use crate::environment::{self, Secret};
 use crate::instance::Instance;
 
 /// How long the server may take to be ready, and to stop.

@@ -116,7 +116,9 @@ impl Config {
         let changed = match place {
             Some(place) => {
                 let lines = text.lines().enumerate();
-                lines.map(|(n, old)| if n == place { format!("{line}\n") } else { format!("{old}\n") }).collect()
+                lines
+                    .map(|(n, old)| if n == place { format!("{line}\n") } else { format!("{old}\n") })
+                    .collect()
             }
             // Before every table: what follows one belongs to it.
             None => format!("{line}\n{text}"),
