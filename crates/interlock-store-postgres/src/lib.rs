@@ -5,6 +5,7 @@
 //! core's `evolve` made them.
 
 mod apply;
+mod archive;
 mod batch;
 mod error;
 mod load;
@@ -16,6 +17,7 @@ mod query;
 mod row;
 mod store;
 
+pub use archive::PostgresArchive;
 pub use look::{Looked, look};
-pub use open::Options;
+pub use open::{Options, application};
 pub use store::PostgresStore;

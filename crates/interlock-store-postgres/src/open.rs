@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use interlock_core::id::WorkspaceId;
 use interlock_store::StoreError;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
@@ -29,6 +30,13 @@ pub struct Options {
     pub url: String,
     /// Connections at most.
     pub connections: usize,
+    /// What the database calls our sessions.
+    pub name: String,
+}
+
+/// What the sessions of a workspace's server are called.
+pub fn application(ws: WorkspaceId) -> String {
+    format!("interlock {ws}")
 }
 
 // The URL may hold a password.
@@ -41,7 +49,13 @@ impl std::fmt::Debug for Options {
 impl Options {
     /// The database at `url` with eight connections.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections: 8 }
+        Self { url: url.into(), connections: 8, name: "interlock".into() }
+    }
+
+    /// With another name for our sessions.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
     }
 }
 
@@ -55,7 +69,7 @@ impl Way {
             .map_err(|error| StoreError::Unavailable(format!("the database URL cannot be read: {error}")))?;
         let ours =
             config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
-        config.options(&ours).application_name("interlock").connect_timeout(CONNECT_MAX);
+        config.options(&ours).application_name(&options.name).connect_timeout(CONNECT_MAX);
         Ok(Self(config))
     }
 

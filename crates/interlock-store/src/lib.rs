@@ -7,6 +7,7 @@
 //! To add a row kind: a variant of `RowChange` and a `Key` in core, a table in each store's migrations, an
 //! arm in each store's `apply` and `load`, a case in the conformance suite.
 
+pub mod archive;
 mod error;
 mod neighbours;
 mod query;

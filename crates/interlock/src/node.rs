@@ -38,7 +38,11 @@ pub(crate) enum Kept {
 impl Kept {
     async fn open(instance: &Instance, database: Option<&Secret>) -> Result<Self, StoreError> {
         Ok(match database {
-            Some(url) => Self::Database(Arc::new(PostgresStore::open(&postgres::Options::at(&url.0)).await?)),
+            Some(url) => {
+                let name = postgres::application(instance.config.workspace_id);
+                let options = postgres::Options::at(&url.0).named(name);
+                Self::Database(Arc::new(PostgresStore::open(&options).await?))
+            }
             None => Self::File(Arc::new(SqliteStore::open(&Options::at(instance.database()))?)),
         })
     }
@@ -75,9 +79,7 @@ pub(crate) async fn open(
     listen: Option<SocketAddr>,
     database: Option<&Secret>,
 ) -> Result<Node, Problem> {
-    let mut holder = holder("starting");
-    let mut lock =
-        InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
+    let (mut lock, mut holder) = hold(instance, "starting")?;
     let refuse = |error: StoreError| match database {
         Some(_) => away(&error),
         None => unusable(instance, &error),
@@ -119,8 +121,15 @@ pub(crate) fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result
         .hint("copy the folder `keys` of the instance that made the database"))
 }
 
-fn holder(what: &str) -> Holder {
-    Holder { pid: std::process::id(), what: what.to_owned(), since: Context::now().to_string() }
+/// Take the instance for this process.
+///
+/// # Errors
+/// `SERVER_RUNNING` with the holder named.
+pub(crate) fn hold(instance: &Instance, what: &str) -> Result<(InstanceLock, Holder), Problem> {
+    let holder =
+        Holder { pid: std::process::id(), what: what.to_owned(), since: Context::now().to_string() };
+    let lock = InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
+    Ok((lock, holder))
 }
 
 /// What the instance says of a server at this address.
@@ -141,7 +150,7 @@ fn held(instance: &Instance, error: &StoreError) -> Problem {
 }
 
 /// What a store that cannot be opened means.
-fn unusable(instance: &Instance, error: &StoreError) -> Problem {
+pub(crate) fn unusable(instance: &Instance, error: &StoreError) -> Problem {
     let file = instance.database().display().to_string();
     match error {
         StoreError::Foreign(why) => {

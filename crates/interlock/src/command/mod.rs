@@ -8,6 +8,7 @@ pub(crate) mod install;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
+pub(crate) mod migrate;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod summary;
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Ledger(verb) => interruptible(ledger::run(&cx, verb)),
         Command::Verify(params) => verify::run(&cx, &params),
         Command::Token(verb) => token::run(&cx, &verb),
+        Command::Migrate(params) => interruptible(migrate::run(&cx, &params)),
         Command::Doctor(params) => interruptible(doctor::run(&cx, &params)),
     }
 }

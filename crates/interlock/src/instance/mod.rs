@@ -139,6 +139,20 @@ impl Instance {
         self.folder.join("logs").join("server.log")
     }
 
+    /// Write down which database everything is kept in; none for the file in the folder.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when the file cannot be changed in one place; `PATH_UNWRITABLE`.
+    pub(crate) fn set_database(&self, database: Option<&Secret>) -> Result<(), Problem> {
+        let (file, fresh) = (self.config_file(), self.folder.join("config.toml.new"));
+        let text = std::fs::read_to_string(&file).map_err(|error| path::unusable(&file, &error))?;
+        let text = Config::with_database(&text, &file, database)?;
+        // What an interruption left.
+        drop(std::fs::remove_file(&fresh));
+        create::write(&fresh, &text)?;
+        std::fs::rename(&fresh, &file).map_err(|error| path::unwritable(&file, &error))
+    }
+
     /// Say that a server runs: under another name first, so that nobody reads half a file.
     ///
     /// # Errors
