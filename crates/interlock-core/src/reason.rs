@@ -213,6 +213,8 @@ reasons! {
     ServerRunning => "SERVER_RUNNING", Conflict, "another server holds this instance";
     ServerNotRunning => "SERVER_NOT_RUNNING", Conflict, "no server runs on this instance";
     SupervisorRunning => "SUPERVISOR_RUNNING", Conflict, "another supervisor holds this state folder";
+    NothingToMove => "NOTHING_TO_MOVE", Conflict, "there is nothing of this instance to move";
+    TargetNotEmpty => "TARGET_NOT_EMPTY", Conflict, "the place to move to holds something else of this instance";
     InstanceExists => "INSTANCE_EXISTS", Conflict, "there is an instance here already";
     TransitionInvalid => "TRANSITION_INVALID", InvalidThreadTransition, "the thread cannot change to that status";
     KeyReused => "KEY_REUSED", IdempotencyConflict, "the idempotency key was used for another request";

@@ -5,14 +5,19 @@
 //! core's `evolve` made them.
 
 mod apply;
+mod archive;
 mod batch;
 mod error;
 mod load;
+mod look;
+mod neighbours;
 mod open;
 mod pool;
 mod query;
 mod row;
 mod store;
 
-pub use open::Options;
+pub use archive::PostgresArchive;
+pub use look::{Looked, look};
+pub use open::{Options, application};
 pub use store::PostgresStore;

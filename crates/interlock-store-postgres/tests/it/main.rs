@@ -5,6 +5,7 @@
 mod alike;
 mod lost;
 mod made;
+mod neighbours;
 mod opening;
 
 use made::Made;

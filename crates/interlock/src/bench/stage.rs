@@ -59,7 +59,7 @@ impl Stage {
     /// The problem it ended with.
     pub(crate) async fn start(&mut self) -> Result<f64, Problem> {
         let before = Instant::now();
-        self.server = Some(Child::start(&self.instance, &["--server-only"]).await?);
+        self.server = Some(Child::start(&self.instance, None, &["--server-only"]).await?);
         Ok(before.elapsed().as_secs_f64() * 1_000.0)
     }
 
@@ -68,7 +68,7 @@ impl Stage {
     /// # Errors
     /// The problem it ended with.
     pub(crate) async fn start_with_supervisor(&mut self) -> Result<(), Problem> {
-        self.server = Some(Child::start(&self.instance, &[]).await?);
+        self.server = Some(Child::start(&self.instance, None, &[]).await?);
         Ok(())
     }
 

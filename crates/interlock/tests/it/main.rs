@@ -28,6 +28,8 @@ mod outcome;
 mod pilot_repository;
 mod pilot_sample;
 mod postgres;
+mod postgres_faults;
+mod postgres_nodes;
 mod processes;
 mod readme;
 mod real_known;
