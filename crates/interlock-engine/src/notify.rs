@@ -54,6 +54,11 @@ impl Watch {
         }
     }
 
+    /// Forget what was heard so far: for whoever reads everything next.
+    pub fn catch_up(&mut self) {
+        self.0 = self.0.resubscribe();
+    }
+
     /// Wait for a note that `wanted` wants; `false` when the time was up first. Whoever fell behind looks again.
     pub async fn wait(&mut self, until: Instant, wanted: impl Fn(&Note) -> bool) -> bool {
         loop {

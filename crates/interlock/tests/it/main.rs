@@ -13,6 +13,7 @@ mod by_hand;
 mod commands;
 mod desk;
 mod doctor;
+mod events;
 mod fuzz;
 mod hostile;
 mod instance;

@@ -23,6 +23,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "agent",
         "thread",
         "wake",
+        "events",
         "log",
         "mcp",
         "ledger",
@@ -39,7 +40,7 @@ fn help_lists_exactly_the_commands_there_are() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 15] = [
+    let verbs: [(&str, &[&str]); 16] = [
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),
@@ -49,6 +50,7 @@ fn every_command_and_verb_has_help() {
         ("agent", &["add", "list", "install"]),
         ("thread", &["create", "list", "show", "post", "read", "ack", "status", "pause", "resume", "tail"]),
         ("wake", &["list", "show"]),
+        ("events", &[]),
         ("log", &[]),
         ("mcp", &[]),
         ("ledger", &["entries", "export"]),
