@@ -9,6 +9,8 @@ pub mod client;
 pub mod operation;
 pub mod operations;
 pub mod problem;
+#[cfg(feature = "client")]
+mod sse;
 pub mod v1;
 
 pub use operation::{Media, Method, Op, Operation};

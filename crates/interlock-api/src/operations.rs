@@ -3,7 +3,7 @@
 use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
-use crate::v1::{agent, delivery, ledger, message, session, summary, thread, wake, workspace};
+use crate::v1::{agent, delivery, event, ledger, message, session, summary, thread, wake, workspace};
 
 macro_rules! operations {
     ($(
@@ -112,6 +112,11 @@ operations! {
     ReadTimeline = "read_timeline" Get "/v1/threads/{thread_id}/timeline"
         tool None, permission ThreadRead, mutates false, media Json,
         thread::ReadTimelineParams => thread::ReadTimelineResponse;
+    /// Follow what happens in the workspace as server-sent events, from a position on: what you may see of it, each once,
+    /// in the ledger's order.
+    FollowEvents = "follow_events" Get "/v1/events"
+        tool None, permission ThreadRead, mutates false, media EventStream,
+        event::FollowEventsParams => event::CloudEvent;
     /// Register an agent, or a person, under a name that nobody had before.
     RegisterAgent = "register_agent" Post "/v1/agents"
         tool None, permission AgentManage, mutates true, media Json,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::{MethodFilter, get, on};
 use interlock_api::operations as op;
 use interlock_api::{Method, Op, Operation};
@@ -13,8 +14,9 @@ use tokio::sync::watch;
 
 use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
+use crate::events::Seats;
 use crate::mcp::{Bare, Overlay, Run};
-use crate::{http, plain, protected};
+use crate::{events, http, plain, protected};
 
 /// Routes and tools being collected.
 struct Table {
@@ -45,15 +47,19 @@ impl Table {
         self
     }
 
-    /// The one operation that answers with a stream.
-    fn export(mut self) -> Self {
-        let row = op::ExportLedger::ROW;
+    /// A handler for an operation that answers with a stream of bytes.
+    fn stream<O, F, H>(mut self, handler: H) -> Self
+    where
+        O: Op,
+        H: Fn(Arc<State>, Arc<Shape>, Path, Request) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let row = O::ROW;
         let shape = Arc::new(Shape::of(row));
-        let serve = move |axum::extract::State(state): axum::extract::State<Arc<State>>,
-                          path: Path,
-                          request: Request| {
-            http::ledger::export(state, Arc::clone(&shape), path, request)
-        };
+        let serve =
+            move |axum::extract::State(state): axum::extract::State<Arc<State>>,
+                  path: Path,
+                  request: Request| { handler(state, Arc::clone(&shape), path, request) };
         self.router = self.router.route(row.path, on(filter(row.method), serve));
         self.handled.push(row.id);
         self
@@ -96,7 +102,8 @@ fn table() -> Table {
         .json::<op::HaltAgents, _, _>(http::workspace::halt)
         .json::<op::ListEntries, _, _>(http::ledger::entries)
         .json::<op::GetCheckpoint, _, _>(http::ledger::checkpoint)
-        .export()
+        .stream::<op::ExportLedger, _, _>(http::ledger::export)
+        .stream::<op::FollowEvents, _, _>(events::follow)
 }
 
 /// The ids of the operations that have a handler; a test compares them with the table.
@@ -133,5 +140,7 @@ pub(crate) fn router_with(
     overlay: impl Overlay,
     stopping: watch::Receiver<bool>,
 ) -> Router {
-    router_of(Arc::new(State { engine, metrics: crate::metrics::Metrics::new(), stopping }), overlay)
+    let metrics = crate::metrics::Metrics::new();
+    let seats = Seats::new(metrics.subscribers.clone());
+    router_of(Arc::new(State { engine, metrics, seats, stopping }), overlay)
 }

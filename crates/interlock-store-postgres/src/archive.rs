@@ -79,7 +79,8 @@ impl PostgresArchive {
 #[async_trait]
 impl Archive for PostgresArchive {
     async fn head(&mut self) -> Result<Option<ArchiveHead>, StoreError> {
-        let sql = "SELECT pk, origin, size, last_leaf, last_at, last_count, batch_id FROM workspace WHERE id = $1
+        let sql =
+            "SELECT pk, origin, size, last_leaf, last_at, last_count, batch_id FROM workspace WHERE id = $1
                    FOR UPDATE";
         let rows = self.all(sql, &[&self.ws.to_bytes().as_slice()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -154,7 +155,8 @@ impl Archive for PostgresArchive {
             .map(|(n, (name, kind))| column(rows, n, *kind).ok_or_else(|| corrupt(table.name, name)))
             .collect::<Result<_, _>>()?;
         let pk = self.pk()?;
-        let values: Vec<Value<'_>> = std::iter::once(&pk as Value<'_>).chain(columns.iter().map(Column::value)).collect();
+        let values: Vec<Value<'_>> =
+            std::iter::once(&pk as Value<'_>).chain(columns.iter().map(Column::value)).collect();
         self.all(&sql, &values).await.map(|_| ())
     }
 

@@ -13,6 +13,7 @@ mod access;
 mod ask;
 mod coverage;
 mod delivery;
+mod events;
 mod health;
 mod idempotency;
 mod input;

@@ -45,11 +45,7 @@ pub(crate) async fn run(cx: &Context, params: &Params) -> End {
             .hint("name it with --database-url or INTERLOCK_DATABASE_URL")
     })?;
     let (_lock, _) = node::hold(&instance, "interlock migrate")?;
-    let copied = if params.back {
-        back(&instance, url).await?
-    } else {
-        there(&instance, url).await?
-    };
+    let copied = if params.back { back(&instance, url).await? } else { there(&instance, url).await? };
     let is_named = params.back && cx.environment.database_url.is_some();
     answer(params.back, is_named, &copied)
 }
@@ -60,7 +56,8 @@ fn answer(is_back: bool, is_named: bool, copied: &Copied) -> End {
         "moved_to": place, "entries": copied.entries, "rows": copied.summary.rows,
         "digest": copied.summary.digest.to_string(), "checkpoint": copied.checkpoint,
     });
-    let where_now = if is_back { "the file interlock.db" } else { "PostgreSQL; config.toml names the database" };
+    let where_now =
+        if is_back { "the file interlock.db" } else { "PostgreSQL; config.toml names the database" };
     let mut text = format!(
         "moved {} ledger entries and {} rows in all to {where_now}\ndigest of both, compared: {}\n",
         copied.entries, copied.summary.rows, copied.summary.digest

@@ -117,6 +117,15 @@ fn a_person_and_a_shell_agent_work_in_a_thread() {
     for kind in steps {
         assert!(kinds.iter().any(|found| found == kind), "{kind}: {kinds:?}");
     }
+    // The events are those of the ledger, each once.
+    let events = site.run(&["events", "--until-now", "--json"]).ok().out;
+    let ids = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone());
+    let entries = site.ask(&["ledger", "entries", "--limit", "200"]);
+    let places = entries["entries"].as_array().unwrap().iter().flat_map(|entry| {
+        let count = entry["events"].as_array().unwrap().len();
+        (0..count).map(move |n| Value::from(format!("{}.{n}", entry["index"])))
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), places.collect::<Vec<_>>());
     site.ask(&["ledger", "export", "ledger.tar"]);
     assert_eq!(site.ask(&["verify", "ledger.tar"])["verified"], true);
     assert_eq!(site.ask(&["stop"])["stopped"], true);

@@ -22,6 +22,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "agent",
         "thread",
         "wake",
+        "events",
         "log",
         "mcp",
         "ledger",
@@ -48,7 +49,7 @@ fn help_of_threads_lists_exactly_their_verbs() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 15] = [
+    let verbs: [(&str, &[&str]); 16] = [
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),
@@ -58,6 +59,7 @@ fn every_command_and_verb_has_help() {
         ("agent", &["add", "list", "install"]),
         ("thread", &THREAD_VERBS),
         ("wake", &["list", "show"]),
+        ("events", &[]),
         ("log", &[]),
         ("mcp", &[]),
         ("ledger", &["entries", "export"]),
