@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use interlock_api::{Operation, Problem};
+use interlock_api::{OPERATIONS, Operation, Problem};
 use interlock_core::actor::Actor;
 use interlock_core::{Reason, Refusal};
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
@@ -112,6 +112,14 @@ impl Row {
         };
         Ok(Call { actor, request_id, trace, key, parameters })
     }
+}
+
+/// Every tool as clients see it, in a fixed order.
+pub(super) fn described() -> Vec<Tool> {
+    let mut all: Vec<Tool> =
+        OPERATIONS.iter().filter_map(|row| row.tool.map(|name| describe(name, row))).collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all
 }
 
 fn describe(name: &'static str, row: &Operation) -> Tool {
