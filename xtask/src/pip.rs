@@ -2,7 +2,7 @@
 //!
 //! Each folder below `xtask/pip/` has a list of exact versions with their digests; nothing that is not on it is installed.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -32,11 +32,11 @@ pub(crate) fn schemathesis() -> Result<Command> {
         pip.args(["--no-deps", "--only-binary", ":all:", "-r"]).arg(&list);
         shell::succeed(&mut pip)
     })?;
-    Ok(program(place))
+    Ok(program(&place))
 }
 
 /// As a module: an environment's own scripts name the folder that it was made in.
-fn program(place: PathBuf) -> Command {
+fn program(place: &Path) -> Command {
     let mut command = Command::new(place.join("bin/python"));
     command.args(["-m", "schemathesis.cli"]);
     command

@@ -67,7 +67,8 @@ fn spell_out(value: &mut Value) {
     }
 }
 
-fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) -> Value {
+/// One operation as the document describes it.
+pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) -> Value {
     let mut body = to_value(&(row.request)(generator));
     let mut parameters = Vec::new();
     let in_path: Vec<&str> = row.path_parameters().collect();
@@ -112,6 +113,12 @@ fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) 
             "5XX": {"description": "Not now, or a defect.", "content": {"application/problem+json": {"schema": problem}}},
         },
     });
+    if let (Some(deprecated), Some(item)) = (row.deprecated, item.as_object_mut()) {
+        item.insert("deprecated".into(), true.into());
+        item.insert("description".into(), deprecated.sentence().into());
+        item.insert("x-deprecated-since".into(), deprecated.since.to_string().into());
+        item.insert("x-sunset".into(), deprecated.sunset.to_string().into());
+    }
     if row.method == Method::Post
         && let Some(item) = item.as_object_mut()
     {

@@ -38,6 +38,8 @@ use handler::Handler;
 pub use overlay::{Bare, Overlay, authenticated};
 use sessions::{SESSION, Sessions};
 use tools::Tools;
+#[cfg(test)]
+pub(crate) use tools::described;
 
 /// Where MCP is served.
 const PATH: &str = "/mcp";
@@ -52,7 +54,7 @@ pub(crate) type Run = Arc<dyn Fn(Arc<State>, Call) -> Answer + Send + Sync>;
 
 /// The tools as clients are told of them, for the reference and for checks of what was promised.
 pub fn tools_document() -> Value {
-    serde_json::json!({"tools": tools::described()})
+    serde_json::json!({"tools": tools::all_described()})
 }
 
 /// The handler that HTTP uses for an operation, callable by name.

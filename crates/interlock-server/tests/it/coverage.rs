@@ -230,6 +230,12 @@ fn reference() -> String {
     out
 }
 
+#[test]
+fn an_end_is_announced_in_time() {
+    let faults = OPERATIONS.iter().filter_map(|row| Some((row.id, row.deprecated?.fault()?)));
+    assert_eq!(faults.collect::<Vec<_>>(), []);
+}
+
 fn section(row: &Operation, item: &Value) -> String {
     let roles: Vec<_> =
         Role::ALL.iter().filter(|role| role.may(row.permission)).map(|role| format!("`{role}`")).collect();
@@ -241,6 +247,7 @@ fn section(row: &Operation, item: &Value) -> String {
         row.media.as_str(),
         row.since,
     );
+    out.extend(row.deprecated.map(|deprecated| format!("{}\n", deprecated.sentence())));
     let fields = fields(item);
     if !fields.is_empty() {
         out += "\n| parameter | in | required | meaning |\n|---|---|---|---|\n";
