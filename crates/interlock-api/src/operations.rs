@@ -5,12 +5,22 @@ use interlock_core::actor::{Guarded, Permission};
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{agent, delivery, event, ledger, message, session, summary, thread, wake, workspace};
 
+/// What a row says of its end, or that it says nothing.
+macro_rules! announced {
+    () => {
+        None
+    };
+    ($deprecated:expr) => {
+        Some($deprecated)
+    };
+}
+
 macro_rules! operations {
     ($(
         $(#[doc = $summary:literal])+
         $name:ident = $id:literal $method:ident $path:literal
             tool $tool:expr, permission $permission:ident, mutates $mutates:literal, media $media:ident,
-            $params:ty => $response:ty;
+            $(deprecated $deprecated:expr,)? $params:ty => $response:ty;
     )*) => {
         $(
             $(#[doc = $summary])+
@@ -26,6 +36,7 @@ macro_rules! operations {
                     permission: Permission::$permission,
                     mutates: $mutates,
                     since: "1.0",
+                    deprecated: announced!($($deprecated)?),
                     summary: concat!($($summary),+),
                     media: Media::$media,
                     request: |generator| <$params as schemars::JsonSchema>::json_schema(generator),
