@@ -59,7 +59,9 @@ pub const SEARCH_WORDS_MAX: usize = 32;
 pub const SEARCH_WORD_CHARS_MAX: usize = 64;
 /// Ledger entries that one search looks at; the next page goes on where it ended.
 pub const SEARCH_ENTRIES_MAX: u64 = 5_000;
+/// Threads of a reader by which a search narrows down what it looks at.
+pub const SEARCH_THREADS_MAX: u32 = 256;
 /// Ledger entries that one turn puts into the index of words.
-pub const INDEX_ENTRIES_MAX: u64 = 1_000;
+pub const INDEX_ENTRIES_MAX: u64 = 500;
 /// The `schema_version` of messages this build writes, and the highest it reads.
 pub const SCHEMA_VERSION_MAX: u32 = 1;

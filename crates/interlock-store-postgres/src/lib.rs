@@ -12,6 +12,7 @@ mod open;
 mod pool;
 mod query;
 mod row;
+mod search;
 mod store;
 
 pub use open::Options;

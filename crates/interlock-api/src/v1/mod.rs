@@ -4,6 +4,7 @@ pub mod agent;
 pub mod delivery;
 pub mod ledger;
 pub mod message;
+pub mod search;
 pub mod session;
 pub mod summary;
 pub mod thread;

@@ -21,6 +21,7 @@ mod mcp;
 mod members;
 mod orders;
 mod rpc;
+mod searching;
 mod socket;
 mod threads;
 mod waiting;

@@ -8,6 +8,7 @@ pub(crate) mod install;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod supervise;
