@@ -15,13 +15,14 @@ mod issuer;
 mod neighbours;
 mod notify;
 mod presence;
+mod search;
 mod wakes;
 
 /// What reads of the store are asked and answered with.
 pub mod read {
     pub use interlock_store::{
-        Counts, EntryRow, InboxRow, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow,
-        WakeFilter,
+        Counts, EntryRow, Found, InboxRow, Page, Search, Store, StoreError, StoredMessage, ThreadFilter,
+        TimelineRow, WakeFilter,
     };
 }
 

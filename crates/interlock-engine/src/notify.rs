@@ -86,6 +86,11 @@ impl Watch {
         self.0 = self.0.resubscribe();
     }
 
+    /// Wait for the next commit; `false` when the engine has ended.
+    pub(crate) async fn changed(&mut self) -> bool {
+        !matches!(self.0.recv().await, Err(broadcast::error::RecvError::Closed))
+    }
+
     /// Wait for a note that `wanted` wants; `false` when the time was up first. Whoever fell behind looks again.
     pub async fn wait(&mut self, until: Instant, wanted: impl Fn(&Note) -> bool) -> bool {
         loop {

@@ -104,6 +104,7 @@ fn table() -> Table {
         .json::<op::PostMessage, _, _>(http::message::post)
         .json::<op::CancelMessage, _, _>(http::message::cancel)
         .json::<op::ReadMessages, _, _>(http::message::read)
+        .json::<op::SearchMessages, _, _>(http::search::search)
         .json::<op::GetDelivery, _, _>(http::delivery::get)
         .json::<op::AckRead, _, _>(http::message::ack)
         .json::<op::Inbox, _, _>(http::message::inbox)

@@ -15,6 +15,7 @@ mod open;
 mod pool;
 mod query;
 mod row;
+mod search;
 mod store;
 
 pub use archive::PostgresArchive;

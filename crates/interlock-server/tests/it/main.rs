@@ -22,6 +22,7 @@ mod mcp;
 mod members;
 mod orders;
 mod rpc;
+mod searching;
 mod socket;
 mod threads;
 mod waiting;

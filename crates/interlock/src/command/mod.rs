@@ -11,6 +11,7 @@ pub(crate) mod log;
 pub(crate) mod mcp;
 pub(crate) mod migrate;
 mod reconnect;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod summary;
