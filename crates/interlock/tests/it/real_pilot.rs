@@ -108,7 +108,7 @@ fn without_consent_nothing_is_started() {
     let ran = site.run(&["pilot", "--json", "--seed", "11", "--executor", "codex", "--codex", program]);
     assert_eq!((ran.code, &outcome(&ran)["problem"]["reason"]), (1, &"CONSENT_MISSING".into()), "{ran:?}");
     for shown in
-        ["sandbox    workspace-write", "mcp_servers.interlock.bearer_token_env_var", "login      yours"]
+        ["sandbox    workspace-write", "mcp_servers.interlock_wake.bearer_token_env_var", "login      yours"]
     {
         assert!(ran.err.contains(shown), "{shown}: {}", ran.err);
     }
