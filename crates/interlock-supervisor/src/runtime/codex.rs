@@ -51,9 +51,11 @@ pub(super) fn start(turn: &Turn<'_>) -> Start {
         };
         add(&["-c", &format!("mcp_servers.{BRIDGE}={{{reached},enabled=false}}")]);
     }
-    if sandbox == Sandbox::WorkspaceWrite && !turn.writable.is_empty() {
+    if sandbox == Sandbox::WorkspaceWrite {
+        // Said also where there is nothing to say: what its person has configured for themselves is not for this run.
         let folders: Vec<_> = turn.writable.iter().map(|folder| quoted(folder)).collect();
         add(&["-c", &format!("sandbox_workspace_write.writable_roots=[{}]", folders.join(","))]);
+        add(&["-c", "sandbox_workspace_write.network_access=false"]);
     }
     if let Some(session) = turn.resume {
         add(&["resume", &session.to_uuid_text()]);

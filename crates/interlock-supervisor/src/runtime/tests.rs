@@ -69,10 +69,12 @@ fn codex_gets_everything_by_its_own_settings() {
          -c mcp_servers.interlock_wake.bearer_token_env_var=\"INTERLOCK_TOKEN\" -c mcp_servers.interlock_wake.required=true \
          -c mcp_servers.interlock_wake.default_tools_approval_mode=\"approve\" -c mcp_servers.interlock_wake.tool_timeout_sec=60 \
          -c sandbox_workspace_write.writable_roots=[\"/srv/more\"] \
+         -c sandbox_workspace_write.network_access=false \
          resume 01a21b70-d2d6-74d1-814b-ffc953538fbb You are woken."
     );
     let fresh = words(Runtime::Codex, &json!({"command": ["/opt/codex", "-c", "x=1"]}), false);
     assert_eq!(fresh[..4], ["/opt/codex", "-c", "x=1", "exec"]);
+    assert!(fresh.contains(&"sandbox_workspace_write.writable_roots=[]".to_owned()), "{fresh:?}");
     assert!(!fresh.contains(&"resume".to_owned()) && fresh.last().unwrap() == "You are woken.");
 }
 

@@ -81,6 +81,15 @@ fn the_system_holds_codex_back() {
     all(&machine, Runtime::Codex, Sandbox::ReadOnly, &read_only);
     let write = [("touch t", true), ("touch \"$TMPDIR/t\"", true), (&*outside, false), (&*call, false)];
     all(&machine, Runtime::Codex, Sandbox::WorkspaceWrite, &write);
+    // What its person has opened for sessions of their own stays closed.
+    let theirs = format!(
+        "default_permissions = \":danger-full-access\"\nsandbox_mode = \"danger-full-access\"\n\
+         [sandbox_workspace_write]\nnetwork_access = true\nwritable_roots = [\"{}\"]\n",
+        elsewhere.path().display()
+    );
+    machine.site.write("person/.codex/config.toml", &theirs);
+    all(&machine, Runtime::Codex, Sandbox::ReadOnly, &read_only);
+    all(&machine, Runtime::Codex, Sandbox::WorkspaceWrite, &write);
     all(&machine, Runtime::Codex, Sandbox::DangerFullAccess, &[(&*outside, true), (&*call, true)]);
 }
 
