@@ -262,13 +262,26 @@ fn a_turn_of_claude() {
         "usage": {
             "input_tokens": 10, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 30, "output_tokens": 4,
         },
+        "modelUsage": {
+            "large": {"inputTokens": 100, "cacheCreationInputTokens": 200, "cacheReadInputTokens": 300, "outputTokens": 40},
+            "small": {"inputTokens": 1, "cacheCreationInputTokens": 2, "cacheReadInputTokens": 3, "outputTokens": 4},
+        },
     });
     let replay = json!({"type": "user", "isReplay": true, "session_id": SESSION, "uuid": SESSION});
     let (said, heard) = read(Runtime::Claude, &[&init.to_string(), &replay.to_string(), &result.to_string()]);
     assert_eq!(said, [began()], "once");
-    let usage =
-        Usage { input_tokens: 60, cached_input_tokens: 30, output_tokens: 4, cost_micro_usd: Some(12_300) };
-    assert_eq!(heard, Heard { usage: Some(usage), is_session_total: false, is_done: true, fault: None });
+    let usage = Usage {
+        input_tokens: 606,
+        cached_input_tokens: 303,
+        output_tokens: 44,
+        cost_micro_usd: Some(12_300),
+    };
+    assert_eq!(heard, Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None });
+    let mut unnamed = result;
+    unnamed["modelUsage"] = json!({});
+    let (_, heard) = read(Runtime::Claude, &[&unnamed.to_string()]);
+    let usage = Usage { input_tokens: 60, cached_input_tokens: 30, output_tokens: 4, cost_micro_usd: None };
+    assert_eq!((heard.usage, heard.is_session_total), (Some(usage), false), "of this turn alone");
 }
 
 #[test]
