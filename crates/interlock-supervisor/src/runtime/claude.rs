@@ -9,8 +9,9 @@ use interlock_core::id::SessionId;
 use interlock_core::wake::{TurnFault, Usage};
 use serde_json::{Value, json};
 
-use super::text::{count, cut, member, model_fault, speaks_of};
+use super::text::{count, cut, cut_value, member, model_fault, speaks_of};
 use super::{Fault, Heard, Line, Said, Start, Turn, program};
+use crate::shim::redact::Redactor;
 
 /// What may be used without asking, whatever the sandbox.
 const READING: [&str; 4] = ["mcp__interlock", "Read", "Grep", "Glob"];
@@ -92,13 +93,13 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// One event.
-    pub(super) fn event(&mut self, event: &Value) -> Line {
+    pub(super) fn event(&mut self, event: &Value, hide: &Redactor) -> Line {
         match member(event, "/type") {
             "system" if member(event, "/subtype") == "init" => self.began(event),
             "user" if event.get("isReplay") == Some(&Value::Bool(true)) => self.began(event),
-            "assistant" => Line { said: None, text: assistant(event) },
-            "user" => Line { said: None, text: refused_tools(event) },
-            "result" => self.result(event),
+            "assistant" => Line { said: None, text: assistant(event, hide) },
+            "user" => Line { said: None, text: refused_tools(event, hide) },
+            "result" => self.result(event, hide),
             _ => Line::default(),
         }
     }
@@ -121,7 +122,7 @@ impl Reader {
         Line { said: session.map(Said::Began), text: None }
     }
 
-    fn result(&mut self, event: &Value) -> Line {
+    fn result(&mut self, event: &Value, hide: &Redactor) -> Line {
         let total = session_total(event);
         self.heard.is_session_total = total.is_some();
         self.heard.usage = total.or_else(|| Some(turn(event)));
@@ -136,7 +137,7 @@ impl Reader {
         }
         let fault = model_fault(count(event, "/api_error_status"), text);
         self.heard.fault.get_or_insert(Fault::Turn(fault));
-        Line { said: None, text: Some(format!("the turn failed: {}", cut(text))) }
+        Line { said: None, text: Some(format!("the turn failed: {}", cut(hide, text))) }
     }
 
     /// A line that is no event: most likely a word of the program itself on why it gives up.
@@ -195,12 +196,12 @@ fn blocks(event: &Value) -> impl Iterator<Item = &Value> {
     event.pointer("/message/content").and_then(Value::as_array).into_iter().flatten()
 }
 
-fn assistant(event: &Value) -> Option<String> {
+fn assistant(event: &Value, hide: &Redactor) -> Option<String> {
     let line = |block: &Value| match member(block, "/type") {
-        "text" => Some(cut(member(block, "/text"))),
+        "text" => Some(cut(hide, member(block, "/text"))),
         "tool_use" => {
-            let input = block.get("input").map(Value::to_string).unwrap_or_default();
-            Some(format!("{} {}", member(block, "/name"), cut(&input)))
+            let input = block.get("input").map(|input| cut_value(hide, input)).unwrap_or_default();
+            Some(format!("{} {input}", member(block, "/name")))
         }
         _ => None,
     };
@@ -208,13 +209,13 @@ fn assistant(event: &Value) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-fn refused_tools(event: &Value) -> Option<String> {
+fn refused_tools(event: &Value, hide: &Redactor) -> Option<String> {
     let failed = blocks(event).filter(|block| block.get("is_error") == Some(&Value::Bool(true)));
     let lines: Vec<_> = failed
         .map(|block| {
             let content = block.get("content").cloned().unwrap_or_default();
-            let text = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
-            format!("tool failed: {}", cut(&text))
+            let text = content.as_str().map_or_else(|| cut_value(hide, &content), |text| cut(hide, text));
+            format!("tool failed: {text}")
         })
         .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::persons::Transport;
 use super::text::{count, cut, member, model_fault};
 use super::{Fault, Heard, Line, Said, Start, Turn, program};
+use crate::shim::redact::Redactor;
 
 /// The name that `agent install` gives to its server in a person's configuration. Woken runs give theirs another one:
 /// settings of one name are merged, and what a person's server is reached by would not go with an address.
@@ -79,7 +80,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// One event.
-    pub(super) fn event(&mut self, event: &Value) -> Line {
+    pub(super) fn event(&mut self, event: &Value, hide: &Redactor) -> Line {
         let mut line = Line::default();
         match member(event, "/type") {
             "thread.started" => self.session = SessionId::from_uuid_text(member(event, "/thread_id")),
@@ -98,10 +99,10 @@ impl Reader {
             "turn.failed" => {
                 let text = member(event, "/error/message");
                 self.heard.fault.get_or_insert(Fault::Turn(model_fault(0, text)));
-                line.text = Some(format!("the turn failed: {}", cut(text)));
+                line.text = Some(format!("the turn failed: {}", cut(hide, text)));
             }
-            "error" => line.text = Some(format!("error: {}", cut(member(event, "/message")))),
-            "item.completed" => line.text = item(event),
+            "error" => line.text = Some(format!("error: {}", cut(hide, member(event, "/message")))),
+            "item.completed" => line.text = item(event, hide),
             _ => {}
         }
         line
@@ -128,31 +129,34 @@ impl Reader {
     }
 }
 
-fn item(event: &Value) -> Option<String> {
+fn item(event: &Value, hide: &Redactor) -> Option<String> {
     let text = |name: &str| member(event, &format!("/item/{name}"));
     match text("type") {
-        "agent_message" => Some(cut(text("text"))),
+        "agent_message" => Some(cut(hide, text("text"))),
         "command_execution" => {
             let code = event.pointer("/item/exit_code").and_then(Value::as_i64);
             let code = code.map_or_else(|| text("status").to_owned(), |code| code.to_string());
             Some(format!(
                 "$ {}\n[exit {code}] {}",
-                cut(text("command")),
-                cut(text("aggregated_output").trim_end())
+                cut(hide, text("command")),
+                cut(hide, text("aggregated_output").trim_end())
             ))
         }
         "mcp_tool_call" => {
             let error = member(event, "/item/error/message");
-            let how =
-                if error.is_empty() { text("status").to_owned() } else { format!("failed: {}", cut(error)) };
+            let how = if error.is_empty() {
+                text("status").to_owned()
+            } else {
+                format!("failed: {}", cut(hide, error))
+            };
             Some(format!("{}.{} {how}", text("server"), text("tool")))
         }
         "file_change" => {
             let changes = event.pointer("/item/changes").and_then(Value::as_array);
             let paths: Vec<_> = changes.into_iter().flatten().map(|change| member(change, "/path")).collect();
-            Some(format!("changed {}", cut(&paths.join(", "))))
+            Some(format!("changed {}", cut(hide, &paths.join(", "))))
         }
-        "error" => Some(format!("warning: {}", cut(text("message")))),
+        "error" => Some(format!("warning: {}", cut(hide, text("message")))),
         _ => None,
     }
 }

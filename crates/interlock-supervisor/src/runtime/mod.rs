@@ -20,6 +20,8 @@ use interlock_core::wake::{TurnFault, Usage};
 
 pub(crate) use persons::home;
 
+use crate::shim::redact::Redactor;
+
 /// What is started for a wake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Start {
@@ -210,11 +212,11 @@ impl Reader {
         }
     }
 
-    /// Take one line, without its end.
-    pub(crate) fn line(&mut self, text: &str) -> Line {
+    /// Take one line, without its end; what the log gets of an event is without these secrets.
+    pub(crate) fn line(&mut self, text: &str, hide: &Redactor) -> Line {
         match (serde_json::from_str::<serde_json::Value>(text), self) {
-            (Ok(event), Self::Codex(reader)) if event.is_object() => reader.event(&event),
-            (Ok(event), Self::Claude(reader)) if event.is_object() => reader.event(&event),
+            (Ok(event), Self::Codex(reader)) if event.is_object() => reader.event(&event, hide),
+            (Ok(event), Self::Claude(reader)) if event.is_object() => reader.event(&event, hide),
             (_, reader) => reader.words(text),
         }
     }

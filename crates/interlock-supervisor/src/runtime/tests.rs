@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Fault, Heard, Reader, Said, start};
+use crate::shim::redact::Redactor;
 
 const SESSION: &str = "01a21b70-d2d6-74d1-814b-ffc953538fbb";
 
@@ -212,10 +213,14 @@ fn a_work_tree_can_be_committed_from() {
     assert!(!words(Runtime::Codex, &read_only, false).join(" ").contains("writable_roots"));
 }
 
+fn nothing() -> Redactor {
+    Redactor::new([])
+}
+
 /// Reads these lines; gives what they meant at once, and by the end.
 fn read(runtime: Runtime, lines: &[&str]) -> (Vec<Said>, Heard) {
     let mut reader = Reader::of(runtime).unwrap();
-    let said = lines.iter().filter_map(|line| reader.line(line).said).collect();
+    let said = lines.iter().filter_map(|line| reader.line(line, &nothing()).said).collect();
     (said, reader.heard())
 }
 
@@ -333,20 +338,64 @@ fn how_claude_fails() {
     }
 }
 
+/// A secret that lies across the end of what is shown, or that JSON writes otherwise, is not in the log in part either.
+#[test]
+fn secrets_are_taken_out_before_anything_is_cut_or_written_as_json() {
+    let secret = "first \"quoted\"\nsecond";
+    let hide = Redactor::new([secret.as_bytes().to_vec()]);
+    let at_end = format!("{}{secret} and more", "x".repeat(1_990));
+    let nested = json!({"inner": secret}).to_string();
+    for (runtime, event) in [
+        (
+            Runtime::Codex,
+            json!({"type": "item.completed", "item": {"type": "agent_message", "text": at_end}}),
+        ),
+        (Runtime::Codex, json!({"type": "turn.failed", "error": {"message": at_end}})),
+        (
+            Runtime::Codex,
+            json!({"type": "item.completed", "item": {
+                "type": "command_execution", "command": at_end, "aggregated_output": nested, "exit_code": 0,
+            }}),
+        ),
+        (
+            Runtime::Claude,
+            json!({"type": "assistant", "message": {"content": [{"type": "text", "text": at_end}]}}),
+        ),
+        (Runtime::Claude, json!({"type": "result", "is_error": true, "result": at_end})),
+        (
+            Runtime::Claude,
+            json!({"type": "assistant", "message": {"content": [
+                {"type": "tool_use", "name": "Bash", "input": {"command": [secret, nested], secret: at_end}},
+            ]}}),
+        ),
+        (
+            Runtime::Claude,
+            json!({"type": "user", "message": {"content": [
+                {"type": "tool_result", "is_error": true, "content": [{"type": "text", "text": nested}, {"text": at_end}]},
+            ]}}),
+        ),
+    ] {
+        let mut reader = Reader::of(runtime).unwrap();
+        let text = reader.line(&event.to_string(), &hide).text.unwrap();
+        assert!(text.contains("[redacted]"), "{text}");
+        assert!(["first", "quoted", "second"].iter().all(|part| !text.contains(part)), "{text}");
+    }
+}
+
 proptest! {
     /// Whatever a program prints, reading it goes on.
     #[test]
     fn any_line_is_read(text in ".{0,400}", kind in "(system|user|assistant|result|turn\\.failed|item\\.completed|x)", value in any::<i64>()) {
         for runtime in [Runtime::Codex, Runtime::Claude] {
             let mut reader = Reader::of(runtime).unwrap();
-            reader.line(&text);
+            reader.line(&text, &nothing());
             let odd = json!({
                 "type": kind, "usage": value, "item": text, "message": {"content": [value, {"type": text}]},
                 "mcp_servers": [value, {"name": "interlock", "status": value}], "total_cost_usd": value,
                 "session_id": text, "is_error": value,
             });
-            reader.line(&odd.to_string());
-            let line = reader.line(&format!("{{\"type\":\"{kind}\",\"result\":{text:?}}}"));
+            reader.line(&odd.to_string(), &nothing());
+            let line = reader.line(&format!("{{\"type\":\"{kind}\",\"result\":{text:?}}}"), &nothing());
             prop_assert!(line.text.is_none_or(|text| text.len() < 20_000));
         }
     }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::shim::redact::Redactor;
+
 /// Characters shown of one text.
 const TEXT_CHARS_MAX: usize = 2_000;
 
@@ -15,13 +17,30 @@ pub(super) fn count(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// So much of a text as a log shows.
-pub(super) fn cut(text: &str) -> String {
+/// So much of a text as a log shows, without the secrets in it: whatever is cut off, no part of one is left.
+pub(super) fn cut(hide: &Redactor, text: &str) -> String {
+    let text = hide.hide(text);
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => {
             format!("{}… [{} bytes left out]", text.get(..end).unwrap_or_default(), text.len() - end)
         }
-        None => text.to_owned(),
+        None => text,
+    }
+}
+
+/// The same of a value, whose texts are looked through before they are written as JSON.
+pub(super) fn cut_value(hide: &Redactor, value: &Value) -> String {
+    cut(hide, &hidden(hide, value).to_string())
+}
+
+fn hidden(hide: &Redactor, value: &Value) -> Value {
+    match value {
+        Value::String(text) => hide.hide(text).into(),
+        Value::Array(values) => values.iter().map(|value| hidden(hide, value)).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (hide.hide(name), hidden(hide, value))).collect()
+        }
+        other => other.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod lock;
 pub(crate) mod log;
 mod output;
 mod processes;
-mod redact;
+pub(crate) mod redact;
 mod start;
 mod watch;
 

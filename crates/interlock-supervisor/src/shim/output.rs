@@ -110,7 +110,8 @@ impl Output {
             Some(reader) => {
                 let Stream { lines, redactor } = stream;
                 lines.take(bytes, |line, is_cut| {
-                    redactor.push(&understood(source, reader, line, is_cut, events), sure);
+                    let text = understood(source, reader, line, is_cut, redactor, events);
+                    redactor.push(&text, sure);
                 });
             }
             None => stream.redactor.push(bytes, sure),
@@ -123,7 +124,8 @@ impl Output {
                 let Stream { lines, redactor } = stream;
                 if let Some(reader) = reader {
                     lines.finish(|line, is_cut| {
-                        redactor.push(&understood(source, reader, line, is_cut, events), sure);
+                        let text = understood(source, reader, line, is_cut, redactor, events);
+                        redactor.push(&text, sure);
                     });
                 }
                 redactor.finish(sure);
@@ -168,10 +170,11 @@ fn understood(
     reader: &mut Reader,
     line: &str,
     is_cut: bool,
+    hide: &Redactor,
     events: &Sender<Event>,
 ) -> Vec<u8> {
     let Line { said, text } = match source {
-        Source::Out => reader.line(line),
+        Source::Out => reader.line(line, hide),
         Source::Err => reader.words(line),
     };
     match said {
@@ -181,6 +184,8 @@ fn understood(
     }
     let mut text = text.unwrap_or_default();
     if is_cut {
+        // A secret may have been cut in two with it.
+        text = hide.hide(&text);
         text.push_str(" [cut]");
     }
     if !text.is_empty() {

@@ -17,15 +17,25 @@ pub(crate) struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor of these secrets.
+    /// A redactor of these secrets, also as JSON writes them.
     pub(crate) fn new(secrets: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let secrets = secrets.into_iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN);
         let mut secrets: Vec<Vec<u8>> =
-            secrets.into_iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN).collect();
+            secrets.flat_map(|secret| [escaped(&secret), Some(secret)]).flatten().collect();
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         secrets.dedup();
         let firsts: Vec<u8> = secrets.iter().filter_map(|secret| secret.first().copied()).collect();
         let is_first = (0..=u8::MAX).map(|byte| firsts.contains(&byte)).collect();
         Self { secrets, is_first, held: Vec::new() }
+    }
+
+    /// A text that is complete, without the secrets in it.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let mut redactor = Self { held: Vec::new(), ..self.clone() };
+        let mut out = Vec::new();
+        redactor.push(text.as_bytes(), &mut out);
+        redactor.finish(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     /// The next chunk; gives to `out` what is sure by now.
@@ -82,6 +92,13 @@ impl Redactor {
     }
 }
 
+/// A secret as it stands in a string of JSON; nothing where that is no other form.
+fn escaped(secret: &[u8]) -> Option<Vec<u8>> {
+    let text = serde_json::to_string(std::str::from_utf8(secret).ok()?).ok()?;
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    (inner.as_bytes() != secret).then(|| inner.as_bytes().to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +122,7 @@ mod tests {
         check(&["aaab"], "aaaaab", "aa[redacted]");
         check(&["abcd", "abcdef"], "abcdef abcdeg abcd", "[redacted] [redacted]eg [redacted]");
         check(&["abcdxyz", "bcde"], "abcde", "a[redacted]");
+        check(&["a\"b\nc"], r#"{"x":"a\"b\nc"} a"b c"#, r#"{"x":"[redacted]"} a"b c"#);
         check(&[], "nothing to hide", "nothing to hide");
         check(&["yes"], "yes and yes", "yes and yes");
         check(&["a-long-secret-value"], "cut short: a-long-secret-v", "cut short: [redacted]");
