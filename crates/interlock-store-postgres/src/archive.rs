@@ -6,11 +6,11 @@ use interlock_store::StoreError;
 use interlock_store::archive::{Archive, ArchiveHead, Cell, Cells, Kind, Table};
 use tokio_postgres::{Client, Row};
 
+use crate::Options;
 use crate::error::{self, corrupt};
 use crate::open::{self, Way};
 use crate::pool::{Value, in_time};
 use crate::row::{get, number, signed};
-use crate::{Options, application};
 
 /// What sessions that move a workspace are called.
 const NAME: &str = "interlock migrate";
@@ -44,16 +44,6 @@ impl PostgresArchive {
         Ok(archive)
     }
 
-    /// How many connections servers of this workspace have.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn servers(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
-        let rows = self.all(sql, &[&application(self.ws)]).await?;
-        rows.first().map_or(Ok(0), |row| number(row, 0))
-    }
-
     /// Give the workspace another id, under which nobody looks for it.
     ///
     /// # Errors
@@ -79,7 +69,8 @@ impl PostgresArchive {
 #[async_trait]
 impl Archive for PostgresArchive {
     async fn head(&mut self) -> Result<Option<ArchiveHead>, StoreError> {
-        let sql = "SELECT pk, origin, size, last_leaf, last_at, last_count, batch_id FROM workspace WHERE id = $1
+        let sql =
+            "SELECT pk, origin, size, last_leaf, last_at, last_count, batch_id FROM workspace WHERE id = $1
                    FOR UPDATE";
         let rows = self.all(sql, &[&self.ws.to_bytes().as_slice()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -154,7 +145,8 @@ impl Archive for PostgresArchive {
             .map(|(n, (name, kind))| column(rows, n, *kind).ok_or_else(|| corrupt(table.name, name)))
             .collect::<Result<_, _>>()?;
         let pk = self.pk()?;
-        let values: Vec<Value<'_>> = std::iter::once(&pk as Value<'_>).chain(columns.iter().map(Column::value)).collect();
+        let values: Vec<Value<'_>> =
+            std::iter::once(&pk as Value<'_>).chain(columns.iter().map(Column::value)).collect();
         self.all(&sql, &values).await.map(|_| ())
     }
 

@@ -18,6 +18,6 @@ mod row;
 mod store;
 
 pub use archive::PostgresArchive;
-pub use look::{Looked, look};
+pub use look::{Looked, look, servers};
 pub use open::{Options, application};
 pub use store::PostgresStore;

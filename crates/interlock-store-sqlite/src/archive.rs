@@ -42,7 +42,8 @@ impl SqliteArchive {
 #[async_trait]
 impl Archive for SqliteArchive {
     async fn head(&mut self) -> Result<Option<ArchiveHead>, StoreError> {
-        let sql = "SELECT pk, origin, size, last_leaf, last_at, last_count, batch_id FROM workspace WHERE id = ?";
+        let sql =
+            "SELECT pk, origin, size, last_leaf, last_at, last_count, batch_id FROM workspace WHERE id = ?";
         let found = self.connection.query_row(sql, params![self.ws.to_bytes()], |row| {
             let head = ArchiveHead {
                 origin: row.get(1)?,
@@ -129,9 +130,7 @@ fn asked(table: &Table, pk: i64, after: Option<&[Cell]>) -> Result<(String, Vec<
             Some([Cell::Number(idx), ..]) => u64::try_from(*idx).unwrap_or_default().saturating_add(1),
             _ => 0,
         };
-        let sql = format!(
-            "SELECT {all} FROM {name} WHERE place >= ? AND place <= ? ORDER BY place LIMIT ?"
-        );
+        let sql = format!("SELECT {all} FROM {name} WHERE place >= ? AND place <= ? ORDER BY place LIMIT ?");
         return Ok((sql, vec![Value::Integer(place(pk, next)), Value::Integer(place(pk, u64::MAX))]));
     }
     let key = columns.get(..table.key).unwrap_or_default().join(", ");

@@ -61,11 +61,7 @@ pub const TABLES: [Table; 12] = [
     table("ledger_tile", 2, &[("level", Number), ("n", Number), ("width", Number), ("hashes", Bytes)]),
     table("ledger_checkpoint", 1, &[("size", Number), ("note", Text)]),
     table("agent", 1, &[("name", Text), ("doc", Text), ("launch", Text), ("salt", Bytes)]),
-    table(
-        "thread",
-        1,
-        &[("id", Bytes), ("status", Text), ("doc", Text), ("title", Text), ("salt", Bytes)],
-    ),
+    table("thread", 1, &[("id", Bytes), ("status", Text), ("doc", Text), ("title", Text), ("salt", Bytes)]),
     table("member", 2, &[("agent", Text), ("thread", Bytes)]),
     table(
         "message",

@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, doctor, init, ledger, log, mcp, migrate, status, stop, supervise, thread, token, up, verify, wake,
+    agent, builtin, doctor, init, ledger, log, mcp, migrate, status, stop, supervise, thread, token, up,
+    verify, wake,
 };
 
 /// The control plane for a team of AI coding agents.

@@ -126,8 +126,7 @@ pub(crate) fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result
 /// # Errors
 /// `SERVER_RUNNING` with the holder named.
 pub(crate) fn hold(instance: &Instance, what: &str) -> Result<(InstanceLock, Holder), Problem> {
-    let holder =
-        Holder { pid: std::process::id(), what: what.to_owned(), since: Context::now().to_string() };
+    let holder = Holder { pid: std::process::id(), what: what.to_owned(), since: Context::now().to_string() };
     let lock = InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
     Ok((lock, holder))
 }

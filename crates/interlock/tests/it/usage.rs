@@ -27,6 +27,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "ledger",
         "verify",
         "token",
+        "migrate",
         "doctor",
         "supervise",
         "bench",
@@ -48,7 +49,8 @@ fn help_of_threads_lists_exactly_their_verbs() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 15] = [
+    let verbs: [(&str, &[&str]); 16] = [
+        ("migrate", &[]),
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),
