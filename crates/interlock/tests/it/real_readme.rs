@@ -145,3 +145,24 @@ fn your_own_terminals_take_part_as_written() {
     assert_eq!(after, before);
     assert!(!machine.site.path(".mcp.json").exists());
 }
+
+/// Without an account, whatever the sample: the programs as they are, and the line as it is.
+#[test]
+fn the_pilot_without_an_account_runs_as_written() {
+    let test = "README, pilot without an account";
+    let (Some(codex), Some(claude)) = (real::codex(test), real::claude(test)) else { return };
+    let machine = Machine::new();
+    for (name, program) in [("codex", codex), ("claude", claude)] {
+        machine.program(name, &format!("exec '{}' \"$@\"", program.display()));
+    }
+    let readme = readme::readme();
+    let mut quoted = readme.split('`').skip(1).step_by(2);
+    let line = quoted.find(|code| code.ends_with("--scripted-model")).expect("the line");
+    let output = machine.command("sh", &["-c", line]).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.contains("\nresolved in "), "{line}\n{out}\n{err}");
+    // Nothing of the person's own was read or written.
+    for folder in [".codex", ".claude"] {
+        assert_eq!(std::fs::read_dir(machine.site.path(&format!("person/{folder}"))).unwrap().count(), 0);
+    }
+}

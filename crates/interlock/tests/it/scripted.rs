@@ -55,7 +55,8 @@ impl Machine {
         self.program("claude", &script);
     }
 
-    fn program(&self, name: &str, script: &str) {
+    /// A program of this name is found on the path.
+    pub(crate) fn program(&self, name: &str, script: &str) {
         let file = self.site.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700)).unwrap();
     }
