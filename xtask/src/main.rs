@@ -7,6 +7,7 @@
 mod ci;
 mod external;
 mod npm;
+mod postgres;
 mod shell;
 mod test_run;
 mod tidy;
