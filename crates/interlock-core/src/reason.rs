@@ -224,6 +224,7 @@ reasons! {
     MediaTypeUnsupported => "MEDIA_TYPE_UNSUPPORTED", Unsupported, "the body must be application/json";
     HeadersTooLarge => "HEADERS_TOO_LARGE", Unsupported, "the request's headers are too large";
     ServerBusy => "SERVER_BUSY", RateLimited, "too many requests are waiting";
+    SubscribersTooMany => "SUBSCRIBERS_TOO_MANY", RateLimited, "too many subscribers follow the events already";
     StoreUnavailable => "STORE_UNAVAILABLE", Unavailable, "the store cannot be written or read now";
     ServerUnreachable => "SERVER_UNREACHABLE", Unavailable, "the server cannot be reached";
     ServerStopping => "SERVER_STOPPING", Unavailable, "the server is stopping";

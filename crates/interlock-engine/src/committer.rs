@@ -42,6 +42,8 @@ pub(crate) struct Committer {
     pub(crate) ground: Arc<Ground>,
     pub(crate) notifier: Notifier,
     tree: Option<Tree>,
+    /// Whether the last batch made the ledger grow.
+    has_grown: bool,
     frozen: Option<String>,
 }
 
@@ -52,7 +54,7 @@ impl Committer {
         ground: Arc<Ground>,
         notifier: Notifier,
     ) -> Self {
-        Self { store, workspace_id, ground, notifier, tree: None, frozen: None }
+        Self { store, workspace_id, ground, notifier, tree: None, has_grown: false, frozen: None }
     }
 
     /// Until every sender is gone.
@@ -113,9 +115,11 @@ impl Committer {
                 // A caller may have gone away.
                 drop(reply.send(Err(refusal.clone())));
             }
+            self.has_grown = false;
             return (Vec::new(), Ok(Vec::new()));
         };
-        let Batch { commands, verdicts, grown, .. } = *batch;
+        let Batch { commands, verdicts, grown, has_entries, .. } = *batch;
+        self.has_grown = has_entries;
         let waiting = commands.into_iter().zip(replies).map(|(env, reply)| Waiting { env, reply }).collect();
         // After a failure the tree is read again from the store: what it holds is the truth.
         self.tree = if result.is_ok() { grown } else { None };
@@ -141,7 +145,9 @@ impl Committer {
                 }
             }
         }
-        self.notifier.send(note, size);
+        if self.has_grown {
+            self.notifier.send(note, size);
+        }
         for (reply, answer) in answers {
             // A caller may have gone away; its command is done all the same.
             drop(reply.send(answer));

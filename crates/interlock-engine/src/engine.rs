@@ -258,6 +258,7 @@ impl Engine {
         let (sender, queue) = mpsc::channel(WAITING_MAX);
         let committer = Committer::new(Arc::clone(&self.store), id, ground, self.notifier.clone());
         tokio::spawn(committer.run(queue));
+        tokio::spawn(crate::search::keep_index(Arc::clone(&self.store), id, self.notifier.watch()));
         committers.insert(id, sender.clone());
         Ok(sender)
     }

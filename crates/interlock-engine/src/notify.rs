@@ -47,9 +47,7 @@ impl Notifier {
         if size > 0 {
             self.send_elsewhere(&note, size, false);
         }
-        if !note.threads.is_empty() || note.supervisors {
-            self.send_here(Some(note));
-        }
+        self.send_here(Some(note));
     }
 
     pub(crate) fn send_here(&self, note: Option<Note>) {
@@ -81,6 +79,16 @@ impl Watch {
             Err(broadcast::error::RecvError::Lagged(_)) => None,
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
+    }
+
+    /// Forget what was heard so far: for whoever reads everything next.
+    pub fn catch_up(&mut self) {
+        self.0 = self.0.resubscribe();
+    }
+
+    /// Wait for the next commit; `false` when the engine has ended.
+    pub(crate) async fn changed(&mut self) -> bool {
+        !matches!(self.0.recv().await, Err(broadcast::error::RecvError::Closed))
     }
 
     /// Wait for a note that `wanted` wants; `false` when the time was up first. Whoever fell behind looks again.

@@ -8,6 +8,7 @@
 
 mod call;
 mod context;
+mod events;
 mod guard;
 mod http;
 mod mcp;
@@ -19,7 +20,7 @@ mod routes;
 mod serve;
 mod view;
 
-pub use mcp::{Bare, Overlay, authenticated};
+pub use mcp::{Bare, Overlay, authenticated, tools_document};
 pub use openapi::document as openapi_document;
 pub use routes::{handled_operations, router};
 pub use serve::{Server, ServerConfig};

@@ -16,6 +16,7 @@ mod open;
 mod pool;
 mod query;
 mod row;
+mod search;
 mod store;
 
 pub use anchor::Anchors;

@@ -13,15 +13,16 @@ use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, LedgerHead, Neighbours, Page, Store, StoreError,
-    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery,
+    LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    Workspace,
 };
 
 use crate::neighbours::Circle;
 use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
-use crate::{Options, batch, open, query};
+use crate::{Options, batch, open, query, search};
 
 /// Workspaces whose number is remembered; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 10_000;
@@ -221,6 +222,22 @@ impl Store for PostgresStore {
 
     async fn tile(&self, ws: WorkspaceId, at: TileAt) -> Result<Option<Vec<u8>>, StoreError> {
         read!(self, ws, query::tile, at)
+    }
+
+    async fn posted_by(&self, ws: WorkspaceId, entries: Vec<u64>) -> Result<Vec<StoredMessage>, StoreError> {
+        read!(self, ws, search::posted_by, &entries)
+    }
+
+    async fn index_mark(&self, ws: WorkspaceId, version: u32) -> Result<IndexMark, StoreError> {
+        read!(self, ws, search::mark, version)
+    }
+
+    async fn index_page(&self, ws: WorkspaceId, query: IndexQuery) -> Result<IndexPage, StoreError> {
+        read!(self, ws, search::page, &query)
+    }
+
+    async fn fill_index(&self, ws: WorkspaceId, fill: IndexFill) -> Result<(), StoreError> {
+        read!(self, ws, search::fill, &fill)
     }
 
     async fn dump(&self, ws: WorkspaceId) -> Result<Vec<String>, StoreError> {

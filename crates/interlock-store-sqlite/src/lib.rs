@@ -12,6 +12,7 @@ mod lock;
 mod open;
 mod query;
 mod reader;
+mod search;
 mod store;
 mod timeline;
 mod writer;

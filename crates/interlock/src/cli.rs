@@ -6,8 +6,13 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
+<<<<<<< HEAD
     agent, builtin, doctor, init, ledger, log, mcp, migrate, status, stop, supervise, thread, token, up,
     verify, wake,
+=======
+    agent, builtin, doctor, events, init, ledger, log, mcp, migrate, status, stop, supervise, thread, token,
+    up, verify, wake,
+>>>>>>> main
 };
 
 /// The control plane for a team of AI coding agents.
@@ -61,6 +66,8 @@ pub(crate) enum Command {
     /// See who was woken, why, and what came of it.
     #[command(subcommand)]
     Wake(wake::Verb),
+    /// Follow what happens in the workspace, event by event.
+    Events(events::Params),
     /// Read what a wake's process printed.
     Log(log::Params),
     /// Offer the running server's MCP tools on standard input and output, as the participant named by --as.

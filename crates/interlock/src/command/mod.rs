@@ -3,12 +3,15 @@
 pub(crate) mod agent;
 pub(crate) mod builtin;
 pub(crate) mod doctor;
+pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
 pub(crate) mod migrate;
+mod reconnect;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod summary;
@@ -49,6 +52,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Agent(verb) => interruptible(agent::run(&cx, verb)),
         Command::Thread(verb) => interruptible(thread::run(&cx, verb)),
         Command::Wake(verb) => interruptible(wake::run(&cx, verb)),
+        Command::Events(params) => interruptible(events::run(&cx, params)),
         Command::Mcp(params) => blocking(mcp::run(&cx, &params)),
         Command::Log(params) => log::run(&cx, &params),
         Command::Ledger(verb) => interruptible(ledger::run(&cx, verb)),

@@ -22,7 +22,7 @@ use interlock_core::id::{MessageId, ThreadId};
 use interlock_core::limits::MESSAGE_BODY_BYTES_MAX;
 use interlock_core::thread::{MessageKind, Priority, Status, ThreadKind, ThreadRole};
 
-use super::{KeyParams, PageParams, summary, tail, trigger, view};
+use super::{KeyParams, PageParams, search, summary, tail, trigger, view};
 use crate::context::Context;
 use crate::exit::{Answer, End};
 use crate::{argument, render};
@@ -44,6 +44,8 @@ pub(crate) enum Verb {
     Cancel(CancelParams),
     /// Show how far a message got with each addressee, and by which proof.
     Delivery(DeliveryParams),
+    /// Find messages by their words, sender, event type and time, newest first.
+    Search(search::Params),
     /// Read messages, waiting for the next one when asked to.
     Read(ReadParams),
     /// Acknowledge that you have read everything up to a message.
@@ -275,6 +277,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
         Verb::Post(params) => post(cx, params).await,
         Verb::Cancel(params) => cancel(cx, &params).await,
         Verb::Delivery(params) => delivery(cx, &params).await,
+        Verb::Search(params) => search::run(cx, params).await,
         Verb::Read(params) => read(cx, &params).await,
         Verb::Ack(params) => ack(cx, &params).await,
         Verb::Status(params) => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod delivery;
+pub(crate) mod event;
 pub(crate) mod message;
 pub(crate) mod safe;
 pub(crate) mod status;

@@ -117,6 +117,15 @@ fn a_person_and_a_shell_agent_work_in_a_thread() {
     for kind in steps {
         assert!(kinds.iter().any(|found| found == kind), "{kind}: {kinds:?}");
     }
+    // The events are those of the ledger, each once.
+    let events = site.run(&["events", "--until-now", "--json"]).ok().out;
+    let ids = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone());
+    let entries = site.ask(&["ledger", "entries", "--limit", "200"]);
+    let places = entries["entries"].as_array().unwrap().iter().flat_map(|entry| {
+        let count = entry["events"].as_array().unwrap().len();
+        (0..count).map(move |n| Value::from(format!("{}.{n}", entry["index"])))
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), places.collect::<Vec<_>>());
     site.ask(&["ledger", "export", "ledger.tar"]);
     assert_eq!(site.ask(&["verify", "ledger.tar"])["verified"], true);
     assert_eq!(site.ask(&["stop"])["stopped"], true);
@@ -247,4 +256,26 @@ fn stop_halts_a_running_agent_and_its_wake_is_done_after_the_next_start() {
     running.signal(Signal::INT);
     assert!(running.wait().success());
     site.until_quiet();
+}
+
+#[test]
+fn a_person_finds_what_was_said() {
+    let site = Site::with_instance("");
+    let server = site.up(&[]);
+    let thread = site.ask(&["thread", "create", "Work"])["thread_id"].as_str().unwrap().to_owned();
+    for text in ["the parser is broken", "lunch", "the parser is whole again"] {
+        site.ask(&["thread", "post", &thread, text]);
+    }
+    let found = |words: &[&str]| {
+        let answer = site.ask(&[&["thread", "search"], words].concat());
+        let messages = answer["messages"].as_array().unwrap().iter();
+        messages.map(|message| message["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["parser"]), ["the parser is whole again", "the parser is broken"]);
+    assert_eq!(found(&["pars*", "broken", "--since", "1h"]), ["the parser is broken"]);
+    assert_eq!(found(&["parser", "--until", "1h"]), [""; 0]);
+    assert_eq!(found(&["--limit", "1", "\"is broken\""]), ["the parser is broken"]);
+    let text = site.run(&["thread", "search", "parser"]).ok().out;
+    assert!(text.contains(&thread) && text.contains("whole again"), "{text}");
+    drop(server);
 }

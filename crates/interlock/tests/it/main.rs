@@ -14,6 +14,7 @@ mod commands;
 mod desk;
 mod doctor;
 mod doctor_runtimes;
+mod events;
 mod fuzz;
 mod hostile;
 mod install;

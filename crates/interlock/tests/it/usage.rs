@@ -22,6 +22,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "agent",
         "thread",
         "wake",
+        "events",
         "log",
         "mcp",
         "ledger",
@@ -50,7 +51,10 @@ fn help_of_threads_lists_exactly_their_verbs() {
 fn every_command_and_verb_has_help() {
     let world = World::new();
     let verbs: [(&str, &[&str]); 16] = [
+<<<<<<< HEAD
         ("migrate", &[]),
+=======
+>>>>>>> main
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),
@@ -60,6 +64,7 @@ fn every_command_and_verb_has_help() {
         ("agent", &["add", "list", "install"]),
         ("thread", &THREAD_VERBS),
         ("wake", &["list", "show"]),
+        ("events", &[]),
         ("log", &[]),
         ("mcp", &[]),
         ("ledger", &["entries", "export"]),
