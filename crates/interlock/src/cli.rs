@@ -6,13 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-<<<<<<< HEAD
-    agent, builtin, doctor, init, ledger, log, mcp, migrate, status, stop, supervise, thread, token, up,
-    verify, wake,
-=======
     agent, builtin, doctor, events, init, ledger, log, mcp, migrate, status, stop, supervise, thread, token,
     up, verify, wake,
->>>>>>> main
 };
 
 /// The control plane for a team of AI coding agents.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use interlock_store::archive::TABLES;
+use interlock_store::archive::{DERIVED, TABLES};
 
 use crate::made::{Made, block_on};
 
@@ -20,7 +20,7 @@ fn every_column_of_every_table_moves() {
     );
     let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (table, column) in stored.lines().map(|line| line.split_once('|').unwrap()) {
-        if !OURS.contains(&(table, column)) {
+        if !OURS.contains(&(table, column)) && !DERIVED.contains(&table) {
             found.entry(table).or_default().push(column);
         }
     }

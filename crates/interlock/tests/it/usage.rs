@@ -50,11 +50,8 @@ fn help_of_threads_lists_exactly_their_verbs() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 16] = [
-<<<<<<< HEAD
+    let verbs: [(&str, &[&str]); 17] = [
         ("migrate", &[]),
-=======
->>>>>>> main
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),
