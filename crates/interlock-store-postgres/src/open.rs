@@ -113,14 +113,11 @@ pub(crate) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
 
 /// Migrations applied so far, after the table that counts them is made where there is none.
 async fn found(line: &Line) -> Result<usize, StoreError> {
-    let version = match applied(line).await? {
-        Some(version) => version,
-        None => {
-            line.plain("CREATE TABLE interlock_schema (version BIGINT PRIMARY KEY)").await?;
-            0
-        }
-    };
-    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+    let version = applied(line).await?;
+    if version.is_none() {
+        line.plain("CREATE TABLE interlock_schema (version BIGINT PRIMARY KEY)").await?;
+    }
+    Ok(usize::try_from(version.unwrap_or_default()).unwrap_or(usize::MAX))
 }
 
 /// Migrations applied so far; `None` for a database without any table.

@@ -111,6 +111,9 @@ pub const TABLES: [Table; 12] = [
     table("lease", 1, &[("wake", Bytes), ("doc", Text)]),
 ];
 
+/// What the tables' names begin with that hold nothing of their own: an index is made anew where it is.
+pub const DERIVED: [&str; 2] = ["message_words", "search_index"];
+
 /// A workspace's own row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveHead {

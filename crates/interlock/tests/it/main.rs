@@ -30,6 +30,7 @@ mod pilot_repository;
 mod pilot_sample;
 mod postgres;
 mod postgres_faults;
+mod postgres_migrate;
 mod postgres_nodes;
 mod processes;
 mod readme;
