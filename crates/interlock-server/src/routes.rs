@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
 use crate::mcp::{Bare, Overlay, Run};
+use crate::rate::{RateLimits, Rates};
 use crate::{http, plain, protected};
 
 /// Routes and tools being collected.
@@ -140,17 +141,26 @@ fn router_of(state: Arc<State>, overlay: impl Overlay) -> Router {
 }
 
 /// All routes over an engine, without a socket; for tests.
-pub fn router(engine: Arc<Engine>, stopping: watch::Receiver<bool>) -> Router {
-    router_with(engine, Bare, stopping)
+pub fn router(engine: Arc<Engine>, limits: RateLimits, stopping: watch::Receiver<bool>) -> Router {
+    router_with(engine, limits, Bare, stopping)
 }
 
 /// The same with this laid over MCP.
 pub(crate) fn router_with(
     engine: Arc<Engine>,
+    limits: RateLimits,
     overlay: impl Overlay,
     stopping: watch::Receiver<bool>,
 ) -> Router {
-    router_of(Arc::new(State { engine, metrics: crate::metrics::Metrics::new(), stopping }), overlay)
+    router_of(
+        Arc::new(State {
+            engine,
+            metrics: crate::metrics::Metrics::new(),
+            rates: Rates::new(limits),
+            stopping,
+        }),
+        overlay,
+    )
 }
 
 #[cfg(test)]

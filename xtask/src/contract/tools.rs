@@ -139,12 +139,12 @@ mod tests {
         json!({"tools": [{"name": "t", "inputSchema": input, "outputSchema": output}]})
     }
 
-    fn of_input(old: Value, new: Value) -> Vec<String> {
-        breaking(&tool(&old, &json!({})), &tool(&new, &json!({})))
+    fn of_input(old: &Value, new: &Value) -> Vec<String> {
+        breaking(&tool(old, &json!({})), &tool(new, &json!({})))
     }
 
-    fn of_output(old: Value, new: Value) -> Vec<String> {
-        breaking(&tool(&json!({}), &old), &tool(&json!({}), &new))
+    fn of_output(old: &Value, new: &Value) -> Vec<String> {
+        breaking(&tool(&json!({}), old), &tool(&json!({}), new))
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_caller_may_send_what_it_sent() {
-        let text = |schema: Value| json!({"type": "object", "properties": {"a": schema}});
+        let text = |schema: &Value| json!({"type": "object", "properties": {"a": schema}});
         let number = json!({"type": "integer", "maximum": 9});
         for (new, wrong) in [
             (json!({"type": "object"}), "t inputSchema: `a` is gone"),
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_answer_holds_what_it_held() {
-        let list = |items: Value| json!({"type": "array", "items": items});
+        let list = |items: &Value| json!({"type": "array", "items": items});
         let object = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]});
         let loose = json!({"type": "object", "properties": {"a": {"type": "string"}}});
         assert_eq!(

@@ -17,7 +17,7 @@ use jiff::civil::date;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
-use super::{Refusal, Router, State, Table};
+use super::{RateLimits, Rates, Refusal, Router, State, Table};
 use crate::context::Ctx;
 
 /// An operation whose end is announced. The product has none.
@@ -76,7 +76,12 @@ impl World {
         let actor = Actor { name, role: Role::Participant, workspace_id, session_id: None, wake_id: None };
         let token = engine.issuer().mint(&actor, now, 60_000).unwrap();
         let (_, stopping) = watch::channel(false);
-        let state = Arc::new(State { engine, metrics: crate::metrics::Metrics::new(), stopping });
+        let state = Arc::new(State {
+            engine,
+            metrics: crate::metrics::Metrics::new(),
+            rates: Rates::new(RateLimits::default()),
+            stopping,
+        });
         let table = Table { router: Router::new(), handled: Vec::new(), tools: Vec::new() };
         let table = table.json::<OldList, _, _>(list).json::<op::GetThread, _, _>(get);
         Self { router: table.router.with_state(state), token, _folder: folder }

@@ -20,6 +20,7 @@ mod ledger;
 mod mcp;
 mod members;
 mod orders;
+mod rate;
 mod rpc;
 mod socket;
 mod threads;
