@@ -9,9 +9,12 @@
 
 mod bad_input;
 mod bench;
+mod burst;
 mod by_hand;
+mod caller;
 mod commands;
 mod desk;
+mod disk;
 mod doctor;
 mod fuzz;
 mod hostile;
@@ -36,6 +39,7 @@ mod repository;
 mod site;
 mod stub;
 mod tail;
+mod torture;
 mod usage;
 mod wait;
 mod world;
