@@ -127,9 +127,11 @@ impl Committer {
         let mut again = Vec::new();
         let mut note = Note { workspace_id: self.workspace_id, threads: Vec::new(), supervisors: false };
         let mut answers = Vec::with_capacity(waiting.len());
+        let mut has_events = false;
         for (one, verdict) in waiting.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Done(Done { reply, index, events }) => {
+                    has_events |= !events.is_empty();
                     collect(&mut note, &events);
                     answers.push((one.reply, Ok(Outcome { reply, index })));
                 }
@@ -140,7 +142,7 @@ impl Committer {
                 }
             }
         }
-        if !note.threads.is_empty() || note.supervisors {
+        if has_events {
             self.notifier.send(note);
         }
         for (reply, answer) in answers {

@@ -75,6 +75,9 @@ pub struct ListAgentsParams {
     /// Rows at most, 1 to 200; 0 = 50.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub limit: u32,
+    /// How long to wait for the first agent, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
 }
 
 /// Answer of `list_agents`.
