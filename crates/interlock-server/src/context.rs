@@ -58,6 +58,12 @@ impl Ctx {
             .ok_or_else(|| interlock_core::thread::not_found(id))
     }
 
+    /// Wait for any commit of the caller's workspace; `false` when the time is up or the server stops.
+    pub(crate) async fn wait_here(&self, watch: &mut Watch, until: Instant) -> bool {
+        let workspace = self.workspace();
+        self.wait(watch, until, |note| note.workspace_id == workspace).await
+    }
+
     /// Wait for a commit that concerns what `wanted` says; `false` when the time is up or the server stops.
     pub(crate) async fn wait(
         &self,
