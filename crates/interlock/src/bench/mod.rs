@@ -6,14 +6,16 @@
 
 mod drive;
 mod machine;
+mod reads;
 mod report;
 mod show;
 mod stage;
 mod stats;
 mod tools;
+mod visible;
 mod wakes;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,8 +47,19 @@ const MCP_MS_MAX: f64 = 2.0;
 /// From a message's commit to the process that it wakes, at the 95th percentile.
 const WAKE_MS_MAX: f64 = 50.0;
 
+/// Clients that read pages of 50 messages, and the pages per second that are the goal.
+const READ_GOAL: (u32, f64) = (8, 10_000.0);
+/// How many times as long as a sync and a push it takes until a post is visible, at the median and the 99th percentile.
+const VISIBLE_GOALS: [f64; 2] = [6.0, 15.0];
+/// How many times as long as of a short thread reading the newest page of a long one takes.
+const SCALE_TIMES_MAX: f64 = 2.0;
+/// The server's resident memory with a long thread, and with reads that wait.
+const SCALE_MEMORY_MB_MAX: f64 = 150.0;
+
 /// The cases of `messaging`, in the order they are measured.
-const CASES: [&str; 6] = ["binary", "start", "memory", "post", "mcp", "wake"];
+const CASES: [&str; 9] = ["binary", "start", "memory", "post", "read", "visible", "mcp", "wake", SCALE];
+/// The case that takes minutes: only when it is named.
+const SCALE: &str = "scale";
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
@@ -79,6 +92,12 @@ struct Pace {
     pairs: usize,
     span: Span,
     wakes: u32,
+    /// Posts that are waited for, with every pair.
+    visible: usize,
+    /// Messages of the short thread, and of the long one.
+    scale: [u64; 2],
+    /// Reads that wait at once.
+    waiting: usize,
 }
 
 impl Pace {
@@ -89,6 +108,9 @@ impl Pace {
         pairs: 5,
         span: Span { warm: Duration::from_millis(300), counted: Duration::from_millis(1_300) },
         wakes: 40,
+        visible: 100,
+        scale: [1_000, 1_000_000],
+        waiting: 1_000,
     };
     const QUICK: Self = Self {
         probe: Duration::from_millis(50),
@@ -96,6 +118,9 @@ impl Pace {
         pairs: 2,
         span: Span { warm: Duration::ZERO, counted: Duration::from_millis(500) },
         wakes: 2,
+        visible: 5,
+        scale: [60, 200],
+        waiting: 60,
     };
 }
 
@@ -125,7 +150,7 @@ async fn measure(params: &Params, report: &mut Report) -> Result<(), Problem> {
         .map(Arc::new)
         .map_err(|error| Problem::new(Reason::StoreUnavailable, &error.to_string(), ""))?;
     let result = tokio::select! {
-        result = cases(params, &pace, report, &mut stage, &anchor) => result,
+        result = cases(params, &pace, report, dir.path(), &mut stage, &anchor) => result,
         _ = tokio::signal::ctrl_c() => Err(Problem::new(Reason::Interrupted, "interrupted", "")),
     };
     let stopped = stage.stop().await;
@@ -136,10 +161,13 @@ async fn cases(
     params: &Params,
     pace: &Pace,
     report: &mut Report,
+    dir: &Path,
     stage: &mut Stage,
     anchor: &Arc<Anchor>,
 ) -> Result<(), Problem> {
-    let is_wanted = |case: &str| params.cases.is_empty() || params.cases.iter().any(|wanted| wanted == case);
+    let is_wanted = |case: &str| {
+        (params.cases.is_empty() && case != SCALE) || params.cases.iter().any(|wanted| wanted == case)
+    };
     if is_wanted("binary") {
         report.value("binary", "mb", vec![binary_mb()?], BINARY_MB_MAX);
     }
@@ -161,6 +189,15 @@ async fn cases(
         for (clients, limit) in POST_GOALS {
             posts(pace, report, anchor, &address, clients, limit).await?;
         }
+    }
+    if is_wanted("read") {
+        pages(pace, report, stage, &address).await?;
+    }
+    if is_wanted("visible") {
+        visible(pace, report, dir, &address).await?;
+    }
+    if is_wanted(SCALE) {
+        scale(pace, report, stage, &address).await?;
     }
     if is_wanted("mcp") {
         report.overhead("mcp", &tools::measure(&address, pace.pairs, pace.span).await?, MCP_MS_MAX);
@@ -194,6 +231,69 @@ async fn posts(
     if let Some(row) = report.rows.last() {
         Output::note(&format!("{clients} clients: {} per second, the anchor {:?}", row.value, row.anchor));
     }
+    Ok(())
+}
+
+async fn pages(
+    pace: &Pace,
+    report: &mut Report,
+    stage: &Stage,
+    address: &stage::Address,
+) -> Result<(), Problem> {
+    let (clients, limit) = READ_GOAL;
+    let thread = stage.another_thread(address, "pages").await?;
+    let client = stage.operator()?;
+    let (mut per_s, mut took_ms) = (Vec::new(), Vec::new());
+    for _ in 0..pace.pairs {
+        let sample = reads::pages(&client, &thread, clients, pace.span).await?;
+        per_s.push(sample.per_s);
+        took_ms.extend(sample.took_ms);
+    }
+    report.per_second("read", clients, per_s, Spread::of(took_ms), limit);
+    Ok(())
+}
+
+async fn visible(
+    pace: &Pace,
+    report: &mut Report,
+    dir: &Path,
+    address: &stage::Address,
+) -> Result<(), Problem> {
+    let mut pairs = [Vec::new(), Vec::new()];
+    let mut all = Vec::new();
+    for _ in 0..pace.pairs {
+        let rounds = visible::measure(dir, address, pace.visible).await?;
+        all.extend(rounds.ours.iter().copied());
+        let (bare, ours) = (Spread::of(rounds.anchor), Spread::of(rounds.ours));
+        let [middles, tails] = &mut pairs;
+        middles.push(Pair { anchor: bare.p50, ours: ours.p50 });
+        tails.push(Pair { anchor: bare.p99, ours: ours.p99 });
+    }
+    let spread = Spread::of(all);
+    for ((case, limit), pairs) in ["visible_p50", "visible_p99"].into_iter().zip(VISIBLE_GOALS).zip(&pairs) {
+        report.times(case, pairs, spread, limit);
+    }
+    Ok(())
+}
+
+/// A short thread and a long one, and many who wait.
+async fn scale(
+    pace: &Pace,
+    report: &mut Report,
+    stage: &Stage,
+    address: &stage::Address,
+) -> Result<(), Problem> {
+    let client = stage.operator()?;
+    let short = stage.another_thread(address, "short").await?;
+    let long = stage.another_thread(address, "long").await?;
+    for (thread, count) in [&short, &long].into_iter().zip(pace.scale) {
+        reads::fill(&client, thread, count).await?;
+    }
+    let (pairs, spread) = reads::newest(&client, [&short, &long], pace.pairs, pace.span).await?;
+    report.times("scale_newest", &pairs, spread, SCALE_TIMES_MAX);
+    report.value("scale_memory", "mb", vec![stage.resident_now_mb()?], SCALE_MEMORY_MB_MAX);
+    let waiting = reads::resident_mb_with_waiting(stage, &client, &long, pace.waiting).await?;
+    report.value("scale_waiting", "mb", vec![waiting], SCALE_MEMORY_MB_MAX);
     Ok(())
 }
 

@@ -56,6 +56,16 @@ impl Goal {
         Self { of: "ratio", op: ">=", limit }
     }
 
+    /// A ratio to the anchor that must not be exceeded.
+    pub(crate) const fn ratio_at_most(limit: f64) -> Self {
+        Self { of: "ratio", op: "<=", limit }
+    }
+
+    /// A value that must be reached.
+    pub(crate) const fn at_least(limit: f64) -> Self {
+        Self { of: "value", op: ">=", limit }
+    }
+
     /// A value that must stay below.
     pub(crate) const fn below(limit: f64) -> Self {
         Self { of: "value", op: "<", limit }
@@ -67,7 +77,11 @@ impl Goal {
     }
 
     fn is_met(self, figure: f64) -> bool {
-        if self.op == "<" { figure < self.limit } else { figure >= self.limit }
+        match self.op {
+            "<" => figure < self.limit,
+            "<=" => figure <= self.limit,
+            _ => figure >= self.limit,
+        }
     }
 }
 
@@ -114,6 +128,45 @@ impl Report {
             met: doubt.is_none().then(|| goal.is_met(ratio)),
             why: doubt.unwrap_or_else(|| range(pairs)),
         });
+    }
+
+    /// How many times as long as the anchor something takes, both in milliseconds.
+    pub(crate) fn times(&mut self, case: &'static str, pairs: &[Pair], spread: Spread, limit: f64) {
+        let of = |figure: fn(&Pair) -> f64| stats::median(pairs.iter().map(figure).collect());
+        let ratio = of(|pair| pair.ours / pair.anchor);
+        let goal = Goal::ratio_at_most(limit);
+        let doubt = self.doubt().or_else(|| variation(pairs));
+        self.rows.push(Row {
+            case,
+            store: "sqlite",
+            clients: 1,
+            unit: "ms",
+            value: stats::rounded(of(|pair| pair.ours)),
+            p50: spread.p50,
+            p95: spread.p95,
+            p99: spread.p99,
+            anchor: Some(stats::rounded(of(|pair| pair.anchor))),
+            ratio: Some(stats::rounded(ratio)),
+            goal,
+            met: doubt.is_none().then(|| goal.is_met(ratio)),
+            why: doubt.unwrap_or_else(|| range(pairs)),
+        });
+    }
+
+    /// So many per second with so many clients, for which there is no anchor.
+    pub(crate) fn per_second(
+        &mut self,
+        case: &'static str,
+        clients: u32,
+        values: Vec<f64>,
+        spread: Spread,
+        limit: f64,
+    ) {
+        self.figure(case, "per_s", values, Goal::at_least(limit));
+        if let Some(row) = self.rows.last_mut() {
+            (row.clients, row.value) = (clients, row.value.round());
+            (row.p50, row.p95, row.p99) = (spread.p50, spread.p95, spread.p99);
+        }
     }
 
     /// A value of its own, measured a few times.
@@ -191,7 +244,7 @@ impl Report {
 fn variation(pairs: &[Pair]) -> Option<String> {
     let (least, most) = stats::bounds(pairs.iter().map(|pair| pair.anchor));
     (most > least * ANCHOR_VARIATION_MAX)
-        .then(|| format!("the anchor went from {least:.0} to {most:.0} per second, more than twofold"))
+        .then(|| format!("the anchor went from {least:.3} to {most:.3}, more than twofold"))
 }
 
 fn range(pairs: &[Pair]) -> String {

@@ -98,9 +98,8 @@ impl Stage {
     /// # Errors
     /// What the server refuses.
     pub(crate) async fn open_thread(&self) -> Result<Address, Problem> {
-        let server = self.running()?;
+        let host = self.running()?.url.trim_start_matches("http://").to_owned();
         let client = self.operator()?;
-        let mut participants = Vec::new();
         let mut tokens = Vec::new();
         for name in NAMES {
             let agent = AgentName::parse(name).map_err(|error| defect(&error))?;
@@ -109,17 +108,28 @@ impl Stage {
                 RegisterAgentParams { name: agent.clone(), role, runtime, launch: Launch::default() };
             client.call::<RegisterAgent>(&params, Some(name)).await?;
             tokens.push(identity::local_token(&self.instance, &agent, role)?);
+        }
+        self.thread(host, tokens, "measured").await
+    }
+
+    /// One more thread of those who talk.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub(crate) async fn another_thread(&self, like: &Address, title: &str) -> Result<Address, Problem> {
+        self.thread(like.host.clone(), like.tokens.clone(), title).await
+    }
+
+    async fn thread(&self, host: String, tokens: Vec<String>, title: &str) -> Result<Address, Problem> {
+        let mut participants = Vec::new();
+        for name in NAMES {
+            let agent = AgentName::parse(name).map_err(|error| defect(&error))?;
             participants.push(ParticipantParams { agent, role: ThreadRole::Participant });
         }
-        let params =
-            CreateThreadParams { title: "measured".into(), kind: ThreadKind::Workflow, participants };
-        let thread = client.call::<CreateThread>(&params, Some("thread")).await?;
-        Ok(Address {
-            host: server.url.trim_start_matches("http://").to_owned(),
-            path: format!("/v1/threads/{}/messages", thread.thread_id),
-            thread: thread.thread_id.to_string(),
-            tokens,
-        })
+        let params = CreateThreadParams { title: title.into(), kind: ThreadKind::Workflow, participants };
+        let thread = self.operator()?.call::<CreateThread>(&params, Some(title)).await?;
+        let path = format!("/v1/threads/{}/messages", thread.thread_id);
+        Ok(Address { host, path, thread: thread.thread_id.to_string(), tokens })
     }
 
     /// Resident memory in MB after a few posts.
@@ -129,6 +139,14 @@ impl Stage {
     pub(crate) async fn resident_mb(&self, address: &Address) -> Result<f64, Problem> {
         drive::posts(address, 1, A_FEW).await?;
         tokio::time::sleep(SETTLE).await;
+        self.resident_now_mb()
+    }
+
+    /// Resident memory in MB as it is now.
+    ///
+    /// # Errors
+    /// When the server does not run, or the system does not say.
+    pub(crate) fn resident_now_mb(&self) -> Result<f64, Problem> {
         let resident = super::machine::resident_mb(self.running()?.pid);
         resident.ok_or_else(|| defect(&"the system does not say how much memory the server has"))
     }

@@ -7,6 +7,7 @@ pub(crate) mod message;
 pub(crate) mod safe;
 pub(crate) mod status;
 pub(crate) mod style;
+pub(crate) mod summary;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,9 @@ fn every_goal_has_a_row_with_finite_figures() {
             ("post", 8),
             ("post", 64),
             ("post", 256),
+            ("read", 8),
+            ("visible_p50", 1),
+            ("visible_p99", 1),
             ("mcp", 0),
             ("wake", 0)
         ]
@@ -85,4 +88,16 @@ fn what_cannot_be_measured_is_a_problem_in_the_report() {
 #[test]
 fn an_unknown_case_is_a_usage_error() {
     assert_eq!(World::new().run(&["bench", "messaging", "--case", "absent"]).code, 2);
+}
+
+/// The case that takes minutes is measured only when it is named.
+#[test]
+fn a_long_thread_and_many_who_wait_are_measured_when_asked_for() {
+    let world = World::new();
+    let ran = world.run(&["bench", "messaging", "--quick", "--dir", ".", "--case", "scale", "--json"]).ok();
+    let report = report(&ran);
+    let rows = report["rows"].as_array().unwrap();
+    let cases: Vec<_> = rows.iter().map(|row| row["case"].as_str().unwrap()).collect();
+    assert_eq!(cases, ["scale_newest", "scale_memory", "scale_waiting"]);
+    assert!(rows.iter().all(|row| row["value"].as_f64().is_some_and(|value| value > 0.0)), "{rows:?}");
 }
