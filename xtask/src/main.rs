@@ -10,6 +10,7 @@ mod contract;
 mod external;
 mod npm;
 mod pip;
+mod postgres;
 mod shell;
 mod test_run;
 mod tidy;

@@ -10,6 +10,8 @@ pub mod deprecation;
 pub mod operation;
 pub mod operations;
 pub mod problem;
+#[cfg(feature = "client")]
+mod sse;
 pub mod v1;
 
 pub use deprecation::Deprecation;

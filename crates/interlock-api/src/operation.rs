@@ -32,6 +32,8 @@ pub enum Media {
     Json,
     /// A tar archive.
     Tar,
+    /// Server-sent events, each with one JSON object of the response type; it ends when the server stops.
+    EventStream,
 }
 
 impl Media {
@@ -40,6 +42,7 @@ impl Media {
         match self {
             Self::Json => "application/json",
             Self::Tar => "application/x-tar",
+            Self::EventStream => "text/event-stream",
         }
     }
 }

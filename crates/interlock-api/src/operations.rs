@@ -3,7 +3,7 @@
 use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
-use crate::v1::{agent, delivery, ledger, message, session, summary, thread, wake, workspace};
+use crate::v1::{agent, delivery, event, ledger, message, search, session, summary, thread, wake, workspace};
 
 /// What a row says of its end, or that it says nothing.
 macro_rules! announced {
@@ -99,6 +99,10 @@ operations! {
     ReadMessages = "read_messages" Get "/v1/threads/{thread_id}/messages"
         tool Some("read_messages"), permission ThreadRead, mutates false, media Json,
         message::ReadMessagesParams => message::ReadMessagesResponse;
+    /// Search messages by words, sender, event type, status and time, newest first, waiting for one when asked to.
+    SearchMessages = "search_messages" Get "/v1/messages/search"
+        tool Some("search_messages"), permission ThreadRead, mutates false, media Json,
+        search::SearchMessagesParams => search::SearchMessagesResponse;
     /// See how far a message got with each addressee, with the proof of each step, waiting for a step when asked to.
     GetDelivery = "get_delivery" Get "/v1/threads/{thread_id}/delivery"
         tool Some("get_delivery"), permission ThreadRead, mutates false, media Json,
@@ -123,6 +127,11 @@ operations! {
     ReadTimeline = "read_timeline" Get "/v1/threads/{thread_id}/timeline"
         tool None, permission ThreadRead, mutates false, media Json,
         thread::ReadTimelineParams => thread::ReadTimelineResponse;
+    /// Follow what happens in the workspace as server-sent events, from a position on: what you may see of it, each once,
+    /// in the ledger's order.
+    FollowEvents = "follow_events" Get "/v1/events"
+        tool None, permission ThreadRead, mutates false, media EventStream,
+        event::FollowEventsParams => event::CloudEvent;
     /// Register an agent, or a person, under a name that nobody had before.
     RegisterAgent = "register_agent" Post "/v1/agents"
         tool None, permission AgentManage, mutates true, media Json,

@@ -213,6 +213,8 @@ reasons! {
     ServerRunning => "SERVER_RUNNING", Conflict, "another server holds this instance";
     ServerNotRunning => "SERVER_NOT_RUNNING", Conflict, "no server runs on this instance";
     SupervisorRunning => "SUPERVISOR_RUNNING", Conflict, "another supervisor holds this state folder";
+    NothingToMove => "NOTHING_TO_MOVE", Conflict, "there is nothing of this instance to move";
+    TargetNotEmpty => "TARGET_NOT_EMPTY", Conflict, "the place to move to holds something else of this instance";
     InstanceExists => "INSTANCE_EXISTS", Conflict, "there is an instance here already";
     TransitionInvalid => "TRANSITION_INVALID", InvalidThreadTransition, "the thread cannot change to that status";
     KeyReused => "KEY_REUSED", IdempotencyConflict, "the idempotency key was used for another request";
@@ -223,6 +225,7 @@ reasons! {
     HeadersTooLarge => "HEADERS_TOO_LARGE", Unsupported, "the request's headers are too large";
     RequestsTooFrequent => "REQUESTS_TOO_FREQUENT", RateLimited, "the caller makes too many requests";
     ServerBusy => "SERVER_BUSY", RateLimited, "too many requests are waiting";
+    SubscribersTooMany => "SUBSCRIBERS_TOO_MANY", RateLimited, "too many subscribers follow the events already";
     StoreUnavailable => "STORE_UNAVAILABLE", Unavailable, "the store cannot be written or read now";
     ServerUnreachable => "SERVER_UNREACHABLE", Unavailable, "the server cannot be reached";
     ServerStopping => "SERVER_STOPPING", Unavailable, "the server is stopping";

@@ -188,7 +188,8 @@ fn in_path(shape: &Shape, path: &Path, all: &mut Map<String, Value>) -> Result<(
     Ok(())
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+/// The bearer token of a request.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let missing = || {
         Refusal::new(Reason::TokenMissing, "no bearer token was sent")
             .hint("send `Authorization: Bearer TOKEN`; get one with: interlock token issue")
@@ -198,7 +199,8 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
 }
 
-fn header_text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
+/// A header that is given once at most.
+pub(crate) fn header_text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
     let mut all = headers.get_all(name).iter();
     let first = all.next();
     if all.next().is_some() {

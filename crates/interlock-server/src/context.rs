@@ -13,6 +13,7 @@ use interlock_engine::{Engine, Note, Request, Watch};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::events::Seats;
 use crate::metrics::Metrics;
 use crate::rate::Rates;
 
@@ -22,6 +23,7 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     /// How often each caller may ask.
     pub(crate) rates: Rates,
+    pub(crate) seats: Seats,
     /// Turns true when the server stops; long-polls end then.
     pub(crate) stopping: watch::Receiver<bool>,
 }

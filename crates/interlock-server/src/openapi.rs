@@ -100,6 +100,12 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
             "description": "The same key with the same request changes things once.",
         }));
     }
+    if row.media == Media::EventStream {
+        parameters.push(json!({
+            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "Events after this one: what a client that reconnects by itself sends.",
+        }));
+    }
     let mut item = json!({
         "operationId": row.id,
         "summary": row.summary.trim(),
@@ -140,6 +146,11 @@ fn content(row: &Operation, generator: &mut SchemaGenerator) -> Value {
         Media::Json => json!({"application/json": {"schema": to_value(&(row.response)(generator))}}),
         Media::Tar => {
             json!({row.media.as_str(): {"schema": {"type": "string", "contentMediaType": row.media.as_str()}}})
+        }
+        // OpenAPI 3.1 has no word for the schema of a stream's items.
+        Media::EventStream => {
+            let item = to_value(&(row.response)(generator));
+            json!({row.media.as_str(): {"schema": {"type": "string"}, "x-item-schema": item}})
         }
     }
 }

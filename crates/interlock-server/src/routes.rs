@@ -15,9 +15,10 @@ use tokio::sync::watch;
 
 use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
+use crate::events::Seats;
 use crate::mcp::{Bare, Overlay, Run};
 use crate::rate::{RateLimits, Rates};
-use crate::{http, plain, protected};
+use crate::{events, http, plain, protected};
 
 /// Routes and tools being collected.
 struct Table {
@@ -49,15 +50,19 @@ impl Table {
         self
     }
 
-    /// The one operation that answers with a stream.
-    fn export(mut self) -> Self {
-        let row = op::ExportLedger::ROW;
+    /// A handler for an operation that answers with a stream of bytes.
+    fn stream<O, F, H>(mut self, handler: H) -> Self
+    where
+        O: Op,
+        H: Fn(Arc<State>, Arc<Shape>, Path, Request) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let row = O::ROW;
         let shape = Arc::new(Shape::of(row));
-        let serve = move |axum::extract::State(state): axum::extract::State<Arc<State>>,
-                          path: Path,
-                          request: Request| {
-            http::ledger::export(state, Arc::clone(&shape), path, request)
-        };
+        let serve =
+            move |axum::extract::State(state): axum::extract::State<Arc<State>>,
+                  path: Path,
+                  request: Request| { handler(state, Arc::clone(&shape), path, request) };
         let route = announcing(row.deprecated, on(filter(row.method), serve));
         self.router = self.router.route(row.path, route);
         self.handled.push(row.id);
@@ -100,6 +105,7 @@ fn table() -> Table {
         .json::<op::PostMessage, _, _>(http::message::post)
         .json::<op::CancelMessage, _, _>(http::message::cancel)
         .json::<op::ReadMessages, _, _>(http::message::read)
+        .json::<op::SearchMessages, _, _>(http::search::search)
         .json::<op::GetDelivery, _, _>(http::delivery::get)
         .json::<op::AckRead, _, _>(http::message::ack)
         .json::<op::Inbox, _, _>(http::message::inbox)
@@ -114,7 +120,8 @@ fn table() -> Table {
         .json::<op::HaltAgents, _, _>(http::workspace::halt)
         .json::<op::ListEntries, _, _>(http::ledger::entries)
         .json::<op::GetCheckpoint, _, _>(http::ledger::checkpoint)
-        .export()
+        .stream::<op::ExportLedger, _, _>(http::ledger::export)
+        .stream::<op::FollowEvents, _, _>(events::follow)
 }
 
 /// The ids of the operations that have a handler; a test compares them with the table.
@@ -152,15 +159,10 @@ pub(crate) fn router_with(
     overlay: impl Overlay,
     stopping: watch::Receiver<bool>,
 ) -> Router {
-    router_of(
-        Arc::new(State {
-            engine,
-            metrics: crate::metrics::Metrics::new(),
-            rates: Rates::new(limits),
-            stopping,
-        }),
-        overlay,
-    )
+    let metrics = crate::metrics::Metrics::new();
+    let seats = Seats::new(metrics.subscribers.clone());
+    let rates = Rates::new(limits);
+    router_of(Arc::new(State { engine, metrics, rates, seats, stopping }), overlay)
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 pub mod agent;
 pub mod delivery;
+pub mod event;
 pub mod ledger;
 pub mod message;
+pub mod search;
 pub mod session;
 pub mod summary;
 pub mod thread;

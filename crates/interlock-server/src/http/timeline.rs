@@ -35,7 +35,7 @@ pub(crate) async fn read(
     }
 }
 
-fn position(text: &str) -> Result<(u64, u32), Refusal> {
+pub(super) fn position(text: &str) -> Result<(u64, u32), Refusal> {
     let read = || {
         let (index, n) = text.split_once('.')?;
         Some((index.parse().ok()?, n.parse().ok()?))

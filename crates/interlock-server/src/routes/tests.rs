@@ -76,12 +76,10 @@ impl World {
         let actor = Actor { name, role: Role::Participant, workspace_id, session_id: None, wake_id: None };
         let token = engine.issuer().mint(&actor, now, 60_000).unwrap();
         let (_, stopping) = watch::channel(false);
-        let state = Arc::new(State {
-            engine,
-            metrics: crate::metrics::Metrics::new(),
-            rates: Rates::new(RateLimits::default()),
-            stopping,
-        });
+        let metrics = crate::metrics::Metrics::new();
+        let seats = crate::events::Seats::new(metrics.subscribers.clone());
+        let rates = Rates::new(RateLimits::default());
+        let state = Arc::new(State { engine, metrics, rates, seats, stopping });
         let table = Table { router: Router::new(), handled: Vec::new(), tools: Vec::new() };
         let table = table.json::<OldList, _, _>(list).json::<op::GetThread, _, _>(get);
         Self { router: table.router.with_state(state), token, _folder: folder }

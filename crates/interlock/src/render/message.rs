@@ -1,6 +1,7 @@
 //! Messages.
 
 use interlock_api::v1::message::{MessageView, ReadMessagesResponse};
+use interlock_api::v1::search::SearchMessagesResponse;
 use interlock_core::thread::MessageKind;
 
 use super::safe;
@@ -19,6 +20,21 @@ pub(crate) fn list(view: View, answer: &ReadMessagesResponse) -> String {
     if answer.has_more {
         let more = format!("more with --after {}", answer.next_seq);
         all.push(format!("{}\n", view.style.dim(&more)));
+    }
+    all.join("\n")
+}
+
+/// Messages of several threads, each with its thread.
+pub(crate) fn found(view: View, answer: &SearchMessagesResponse) -> String {
+    let one = |message: &MessageView| {
+        format!("{}\n{}", view.style.dim(&message.thread_id.to_string()), full(view, message))
+    };
+    let mut all: Vec<String> = answer.messages.iter().map(one).collect();
+    if all.is_empty() {
+        all.push("no messages\n".into());
+    }
+    if let Some(cursor) = &answer.next_cursor {
+        all.push(format!("{}\n", view.style.dim(&format!("more with --cursor {cursor}"))));
     }
     all.join("\n")
 }
