@@ -162,7 +162,7 @@ pub(crate) fn router_with(
     let metrics = crate::metrics::Metrics::new();
     let seats = Seats::new(metrics.subscribers.clone());
     let rates = Rates::new(limits);
-    router_of(Arc::new(State { engine, metrics, rates, seats, stopping }), overlay)
+    router_of(Arc::new(State { engine, metrics, seats, rates, stopping }), overlay)
 }
 
 #[cfg(test)]

@@ -12,8 +12,11 @@ use crate::error;
 use crate::pool::{CONNECT_MAX, Line, in_time};
 
 /// The migrations, in order; `interlock_schema` counts those applied.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_init.sql"), include_str!("../migrations/0002_search.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_init.sql"),
+    include_str!("../migrations/0002_search.sql"),
+    include_str!("../migrations/0003_reasons.sql"),
+];
 
 /// Names the lock that one migration at a time holds: `ILOK`.
 const MIGRATION_LOCK: i64 = 0x494C_4F4B;

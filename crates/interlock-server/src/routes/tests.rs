@@ -79,7 +79,7 @@ impl World {
         let metrics = crate::metrics::Metrics::new();
         let seats = crate::events::Seats::new(metrics.subscribers.clone());
         let rates = Rates::new(RateLimits::default());
-        let state = Arc::new(State { engine, metrics, rates, seats, stopping });
+        let state = Arc::new(State { engine, metrics, seats, rates, stopping });
         let table = Table { router: Router::new(), handled: Vec::new(), tools: Vec::new() };
         let table = table.json::<OldList, _, _>(list).json::<op::GetThread, _, _>(get);
         Self { router: table.router.with_state(state), token, _folder: folder }

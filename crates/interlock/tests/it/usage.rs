@@ -37,9 +37,9 @@ fn help_lists_exactly_the_commands_there_are() {
     assert_eq!(listed(&help), expected);
 }
 
-const THREAD_VERBS: [&str; 17] = [
-    "create", "list", "show", "summary", "post", "cancel", "delivery", "read", "ack", "status", "pause",
-    "resume", "add", "remove", "trigger", "tail", "help",
+const THREAD_VERBS: [&str; 18] = [
+    "create", "list", "show", "summary", "post", "cancel", "delivery", "search", "read", "ack", "status",
+    "pause", "resume", "add", "remove", "trigger", "tail", "help",
 ];
 
 #[test]
