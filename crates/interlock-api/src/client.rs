@@ -9,7 +9,10 @@ use interlock_core::Reason;
 use serde_json::{Map, Value};
 
 use crate::operation::{Method, Op, Operation};
+use crate::operations::FollowEvents;
 use crate::problem::Problem;
+use crate::sse::Parser;
+use crate::v1::event::{CloudEvent, FollowEventsParams};
 
 /// Bytes of an answer that the client takes in.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -19,6 +22,17 @@ const PAUSE_MS: u64 = 50;
 const PAUSE_MS_MAX: u64 = 1_000;
 /// Time an answer may take beyond what the call itself waits for.
 const ANSWER_MS_MAX: u64 = 30_000;
+/// Time for which a stream of events may say nothing: three times what the server lets pass without a sign of life.
+const SILENCE_MS_MAX: u64 = 45_000;
+
+/// What a stream of events says.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// Go on after this position.
+    pub after: String,
+    /// The event; absent when only the position moved, past what is not for this subscriber.
+    pub event: Option<CloudEvent>,
+}
 
 /// A server as one caller sees it.
 #[derive(Debug, Clone)]
@@ -59,9 +73,7 @@ impl Client {
     /// The server's problem, or `SERVER_UNREACHABLE`.
     pub async fn call<O: Op>(&self, params: &O::Params, key: Option<&str>) -> Result<O::Response, Problem> {
         let bytes = self.call_bytes(&O::ROW, &to_map(params)?, key).await?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::new(Reason::Defect, &format!("the answer is not understood: {error}"), "")
-        })
+        serde_json::from_slice(&bytes).map_err(|error| not_understood(&error))
     }
 
     /// Call an operation again and again while the server cannot be reached or says `UNAVAILABLE`, until the time is up.
@@ -130,6 +142,43 @@ impl Client {
         Ok(())
     }
 
+    /// Follow the workspace's events from a position on, until the server ends the stream: come back then, with the last
+    /// position.
+    ///
+    /// # Errors
+    /// The server's problem, `SERVER_UNREACHABLE` also when nothing is heard for long, or what `sink` says.
+    pub async fn follow(
+        &self,
+        params: &FollowEventsParams,
+        mut sink: impl FnMut(Heard) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let map = to_map(params)?;
+        let open = self.send(&FollowEvents::ROW, &map, None);
+        let mut response = self.in_time(ANSWER_MS_MAX, open).await??;
+        if !response.status().is_success() {
+            let status = response.status().as_u16();
+            let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+            return Err(self.problem(status, &bytes));
+        }
+        let mut parser = Parser::default();
+        loop {
+            let chunk = self.in_time(SILENCE_MS_MAX, response.chunk()).await?;
+            let Some(chunk) = chunk.map_err(|error| self.unreachable(&error))? else { return Ok(()) };
+            for block in parser.push(&chunk).map_err(|error| not_understood(&error))? {
+                let Some(after) = block.id else { continue };
+                let event = block.data.map(|data| serde_json::from_str(&data)).transpose();
+                sink(Heard { after, event: event.map_err(|error| not_understood(&error))? })?;
+            }
+        }
+    }
+
+    async fn in_time<T>(&self, ms: u64, answer: impl Future<Output = T>) -> Result<T, Problem> {
+        tokio::time::timeout(Duration::from_millis(ms), answer).await.map_err(|_| {
+            let detail = format!("the server at {} has not been heard for {ms} ms", self.url);
+            Problem::new(Reason::ServerUnreachable, &detail, "")
+        })
+    }
+
     async fn send(
         &self,
         row: &Operation,
@@ -186,6 +235,10 @@ impl Client {
             Problem::new(Reason::ServerUnreachable, &detail, "").hint("is that an Interlock server?")
         })
     }
+}
+
+fn not_understood(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Reason::Defect, &format!("the answer is not understood: {error}"), "")
 }
 
 fn to_map<T: serde::Serialize>(params: &T) -> Result<Map<String, Value>, Problem> {

@@ -6,11 +6,15 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+pub mod deprecation;
 pub mod operation;
 pub mod operations;
 pub mod problem;
+#[cfg(feature = "client")]
+mod sse;
 pub mod v1;
 
+pub use deprecation::Deprecation;
 pub use operation::{Media, Method, Op, Operation};
 pub use operations::OPERATIONS;
 pub use problem::Problem;

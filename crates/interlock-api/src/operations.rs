@@ -3,14 +3,24 @@
 use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
-use crate::v1::{agent, delivery, ledger, message, search, session, summary, thread, wake, workspace};
+use crate::v1::{agent, delivery, event, ledger, message, search, session, summary, thread, wake, workspace};
+
+/// What a row says of its end, or that it says nothing.
+macro_rules! announced {
+    () => {
+        None
+    };
+    ($deprecated:expr) => {
+        Some($deprecated)
+    };
+}
 
 macro_rules! operations {
     ($(
         $(#[doc = $summary:literal])+
         $name:ident = $id:literal $method:ident $path:literal
             tool $tool:expr, permission $permission:ident, mutates $mutates:literal, media $media:ident,
-            $params:ty => $response:ty;
+            $(deprecated $deprecated:expr,)? $params:ty => $response:ty;
     )*) => {
         $(
             $(#[doc = $summary])+
@@ -26,6 +36,7 @@ macro_rules! operations {
                     permission: Permission::$permission,
                     mutates: $mutates,
                     since: "1.0",
+                    deprecated: announced!($($deprecated)?),
                     summary: concat!($($summary),+),
                     media: Media::$media,
                     request: |generator| <$params as schemars::JsonSchema>::json_schema(generator),
@@ -116,6 +127,11 @@ operations! {
     ReadTimeline = "read_timeline" Get "/v1/threads/{thread_id}/timeline"
         tool None, permission ThreadRead, mutates false, media Json,
         thread::ReadTimelineParams => thread::ReadTimelineResponse;
+    /// Follow what happens in the workspace as server-sent events, from a position on: what you may see of it, each once,
+    /// in the ledger's order.
+    FollowEvents = "follow_events" Get "/v1/events"
+        tool None, permission ThreadRead, mutates false, media EventStream,
+        event::FollowEventsParams => event::CloudEvent;
     /// Register an agent, or a person, under a name that nobody had before.
     RegisterAgent = "register_agent" Post "/v1/agents"
         tool None, permission AgentManage, mutates true, media Json,

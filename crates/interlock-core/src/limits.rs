@@ -51,6 +51,10 @@ pub const CLAIM_WAKES_MAX: u32 = 32;
 pub const LIVE_WAKES_MAX: u32 = 512;
 /// Threads that one MCP session, or one `subscriptions/listen`, hears of.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
+/// Subscribers that follow the events of one server at once.
+pub const SUBSCRIBERS_MAX: usize = 1_024;
+/// Characters of the beginning of a type that a subscriber asks for.
+pub const TYPE_PREFIX_CHARS_MAX: usize = 64;
 /// Messages that a thread's summary looks at: its last ones.
 pub const SUMMARY_MESSAGES_MAX: u32 = 1_000;
 /// Bytes of a text that is searched for.

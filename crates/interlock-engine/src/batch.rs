@@ -47,6 +47,8 @@ pub(crate) struct Batch {
     id: [u8; 16],
     tree: Option<Tree>,
     asked_more: bool,
+    /// Whether the ledger grows by it.
+    pub(crate) has_entries: bool,
     /// One verdict per command, in order.
     pub(crate) verdicts: Vec<Verdict>,
     /// The tree after the batch; valid once committed.
@@ -62,7 +64,17 @@ impl Batch {
         id: [u8; 16],
         tree: Option<Tree>,
     ) -> Self {
-        Self { ground, commands, extra, id, tree, asked_more: false, verdicts: Vec::new(), grown: None }
+        Self {
+            ground,
+            commands,
+            extra,
+            id,
+            tree,
+            asked_more: false,
+            has_entries: false,
+            verdicts: Vec::new(),
+            grown: None,
+        }
     }
 
     fn missing(&self, facts: &Facts) -> Keys {
@@ -94,6 +106,7 @@ impl Batch {
                 Some(self.ground.key.sign_checkpoint(&checkpoint).map_err(|error| error.to_string())?);
             set.tiles = log.tree.take_changed();
         }
+        self.has_entries = !set.entries.is_empty();
         set.rows = facts.take_changes();
         self.grown = Some(log.tree);
         Ok(set)
@@ -183,6 +196,7 @@ impl BatchWork for Batch {
         self.verdicts.clear();
         self.grown = None;
         self.asked_more = false;
+        self.has_entries = false;
         let mut all: Keys = self.commands.iter().flat_map(keys).collect();
         all.extend(self.extra.iter().cloned());
         (all, Facts::new(self.ground.policy.clone()))

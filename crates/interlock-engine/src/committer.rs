@@ -42,6 +42,8 @@ pub(crate) struct Committer {
     pub(crate) ground: Arc<Ground>,
     pub(crate) notifier: Notifier,
     tree: Option<Tree>,
+    /// Whether the last batch made the ledger grow.
+    has_grown: bool,
     frozen: Option<String>,
 }
 
@@ -52,7 +54,7 @@ impl Committer {
         ground: Arc<Ground>,
         notifier: Notifier,
     ) -> Self {
-        Self { store, workspace_id, ground, notifier, tree: None, frozen: None }
+        Self { store, workspace_id, ground, notifier, tree: None, has_grown: false, frozen: None }
     }
 
     /// Until every sender is gone.
@@ -113,9 +115,11 @@ impl Committer {
                 // A caller may have gone away.
                 drop(reply.send(Err(refusal.clone())));
             }
+            self.has_grown = false;
             return (Vec::new(), Ok(Vec::new()));
         };
-        let Batch { commands, verdicts, grown, .. } = *batch;
+        let Batch { commands, verdicts, grown, has_entries, .. } = *batch;
+        self.has_grown = has_entries;
         let waiting = commands.into_iter().zip(replies).map(|(env, reply)| Waiting { env, reply }).collect();
         // After a failure the tree is read again from the store: what it holds is the truth.
         self.tree = if result.is_ok() { grown } else { None };
@@ -126,13 +130,12 @@ impl Committer {
     fn answer(&self, waiting: Vec<Waiting>, verdicts: Vec<Verdict>, extra: &mut Keys) -> Vec<Waiting> {
         let mut again = Vec::new();
         let mut note = Note { workspace_id: self.workspace_id, threads: Vec::new(), supervisors: false };
-        let mut answers = Vec::with_capacity(waiting.len());
-        let mut has_events = false;
+        let (mut answers, mut size) = (Vec::with_capacity(waiting.len()), 0);
         for (one, verdict) in waiting.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Done(Done { reply, index, events }) => {
-                    has_events |= !events.is_empty();
                     collect(&mut note, &events);
+                    size = index.map_or(0, |index| index + 1).max(size);
                     answers.push((one.reply, Ok(Outcome { reply, index })));
                 }
                 Verdict::Refused(refusal) => answers.push((one.reply, Err(refusal))),
@@ -142,8 +145,8 @@ impl Committer {
                 }
             }
         }
-        if has_events {
-            self.notifier.send(note);
+        if self.has_grown {
+            self.notifier.send(note, size);
         }
         for (reply, answer) in answers {
             // A caller may have gone away; its command is done all the same.

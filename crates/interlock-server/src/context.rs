@@ -13,12 +13,17 @@ use interlock_engine::{Engine, Note, Request, Watch};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::events::Seats;
 use crate::metrics::Metrics;
+use crate::rate::Rates;
 
 /// What the server holds.
 pub(crate) struct State {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Metrics,
+    pub(crate) seats: Seats,
+    /// How often each caller may ask.
+    pub(crate) rates: Rates,
     /// Turns true when the server stops; long-polls end then.
     pub(crate) stopping: watch::Receiver<bool>,
 }

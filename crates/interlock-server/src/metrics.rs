@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -25,6 +26,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     durations: Family<Route, Histogram>,
+    /// Subscribers that follow the events now.
+    pub(crate) subscribers: Gauge,
 }
 
 impl Metrics {
@@ -37,7 +40,9 @@ impl Metrics {
         });
         registry.register("requests", "HTTP requests", requests.clone());
         registry.register("request_duration_seconds", "Duration of HTTP requests", durations.clone());
-        Self { registry, requests, durations }
+        let subscribers = Gauge::default();
+        registry.register("event_subscribers", "Subscribers that follow the events", subscribers.clone());
+        Self { registry, requests, durations, subscribers }
     }
 
     pub(crate) fn observe(&self, route: &str, method: &str, status: u16, elapsed: Duration) {

@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{MethodFilter, get, on};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, get, on};
 use interlock_api::operations as op;
-use interlock_api::{Method, Op, Operation};
+use interlock_api::{Deprecation, Method, Op, Operation};
 use interlock_core::Refusal;
 use interlock_engine::{Engine, Permit};
 use tokio::sync::watch;
 
 use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
+use crate::events::Seats;
 use crate::mcp::{Bare, Overlay, Run};
-use crate::{http, plain, protected};
+use crate::rate::{RateLimits, Rates};
+use crate::{events, http, plain, protected};
 
 /// Routes and tools being collected.
 struct Table {
@@ -40,24 +44,43 @@ impl Table {
                           request: Request| {
             answer::<O, F, H>(state, Arc::clone(&shape), path, request, handler.clone())
         };
-        self.router = self.router.route(O::ROW.path, on(filter(O::ROW.method), serve));
+        let route = announcing(O::ROW.deprecated, on(filter(O::ROW.method), serve));
+        self.router = self.router.route(O::ROW.path, route);
         self.handled.push(O::ROW.id);
         self
     }
 
-    /// The one operation that answers with a stream.
-    fn export(mut self) -> Self {
-        let row = op::ExportLedger::ROW;
+    /// A handler for an operation that answers with a stream of bytes.
+    fn stream<O, F, H>(mut self, handler: H) -> Self
+    where
+        O: Op,
+        H: Fn(Arc<State>, Arc<Shape>, Path, Request) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let row = O::ROW;
         let shape = Arc::new(Shape::of(row));
-        let serve = move |axum::extract::State(state): axum::extract::State<Arc<State>>,
-                          path: Path,
-                          request: Request| {
-            http::ledger::export(state, Arc::clone(&shape), path, request)
-        };
-        self.router = self.router.route(row.path, on(filter(row.method), serve));
+        let serve =
+            move |axum::extract::State(state): axum::extract::State<Arc<State>>,
+                  path: Path,
+                  request: Request| { handler(state, Arc::clone(&shape), path, request) };
+        let route = announcing(row.deprecated, on(filter(row.method), serve));
+        self.router = self.router.route(row.path, route);
         self.handled.push(row.id);
         self
     }
+}
+
+/// Every answer of a deprecated operation says so, refusals too.
+fn announcing(deprecated: Option<Deprecation>, route: MethodRouter<Arc<State>>) -> MethodRouter<Arc<State>> {
+    let Some(deprecated) = deprecated else { return route };
+    let headers =
+        deprecated.headers().map(|(name, value)| (HeaderName::from_static(name), value.parse().ok()));
+    route.layer(axum::middleware::map_response(move |mut response: Response| {
+        for (name, value) in headers.clone() {
+            response.headers_mut().extend(value.map(|value: HeaderValue| (name, value)));
+        }
+        std::future::ready(response)
+    }))
 }
 
 const fn filter(method: Method) -> MethodFilter {
@@ -97,7 +120,8 @@ fn table() -> Table {
         .json::<op::HaltAgents, _, _>(http::workspace::halt)
         .json::<op::ListEntries, _, _>(http::ledger::entries)
         .json::<op::GetCheckpoint, _, _>(http::ledger::checkpoint)
-        .export()
+        .stream::<op::ExportLedger, _, _>(http::ledger::export)
+        .stream::<op::FollowEvents, _, _>(events::follow)
 }
 
 /// The ids of the operations that have a handler; a test compares them with the table.
@@ -124,15 +148,22 @@ fn router_of(state: Arc<State>, overlay: impl Overlay) -> Router {
 }
 
 /// All routes over an engine, without a socket; for tests.
-pub fn router(engine: Arc<Engine>, stopping: watch::Receiver<bool>) -> Router {
-    router_with(engine, Bare, stopping)
+pub fn router(engine: Arc<Engine>, limits: RateLimits, stopping: watch::Receiver<bool>) -> Router {
+    router_with(engine, limits, Bare, stopping)
 }
 
 /// The same with this laid over MCP.
 pub(crate) fn router_with(
     engine: Arc<Engine>,
+    limits: RateLimits,
     overlay: impl Overlay,
     stopping: watch::Receiver<bool>,
 ) -> Router {
-    router_of(Arc::new(State { engine, metrics: crate::metrics::Metrics::new(), stopping }), overlay)
+    let metrics = crate::metrics::Metrics::new();
+    let seats = Seats::new(metrics.subscribers.clone());
+    let rates = Rates::new(limits);
+    router_of(Arc::new(State { engine, metrics, seats, rates, stopping }), overlay)
 }
+
+#[cfg(test)]
+mod tests;

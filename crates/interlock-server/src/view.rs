@@ -158,7 +158,7 @@ pub(crate) fn timeline(row: TimelineRow, created_by: &AgentName, now: Timestamp)
 }
 
 /// Whom an event is about.
-const fn actor(event: &Event) -> Option<&AgentName> {
+pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
     match event {
         Event::AgentRegistered { name, .. } => Some(name),
         Event::ThreadCreated { created_by, .. } => Some(created_by),

@@ -1,7 +1,7 @@
 //! The store itself: every verb takes a connection for as long as it lasts.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
@@ -14,9 +14,12 @@ use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
     BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery,
-    LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    Workspace,
 };
 
+use crate::neighbours::Circle;
+use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
 use crate::{Options, batch, open, query, search};
@@ -27,6 +30,7 @@ const KNOWN_MAX: usize = 10_000;
 /// A store in one PostgreSQL database, which other servers may use at the same time.
 pub struct PostgresStore {
     pool: Pool,
+    way: Way,
     known: RwLock<BTreeMap<WorkspaceId, i64>>,
 }
 
@@ -51,9 +55,15 @@ impl PostgresStore {
     /// [`StoreError::Foreign`], [`StoreError::TooNew`] for databases that are not ours, or not yet ours;
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn open(options: &Options) -> Result<Self, StoreError> {
-        let pool = open::pool(options)?;
+        let way = Way::of(options)?;
+        let pool = way.pool(options.connections)?;
         open::migrate(&pool).await?;
-        Ok(Self { pool, known: RwLock::default() })
+        Ok(Self { pool, way, known: RwLock::default() })
+    }
+
+    /// The way to the other servers that use the database.
+    pub fn neighbours(&self) -> Arc<dyn Neighbours> {
+        Arc::new(Circle::new(self.way.clone()))
     }
 
     /// A workspace's number inside the database, which never changes.

@@ -5,6 +5,7 @@
 
 mod anchor;
 mod apply;
+mod archive;
 mod error;
 mod load;
 mod lock;
@@ -17,6 +18,7 @@ mod timeline;
 mod writer;
 
 pub use anchor::Anchor;
+pub use archive::SqliteArchive;
 pub use lock::{Holder, InstanceLock};
 pub use open::Options;
 pub use store::SqliteStore;

@@ -7,14 +7,17 @@
 //! To add a row kind: a variant of `RowChange` and a `Key` in core, a table in each store's migrations, an
 //! arm in each store's `apply` and `load`, a case in the conformance suite.
 
+pub mod archive;
 mod error;
 mod index;
+mod neighbours;
 mod query;
 mod search;
 mod work;
 
 pub use error::StoreError;
 pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_in};
+pub use neighbours::{Heard, Neighbours, WORD_THREADS_MAX, Word};
 pub use query::{
     Counts, EntryRow, InboxRow, LedgerHead, Page, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
 };

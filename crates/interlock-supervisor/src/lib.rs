@@ -31,6 +31,7 @@ use tokio::sync::watch;
 pub use config::{KillOrder, SupervisorConfig};
 pub use identity::{Holder, holder};
 pub use runtime::describe;
+pub use sessions::is_open;
 
 /// Claim wakes and run agents until `stop` is true, or its sender is gone; then stop every agent and report it.
 /// Dropped before its end, it takes its agents with it at once.

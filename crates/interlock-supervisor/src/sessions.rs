@@ -27,28 +27,45 @@ pub(crate) fn is_busy(claimed: &ClaimedWake, own: &BTreeMap<OsString, OsString>)
         given(variable).map(PathBuf::from).or_else(|| Some(PathBuf::from(given("HOME")?).join(folder)))
     };
     match claimed.runtime {
-        Runtime::Codex => home("CODEX_HOME", ".codex").is_some_and(|home| is_locked(&home, session)),
+        Runtime::Codex => home("CODEX_HOME", ".codex").is_some_and(|home| is_loaded(&home, session)),
         Runtime::Claude => home("CLAUDE_CONFIG_DIR", ".claude").is_some_and(|home| is_listed(&home, session)),
         Runtime::Command | Runtime::Unmanaged => false,
     }
 }
 
-/// Whether a process has this thread of Codex loaded. The lock is let go of at once: a start that comes at this very
-/// moment finds it free again.
-fn is_locked(home: &Path, session: SessionId) -> bool {
-    let path = home.join("thread-writer-locks").join(format!("{}.lock", session.to_uuid_text()));
-    let Ok(file) = File::open(path) else { return false };
-    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+/// Whether what this file of a runtime's own folder stands for is open in a process now: a lock of Codex, or what a
+/// process of Claude Code wrote down. For people who ask; a file that cannot be read stands for nothing.
+pub fn is_open(runtime: Runtime, file: &Path) -> bool {
+    match runtime {
+        Runtime::Codex => is_locked(file),
+        Runtime::Claude => entry(file).is_some_and(|entry| is_alive(&entry)),
+        Runtime::Command | Runtime::Unmanaged => false,
+    }
+}
+
+/// Whether a process has this thread of Codex loaded.
+fn is_loaded(home: &Path, session: SessionId) -> bool {
+    is_locked(&home.join("thread-writer-locks").join(format!("{}.lock", session.to_uuid_text())))
+}
+
+/// Whether somebody holds this lock. Ours is let go of at once: a start that comes at this very moment finds it free
+/// again.
+fn is_locked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Whether a living process of Claude Code says that it has this session.
 fn is_listed(home: &Path, session: SessionId) -> bool {
     let session = session.to_uuid_text();
     let files = std::fs::read_dir(home.join("sessions")).into_iter().flatten().flatten();
-    let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-    texts.filter_map(|text| serde_json::from_str::<Value>(&text).ok()).any(|entry| {
+    files.filter_map(|file| entry(&file.path())).any(|entry| {
         entry.get("sessionId").and_then(Value::as_str) == Some(session.as_str()) && is_alive(&entry)
     })
+}
+
+/// What a process of Claude Code wrote down.
+fn entry(file: &Path) -> Option<Value> {
+    serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()
 }
 
 /// Whether the process that wrote this lives, and is not another one with its number.

@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, doctor, init, ledger, log, mcp, status, stop, supervise, thread, token, up, verify, wake,
+    agent, builtin, doctor, events, init, ledger, log, mcp, migrate, status, stop, supervise, thread, token,
+    up, verify, wake,
 };
 
 /// The control plane for a team of AI coding agents.
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     /// See who was woken, why, and what came of it.
     #[command(subcommand)]
     Wake(wake::Verb),
+    /// Follow what happens in the workspace, event by event.
+    Events(events::Params),
     /// Read what a wake's process printed.
     Log(log::Params),
     /// Offer the running server's MCP tools on standard input and output, as the participant named by --as.
@@ -72,6 +75,8 @@ pub(crate) enum Command {
     /// Issue access tokens.
     #[command(subcommand)]
     Token(token::Verb),
+    /// Move the instance to PostgreSQL, or back into its file, with nothing lost.
+    Migrate(migrate::Params),
     /// Check the instance, its server and this machine.
     Doctor(doctor::Params),
     /// Run agents for a server elsewhere: the supervisor alone.

@@ -1,6 +1,7 @@
 //! A way to a running server: the one of the local instance, or one named by its address.
 
-use interlock_api::client::Client;
+use interlock_api::client::{Client, Heard};
+use interlock_api::v1::event::FollowEventsParams;
 use interlock_api::{Op, Problem};
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
@@ -96,6 +97,18 @@ impl Connection {
         sink: impl FnMut(&[u8]) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         self.client.stream::<O>(params, sink).await.map_err(|problem| self.explain(problem))
+    }
+
+    /// Follow the workspace's events until the server ends the stream.
+    ///
+    /// # Errors
+    /// As [`Connection::read`], or what `sink` says.
+    pub(crate) async fn follow(
+        &self,
+        params: &FollowEventsParams,
+        sink: impl FnMut(Heard) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.client.follow(params, sink).await.map_err(|problem| self.explain(problem))
     }
 
     /// Tell a server that is gone from one that does not answer.

@@ -78,6 +78,10 @@ fn screen(asked: &[Asked]) -> String {
     text
 }
 
+/// Who holds Claude Code back, and what may let it go.
+const CLAUDE_REFUSES: &str =
+    "is refused, unless your own settings allow it. Claude Code itself enforces this, not the system";
+
 fn sandbox(runtime: Runtime, launch: &Launch) -> String {
     let sandbox = launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite);
     let more =
@@ -85,14 +89,13 @@ fn sandbox(runtime: Runtime, launch: &Launch) -> String {
     let git =
         if launch.repository.is_some() { " and in git's folder of the repository, for commits" } else { "" };
     match (sandbox, runtime) {
-        (Sandbox::ReadOnly, _) => "read-only: it changes no file".to_owned(),
+        (Sandbox::ReadOnly, Runtime::Claude) => format!(
+            "read-only: reads, and runs what it knows to be only reading; anything else {CLAUDE_REFUSES}"
+        ),
+        (Sandbox::ReadOnly, _) => "read-only: the system lets it change no file".to_owned(),
         (Sandbox::WorkspaceWrite, Runtime::Claude) => format!(
-            "workspace-write: edits files in its folder{more} without asking; runs without asking: {}; anything else is refused. Claude Code itself enforces this, not the system",
-            if launch.allowed_tools.is_empty() {
-                "nothing".to_owned()
-            } else {
-                launch.allowed_tools.join(" ")
-            }
+            "workspace-write: edits files in its folder{more} without asking, by commands such as rm and cp too; runs other commands without asking: {}; anything else {CLAUDE_REFUSES}",
+            if launch.allowed_tools.is_empty() { "none".to_owned() } else { launch.allowed_tools.join(" ") }
         ),
         (Sandbox::WorkspaceWrite, _) => {
             format!(

@@ -11,6 +11,7 @@ pub struct ListEntriesParams {
     pub from: u64,
     /// Rows at most, 1 to 200; 0 = 50.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::PAGE_ROWS_MAX))]
     pub limit: u32,
     /// How long to wait for the first entry, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]

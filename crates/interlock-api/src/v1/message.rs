@@ -215,9 +215,11 @@ pub struct ReadMessagesParams {
     pub after_seq: u64,
     /// Rows at most, 1 to 200; 0 = 50.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::PAGE_ROWS_MAX))]
     pub limit: u32,
     /// How long to wait for the first message, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 
@@ -257,6 +259,7 @@ pub struct AckReadResponse {
 pub struct InboxParams {
     /// How long to wait for the first unread message, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 

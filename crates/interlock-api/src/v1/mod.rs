@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod delivery;
+pub mod event;
 pub mod ledger;
 pub mod message;
 pub mod search;

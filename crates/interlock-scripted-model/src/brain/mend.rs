@@ -25,6 +25,11 @@ pub(super) fn mend(hand: &mut Hand<'_>, finding: &Finding, root: &str) -> Turn<M
     if finding.rule == "rustfmt" {
         return format(hand);
     }
+    if let Some(check) = finding.rule.strip_prefix("check:") {
+        // It says that it failed and not what is wrong.
+        let passes = hand.shell("Does it still fail?", check)?.is_ok();
+        return Ok(if passes { Mended::Gone } else { Mended::Cannot("I do not know what it wants".into()) });
+    }
     match finding.rule.strip_prefix("test:") {
         Some(test) => take_back(hand, test),
         None => apply_suggestion(hand, finding, root),
@@ -62,12 +67,14 @@ fn commit(hand: &mut Hand<'_>, message: &str) -> Turn<Mended> {
     Ok(Mended::Commit(head(hand)?))
 }
 
-/// A replacement of some columns of one line.
+/// A place in a file: its line, counted from 1, and how many characters stand before it there.
+type Place = (u64, usize);
+
+/// A replacement of what stands between two places.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Edit {
-    line: u64,
-    from: usize,
-    to: usize,
+    from: Place,
+    to: Place,
     text: String,
 }
 
@@ -86,15 +93,16 @@ fn apply_suggestion(hand: &mut Hand<'_>, finding: &Finding, root: &str) -> Turn<
     if edits.is_empty() {
         return Ok(Mended::Cannot("the compiler has no suggestion it is sure of".into()));
     }
-    let mut lines: Vec<u64> = edits.iter().map(|edit| edit.line).collect();
+    let mut lines: Vec<u64> = edits.iter().map(|edit| edit.from.0).collect();
     lines.dedup();
     for line in lines.into_iter().rev() {
-        let (first, last) = (line.saturating_sub(1).max(1), line + 1);
+        let here: Vec<&Edit> = edits.iter().filter(|edit| edit.from.0 == line).collect();
+        let end = here.iter().map(|edit| edit.to.0).max().unwrap_or(line);
+        let (first, last) = (line.saturating_sub(1).max(1), end + 1);
         // With their numbers, because a login shell may have something of its own to say.
         let show = format!("sed -n -e '{first},{last}{{=;p}}' {}", finding.path);
         let before = numbered(&hand.shell("This is the place.", &show)?.text, first, last);
-        let place = usize::try_from(line - first).unwrap_or(0);
-        let Some(after) = edited(&before, place, &edits, line) else {
+        let Some(after) = edited(&before, first, &here) else {
             return Ok(Mended::Cannot("the file is not what the compiler read".into()));
         };
         if !edit(hand, root, &finding.path, &before, &after)? {
@@ -113,11 +121,12 @@ fn suggested(message: &Value, path: &str, root: &str) -> Vec<Edit> {
         .filter(|span| text(span, "/file_name").trim_start_matches(root).trim_start_matches('/') == path)
         .filter_map(|span| {
             let count = |name: &str| span.get(name).and_then(Value::as_u64);
-            let column = |name: &str| usize::try_from(count(name)?.saturating_sub(1)).ok();
-            let line = count("line_start")?;
-            (count("line_end")? == line).then_some(())?;
+            let place = |line: &str, column: &str| -> Option<Place> {
+                Some((count(line)?, usize::try_from(count(column)?.saturating_sub(1)).ok()?))
+            };
             let text = span.get("suggested_replacement")?.as_str()?.to_owned();
-            Some(Edit { line, from: column("column_start")?, to: column("column_end")?, text })
+            let (from, to) = (place("line_start", "column_start")?, place("line_end", "column_end")?);
+            Some(Edit { from, to, text })
         })
         .collect();
     edits.sort();
@@ -125,16 +134,24 @@ fn suggested(message: &Value, path: &str, root: &str) -> Vec<Edit> {
     edits
 }
 
-/// The lines with the replacements of one of them made, from its end to its beginning.
-fn edited(before: &str, place: usize, edits: &[Edit], line: u64) -> Option<String> {
-    let mut lines: Vec<String> = before.split('\n').map(str::to_owned).collect();
-    let target = lines.get_mut(place)?;
-    for edit in edits.iter().rev().filter(|edit| edit.line == line) {
-        let chars: Vec<char> = target.chars().collect();
-        let (head, tail) = (chars.get(..edit.from)?, chars.get(edit.to..)?);
-        *target = head.iter().chain(&edit.text.chars().collect::<Vec<_>>()).chain(tail).collect();
+/// The lines, of which the first has this number, with these replacements made, from their end to their beginning.
+fn edited(before: &str, first: u64, edits: &[&Edit]) -> Option<String> {
+    let mut chars: Vec<char> = before.chars().collect();
+    for edit in edits.iter().rev() {
+        let (from, to) = (offset(before, first, edit.from)?, offset(before, first, edit.to)?);
+        let (head, tail) = (chars.get(..from)?, chars.get(to..)?);
+        chars = head.iter().copied().chain(edit.text.chars()).chain(tail.iter().copied()).collect();
     }
-    Some(lines.join("\n"))
+    Some(chars.into_iter().collect())
+}
+
+/// How many characters stand before a place; `None` when it is not in these lines.
+fn offset(lines: &str, first: u64, (line, column): Place) -> Option<usize> {
+    let skipped = usize::try_from(line.checked_sub(first)?).ok()?;
+    let all: Vec<&str> = lines.split('\n').collect();
+    let here = all.get(skipped)?;
+    let before: usize = all.iter().take(skipped).map(|line| line.chars().count() + 1).sum();
+    (column <= here.chars().count()).then_some(before + column)
 }
 
 /// The lines with these numbers, of an output in which each stands after its number.

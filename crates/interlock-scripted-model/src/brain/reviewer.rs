@@ -120,12 +120,30 @@ fn look(hand: &mut Hand<'_>, thread: &Thread, commit: &str) -> Turn<Vec<Problem>
         }
         return Ok(found);
     }
-    let mut found = formatting(&hand.shell("Is it formatted?", "cargo fmt --all --check")?.text, &root);
-    let check =
-        hand.shell("What does the compiler say?", "cargo check --all-targets --message-format=json")?;
-    found.extend(complaints(&check.text, &root));
-    let tests = hand.shell("Do the tests pass?", "cargo test --no-fail-fast")?;
-    found.extend(failures(&tests.text, &root));
+    rust(hand, &root)
+}
+
+/// Reads problems from what a check prints, with the top of the work tree.
+type Understand = fn(&str, &str) -> Vec<Problem>;
+
+/// The checks of a Rust repository. One that fails without a word that is understood has not passed either.
+fn rust(hand: &mut Hand<'_>, root: &str) -> Turn<Vec<Problem>> {
+    let checks: [(&str, &str, Understand); 3] = [
+        ("Is it formatted?", "cargo fmt --all --check", formatting),
+        ("What does the compiler say?", "cargo check --all-targets --message-format=json", complaints),
+        ("Do the tests pass?", "cargo test --no-fail-fast", failures),
+    ];
+    let (mut found, mut failed) = (Vec::new(), None);
+    for (why, check, understand) in checks {
+        let ran = hand.shell(why, check)?;
+        found.extend(understand(&ran.text, root));
+        if !ran.is_ok() {
+            failed.get_or_insert_with(|| failed_check(check, &ran.text));
+        }
+    }
+    if found.is_empty() {
+        found.extend(failed);
+    }
     Ok(found)
 }
 

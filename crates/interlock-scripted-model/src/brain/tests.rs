@@ -70,34 +70,43 @@ fn posted(calls: &[Call]) -> Vec<&str> {
     posts.map(|call| call.arguments["event_type"].as_str().unwrap_or("chat")).collect()
 }
 
-#[test]
-fn a_suggestion_of_the_compiler_becomes_an_edit_of_that_very_text() {
+/// A part of a suggestion: from a line and column to a line and column, another text.
+fn replaced(from: (u64, u64), to: (u64, u64), text: &str) -> Value {
+    json!({
+        "file_name": "src/lib.rs", "line_start": from.0, "line_end": to.0, "column_start": from.1, "column_end": to.1,
+        "suggested_replacement": text, "suggestion_applicability": "MachineApplicable",
+    })
+}
+
+/// The calls of a turn in which the compiler suggests this, for a file that `sed` shows like this.
+fn mended(rule: &'static str, spans: &[Value], shown: &'static str) -> (Vec<Call>, String) {
     let suggestion = json!({"reason": "compiler-message", "message": {
-        "message": "is wrong", "level": "warning", "code": {"code": "unused_parens"},
+        "message": "is wrong", "level": "warning", "code": {"code": rule},
         "spans": [{"file_name": "src/lib.rs", "line_start": 2, "is_primary": true}],
-        "children": [{"spans": [
-            {"file_name": "src/lib.rs", "line_start": 2, "line_end": 2, "column_start": 7, "column_end": 8,
-             "suggested_replacement": "", "suggestion_applicability": "MachineApplicable"},
-            {"file_name": "src/lib.rs", "line_start": 2, "line_end": 2, "column_start": 11, "column_end": 12,
-             "suggested_replacement": "", "suggestion_applicability": "MachineApplicable"},
-        ]}],
+        "children": [{"spans": spans}],
     }});
-    let (calls, said) = play(&CLAUDE, PROMPT, |call| {
+    play(&CLAUDE, PROMPT, |call| {
         let command = call.arguments["command"].as_str().unwrap_or_default();
         let text = match call.name.as_str() {
             "mcp__interlock__get_thread" => thread("participant"),
             "mcp__interlock__read_messages" => {
-                messages(&[json!({"seq": 2, "from": "executor", "body": "hm"}), finding("unused_parens")])
+                messages(&[json!({"seq": 2, "from": "executor", "body": "hm"}), finding(rule)])
             }
             "Bash" if command.contains("show-toplevel") => "noise\n/srv/w\n".into(),
             "Bash" if command.contains("message-format") => suggestion.to_string(),
-            "Bash" if command.starts_with("sed") => "1\nfn f() {\n2\n  x = (a+b);\n3\n}\n".into(),
+            "Bash" if command.starts_with("sed") => shown.into(),
             "Bash" if command.contains("status") => " M src/lib.rs\n".into(),
             "Bash" if command.contains("rev-parse HEAD") => format!("noise\n{}\n", "b".repeat(40)),
             _ => "{}".into(),
         };
         (text, false)
-    });
+    })
+}
+
+#[test]
+fn a_suggestion_of_the_compiler_becomes_an_edit_of_that_very_text() {
+    let spans = [replaced((2, 7), (2, 8), ""), replaced((2, 11), (2, 12), "")];
+    let (calls, said) = mended("unused_parens", &spans, "1\nfn f() {\n2\n  x = (a+b);\n3\n}\n");
     let edit = calls.iter().find(|call| call.name == "Edit").expect("an edit");
     assert_eq!(edit.arguments["file_path"], "/srv/w/src/lib.rs");
     assert_eq!(edit.arguments["old_string"], "fn f() {\n  x = (a+b);\n}");
@@ -107,6 +116,24 @@ fn a_suggestion_of_the_compiler_becomes_an_edit_of_that_very_text() {
     let keys: std::collections::BTreeSet<_> =
         calls.iter().filter_map(|call| call.arguments["idempotency_key"].as_str()).collect();
     assert_eq!(keys.len(), 3, "every change has a key of its own");
+}
+
+/// A line that is not needed goes as a whole, with its end.
+#[test]
+fn a_suggestion_may_reach_over_the_end_of_a_line() {
+    let spans = [replaced((2, 1), (3, 1), "")];
+    let (calls, _) = mended("unused_imports", &spans, "1\n//! é\n2\nuse a::B;\n3\n\n4\nfn f() {}\n");
+    let show = calls.iter().filter_map(|call| call.arguments["command"].as_str());
+    assert_eq!(
+        show.filter(|command| command.starts_with("sed")).collect::<Vec<_>>(),
+        ["sed -n -e '1,4{=;p}' src/lib.rs"]
+    );
+    let edit = calls.iter().find(|call| call.name == "Edit").expect("an edit");
+    assert_eq!(edit.arguments["old_string"], "//! é\nuse a::B;\n\nfn f() {}");
+    assert_eq!(edit.arguments["new_string"], "//! é\n\nfn f() {}");
+    // A place that the file does not have: it is not what the compiler read.
+    let (calls, _) = mended("unused_imports", &[replaced((2, 50), (3, 1), "")], "1\na\n2\nb\n3\n\n4\n\n");
+    assert_eq!(posted(&calls), ["finding_unresolved", "re_review_requested"]);
 }
 
 /// What it reports, verifies and rejects follows from what the checks print.
@@ -150,6 +177,37 @@ fn the_reviewer_says_what_the_checks_say() {
         (change.name.as_str(), &change.arguments["status"]),
         ("mcp__interlock__update_thread_status", &"resolved".into())
     );
+}
+
+/// A check that cannot even be run has not passed, and nobody pretends to mend it.
+#[test]
+fn a_check_that_fails_without_words_is_a_finding_that_cannot_be_mended() {
+    let asked = json!({"seq": 2, "from": "executor", "event_type": "re_review_requested", "data": {"commit": "c".repeat(40)}});
+    let turn = |role: &'static str, more: Value| {
+        let said = messages(&[json!({"seq": 2, "from": "executor", "body": "hm"}), more]);
+        play(&CLAUDE, PROMPT, move |call| {
+            let command = call.arguments["command"].as_str().unwrap_or_default();
+            match call.name.as_str() {
+                "mcp__interlock__get_thread" => (thread(role), false),
+                "mcp__interlock__read_messages" => (said.clone(), false),
+                "Bash" if command.contains("show-toplevel") => ("/srv/w\n".into(), false),
+                "Bash" if command.starts_with("cargo") => {
+                    ("Exit code 127\ncargo: command not found".into(), true)
+                }
+                _ => ("{}".into(), false),
+            }
+        })
+        .0
+    };
+    let calls = turn("coordinator", asked);
+    assert_eq!(posted(&calls), ["finding_reported"]);
+    let data = &calls.iter().find(|call| call.name.ends_with("post_message")).unwrap().arguments["data"];
+    assert_eq!(
+        (&data["rule"], &data["message"]),
+        (&"check:cargo fmt --all --check".into(), &"cargo: command not found".into())
+    );
+    let calls = turn("participant", finding("check:cargo fmt --all --check"));
+    assert_eq!(posted(&calls), ["finding_unresolved", "re_review_requested"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 
 use serde_json::json;
 
-use super::{SessionId, is_listed, is_locked};
+use super::{Runtime, SessionId, is_listed, is_loaded, is_open};
 
 const SESSION: &str = "01a21b70-d2d6-74d1-814b-ffc953538fbb";
 
@@ -16,15 +16,18 @@ fn session() -> SessionId {
 #[test]
 fn a_thread_of_codex_is_in_use_while_its_lock_is_held() {
     let home = tempfile::tempdir().unwrap();
-    assert!(!is_locked(home.path(), session()), "no lock file");
+    assert!(!is_loaded(home.path(), session()), "no lock file");
     let folder = home.path().join("thread-writer-locks");
     fs::create_dir(&folder).unwrap();
     let lock = File::create(folder.join(format!("{SESSION}.lock"))).unwrap();
-    assert!(!is_locked(home.path(), session()), "the file alone says nothing: it stays behind after a kill");
+    assert!(!is_loaded(home.path(), session()), "the file alone says nothing: it stays behind after a kill");
     lock.lock().unwrap();
-    assert!(is_locked(home.path(), session()));
+    assert!(is_loaded(home.path(), session()));
+    let file = folder.join(format!("{SESSION}.lock"));
+    assert!(is_open(Runtime::Codex, &file) && !is_open(Runtime::Command, &file));
     lock.unlock().unwrap();
-    assert!(!is_locked(home.path(), session()));
+    assert!(!is_open(Runtime::Codex, &file));
+    assert!(!is_loaded(home.path(), session()));
     lock.try_lock().expect("the look has let go of it");
 }
 
@@ -57,6 +60,8 @@ fn a_session_of_claude_is_in_use_while_its_process_lives() {
     for (entry, wanted, why) in cases {
         fs::write(folder.join("1.json"), entry.to_string()).unwrap();
         assert_eq!(is_listed(home.path(), session()), wanted, "{why}");
+        let is_open = is_open(Runtime::Claude, &folder.join("1.json"));
+        assert_eq!(is_open, wanted || why == "another session", "{why}");
     }
 }
 

@@ -3,10 +3,13 @@
 //! Anchor and product are driven by the same code on the same single thread, so that what the driving costs is the
 //! same for both, and little: both cores belong to what is measured.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use interlock_api::Problem;
 use interlock_core::Reason;
+use interlock_store::StoreError;
+use interlock_store_postgres::Anchors;
 use interlock_store_sqlite::Anchor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -16,7 +19,7 @@ use super::stage::Address;
 /// Bytes of a message's body.
 const BODY_BYTES: usize = 300;
 /// Bytes of an answer that are read at most.
-const ANSWER_BYTES_MAX: usize = 16 * 1024;
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// How long to drive: a start that is not counted, then what is.
 #[derive(Debug, Clone, Copy)]
@@ -39,17 +42,38 @@ trait Client: Send + 'static {
     fn once(&mut self, key: &str) -> impl Future<Output = Result<(), Problem>> + Send;
 }
 
+/// The barest writer of the same durability.
+#[derive(Clone)]
+pub(crate) enum Bare {
+    File(Arc<Anchor>),
+    Database(Arc<Anchors>),
+}
+
+impl Bare {
+    async fn write(&self, key: String, body: String) -> Result<u64, StoreError> {
+        match self {
+            Self::File(anchor) => anchor.write(key, body).await,
+            Self::Database(anchors) => anchors.write(key, body).await,
+        }
+    }
+}
+
 /// Drive the anchor with this many clients.
 ///
 /// # Errors
 /// When it cannot write.
-pub(crate) async fn anchor(
-    anchor: &std::sync::Arc<Anchor>,
-    clients: u32,
-    span: Span,
-) -> Result<Sample, Problem> {
+pub(crate) async fn anchor(bare: &Bare, clients: u32, span: Span) -> Result<Sample, Problem> {
     let body = body();
-    let client = || Row { anchor: std::sync::Arc::clone(anchor), body: body.clone() };
+    let client = || Row { bare: bare.clone(), body: body.clone() };
+    drive((0..clients).map(|_| client()).collect(), span).await
+}
+
+/// Drive a queue made of a table with this many clients.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) async fn cycles(anchors: &Arc<Anchors>, clients: u32, span: Span) -> Result<Sample, Problem> {
+    let client = || Cycle { anchors: Arc::clone(anchors), body: body() };
     drive((0..clients).map(|_| client()).collect(), span).await
 }
 
@@ -58,28 +82,38 @@ pub(crate) async fn anchor(
 /// # Errors
 /// When it does not answer, or refuses.
 pub(crate) async fn posts(address: &Address, clients: u32, span: Span) -> Result<Sample, Problem> {
+    posts_to(std::slice::from_ref(address), clients, span).await
+}
+
+/// Drive several servers in turn with this many connections.
+///
+/// # Errors
+/// When one does not answer, or refuses.
+pub(crate) async fn posts_to(addresses: &[Address], clients: u32, span: Span) -> Result<Sample, Problem> {
+    let places =
+        addresses.iter().flat_map(|address| address.tokens.iter().map(move |token| (address, token)));
     let mut posters = Vec::new();
-    for (_, token) in (0..clients).zip(address.tokens.iter().cycle()) {
+    for (_, (address, token)) in (0..clients).zip(places.cycle()) {
         posters.push(Post::connect(address, token).await?);
     }
     drive(posters, span).await
 }
 
-/// Drive one connection that sends the same request again and again.
+/// Drive so many connections that send the same request again and again.
 ///
 /// # Errors
 /// When the server does not answer, or refuses.
-pub(crate) async fn repeat(host: &str, request: Vec<u8>, span: Span) -> Result<Sample, Problem> {
-    let stream = TcpStream::connect(host).await.map_err(|error| lost(&error))?;
-    stream.set_nodelay(true).map_err(|error| lost(&error))?;
-    let same = Same(Post {
-        stream,
-        before_key: request,
-        after_key: Vec::new(),
-        request: Vec::new(),
-        answer: Vec::new(),
-    });
-    drive(vec![same], span).await
+pub(crate) async fn repeat(
+    host: &str,
+    request: Vec<u8>,
+    clients: u32,
+    span: Span,
+) -> Result<Sample, Problem> {
+    let mut same = Vec::new();
+    for _ in 0..clients {
+        same.push(Same { connection: Connection::open(host).await?, request: request.clone() });
+    }
+    drive(same, span).await
 }
 
 async fn drive<C: Client>(clients: Vec<C>, span: Span) -> Result<Sample, Problem> {
@@ -143,55 +177,62 @@ fn body() -> String {
 
 /// A client of the anchor.
 struct Row {
-    anchor: std::sync::Arc<Anchor>,
+    bare: Bare,
     body: String,
 }
 
 impl Client for Row {
     async fn once(&mut self, key: &str) -> Result<(), Problem> {
-        let written = self.anchor.write(key.to_owned(), self.body.clone()).await;
-        written.map(|_| ()).map_err(|error| Problem::new(Reason::StoreUnavailable, &error.to_string(), ""))
+        let written = self.bare.write(key.to_owned(), self.body.clone()).await;
+        written.map(|_| ()).map_err(|error| away(&error))
     }
 }
 
-/// A client of the server: one connection, and a request of which only the key changes.
-struct Post {
+/// A client of the queue.
+struct Cycle {
+    anchors: Arc<Anchors>,
+    body: String,
+}
+
+impl Client for Cycle {
+    async fn once(&mut self, _key: &str) -> Result<(), Problem> {
+        self.anchors.cycle(&self.body).await.map_err(|error| away(&error))
+    }
+}
+
+fn away(error: &StoreError) -> Problem {
+    Problem::new(Reason::StoreUnavailable, &error.to_string(), "")
+}
+
+/// A connection to the server, with one request at a time on it.
+pub(crate) struct Connection {
     stream: TcpStream,
-    before_key: Vec<u8>,
-    after_key: Vec<u8>,
-    request: Vec<u8>,
     answer: Vec<u8>,
 }
 
-impl Post {
-    async fn connect(address: &Address, token: &str) -> Result<Self, Problem> {
-        let Address { host, path, .. } = address;
+impl Connection {
+    /// To the server at this address.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub(crate) async fn open(host: &str) -> Result<Self, Problem> {
         let stream = TcpStream::connect(host).await.map_err(|error| lost(&error))?;
         stream.set_nodelay(true).map_err(|error| lost(&error))?;
-        let body = serde_json::json!({ "body": body() }).to_string();
-        let length = body.len();
-        let before_key = format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\nIdempotency-Key: "
-        );
-        let after_key = format!("\r\n\r\n{body}");
-        Ok(Self {
-            stream,
-            before_key: before_key.into_bytes(),
-            after_key: after_key.into_bytes(),
-            request: Vec::new(),
-            answer: Vec::with_capacity(1_024),
-        })
+        Ok(Self { stream, answer: Vec::with_capacity(1_024) })
     }
-}
 
-impl Client for Post {
-    async fn once(&mut self, key: &str) -> Result<(), Problem> {
-        self.request.clear();
-        for part in [&self.before_key, key.as_bytes(), &self.after_key] {
-            self.request.extend_from_slice(part);
-        }
-        self.stream.write_all(&self.request).await.map_err(|error| lost(&error))?;
+    /// Send a request; gives the body of the answer.
+    ///
+    /// # Errors
+    /// The problem that was answered, or that no answer came.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, Problem> {
+        self.exchange(request).await?;
+        let head = self.answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_default();
+        Ok(self.answer.get(head + 4..).unwrap_or_default().to_vec())
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> Result<(), Problem> {
+        self.stream.write_all(request).await.map_err(|error| lost(&error))?;
         self.answer.clear();
         while !is_whole(&self.answer) {
             let read = self.stream.read_buf(&mut self.answer).await.map_err(|error| lost(&error))?;
@@ -209,12 +250,96 @@ impl Client for Post {
     }
 }
 
+/// A client of the server that posts: a request of which only the key changes.
+struct Post {
+    connection: Connection,
+    before_key: Vec<u8>,
+    after_key: Vec<u8>,
+    request: Vec<u8>,
+}
+
+impl Post {
+    async fn connect(address: &Address, token: &str) -> Result<Self, Problem> {
+        let Address { host, path, .. } = address;
+        let body = serde_json::json!({ "body": body() }).to_string();
+        let length = body.len();
+        let before_key = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\nIdempotency-Key: "
+        );
+        let after_key = format!("\r\n\r\n{body}");
+        Ok(Self {
+            connection: Connection::open(host).await?,
+            before_key: before_key.into_bytes(),
+            after_key: after_key.into_bytes(),
+            request: Vec::new(),
+        })
+    }
+
+    fn fill_in(&mut self, key: &str) {
+        self.request.clear();
+        for part in [&self.before_key, key.as_bytes(), &self.after_key] {
+            self.request.extend_from_slice(part);
+        }
+    }
+}
+
+impl Client for Post {
+    async fn once(&mut self, key: &str) -> Result<(), Problem> {
+        self.fill_in(key);
+        self.connection.exchange(&self.request).await
+    }
+}
+
+/// Posts one message after the other, each with a key of its own.
+pub(crate) struct Poster {
+    post: Post,
+    next: u64,
+}
+
+impl Poster {
+    /// As the first who talks.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub(crate) async fn connect(address: &Address) -> Result<Self, Problem> {
+        let token = address.tokens.first().map_or("", String::as_str);
+        let next = u64::from_be_bytes(crate::random::random()?);
+        Ok(Self { post: Post::connect(address, token).await?, next })
+    }
+
+    /// One more; gives the answer.
+    ///
+    /// # Errors
+    /// The problem that was answered, or that no answer came.
+    pub(crate) async fn post(&mut self) -> Result<Vec<u8>, Problem> {
+        self.next = self.next.wrapping_add(1);
+        self.post.fill_in(&key(self.next));
+        self.post.connection.ask(&self.post.request).await
+    }
+}
+
+/// Post so many messages, one after the other.
+///
+/// # Errors
+/// When the server does not answer, or refuses.
+pub(crate) async fn post_some(address: &Address, count: u64) -> Result<(), Problem> {
+    let mut poster = Poster::connect(address).await?;
+    for _ in 0..count {
+        poster.post().await?;
+    }
+    Ok(())
+}
+
 /// A client whose requests are all alike.
-struct Same(Post);
+struct Same {
+    connection: Connection,
+    request: Vec<u8>,
+}
 
 impl Client for Same {
     async fn once(&mut self, _key: &str) -> Result<(), Problem> {
-        self.0.once("").await
+        self.connection.exchange(&self.request).await
     }
 }
 

@@ -6,14 +6,17 @@
 
 mod drive;
 mod machine;
+mod postgres;
+mod reads;
 mod report;
 mod show;
 mod stage;
 mod stats;
 mod tools;
+mod visible;
 mod wakes;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,14 +24,15 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use interlock_api::Problem;
 use interlock_core::Reason;
+use interlock_store::StoreError;
 use interlock_store_sqlite::Anchor;
 
 use crate::context::Context;
-use crate::environment;
+use crate::environment::{self, Secret};
 use crate::exit::{Answer, End, to_json};
 use crate::instance::unwritable;
 use crate::output::Output;
-use drive::Span;
+use drive::{Bare, Span};
 use machine::Machine;
 use report::{Pair, Report};
 use stage::Stage;
@@ -45,8 +49,21 @@ const MCP_MS_MAX: f64 = 2.0;
 /// From a message's commit to the process that it wakes, at the 95th percentile.
 const WAKE_MS_MAX: f64 = 50.0;
 
+/// Clients that read pages of 50 messages, and the pages per second that are the goal.
+const READ_GOAL: (u32, f64) = (8, 10_000.0);
+/// How many times as long as a sync and a push it takes until a post is visible, at the median and the 99th percentile.
+const VISIBLE_GOALS: [f64; 2] = [6.0, 15.0];
+/// How many times as long as of a short thread reading the newest page of a long one takes.
+const SCALE_TIMES_MAX: f64 = 2.0;
+/// The server's resident memory with a long thread, and with reads that wait.
+const SCALE_MEMORY_MB_MAX: f64 = 150.0;
+
 /// The cases of `messaging`, in the order they are measured.
-const CASES: [&str; 6] = ["binary", "start", "memory", "post", "mcp", "wake"];
+const CASES: [&str; 10] =
+    ["binary", "start", "memory", "post", "read", "visible", "mcp", "wake", SCALE, NODES];
+/// The cases that are measured only when they are named: the one takes minutes, the other needs a database.
+const SCALE: &str = "scale";
+const NODES: &str = "nodes";
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
@@ -67,6 +84,10 @@ pub(crate) struct Params {
     /// The folder to measure in, on the disk that is meant; the system's temporary folder unless said otherwise.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Measure on this PostgreSQL database, in workspaces of their own that stay there; INTERLOCK_DATABASE_URL, or a file
+    /// unless said otherwise. `nodes` needs one.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<Secret>,
     /// Take far too little time for figures that mean something: for tests of the command itself.
     #[arg(long, hide = true)]
     quick: bool,
@@ -79,6 +100,12 @@ struct Pace {
     pairs: usize,
     span: Span,
     wakes: u32,
+    /// Posts that are waited for, with every pair.
+    visible: usize,
+    /// Messages of the short thread, and of the long one.
+    scale: [u64; 2],
+    /// Reads that wait at once.
+    waiting: usize,
 }
 
 impl Pace {
@@ -89,6 +116,9 @@ impl Pace {
         pairs: 5,
         span: Span { warm: Duration::from_millis(300), counted: Duration::from_millis(1_300) },
         wakes: 40,
+        visible: 100,
+        scale: [1_000, 1_000_000],
+        waiting: 1_000,
     };
     const QUICK: Self = Self {
         probe: Duration::from_millis(50),
@@ -96,6 +126,9 @@ impl Pace {
         pairs: 2,
         span: Span { warm: Duration::ZERO, counted: Duration::from_millis(500) },
         wakes: 2,
+        visible: 5,
+        scale: [60, 200],
+        waiting: 60,
     };
 }
 
@@ -103,7 +136,7 @@ impl Pace {
 pub(crate) async fn run(cx: &Context, which: Which) -> End {
     let Which::Messaging(params) = which;
     let mut report = Report::begin("messaging", Machine::default());
-    report.problem = measure(&params, &mut report).await.err();
+    report.problem = measure(cx, &params, &mut report).await.err();
     if let Some(problem) = &report.problem {
         Output::note(&format!("error: {}", problem.detail));
     }
@@ -112,7 +145,7 @@ pub(crate) async fn run(cx: &Context, which: Which) -> End {
 }
 
 /// Everything in a folder that is removed at the end.
-async fn measure(params: &Params, report: &mut Report) -> Result<(), Problem> {
+async fn measure(cx: &Context, params: &Params, report: &mut Report) -> Result<(), Problem> {
     let pace = if params.quick { Pace::QUICK } else { Pace::FULL };
     let above = params.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = tempfile::Builder::new()
@@ -120,26 +153,44 @@ async fn measure(params: &Params, report: &mut Report) -> Result<(), Problem> {
         .tempdir_in(&above)
         .map_err(|error| unwritable(&above, &error))?;
     report.machine = Machine::look(dir.path(), pace.probe).map_err(|error| unwritable(dir.path(), &error))?;
-    let mut stage = Stage::prepare(dir.path())?;
-    let anchor = Anchor::open(dir.path())
-        .map(Arc::new)
-        .map_err(|error| Problem::new(Reason::StoreUnavailable, &error.to_string(), ""))?;
+    let database = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
+    if database.is_none() && params.cases.iter().any(|case| case == NODES) {
+        return Err(Problem::new(Reason::UsageInvalid, "`nodes` needs a PostgreSQL database", "")
+            .hint("name one with --database-url"));
+    }
+    let mut stage = Stage::prepare(dir.path(), database)?;
+    let bare = match database {
+        Some(url) => Bare::Database(Arc::new(postgres::anchors(url, report).await?)),
+        None => Bare::File(Arc::new(Anchor::open(dir.path()).map_err(|error| away(&error))?)),
+    };
     let result = tokio::select! {
-        result = cases(params, &pace, report, &mut stage, &anchor) => result,
+        result = cases(params, &pace, report, dir.path(), &mut stage, &bare) => result,
         _ = tokio::signal::ctrl_c() => Err(Problem::new(Reason::Interrupted, "interrupted", "")),
     };
     let stopped = stage.stop().await;
-    result.and(stopped)
+    let closed = match &bare {
+        Bare::Database(anchors) => anchors.close().await.map_err(|error| away(&error)),
+        Bare::File(_) => Ok(()),
+    };
+    result.and(stopped).and(closed)
+}
+
+fn away(error: &StoreError) -> Problem {
+    Problem::new(Reason::StoreUnavailable, &error.to_string(), "")
 }
 
 async fn cases(
     params: &Params,
     pace: &Pace,
     report: &mut Report,
+    dir: &Path,
     stage: &mut Stage,
-    anchor: &Arc<Anchor>,
+    bare: &Bare,
 ) -> Result<(), Problem> {
-    let is_wanted = |case: &str| params.cases.is_empty() || params.cases.iter().any(|wanted| wanted == case);
+    let is_wanted = |case: &str| {
+        (params.cases.is_empty() && case != SCALE && case != NODES)
+            || params.cases.iter().any(|wanted| wanted == case)
+    };
     if is_wanted("binary") {
         report.value("binary", "mb", vec![binary_mb()?], BINARY_MB_MAX);
     }
@@ -159,8 +210,20 @@ async fn cases(
     }
     if is_wanted("post") {
         for (clients, limit) in POST_GOALS {
-            posts(pace, report, anchor, &address, clients, limit).await?;
+            posts(pace, report, bare, &address, clients, limit).await?;
         }
+    }
+    if is_wanted("read") {
+        pages(pace, report, stage, &address).await?;
+    }
+    if is_wanted("visible") {
+        visible(pace, report, dir, &address).await?;
+    }
+    if is_wanted(SCALE) {
+        scale(pace, report, stage, &address).await?;
+    }
+    if is_wanted(NODES) {
+        postgres::nodes(pace, report, dir, stage, &address).await?;
     }
     if is_wanted("mcp") {
         report.overhead("mcp", &tools::measure(&address, pace.pairs, pace.span).await?, MCP_MS_MAX);
@@ -173,27 +236,99 @@ async fn cases(
     Ok(())
 }
 
-/// Anchor, ours, anchor, ours.
+/// Anchor, ours, anchor, ours; on PostgreSQL with a turn of the queue in between.
 async fn posts(
     pace: &Pace,
     report: &mut Report,
-    anchor: &Arc<Anchor>,
+    bare: &Bare,
     address: &stage::Address,
     clients: u32,
     limit: f64,
 ) -> Result<(), Problem> {
-    let mut pairs = Vec::new();
+    let (mut pairs, mut queue_pairs) = (Vec::new(), Vec::new());
     let mut took_ms = Vec::new();
     for _ in 0..pace.pairs {
-        let bare = drive::anchor(anchor, clients, pace.span).await?;
+        let anchor = drive::anchor(bare, clients, pace.span).await?;
+        let queue = match bare {
+            Bare::Database(anchors) => Some(drive::cycles(anchors, clients, pace.span).await?),
+            Bare::File(_) => None,
+        };
         let ours = drive::posts(address, clients, pace.span).await?;
-        pairs.push(Pair { anchor: bare.per_s, ours: ours.per_s });
+        pairs.push(Pair { anchor: anchor.per_s, ours: ours.per_s });
+        queue_pairs.extend(queue.map(|queue| Pair { anchor: queue.per_s, ours: ours.per_s }));
         took_ms.extend(ours.took_ms);
     }
-    report.rate("post", clients, &pairs, Spread::of(took_ms), limit);
+    let spread = Spread::of(took_ms);
+    report.rate("post", clients, &pairs, spread, limit);
     if let Some(row) = report.rows.last() {
         Output::note(&format!("{clients} clients: {} per second, the anchor {:?}", row.value, row.anchor));
     }
+    if !queue_pairs.is_empty() {
+        report.rate("queue", clients, &queue_pairs, spread, postgres::QUEUE_GOAL);
+    }
+    Ok(())
+}
+
+async fn pages(
+    pace: &Pace,
+    report: &mut Report,
+    stage: &Stage,
+    address: &stage::Address,
+) -> Result<(), Problem> {
+    let (clients, limit) = READ_GOAL;
+    let thread = stage.another_thread(address, "pages").await?;
+    let client = stage.operator()?;
+    let (mut per_s, mut took_ms) = (Vec::new(), Vec::new());
+    for _ in 0..pace.pairs {
+        let sample = reads::pages(&client, &thread, clients, pace.span).await?;
+        per_s.push(sample.per_s);
+        took_ms.extend(sample.took_ms);
+    }
+    report.per_second("read", clients, per_s, Spread::of(took_ms), limit);
+    Ok(())
+}
+
+async fn visible(
+    pace: &Pace,
+    report: &mut Report,
+    dir: &Path,
+    address: &stage::Address,
+) -> Result<(), Problem> {
+    let mut pairs = [Vec::new(), Vec::new()];
+    let mut all = Vec::new();
+    for _ in 0..pace.pairs {
+        let rounds = visible::measure(dir, address, pace.visible).await?;
+        all.extend(rounds.ours.iter().copied());
+        let (bare, ours) = (Spread::of(rounds.anchor), Spread::of(rounds.ours));
+        let [middles, tails] = &mut pairs;
+        middles.push(Pair { anchor: bare.p50, ours: ours.p50 });
+        tails.push(Pair { anchor: bare.p99, ours: ours.p99 });
+    }
+    let spread = Spread::of(all);
+    for ((case, limit), pairs) in ["visible_p50", "visible_p99"].into_iter().zip(VISIBLE_GOALS).zip(&pairs) {
+        report.times(case, pairs, spread, limit);
+    }
+    Ok(())
+}
+
+/// A short thread and a long one, and many who wait.
+async fn scale(
+    pace: &Pace,
+    report: &mut Report,
+    stage: &Stage,
+    address: &stage::Address,
+) -> Result<(), Problem> {
+    let client = stage.operator()?;
+    let short = stage.another_thread(address, "short").await?;
+    let long = stage.another_thread(address, "long").await?;
+    for (thread, count) in [&short, &long].into_iter().zip(pace.scale) {
+        reads::fill(&client, thread, count).await?;
+    }
+    let (pairs, spread) = reads::newest(&client, [&short, &long], pace.pairs, pace.span).await?;
+    report.times("scale_newest", &pairs, spread, SCALE_TIMES_MAX);
+    report.value("scale_memory", "mb", vec![stage.resident_now_mb()?], SCALE_MEMORY_MB_MAX);
+    let waiting = reads::resident_mb_with_waiting(stage, &client, &long, pace.waiting).await?;
+    report.value("scale_waiting", "mb", vec![waiting], SCALE_MEMORY_MB_MAX);
     Ok(())
 }
 

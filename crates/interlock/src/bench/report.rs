@@ -22,6 +22,11 @@ pub(crate) struct Report {
     build: String,
     pub(crate) machine: Machine,
     pub(crate) rows: Vec<Row>,
+    /// Which store is measured, and why its figures are in doubt.
+    #[serde(skip)]
+    pub(crate) store: &'static str,
+    #[serde(skip)]
+    pub(crate) store_doubt: Option<String>,
 }
 
 /// One goal and what became of it.
@@ -56,6 +61,16 @@ impl Goal {
         Self { of: "ratio", op: ">=", limit }
     }
 
+    /// A ratio to the anchor that must not be exceeded.
+    pub(crate) const fn ratio_at_most(limit: f64) -> Self {
+        Self { of: "ratio", op: "<=", limit }
+    }
+
+    /// A value that must be reached.
+    pub(crate) const fn at_least(limit: f64) -> Self {
+        Self { of: "value", op: ">=", limit }
+    }
+
     /// A value that must stay below.
     pub(crate) const fn below(limit: f64) -> Self {
         Self { of: "value", op: "<", limit }
@@ -67,7 +82,11 @@ impl Goal {
     }
 
     fn is_met(self, figure: f64) -> bool {
-        if self.op == "<" { figure < self.limit } else { figure >= self.limit }
+        match self.op {
+            "<" => figure < self.limit,
+            "<=" => figure <= self.limit,
+            _ => figure >= self.limit,
+        }
     }
 }
 
@@ -83,7 +102,16 @@ impl Report {
     pub(crate) fn begin(bench: &'static str, machine: Machine) -> Self {
         let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
         let build = format!("{} {profile}", env!("CARGO_PKG_VERSION"));
-        Self { schema: "bench/1", bench, problem: None, build, machine, rows: Vec::new() }
+        Self {
+            schema: "bench/1",
+            bench,
+            problem: None,
+            build,
+            machine,
+            rows: Vec::new(),
+            store: "sqlite",
+            store_doubt: None,
+        }
     }
 
     /// A rate beside its anchor's; `spread` is of our answers' durations in milliseconds.
@@ -101,7 +129,7 @@ impl Report {
         let doubt = self.doubt().or_else(|| variation(pairs));
         self.rows.push(Row {
             case,
-            store: "sqlite",
+            store: self.store,
             clients,
             unit: "per_s",
             value: of(|pair| pair.ours).round(),
@@ -114,6 +142,45 @@ impl Report {
             met: doubt.is_none().then(|| goal.is_met(ratio)),
             why: doubt.unwrap_or_else(|| range(pairs)),
         });
+    }
+
+    /// How many times as long as the anchor something takes, both in milliseconds.
+    pub(crate) fn times(&mut self, case: &'static str, pairs: &[Pair], spread: Spread, limit: f64) {
+        let of = |figure: fn(&Pair) -> f64| stats::median(pairs.iter().map(figure).collect());
+        let ratio = of(|pair| pair.ours / pair.anchor);
+        let goal = Goal::ratio_at_most(limit);
+        let doubt = self.doubt().or_else(|| variation(pairs));
+        self.rows.push(Row {
+            case,
+            store: self.store,
+            clients: 1,
+            unit: "ms",
+            value: stats::rounded(of(|pair| pair.ours)),
+            p50: spread.p50,
+            p95: spread.p95,
+            p99: spread.p99,
+            anchor: Some(stats::rounded(of(|pair| pair.anchor))),
+            ratio: Some(stats::rounded(ratio)),
+            goal,
+            met: doubt.is_none().then(|| goal.is_met(ratio)),
+            why: doubt.unwrap_or_else(|| range(pairs)),
+        });
+    }
+
+    /// So many per second with so many clients, for which there is no anchor.
+    pub(crate) fn per_second(
+        &mut self,
+        case: &'static str,
+        clients: u32,
+        values: Vec<f64>,
+        spread: Spread,
+        limit: f64,
+    ) {
+        self.figure(case, "per_s", values, Goal::at_least(limit));
+        if let Some(row) = self.rows.last_mut() {
+            (row.clients, row.value) = (clients, row.value.round());
+            (row.p50, row.p95, row.p99) = (spread.p50, spread.p95, spread.p99);
+        }
     }
 
     /// A value of its own, measured a few times.
@@ -146,7 +213,7 @@ impl Report {
         let judged = if goal.of == "p95" { spread.p95 } else { value };
         self.rows.push(Row {
             case,
-            store: "sqlite",
+            store: self.store,
             clients: 0,
             unit,
             value: stats::rounded(value),
@@ -171,7 +238,7 @@ impl Report {
         } else if self.machine.is_volatile() {
             Some("the folder is in memory, where a sync costs nothing; name one on a disk with --dir".into())
         } else {
-            None
+            self.store_doubt.clone()
         }
     }
 
@@ -191,7 +258,7 @@ impl Report {
 fn variation(pairs: &[Pair]) -> Option<String> {
     let (least, most) = stats::bounds(pairs.iter().map(|pair| pair.anchor));
     (most > least * ANCHOR_VARIATION_MAX)
-        .then(|| format!("the anchor went from {least:.0} to {most:.0} per second, more than twofold"))
+        .then(|| format!("the anchor went from {least:.3} to {most:.3}, more than twofold"))
 }
 
 fn range(pairs: &[Pair]) -> String {

@@ -15,8 +15,9 @@ use interlock_core::thread::{ThreadKind, ThreadRole};
 
 use super::drive::{self, Span};
 use crate::child::Child;
+use crate::environment::Secret;
 use crate::identity;
-use crate::instance::{Instance, make_private_folder};
+use crate::instance::{Instance, make_private_folder, unwritable};
 
 /// Who talks.
 const NAMES: [&str; 2] = ["asker", "answerer"];
@@ -39,7 +40,10 @@ pub(crate) struct Address {
 /// A throw-away instance, and its server while one runs.
 pub(crate) struct Stage {
     instance: Instance,
+    database: Option<Secret>,
     server: Option<Child>,
+    /// More servers of the same instance.
+    others: Vec<Child>,
 }
 
 impl Stage {
@@ -47,10 +51,39 @@ impl Stage {
     ///
     /// # Errors
     /// `PATH_UNWRITABLE`.
-    pub(crate) fn prepare(dir: &Path) -> Result<Self, Problem> {
+    pub(crate) fn prepare(dir: &Path, database: Option<&Secret>) -> Result<Self, Problem> {
         let dir = dir.join("instance");
         make_private_folder(&dir)?;
-        Ok(Self { instance: Instance::create(&dir)?, server: None })
+        let instance = Instance::create(&dir)?;
+        Ok(Self { instance, database: database.cloned(), server: None, others: Vec::new() })
+    }
+
+    /// The database it is kept in; none for a file.
+    pub(crate) const fn database(&self) -> Option<&Secret> {
+        self.database.as_ref()
+    }
+
+    /// Start another server of the same instance on the same database; gives where posts go there.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`, the problem it ended with.
+    pub(crate) async fn start_another(&mut self, dir: &Path, address: &Address) -> Result<Address, Problem> {
+        let dir = dir.join(format!("another-{}", self.others.len()));
+        make_private_folder(&dir)?;
+        let twin = Instance::create(&dir)?;
+        for (from, to) in [
+            (self.instance.config_file(), twin.config_file()),
+            (self.instance.keys().join("issuer.pem"), twin.keys().join("issuer.pem")),
+            (self.instance.keys().join("ledger.pem"), twin.keys().join("ledger.pem")),
+            (self.instance.ledger_vkey(), twin.ledger_vkey()),
+        ] {
+            std::fs::copy(from, &to).map_err(|error| unwritable(&to, &error))?;
+        }
+        let twin = Instance::open(twin.folder())?;
+        let child = Child::start(&twin, self.database.as_ref(), &["--server-only"]).await?;
+        let host = child.url.trim_start_matches("http://").to_owned();
+        self.others.push(child);
+        Ok(Address { host, ..address.clone() })
     }
 
     /// Start the server; gives the milliseconds until it was ready.
@@ -59,7 +92,7 @@ impl Stage {
     /// The problem it ended with.
     pub(crate) async fn start(&mut self) -> Result<f64, Problem> {
         let before = Instant::now();
-        self.server = Some(Child::start(&self.instance, &["--server-only"]).await?);
+        self.server = Some(Child::start(&self.instance, self.database.as_ref(), &["--server-only"]).await?);
         Ok(before.elapsed().as_secs_f64() * 1_000.0)
     }
 
@@ -68,7 +101,7 @@ impl Stage {
     /// # Errors
     /// The problem it ended with.
     pub(crate) async fn start_with_supervisor(&mut self) -> Result<(), Problem> {
-        self.server = Some(Child::start(&self.instance, &[]).await?);
+        self.server = Some(Child::start(&self.instance, self.database.as_ref(), &[]).await?);
         Ok(())
     }
 
@@ -87,10 +120,11 @@ impl Stage {
     /// # Errors
     /// `SERVER_RUNNING` when it does not end.
     pub(crate) async fn stop(&mut self) -> Result<(), Problem> {
-        match self.server.take() {
-            Some(server) => server.stop().await,
-            None => Ok(()),
+        let mut stopped = Ok(());
+        for server in self.others.drain(..).chain(self.server.take()) {
+            stopped = stopped.and(server.stop().await);
         }
+        stopped
     }
 
     /// Register who talks and open their thread.
@@ -98,9 +132,8 @@ impl Stage {
     /// # Errors
     /// What the server refuses.
     pub(crate) async fn open_thread(&self) -> Result<Address, Problem> {
-        let server = self.running()?;
+        let host = self.running()?.url.trim_start_matches("http://").to_owned();
         let client = self.operator()?;
-        let mut participants = Vec::new();
         let mut tokens = Vec::new();
         for name in NAMES {
             let agent = AgentName::parse(name).map_err(|error| defect(&error))?;
@@ -109,17 +142,28 @@ impl Stage {
                 RegisterAgentParams { name: agent.clone(), role, runtime, launch: Launch::default() };
             client.call::<RegisterAgent>(&params, Some(name)).await?;
             tokens.push(identity::local_token(&self.instance, &agent, role)?);
+        }
+        self.thread(host, tokens, "measured").await
+    }
+
+    /// One more thread of those who talk.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub(crate) async fn another_thread(&self, like: &Address, title: &str) -> Result<Address, Problem> {
+        self.thread(like.host.clone(), like.tokens.clone(), title).await
+    }
+
+    async fn thread(&self, host: String, tokens: Vec<String>, title: &str) -> Result<Address, Problem> {
+        let mut participants = Vec::new();
+        for name in NAMES {
+            let agent = AgentName::parse(name).map_err(|error| defect(&error))?;
             participants.push(ParticipantParams { agent, role: ThreadRole::Participant });
         }
-        let params =
-            CreateThreadParams { title: "measured".into(), kind: ThreadKind::Workflow, participants };
-        let thread = client.call::<CreateThread>(&params, Some("thread")).await?;
-        Ok(Address {
-            host: server.url.trim_start_matches("http://").to_owned(),
-            path: format!("/v1/threads/{}/messages", thread.thread_id),
-            thread: thread.thread_id.to_string(),
-            tokens,
-        })
+        let params = CreateThreadParams { title: title.into(), kind: ThreadKind::Workflow, participants };
+        let thread = self.operator()?.call::<CreateThread>(&params, Some(title)).await?;
+        let path = format!("/v1/threads/{}/messages", thread.thread_id);
+        Ok(Address { host, path, thread: thread.thread_id.to_string(), tokens })
     }
 
     /// Resident memory in MB after a few posts.
@@ -129,6 +173,14 @@ impl Stage {
     pub(crate) async fn resident_mb(&self, address: &Address) -> Result<f64, Problem> {
         drive::posts(address, 1, A_FEW).await?;
         tokio::time::sleep(SETTLE).await;
+        self.resident_now_mb()
+    }
+
+    /// Resident memory in MB as it is now.
+    ///
+    /// # Errors
+    /// When the server does not run, or the system does not say.
+    pub(crate) fn resident_now_mb(&self) -> Result<f64, Problem> {
         let resident = super::machine::resident_mb(self.running()?.pid);
         resident.ok_or_else(|| defect(&"the system does not say how much memory the server has"))
     }

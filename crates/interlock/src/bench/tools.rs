@@ -19,8 +19,8 @@ use super::stats::Spread;
 pub(crate) async fn measure(address: &Address, pairs: usize, span: Span) -> Result<Vec<Pair>, Problem> {
     let mut measured = Vec::new();
     for _ in 0..pairs {
-        let http = drive::repeat(&address.host, over_http(address), span).await?;
-        let mcp = drive::repeat(&address.host, over_mcp(address), span).await?;
+        let http = drive::repeat(&address.host, over_http(address), 1, span).await?;
+        let mcp = drive::repeat(&address.host, over_mcp(address), 1, span).await?;
         measured.push(Pair { anchor: Spread::of(http.took_ms).p50, ours: Spread::of(mcp.took_ms).p50 });
     }
     Ok(measured)

@@ -39,7 +39,7 @@ pub(crate) struct AddParams {
     /// own programs.
     #[arg(long, value_name = "RUNTIME", value_parser = argument::runtime())]
     runtime: Option<Runtime>,
-    /// The working directory of its processes.
+    /// The working directory of its processes; for codex and claude the repository unless said otherwise.
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
     /// The git repository that it works in.
@@ -89,9 +89,14 @@ async fn add(cx: &Context, params: AddParams) -> End {
     }
     let writable =
         params.writable.into_iter().map(|dir| absolute(&dir, is_local)).collect::<Result<_, _>>()?;
+    let directory = match folder(params.cwd)? {
+        // A coding agent that is to work in a repository begins there.
+        None if runtime.is_cli() => repository.clone(),
+        given => given,
+    };
     let launch = Launch {
         command: params.command,
-        directory: folder(params.cwd)?,
+        directory,
         repository,
         environment: params.environment,
         sandbox: params.sandbox,

@@ -53,24 +53,35 @@ pub(crate) fn run(cx: &Context, params: &Params) -> End {
         None => own_file(params.program)?,
     };
     let block = block(params.program, cx, &params.name)?;
-    let before = read(&file)?;
+    let shown = block.trim();
     let (done, text) = if params.remove {
-        let after = without(params.program, &before, &block, &file)?;
-        store(&file, &before, after.as_deref().unwrap_or_default())?;
+        let before = read(&file)?.unwrap_or_default();
+        store(&file, &before, without(params.program, &before, &block, &file)?.as_deref())?;
         ("removed", format!("taken out of {}\n", file.display()))
     } else if params.write {
-        let after = with(params.program, &before, &block, &file)?;
-        store(&file, &before, &after)?;
-        (
-            "written",
-            format!("written into {}; take it out again with --remove\n\n{}\n", file.display(), block.trim()),
-        )
+        let before = read(&file)?;
+        let after = with(params.program, before.as_deref(), &block, &file)?;
+        store(&file, before.as_deref().unwrap_or_default(), Some(&after))?;
+        let next = next(params.program, cx.remote().is_some());
+        let text =
+            format!("written into {}; take it out again with --remove\n\n{shown}\n\n{next}", file.display());
+        ("written", text)
     } else {
-        ("shown", format!("for {}; --write puts it there:\n\n{}\n", file.display(), block.trim()))
+        ("shown", format!("for {}; --write puts it there:\n\n{shown}\n", file.display()))
     };
     let json =
         json!({"schema": "install/1", "file": file.display().to_string(), "done": done, "block": block});
     Ok(Answer::new(&json, text)?)
+}
+
+/// What its person has to do before the lines work.
+fn next(program: Program, is_remote: bool) -> String {
+    let token = if is_remote { "start it with the participant's token in INTERLOCK_TOKEN\n" } else { "" };
+    let approval = match program {
+        Program::Codex => "it is used from its next start on\n",
+        Program::Claude => "it asks for your approval when it is next started in this folder\n",
+    };
+    format!("{token}{approval}")
 }
 
 /// The program's own file.
@@ -88,27 +99,44 @@ fn own_file(program: Program) -> Result<PathBuf, Problem> {
 
 /// The text that is put in.
 fn block(program: Program, cx: &Context, name: &AgentName) -> Result<String, Problem> {
-    let command = environment::program()?.display().to_string();
-    let mut args = vec!["mcp".to_owned(), "--as".to_owned(), name.to_string()];
-    if cx.remote().is_none() {
-        args.extend(["--instance".to_owned(), cx.instance()?.folder().display().to_string()]);
-    }
-    let (command, args) = (Value::from(command), Value::from(args));
+    let command = Value::from(environment::program()?.display().to_string());
+    let mut args = vec!["mcp".to_owned()];
+    // A server elsewhere knows by the token who calls: it is taken from the environment, never written down.
+    let is_remote = if let Some(url) = cx.remote() {
+        args.extend(["--server".to_owned(), url]);
+        true
+    } else {
+        let folder = cx.instance()?.folder().display().to_string();
+        args.extend(["--as".to_owned(), name.to_string(), "--instance".to_owned(), folder]);
+        false
+    };
+    let args = Value::from(args);
     Ok(match program {
         // JSON's strings and arrays are TOML's.
         Program::Codex => {
-            format!("\n[mcp_servers.interlock]\ncommand = {command}\nargs = {args}\ntool_timeout_sec = 60\n")
+            let token = if is_remote { "env_vars = [\"INTERLOCK_TOKEN\"]\n" } else { "" };
+            format!(
+                "\n[mcp_servers.interlock]\ncommand = {command}\nargs = {args}\n{token}tool_timeout_sec = 60\n"
+            )
         }
         Program::Claude => {
-            format!("\n    \"interlock\": {}", json!({"type": "stdio", "command": command, "args": args}))
+            let mut server = json!({"type": "stdio", "command": command, "args": args});
+            if let (true, Some(fields)) = (is_remote, server.as_object_mut()) {
+                fields.insert("env".into(), json!({"INTERLOCK_TOKEN": "${INTERLOCK_TOKEN}"}));
+            }
+            format!("\n    \"interlock\": {server}")
         }
     })
 }
 
-fn read(file: &Path) -> Result<String, Problem> {
+/// The file's text; `None` where there is none.
+fn read(file: &Path) -> Result<Option<String>, Problem> {
     match std::fs::read_to_string(file) {
-        Ok(text) => Ok(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(by_hand(file, "cannot be understood: it is no UTF-8 text"))
+        }
         Err(error) => {
             let detail = format!("`{}` cannot be read: it {}", file.display(), cause(&error));
             Err(Problem::new(Reason::PathUnwritable, &detail, ""))
@@ -116,51 +144,65 @@ fn read(file: &Path) -> Result<String, Problem> {
     }
 }
 
-/// A file that only holds what we put there.
-const CLAUDE_FILE: (&str, &str) = ("{\n  \"mcpServers\": {", "\n  }\n}\n");
-
-fn with(program: Program, before: &str, block: &str, file: &Path) -> Result<String, Problem> {
-    let by_hand = |why: &str| by_hand(file, why);
-    if before.contains(block) {
-        return Ok(before.to_owned());
+/// A file that holds nothing but what we put there.
+fn alone(program: Program, block: &str) -> String {
+    match program {
+        // Not even the empty line before it: by that it is told from a file that was there and empty.
+        Program::Codex => block.trim_start().to_owned(),
+        Program::Claude => format!("{{\n  \"mcpServers\": {{{block}\n  }}\n}}\n"),
     }
+}
+
+fn with(program: Program, before: Option<&str>, block: &str, file: &Path) -> Result<String, Problem> {
+    let ours = alone(program, block);
+    let Some(before) = before else { return Ok(ours) };
     let old = parse(program, before, file)?;
-    if entry(program, &old).is_some() {
-        return Err(by_hand("holds another entry for `interlock`"));
+    match (entry(program, &old), entry(program, &parse(program, &ours, file)?)) {
+        (None, _) => {}
+        (Some(there), Some(wanted)) if there == wanted => return Ok(before.to_owned()),
+        (Some(_), _) => return Err(by_hand(file, "holds another entry for `interlock`")),
     }
     let after = match program {
         Program::Codex => format!("{before}{block}"),
-        Program::Claude if before.trim().is_empty() => format!("{}{block}{}", CLAUDE_FILE.0, CLAUDE_FILE.1),
         Program::Claude => {
-            let Some(at) = servers(before) else { return Err(by_hand("has no `mcpServers` to put it into")) };
+            let Some(at) = servers(before) else {
+                return Err(by_hand(file, "has no `mcpServers` to put it into"));
+            };
             let (head, tail) = before.split_at_checked(at).unwrap_or((before, ""));
             let comma = if tail.trim_start().starts_with('}') { "" } else { "," };
             format!("{head}{block}{comma}{tail}")
         }
     };
-    let new = parse(program, &after, file)?;
-    let mut rest = new.clone();
-    remove_entry(program, &mut rest);
-    let is_as_before = rest == old || before.trim().is_empty();
-    if entry(program, &new).is_none() || !is_as_before {
-        return Err(by_hand("is written in a way that this does not understand"));
+    let new = parse(program, &after, file).ok();
+    match new.filter(|new| entry(program, new).is_some() && others(program, new) == others(program, &old)) {
+        Some(_) => Ok(after),
+        None => Err(by_hand(file, "is written in a way that this does not understand")),
     }
-    Ok(after)
 }
 
-/// The file without the block; `None` when nothing is left of it.
+/// The file without the block; `None` when there was no file before it.
 fn without(program: Program, before: &str, block: &str, file: &Path) -> Result<Option<String>, Problem> {
-    if program == Program::Claude && before == format!("{}{block}{}", CLAUDE_FILE.0, CLAUDE_FILE.1) {
+    let ours = alone(program, block);
+    if before == ours {
         return Ok(None);
     }
+    let old = parse(program, before, file)?;
     let with_comma = format!("{block},");
-    let part = if before.contains(&with_comma) { with_comma.as_str() } else { block };
-    if !before.contains(part) {
+    let after = if before.contains(&with_comma) {
+        before.replacen(&with_comma, "", 1)
+    } else if before.contains(block) {
+        before.replacen(block, "", 1)
+    } else if let Some(rest) = before.strip_prefix(&ours) {
+        rest.to_owned()
+    } else {
         return Err(by_hand(file, "does not hold what would be taken out"));
+    };
+    // What somebody has added to the entry, or around it, must not come to belong to something else.
+    let new = parse(program, &after, file).ok();
+    match new.filter(|new| entry(program, new).is_none() && others(program, new) == others(program, &old)) {
+        Some(_) => Ok(Some(after)),
+        None => Err(by_hand(file, "was changed in or around this entry")),
     }
-    let after = before.replacen(part, "", 1);
-    parse(program, &after, file)?;
-    Ok(Some(after).filter(|after| !after.is_empty()))
 }
 
 fn by_hand(file: &Path, why: &str) -> Problem {
@@ -186,7 +228,6 @@ fn parse(program: Program, text: &str, file: &Path) -> Result<Value, Problem> {
                 text.parse().map_err(|error: toml::de::Error| broken(&error.message()))?;
             serde_json::to_value(table).map_err(|error| broken(&error))
         }
-        Program::Claude if text.trim().is_empty() => Ok(json!({})),
         Program::Claude => serde_json::from_str(text).map_err(|error| broken(&error)),
     }
 }
@@ -202,27 +243,27 @@ fn entry(program: Program, value: &Value) -> Option<&Value> {
     value.get(table_of(program))?.get("interlock")
 }
 
-fn remove_entry(program: Program, value: &mut Value) {
-    let is_empty = match value.get_mut(table_of(program)).and_then(Value::as_object_mut) {
-        Some(servers) => {
-            servers.remove("interlock");
-            servers.is_empty()
+/// Everything but our entry, and but the table of servers where that holds nothing else.
+fn others(program: Program, value: &Value) -> Value {
+    let mut others = value.clone();
+    if let Some(all) = others.as_object_mut()
+        && let Some(servers) = all.get_mut(table_of(program)).and_then(Value::as_object_mut)
+    {
+        servers.remove("interlock");
+        if servers.is_empty() {
+            all.remove(table_of(program));
         }
-        None => false,
-    };
-    // A table that only our entry made.
-    if let (true, Program::Codex, Some(all)) = (is_empty, program, value.as_object_mut()) {
-        all.remove(table_of(program));
     }
+    others
 }
 
-/// Written beside it and moved into its place; a file that would be empty is removed when it was ours alone.
-fn store(file: &Path, before: &str, after: &str) -> Result<(), Problem> {
+/// Written beside it and moved into its place; `None` removes it.
+fn store(file: &Path, before: &str, after: Option<&str>) -> Result<(), Problem> {
+    let Some(after) = after else {
+        return std::fs::remove_file(file).map_err(|error| unwritable(file, &error));
+    };
     if before == after {
         return Ok(());
-    }
-    if after.is_empty() {
-        return std::fs::remove_file(file).map_err(|error| unwritable(file, &error));
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fault = |error: std::io::Error| unwritable(file, &error);

@@ -3,18 +3,23 @@
 pub(crate) mod agent;
 pub(crate) mod builtin;
 pub(crate) mod doctor;
+pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
+pub(crate) mod migrate;
+mod reconnect;
 pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod summary;
 pub(crate) mod supervise;
 pub(crate) mod tail;
 pub(crate) mod thread;
 pub(crate) mod token;
+pub(crate) mod trigger;
 pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod wake;
@@ -36,7 +41,7 @@ use crate::render::View;
 pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
     let cx = Context { global: cli.global, environment, output };
     match cli.command {
-        Command::Init(params) => init::run(&cx, &params),
+        Command::Init(params) => interruptible(init::run(&cx, &params)),
         Command::Pilot(params) => blocking(crate::pilot::run(&cx, &params)),
         Command::Up(params) => up::run(&cx, &params),
         Command::Stop(params) => interruptible(stop::run(&cx, &params)),
@@ -47,11 +52,13 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Agent(verb) => interruptible(agent::run(&cx, verb)),
         Command::Thread(verb) => interruptible(thread::run(&cx, verb)),
         Command::Wake(verb) => interruptible(wake::run(&cx, verb)),
+        Command::Events(params) => interruptible(events::run(&cx, params)),
         Command::Mcp(params) => blocking(mcp::run(&cx, &params)),
         Command::Log(params) => log::run(&cx, &params),
         Command::Ledger(verb) => interruptible(ledger::run(&cx, verb)),
         Command::Verify(params) => verify::run(&cx, &params),
         Command::Token(verb) => token::run(&cx, &verb),
+        Command::Migrate(params) => interruptible(migrate::run(&cx, &params)),
         Command::Doctor(params) => interruptible(doctor::run(&cx, &params)),
     }
 }

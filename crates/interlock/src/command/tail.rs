@@ -6,10 +6,11 @@ use clap::Args;
 use interlock_api::Problem;
 use interlock_api::operations::{GetThread, ReadTimeline};
 use interlock_api::v1::thread::{GetThreadParams, ReadTimelineParams, TimelineItem};
+use interlock_core::Reason;
 use interlock_core::id::ThreadId;
 use interlock_core::thread::Status;
-use interlock_core::{Code, Reason};
 
+use super::reconnect::{self, PAUSE_MS};
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::exit::{Answer, End, Failure, to_json};
@@ -20,10 +21,6 @@ use crate::render;
 const WAIT_MS: u32 = 20_000;
 /// Items of one poll.
 const ITEMS_MAX: u32 = 200;
-/// The pause before the first attempt to reconnect; doubles up to [`PAUSE_MS_MAX`].
-const PAUSE_MS: u64 = 50;
-/// The longest pause between attempts to reconnect.
-const PAUSE_MS_MAX: u64 = 1_000;
 
 /// What `thread tail` takes.
 #[derive(Debug, Args)]
@@ -132,42 +129,13 @@ impl Tail<'_> {
 
     /// After a failure that a restart explains: wait until the server answers again, wherever it listens now.
     async fn reconnect(&mut self, problem: Problem) -> Result<(), Problem> {
-        if !self.has_begun || !may_pass(&problem) {
+        if !self.has_begun {
             return Err(problem);
         }
-        if problem.code != Code::Unauthorized {
-            Output::note(&format!("note: {}; trying again", problem.detail));
-        }
-        let mut problem = problem;
-        let mut pause_ms = PAUSE_MS;
-        loop {
-            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
-            pause_ms = (pause_ms * 2).min(PAUSE_MS_MAX);
-            let attempt = self.try_again().await;
-            match attempt {
-                Ok(()) => {
-                    Output::note("note: connected again");
-                    return Ok(());
-                }
-                // A token that the same server refuses twice will not get better.
-                Err(next) if next.code == Code::Unauthorized && problem.code == Code::Unauthorized => {
-                    return Err(next);
-                }
-                Err(next) if may_pass(&next) => problem = next,
-                Err(next) => return Err(next),
-            }
-        }
-    }
-
-    async fn try_again(&mut self) -> Result<(), Problem> {
-        self.connection = self.cx.connect()?;
         let request = GetThreadParams::now(self.thread_id);
-        self.connection.read::<GetThread>(&request).await.map(|_| ())
+        let answers =
+            async |connection: &Connection| connection.read::<GetThread>(&request).await.map(|_| ());
+        self.connection = reconnect::again(self.cx, problem, answers).await?;
+        Ok(())
     }
-}
-
-/// Whether a restart, an overload or the end of a token explains it.
-fn may_pass(problem: &Problem) -> bool {
-    problem.retryable
-        || matches!(problem.known_reason(), Some(Reason::ServerNotRunning | Reason::TokenExpired))
 }

@@ -22,7 +22,7 @@ use interlock_core::id::{MessageId, ThreadId};
 use interlock_core::limits::MESSAGE_BODY_BYTES_MAX;
 use interlock_core::thread::{MessageKind, Priority, Status, ThreadKind, ThreadRole};
 
-use super::{KeyParams, PageParams, search, tail, view};
+use super::{KeyParams, PageParams, search, summary, tail, trigger, view};
 use crate::context::Context;
 use crate::exit::{Answer, End};
 use crate::{argument, render};
@@ -36,6 +36,8 @@ pub(crate) enum Verb {
     List(ListParams),
     /// Show one thread with its participants and findings.
     Show(ShowParams),
+    /// See a thread in short: what is open, what was decided, who has read how far and said what last.
+    Summary(summary::Params),
     /// Post a message; managed addressees are woken.
     Post(PostParams),
     /// Take a message back: nobody is woken for it any more.
@@ -58,6 +60,8 @@ pub(crate) enum Verb {
     Add(AddParams),
     /// End somebody's part in a thread, or your own.
     Remove(RemoveParams),
+    /// Wake somebody in a thread without a message.
+    Trigger(trigger::Params),
     /// Watch a thread live, over restarts of the server too.
     Tail(tail::Params),
 }
@@ -272,6 +276,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
         Verb::Create(params) => create(cx, params).await,
         Verb::List(params) => list(cx, params).await,
         Verb::Show(params) => show(cx, &params).await,
+        Verb::Summary(params) => summary::run(cx, &params).await,
         Verb::Post(params) => post(cx, params).await,
         Verb::Cancel(params) => cancel(cx, params).await,
         Verb::Delivery(params) => delivery(cx, &params).await,
@@ -293,6 +298,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
         }
         Verb::Add(params) => add(cx, params).await,
         Verb::Remove(params) => remove(cx, params).await,
+        Verb::Trigger(params) => trigger::run(cx, params).await,
         Verb::Tail(params) => tail::run(cx, params).await,
     }
 }

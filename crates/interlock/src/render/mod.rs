@@ -2,10 +2,12 @@
 
 pub(crate) mod agent;
 pub(crate) mod delivery;
+pub(crate) mod event;
 pub(crate) mod message;
 pub(crate) mod safe;
 pub(crate) mod status;
 pub(crate) mod style;
+pub(crate) mod summary;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;

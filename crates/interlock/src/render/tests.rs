@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::style::{Paint, Style};
 use super::table::{Cell, table};
-use super::{View, message, safe, status, thread, timeline, wake, when};
+use super::{View, message, safe, status, summary, thread, timeline, wake, when};
 
 const THREAD: &str = "thr_00000000000000000000000001";
 const WAKE: &str = "wak_00000000000000000000000002";
@@ -161,6 +161,117 @@ acted       -
 finished    2026-01-02T12:01:05.012Z  +2m 05s
 ";
     assert_eq!(wake::show(view(), &of::<WakeView>(one_wake())), expected);
+}
+
+#[test]
+fn wakes_are_listed_with_what_they_used() {
+    let expected = "\
+WAKE                            AGENT     STATE      TRIES  ASKED   TOOK    USED                           THREAD                          REASON
+wak_00000000000000000000000002  executor  triggered  1      1m ago  2m 05s  12.3k in, 678 out, 0.0123 USD  thr_00000000000000000000000001
+wak_00000000000000000000000002  executor  triggered  1      1m ago  2m 05s  1.0M in, 0 out                 thr_00000000000000000000000001
+wak_00000000000000000000000002  executor  triggered  1      1m ago  2m 05s                                 thr_00000000000000000000000001
+";
+    let with = |usage: Value| {
+        let mut wake = one_wake();
+        wake["usage"] = usage;
+        wake
+    };
+    let told = with(json!({
+        "input_tokens": 12_345, "cached_input_tokens": 9, "output_tokens": 678, "cost_micro_usd": 12_345,
+    }));
+    let free = with(json!({"input_tokens": 1_000_000, "output_tokens": 0}));
+    let answer = json!({"wakes": [told, free, one_wake()]});
+    assert_eq!(wake::list(view(), &of(answer)), expected);
+}
+
+#[test]
+fn whoever_is_woken_on_request_is_told_of_in_a_sentence() {
+    let said = |change: &dyn Fn(&mut Value)| {
+        let mut answer = json!({"wake": one_wake()});
+        change(&mut answer);
+        wake::triggered(view(), &of(answer)).lines().next().unwrap().to_owned()
+    };
+    let live = |answer: &mut Value, names: &[&str]| {
+        for name in names {
+            answer["wake"].as_object_mut().unwrap().remove(*name);
+        }
+    };
+    assert_eq!(
+        said(&|answer| live(answer, &["result", "finished_at", "dispatched_at"])),
+        "executor is to be woken"
+    );
+    assert_eq!(said(&|answer| live(answer, &["result", "finished_at"])), "executor is woken");
+    assert_eq!(
+        said(&|answer| {
+            live(answer, &["result", "finished_at"]);
+            answer["result"] = "already_active".into();
+        }),
+        "executor runs already"
+    );
+    assert_eq!(
+        said(&|answer| answer["result"] = "triggered".into()),
+        "executor is done after 2m 05s: triggered"
+    );
+    let all = wake::triggered(view(), &of(json!({"wake": one_wake()})));
+    assert!(all.ends_with(&format!("\nmore with: interlock wake show {WAKE}\n")), "{all}");
+}
+
+fn one_summary() -> Value {
+    json!({
+        "thread_id": THREAD, "title": "Make it green", "status": "blocked", "reason": "PAUSED", "owner": "anna",
+        "last_seq": 7, "task": "Make the checks pass.\n\nAll\u{1b}[2J of them.\n",
+        "open_findings": [
+            {"finding_id": "fnd_00000000000000000000000004", "reported_by": "reviewer", "seq": 4, "path": "src/lib.rs",
+                "line": 12, "rule": "unused_parens", "severity": "low", "message": "parentheses\nfor nothing",
+                "cycles": 2, "is_unresolved": false},
+            {"finding_id": "fnd_00000000000000000000000005", "reported_by": "reviewer", "seq": 5, "path": "a.rs",
+                "line": 0, "rule": "test", "severity": "high", "message": "it fails", "cycles": 1,
+                "is_unresolved": true},
+        ],
+        "decisions": [{"seq": 6, "at": "2026-01-02T11:58:00Z", "by": "reviewer", "type": "finding_verified",
+            "finding_id": "fnd_00000000000000000000000006", "text": "it is mended"}],
+        "participants": [
+            {"agent": "anna", "role": "coordinator", "acked_seq": 7, "unread": 0},
+            {"agent": "executor", "role": "participant", "acked_seq": 3, "unread": 2,
+                "last_word": {"seq": 3, "at": "2026-01-02T11:57:00Z", "type": "fix_pushed", "text": "pushed"}},
+        ],
+        "from_seq": 1,
+    })
+}
+
+#[test]
+fn a_thread_in_short_has_the_task_what_is_open_and_where_everybody_stands() {
+    let expected = "\
+thread    thr_00000000000000000000000001
+title     Make it green
+status    blocked
+reason    PAUSED: the thread was paused by a person
+owner     anna
+messages  7
+
+task
+    Make the checks pass.
+
+    All\\x1b[2J of them.
+
+2 open findings
+AT  STATE       SEVERITY  CYCLES  PLACE          RULE           WHAT
+#4  open        low       2       src/lib.rs:12  unused_parens  parentheses
+#5  unresolved  high      1       a.rs           test           it fails
+
+1 decision
+AT  WHEN    BY        WHAT              IN WORDS
+#6  2m ago  reviewer  finding_verified  it is mended
+
+PARTICIPANT  PART         READ    UNREAD FOR IT  LAST WORD
+anna         coordinator  7 of 7  0
+executor     participant  3 of 7  2              #3, 3m ago: fix_pushed pushed
+";
+    assert_eq!(summary::show(view(), &of(one_summary())), expected);
+    let mut late = one_summary();
+    late["from_seq"] = 41.into();
+    let text = summary::show(view(), &of(late));
+    assert!(text.ends_with("\nof its messages, those before #41 were not looked at\n"), "{text}");
 }
 
 #[test]

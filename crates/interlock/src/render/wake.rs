@@ -1,6 +1,6 @@
 //! Wakes.
 
-use interlock_api::v1::wake::{ListWakesResponse, WakeView};
+use interlock_api::v1::wake::{ListWakesResponse, TriggerParticipantResponse, WakeView};
 use interlock_core::time::Timestamp;
 use interlock_core::wake::{Usage, WakeResult, WakeState};
 
@@ -28,12 +28,13 @@ pub(crate) fn rows(view: View, wakes: &[WakeView]) -> String {
                 wake.attempts.to_string().into(),
                 when::ago(wake.requested_at, view.now).into(),
                 took(wake, view.now).into(),
+                wake.usage.map_or_else(String::new, used_in_short).into(),
                 wake.thread_id.to_string().into(),
                 wake.reason.map_or("", interlock_core::Reason::as_str).into(),
             ]
         })
         .collect();
-    let heading = ["WAKE", "AGENT", "STATE", "TRIES", "ASKED", "TOOK", "THREAD", "REASON"];
+    let heading = ["WAKE", "AGENT", "STATE", "TRIES", "ASKED", "TOOK", "USED", "THREAD", "REASON"];
     table(view.style, heading, &rows)
 }
 
@@ -86,11 +87,49 @@ fn ladder(view: View, wake: &WakeView) -> String {
     table(view.style, ["STEP", "AT", "AFTER", "PROOF"], &rows)
 }
 
+/// What came of waking somebody on request.
+pub(crate) fn triggered(view: View, answer: &TriggerParticipantResponse) -> String {
+    let wake = &answer.wake;
+    let said = match answer.result {
+        None if wake.held => "is to be woken once its thread is active".to_owned(),
+        None if wake.dispatched_at.is_some() => "is woken".to_owned(),
+        None => "is to be woken".to_owned(),
+        Some(WakeResult::AlreadyActive) if wake.finished_at.is_none() => "runs already".to_owned(),
+        Some(result) => {
+            let because = wake.reason.map_or_else(String::new, |_| format!(" ({})", reason(wake)));
+            let took = took(wake, view.now);
+            let after = if took.is_empty() { took } else { format!(" after {took}") };
+            format!("is done{after}: {result}{because}")
+        }
+    };
+    let more = view.style.dim(&format!("more with: interlock wake show {}", wake.wake_id));
+    format!("{} {said}\n{more}\n", wake.agent)
+}
+
+/// US dollars, where they are told.
+fn cost(usage: Usage) -> String {
+    usage.cost_micro_usd.map_or_else(String::new, |micro| {
+        format!(", {}.{:04} USD", micro / 1_000_000, micro % 1_000_000 / 100)
+    })
+}
+
+/// Tokens as people say them: `999`, `12.3k`, `4.0M`.
+fn tokens(n: u64) -> String {
+    match n {
+        0..1_000 => n.to_string(),
+        1_000..1_000_000 => format!("{}.{}k", n / 1_000, n % 1_000 / 100),
+        _ => format!("{}.{}M", n / 1_000_000, n % 1_000_000 / 100_000),
+    }
+}
+
+/// As [`used`], for a column.
+fn used_in_short(usage: Usage) -> String {
+    format!("{} in, {} out{}", tokens(usage.input_tokens), tokens(usage.output_tokens), cost(usage))
+}
+
 /// Tokens and price, as far as the runtime tells.
 pub(crate) fn used(usage: Usage) -> String {
-    let cost = usage.cost_micro_usd.map_or_else(String::new, |micro| {
-        format!(", {}.{:04} USD", micro / 1_000_000, micro % 1_000_000 / 100)
-    });
+    let cost = cost(usage);
     let Usage { input_tokens, cached_input_tokens, output_tokens, .. } = usage;
     format!("{input_tokens} tokens in ({cached_input_tokens} cached), {output_tokens} out{cost}")
 }

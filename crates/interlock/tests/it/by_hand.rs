@@ -58,6 +58,29 @@ fn bodies(site: &Site, thread: &str) -> Vec<String> {
 const ANSWER: &str = "echo working on it\n\
                       \"$binary\" thread post \"$INTERLOCK_THREAD\" \"done by $INTERLOCK_AGENT\" --to anna";
 
+/// Without a message: whoever is woken on request sees what the thread holds.
+#[test]
+fn somebody_is_woken_without_a_message_and_the_thread_is_told_in_short() {
+    let site = Site::with_instance("");
+    let _server = site.up(&[]);
+    add_agent(&site, "worker", &script(ANSWER));
+    let thread = thread_with(&site, "worker");
+    let ran = site.run(&["thread", "trigger", &thread, "worker", "--wait", "50000"]).ok();
+    assert!(ran.out.starts_with("worker is done after ") && ran.out.contains(": triggered\n"), "{ran:?}");
+    let wake = finished_wakes(&site, &thread).remove(0);
+    assert_eq!((&wake["result"], &wake["cause"]), (&"triggered".into(), &"anna".into()));
+    assert!(ran.out.contains(wake["wake_id"].as_str().unwrap()), "{ran:?}");
+    let summary = site.ask(&["thread", "summary", &thread]);
+    assert_eq!((&summary["task"], &summary["last_seq"]), (&"done by worker".into(), &1.into()), "{summary}");
+    let text = site.run(&["thread", "summary", &thread]).ok().out;
+    assert!(text.contains("task\n    done by worker\n") && text.contains("UNREAD FOR IT"), "{text}");
+    // A person is woken by nobody, and in a thread that is paused nobody is.
+    site.run(&["thread", "trigger", &thread, "anna"]).failed(1, "RUNTIME_UNMANAGED");
+    site.run(&["thread", "trigger", &thread, "nobody"]).failed(1, "PARTICIPANT_MISSING");
+    site.ask(&["thread", "pause", &thread]);
+    site.run(&["thread", "trigger", &thread, "worker"]).failed(1, "THREAD_WRONG_STATUS");
+}
+
 #[test]
 fn a_person_and_a_shell_agent_work_in_a_thread() {
     let site = Site::with_instance("");
@@ -94,6 +117,15 @@ fn a_person_and_a_shell_agent_work_in_a_thread() {
     for kind in steps {
         assert!(kinds.iter().any(|found| found == kind), "{kind}: {kinds:?}");
     }
+    // The events are those of the ledger, each once.
+    let events = site.run(&["events", "--until-now", "--json"]).ok().out;
+    let ids = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone());
+    let entries = site.ask(&["ledger", "entries", "--limit", "200"]);
+    let places = entries["entries"].as_array().unwrap().iter().flat_map(|entry| {
+        let count = entry["events"].as_array().unwrap().len();
+        (0..count).map(move |n| Value::from(format!("{}.{n}", entry["index"])))
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), places.collect::<Vec<_>>());
     site.ask(&["ledger", "export", "ledger.tar"]);
     assert_eq!(site.ask(&["verify", "ledger.tar"])["verified"], true);
     assert_eq!(site.ask(&["stop"])["stopped"], true);

@@ -80,6 +80,44 @@ fn participants_come_and_go_and_reopening_says_why() {
 }
 
 #[test]
+fn a_summary_is_asked_for_and_handed_on_whole() {
+    let summary = json!({
+        "thread_id": THREAD, "title": "Make it green", "status": "active", "last_seq": 1, "task": "mend it",
+        "open_findings": [], "decisions": [], "participants": [], "from_seq": 1,
+    });
+    let (asked, json) = asked(summary.clone(), &["thread", "summary", THREAD]);
+    assert_eq!((asked.method.as_str(), asked.target), ("GET", format!("/v1/threads/{THREAD}/summary")));
+    assert_eq!(json, summary);
+}
+
+#[test]
+fn somebody_is_woken_on_request_and_a_failed_wake_is_an_exit_code() {
+    let wake = json!({
+        "wake_id": "wak_00000000000000000000000002", "agent": "executor", "thread_id": THREAD, "seq": 3,
+        "cause": "anna", "state": "finished", "held": false, "attempts": 3, "result": "failed",
+        "reason": "NOT_ACKED", "requested_at": "2026-01-02T11:59:00.000Z", "due_at": "2026-01-02T11:59:00.000Z",
+        "dispatched_at": "2026-01-02T11:59:01.000Z", "finished_at": "2026-01-02T11:59:02.500Z",
+    });
+    let answer = json!({"result": "triggered", "wake": wake});
+    let words = ["thread", "trigger", THREAD, "executor", "--wait", "5", "--key", "k-3"];
+    let (asked, json) = asked(answer.clone(), &words);
+    assert_eq!(asked.target, format!("/v1/threads/{THREAD}/trigger"));
+    assert_eq!((asked.body, asked.key.as_deref()), (json!({"agent": "executor", "wait_ms": 5}), Some("k-3")));
+    assert_eq!(json, answer);
+    let stub = Stub::always(200, json!({"result": "failed", "wake": wake}));
+    let ran = World::with_server(&stub.url).run(&["thread", "trigger", THREAD, "executor"]);
+    assert_eq!(
+        (ran.code, ran.out.lines().next()),
+        (
+            1,
+            Some(
+                "executor is done after 1.5s: failed (NOT_ACKED: the agent's process ended well but never acknowledged its messages)"
+            )
+        )
+    );
+}
+
+#[test]
 fn messages_are_searched_for_until_the_page_is_full() {
     let words =
         ["thread", "search", "the parser", "bro*", "--from", "anna", "--status", "active", "--limit", "9"];
@@ -98,7 +136,7 @@ fn messages_are_searched_for_until_the_page_is_full() {
             "limit=9",
             "since=2026-01-01T00%3A00%3A00.000Z",
             "status=active",
-            "text=the%20parser%20bro*",
+            "text=the%20parser%20bro%2A",
             &format!("thread_id={THREAD}"),
         ]
     );
@@ -144,6 +182,29 @@ fn messages_are_posted_on_terms_taken_back_and_followed() {
         format!("/v1/threads/{THREAD}/delivery?message_id={MESSAGE}&until=seen&wait_ms=5")
     );
     assert_eq!(json, delivery);
+}
+
+/// A coding agent that is to work in a repository begins there, unless it is told another place; a command does not.
+#[test]
+fn coding_agents_begin_in_their_repository() {
+    let agent = json!({
+        "agent_id": "agt_00000000000000000000000001", "name": "mender", "role": "participant", "runtime": "codex",
+        "command": [], "created_at": "2026-01-02T11:59:55.000Z",
+    });
+    let stub = Stub::always(200, agent);
+    let world = World::with_server(&stub.url);
+    for folder in ["repo/.git", "tree"] {
+        std::fs::create_dir_all(world.path(folder)).unwrap();
+    }
+    let repo = ["agent", "add", "mender", "--repo", "repo", "--yes"];
+    world.run(&[&repo[..], &["--runtime", "codex"]].concat()).ok();
+    world.run(&[&repo[..], &["--runtime", "claude", "--cwd", "tree"]].concat()).ok();
+    world.run(&[&repo[..], &["--", "x"]].concat()).ok();
+    let root = std::fs::canonicalize(world.path("repo")).unwrap();
+    let tree = std::fs::canonicalize(world.path("tree")).unwrap();
+    let places: Vec<Value> =
+        stub.asked().iter().map(|asked| asked.body["launch"]["directory"].clone()).collect();
+    assert_eq!(places, [json!(root), json!(tree), Value::Null]);
 }
 
 #[test]

@@ -5,19 +5,22 @@ use std::process::{Command, Stdio};
 
 /// What stands before a block that is run.
 const MARK: &str = "<!-- executed by the tests -->\n```sh\n";
+/// What stands before one that needs the real Codex and Claude Code.
+pub(crate) const REAL: &str = "<!-- executed by the tests with the real programs -->\n```sh\n";
 
-fn readme() -> String {
+pub(crate) fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap()
 }
 
-fn blocks(text: &str) -> Vec<&str> {
-    text.split(MARK).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+/// The blocks after this mark.
+pub(crate) fn blocks<'t>(text: &'t str, mark: &str) -> Vec<&'t str> {
+    text.split(mark).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
 #[test]
 fn what_is_done_by_hand_works_as_written() {
     let readme = readme();
-    let blocks = blocks(&readme);
+    let blocks = blocks(&readme, MARK);
     assert!(blocks.len() >= 4, "the README lost its marked blocks");
     let dir = tempfile::tempdir().unwrap();
     // The server goes with the script, also when one of its commands fails.

@@ -79,7 +79,8 @@ fn claude_mends_and_codex_reviews() {
 fn codex_mends_and_the_built_in_reviewer_reviews() {
     let Some(codex) = real::codex("codex x builtin") else { return };
     let site = Site::new();
-    let ran = pilot(&site, "11", "codex", "builtin", &[("--codex", codex)]);
+    // Another sample: in this one the compiler suggests to take a whole line out.
+    let ran = pilot(&site, "3", "codex", "builtin", &[("--codex", codex)]);
     is_done(&ran, &["executor"]);
 }
 

@@ -2,18 +2,17 @@
 
 use crate::world::World;
 
+/// The commands that a help text lists.
+fn listed(help: &str) -> Vec<&str> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    // The rest of a text that takes two lines stands further in.
+    let first = lines.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    first.filter_map(|line| line.split_whitespace().next()).collect()
+}
+
 #[test]
 fn help_lists_exactly_the_commands_there_are() {
     let help = World::new().run(&["--help"]).ok().out;
-    let listed: Vec<&str> = help
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-        // The rest of a text that takes two lines stands further in.
-        .filter(|line| !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
     let expected = [
         "pilot",
         "init",
@@ -23,23 +22,36 @@ fn help_lists_exactly_the_commands_there_are() {
         "agent",
         "thread",
         "wake",
+        "events",
         "log",
         "mcp",
         "ledger",
         "verify",
         "token",
+        "migrate",
         "doctor",
         "supervise",
         "bench",
         "help",
     ];
-    assert_eq!(listed, expected);
+    assert_eq!(listed(&help), expected);
+}
+
+const THREAD_VERBS: [&str; 18] = [
+    "create", "list", "show", "summary", "post", "cancel", "delivery", "search", "read", "ack", "status",
+    "pause", "resume", "add", "remove", "trigger", "tail", "help",
+];
+
+#[test]
+fn help_of_threads_lists_exactly_their_verbs() {
+    assert_eq!(listed(&World::new().run(&["thread", "--help"]).ok().out), THREAD_VERBS);
 }
 
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 15] = [
+    let verbs: [(&str, &[&str]); 17] = [
+        ("migrate", &[]),
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),
@@ -47,8 +59,9 @@ fn every_command_and_verb_has_help() {
         ("init", &[]),
         ("status", &[]),
         ("agent", &["add", "list", "install"]),
-        ("thread", &["create", "list", "show", "post", "read", "ack", "status", "pause", "resume", "tail"]),
+        ("thread", &THREAD_VERBS),
         ("wake", &["list", "show"]),
+        ("events", &[]),
         ("log", &[]),
         ("mcp", &[]),
         ("ledger", &["entries", "export"]),
@@ -58,7 +71,7 @@ fn every_command_and_verb_has_help() {
     ];
     for (noun, verbs) in verbs {
         assert!(world.run(&[noun, "--help"]).ok().out.contains("Usage: interlock"));
-        for verb in verbs {
+        for verb in verbs.iter().filter(|verb| **verb != "help") {
             assert!(world.run(&[noun, *verb, "--help"]).ok().out.contains("Usage: interlock"));
         }
     }
@@ -81,6 +94,10 @@ fn wrong_words_are_usage_errors_for_people_and_machines() {
         &["thread", "show", "thr_1"],
         &["thread", "show", "wak_00000000000000000000000001"],
         &["thread", "show", thread, "more"],
+        &["thread", "summary"],
+        &["thread", "trigger", thread],
+        &["thread", "trigger", thread, "Not A Name"],
+        &["thread", "trigger", thread, "a", "--wait", "50001"],
         &["thread", "post", thread],
         &["thread", "post", thread, "x", "--data", "{}"],
         &["thread", "post", thread, "x", "--event", "e", "--data", "[1]"],

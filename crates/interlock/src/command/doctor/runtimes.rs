@@ -1,12 +1,12 @@
 //! The coding agents' own programs: which version, whether they reach the server, and what holds their sessions.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use interlock_core::agent::Runtime;
-use serde_json::{Value, json};
+use interlock_core::id::SessionId;
+use serde_json::json;
 use tokio::process::Command;
 
 use super::Check;
@@ -29,6 +29,17 @@ struct Known {
     home_folder: &'static str,
     /// How its tools are allowed when Interlock starts it.
     approval: &'static str,
+    /// Where it keeps a file for each session that a process has.
+    sessions: &'static str,
+    /// The names of its checks beside the one of the program itself.
+    checks: Names,
+}
+
+/// Names of checks; each is there once.
+struct Names {
+    approval: &'static str,
+    login: &'static str,
+    sessions: &'static str,
 }
 
 const ALL: [Known; 2] = [
@@ -40,6 +51,8 @@ const ALL: [Known; 2] = [
         home_variable: "CODEX_HOME",
         home_folder: ".codex",
         approval: "approval_policy=never in the sandbox of the agent; our own tools are approved",
+        sessions: "thread-writer-locks",
+        checks: Names { approval: "codex approval", login: "codex login", sessions: "codex sessions" },
     },
     Known {
         runtime: Runtime::Claude,
@@ -48,7 +61,9 @@ const ALL: [Known; 2] = [
         measured: "2.1.329",
         home_variable: "CLAUDE_CONFIG_DIR",
         home_folder: ".claude",
-        approval: "permission-mode acceptEdits with an explicit list of tools; everything else is refused",
+        approval: "nobody is asked: what neither the agent's sandbox and rules nor your own settings allow is refused",
+        sessions: "sessions",
+        checks: Names { approval: "claude approval", login: "claude login", sessions: "claude sessions" },
     },
 ];
 
@@ -72,14 +87,13 @@ async fn one(cx: &Context, known: &Known) -> Vec<Check> {
         );
         return vec![Check::warn(name, "not found in PATH", hint)];
     };
-    let mut checks =
-        vec![version(known, &program).await, Check::ok("approval", format!("{name}: {}", known.approval))];
+    let mut checks = vec![version(known, &program).await, Check::ok(known.checks.approval, known.approval)];
     let home = environment::text(known.home_variable).map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(environment::text("HOME")?).join(known.home_folder)));
     match home.filter(|home| home.is_dir()) {
         Some(home) => checks.push(locks(known, &home)),
         None => checks.push(Check::warn(
-            "login",
+            known.checks.login,
             format!("{name} has no folder of its own yet"),
             format!("start `{name}` once and log in"),
         )),
@@ -117,11 +131,11 @@ async fn version(known: &Known, program: &Path) -> Check {
 
 /// Sessions that a process has open now, and marks that killed ones left behind.
 fn locks(known: &Known, home: &Path) -> Check {
-    let name = if known.runtime == Runtime::Codex { "codex sessions" } else { "claude sessions" };
-    let folder = home.join(if known.runtime == Runtime::Codex { "thread-writer-locks" } else { "sessions" });
-    let files: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    let held = files.iter().filter(|file| is_held(known.runtime, file)).count();
+    let name = known.checks.sessions;
+    let folder = home.join(known.sessions);
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files: Vec<PathBuf> = files.filter(|file| is_session(file)).collect();
+    let held = files.iter().filter(|file| interlock_supervisor::is_open(known.runtime, file)).count();
     let stale = files.len() - held;
     let daemon = home.join("app-server-control/app-server-control.sock");
     let server = if daemon.exists() {
@@ -140,13 +154,11 @@ fn locks(known: &Known, home: &Path) -> Check {
     )
 }
 
-fn is_held(runtime: Runtime, file: &Path) -> bool {
-    if runtime == Runtime::Codex {
-        return File::open(file).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
-    }
-    let entry = std::fs::read_to_string(file).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
-    let pid = entry.as_ref().and_then(|entry| entry.get("pid")).and_then(Value::as_u64);
-    pid.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
+/// Whether a file stands for a session: named by its id or its process. What else lies there, such as the lock by which
+/// Codex takes the others, comes with no session.
+fn is_session(file: &Path) -> bool {
+    let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    SessionId::from_uuid_text(name).is_some() || name.parse::<u32>().is_ok()
 }
 
 /// Whether the server shakes hands as these programs do it.

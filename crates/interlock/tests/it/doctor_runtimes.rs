@@ -1,0 +1,184 @@
+//! `doctor runtimes`: what it finds of Codex and Claude Code on a machine.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::site::Site;
+use crate::stub::Stub;
+use crate::world::{Ran, World, finish};
+
+/// A machine with nothing on it but what a test puts there.
+struct Machine {
+    world: World,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let world = World::with_instance();
+        fs::create_dir(world.path("bin")).unwrap();
+        Self { world }
+    }
+
+    /// A program of this name that says this when it is asked for its version.
+    fn has(&self, name: &str, script: &str) -> PathBuf {
+        let file = self.world.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        file
+    }
+
+    fn doctor(&self, more: &[&str]) -> Ran {
+        let mut command = self.world.command(&[&["doctor", "runtimes"], more].concat());
+        finish(command.env("PATH", self.world.path("bin")).env("HOME", self.world.path("home")), b"")
+    }
+
+    fn report(&self) -> Value {
+        let ran = self.doctor(&["--json"]);
+        let report = ran.only_json();
+        assert_eq!(report["schema"], "doctor/1");
+        assert_eq!(ran.code, i32::from(report["verdict"] == "fail"), "{report}");
+        report
+    }
+}
+
+/// One check of a report, which is there once.
+#[track_caller]
+pub(crate) fn check<'r>(report: &'r Value, name: &str) -> &'r Value {
+    let all = report["checks"].as_array().unwrap();
+    let mut found = all.iter().filter(|check| check["name"] == name);
+    let check = found.next().unwrap_or_else(|| panic!("{name}: {report}"));
+    assert!(found.next().is_none(), "{name} is there twice: {report}");
+    assert_eq!(check["hint"].is_null(), check["verdict"] == "ok", "what is not well has a hint: {check}");
+    check
+}
+
+#[track_caller]
+fn is(report: &Value, name: &str, verdict: &str, part: &str) {
+    let check = check(report, name);
+    assert_eq!(check["verdict"], verdict, "{check}");
+    assert!(check["detail"].as_str().unwrap().contains(part), "`{part}`: {check}");
+}
+
+#[test]
+fn a_machine_without_them_is_told_how_to_get_them() {
+    let machine = Machine::new();
+    let report = machine.report();
+    for (name, package) in [("codex", "@openai/codex"), ("claude", "@anthropic-ai/claude-code")] {
+        is(&report, name, "warn", "not found in PATH");
+        assert!(check(&report, name)["hint"].as_str().unwrap().contains(package), "{report}");
+    }
+    is(&report, "mcp", "warn", "no server runs");
+    let names: Vec<&Value> =
+        report["checks"].as_array().unwrap().iter().map(|check| &check["name"]).collect();
+    assert_eq!(
+        (&report["verdict"], names.len()),
+        (&json!("warn"), 3),
+        "nothing is said of what is not there"
+    );
+    let text = machine.doctor(&[]).ok().out;
+    assert!(text.contains("WHAT TO DO") && text.contains("npm package @openai/codex"), "{text}");
+}
+
+#[test]
+fn versions_are_read_and_compared_with_the_measured_ones() {
+    let machine = Machine::new();
+    let codex = machine.has("codex", "echo codex-cli 0.169.0");
+    machine.has("claude", "echo '9.9.9 (Claude Code)'");
+    let report = machine.report();
+    is(&report, "codex", "ok", &format!("{} 0.169.0", codex.display()));
+    is(&report, "claude", "warn", "9.9.9");
+    assert!(check(&report, "claude")["hint"].as_str().unwrap().contains("measured with 2.1.329"), "{report}");
+    is(&report, "codex approval", "ok", "approval_policy=never");
+    is(&report, "claude approval", "ok", "nor your own settings allow is refused");
+    // Nobody has logged in yet.
+    for name in ["codex login", "claude login"] {
+        is(&report, name, "warn", "has no folder of its own yet");
+    }
+}
+
+#[test]
+fn programs_that_do_not_start_are_failures() {
+    let machine = Machine::new();
+    machine.has("codex", "exit 3");
+    let broken = machine.has("claude", "");
+    fs::write(&broken, "no program").unwrap();
+    let report = machine.report();
+    is(&report, "codex", "fail", "exit status: 3");
+    is(&report, "claude", "fail", "cannot be started");
+    assert_eq!(report["verdict"], "fail");
+}
+
+/// A lock that is held is a session that is open; a lock file alone is what a killed process left behind.
+#[test]
+fn sessions_that_are_open_elsewhere_are_counted_and_stale_marks_told_apart() {
+    let machine = Machine::new();
+    machine.has("codex", "echo codex-cli 0.169.0");
+    machine.has("claude", "echo '2.1.329 (Claude Code)'");
+    let folder = machine.world.path("home/.codex/thread-writer-locks");
+    fs::create_dir_all(&folder).unwrap();
+    let held = File::create(folder.join("01a21b70-d2d6-74d1-814b-ffc953538fbb.lock")).unwrap();
+    File::create(folder.join("01a21b70-d2d6-74d1-814b-ffc953538fbc.lock")).unwrap();
+    // By which Codex takes the others: it is no session.
+    File::create(folder.join(".coordination.lock")).unwrap();
+    let folder = machine.world.path("home/.claude/sessions");
+    fs::create_dir_all(&folder).unwrap();
+    let gone = json!({"pid": 4_194_304_000_u64, "sessionId": "a", "status": "idle"});
+    fs::write(folder.join("1.json"), gone.to_string()).unwrap();
+    let report = machine.report();
+    is(&report, "codex sessions", "ok", "0 open now, 2 left behind");
+    is(&report, "claude sessions", "ok", "0 open now, 1 left behind");
+
+    held.lock().unwrap();
+    let me = json!({"pid": std::process::id(), "sessionId": "b", "status": "busy"});
+    fs::write(folder.join("2.json"), me.to_string()).unwrap();
+    let report = machine.report();
+    for (name, part) in [("codex sessions", "1 open now, 1 left"), ("claude sessions", "1 open now, 1 left")]
+    {
+        is(&report, name, "warn", part);
+        assert!(
+            check(&report, name)["hint"].as_str().unwrap().contains("goes on in a fresh one"),
+            "{report}"
+        );
+    }
+    held.unlock().unwrap();
+    is(&machine.report(), "codex sessions", "ok", "0 open now, 2 left behind");
+}
+
+#[test]
+fn a_background_server_of_codex_is_pointed_out() {
+    let machine = Machine::new();
+    machine.has("codex", "echo codex-cli 0.169.0");
+    let folder = machine.world.path("home/.codex/app-server-control");
+    fs::create_dir_all(&folder).unwrap();
+    is(&machine.report(), "codex sessions", "ok", "left behind by processes that are gone");
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("app-server-control.sock")).unwrap();
+    is(&machine.report(), "codex sessions", "ok", "its background server has a socket");
+}
+
+#[test]
+fn the_server_shakes_hands_or_does_not() {
+    let site = Site::with_instance("");
+    let server = site.up(&["--server-only"]);
+    // Of a person's own programs and folders nothing is looked at.
+    let look =
+        |mut command: Command| finish(command.env("PATH", "/nonexistent").env("HOME", "/nonexistent"), b"");
+    let words = ["doctor", "runtimes", "--json"];
+    let report = look(site.command(&words)).ok().only_json();
+    is(&report, "mcp", "ok", &format!("{}/mcp shakes hands", server.url));
+    // A stranger on its port.
+    let stub = Stub::always(404, json!({}));
+    let world = World::with_server(&stub.url);
+    let ran = look(world.command(&words));
+    is(&ran.only_json(), "mcp", "fail", "answers 404");
+    assert_eq!((ran.code, stub.asked()[0].target.as_str()), (1, "/mcp"));
+    // And nobody there at all.
+    let url = stub.url.clone();
+    drop(stub);
+    world.says_server(std::process::id(), &url);
+    let ran = look(world.command(&words));
+    is(&ran.only_json(), "mcp", "fail", "does not answer");
+    assert_eq!(ran.code, 1);
+}
