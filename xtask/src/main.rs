@@ -4,12 +4,17 @@
 //! every machine. It is no part of the product: none of our crates depends on it, and it depends on none of them.
 #![expect(clippy::print_stdout, reason = "a command line program talks on standard output")]
 
+mod cache;
 mod ci;
+mod contract;
 mod external;
 mod npm;
+mod pip;
+mod postgres;
 mod shell;
 mod test_run;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -22,7 +27,10 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   test [-p CRATE]... [-- FILTER...]   build what the tests need and run them; the runner's summary comes last
-  verify-external                     the program against testers from outside: MCP conformance suite, inspector
+  verify-external                     the program and its contract against testers from outside: spectral, oasdiff,
+                                      schemathesis, MCP conformance suite, inspector
+  freeze                              freeze the contract as it is now, when all that was frozen before still holds
+  torture [--cycles N]                kill -9 of the server, 10,000 times unless said otherwise, under callers
   tidy                                the rules no compiler checks: layers, sizes, documents, licences, words, layout
   ci                                  format, tidy, clippy, release build, pilot from a clean clone, outside testers, tests
   help                                this text
@@ -69,8 +77,15 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         },
         ("tidy", []) => Ok(if tidy::run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         ("verify-external", []) => external::run(),
+        ("freeze", []) => contract::freeze(),
+        ("torture", _) => match torture::parse(rest) {
+            Ok(cycles) => torture::run(cycles),
+            Err(wrong) => Ok(usage(&wrong)),
+        },
         ("ci", []) => ci::run(),
-        ("tidy" | "verify-external" | "ci", _) => Ok(usage(&format!("`{command}` takes no arguments"))),
+        ("tidy" | "verify-external" | "freeze" | "ci", _) => {
+            Ok(usage(&format!("`{command}` takes no arguments")))
+        }
         _ => Ok(usage(&format!("there is no command `{command}`"))),
     }
 }

@@ -1,25 +1,23 @@
 //! Programs from npm that tests run: installed once for each lock file, outside the repository.
 //!
 //! Each folder below `xtask/npm/` is a package of its own with its lock: exact versions and digests, so that what is
-//! tested is what was measured. An installation lies in the user's cache under the digest of its lock and is never
-//! changed; a new lock is a new folder. No package's own scripts are run.
+//! tested is what was measured. No package's own scripts are run.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
-use sha2::{Digest as _, Sha256};
+use anyhow::{Context, Result};
 
-use crate::shell;
+use crate::{cache, shell};
 
 /// A folder below `xtask/npm/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packages {
     /// Codex, Claude Code, Gemini CLI and opencode.
     Agents,
-    /// Testers of the MCP endpoint, with the Node.js that they need.
+    /// Testers of the server and of its contract, with the Node.js that they need.
     Conformance,
 }
 
@@ -44,47 +42,22 @@ pub(crate) fn install(packages: Packages) -> Result<PathBuf> {
     let source = shell::root().join("xtask/npm").join(packages.folder());
     let lock = fs::read(source.join("package-lock.json"))
         .with_context(|| format!("`{}` has no lock file", source.display()))?;
-    let cache = cache()?;
-    fs::create_dir_all(&cache).with_context(|| format!("`{}` cannot be made", cache.display()))?;
-    let name = format!("{}-{}", packages.folder(), digest(&lock));
-    let place = cache.join(&name);
-    // One run at a time: the other one finds what this one has made.
-    let guard = File::create(cache.join(format!("{name}.lock"))).context("the cache cannot be written")?;
-    guard.lock().context("the cache cannot be locked")?;
-    if !place.is_dir() {
-        println!("installing {} from npm into {}", packages.folder(), place.display());
-        fill(&source, &cache, &place)?;
-    }
-    Ok(place)
+    cache::installed("npm", packages.folder(), &lock, |draft| fill(&source, draft))
 }
 
-/// Installed beside its place and moved there when it is whole: a run that is cut off leaves nothing that is taken for
-/// an installation.
-fn fill(source: &Path, cache: &Path, place: &Path) -> Result<()> {
-    let draft = tempfile::Builder::new().prefix("draft-").tempdir_in(cache)?;
+fn fill(source: &Path, draft: &Path) -> Result<()> {
     for file in ["package.json", "package-lock.json"] {
-        fs::copy(source.join(file), draft.path().join(file))?;
+        fs::copy(source.join(file), draft.join(file))?;
     }
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
-    npm.current_dir(draft.path()).stdin(Stdio::null());
-    shell::succeed(&mut npm)?;
-    fs::rename(draft.keep(), place).with_context(|| format!("`{}` cannot be made", place.display()))
+    shell::succeed(npm.current_dir(draft))
 }
 
-/// `$XDG_CACHE_HOME/interlock/npm`, or the same below `~/.cache`.
-fn cache() -> Result<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    match base {
-        Some(base) => Ok(base.join("interlock/npm")),
-        None => bail!("neither XDG_CACHE_HOME nor HOME says where to keep what npm installs"),
-    }
-}
-
-/// Enough of the lock's digest to tell any two apart.
-fn digest(lock: &[u8]) -> String {
-    Sha256::digest(lock).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+/// The Node.js for this machine, among the testers' packages.
+pub(crate) fn node(modules: &Path) -> PathBuf {
+    let arch = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x64" };
+    modules.join(format!("node-linux-{arch}/bin/node"))
 }
 
 /// The variables by which tests find the agents' programs.
@@ -112,14 +85,8 @@ pub(crate) fn agent_variables(installed: &Path) -> Vec<(&'static str, OsString)>
 mod tests {
     use std::path::Path;
 
-    use super::{Packages, agent_variables, digest};
+    use super::{Packages, agent_variables};
     use crate::shell;
-
-    #[test]
-    fn another_lock_is_another_folder() {
-        assert_ne!(digest(b"one"), digest(b"two"));
-        assert_eq!(digest(b"one").len(), 24);
-    }
 
     #[test]
     fn locks_have_versions_and_digests_and_no_addresses() {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Variables that `cargo run` sets for this program. A build it starts must not see them, or build scripts that
 /// watch them would run again and again.
@@ -73,6 +73,13 @@ pub(crate) fn host() -> Result<String> {
     let about = output(Command::new(rustc).arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.context("rustc -vV names no host")?.to_owned())
+}
+
+/// Say what is left out for want of something on this machine; continuous integration leaves nothing out.
+pub(crate) fn skip(what: &str, why: &str) -> Result<()> {
+    ensure!(std::env::var_os("CI").is_none_or(|value| value != "true"), "{what} must not be skipped: {why}");
+    println!("SKIP {what}: {why}");
+    Ok(())
 }
 
 fn shown(command: &Command) -> String {

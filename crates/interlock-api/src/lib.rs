@@ -6,6 +6,7 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+pub mod deprecation;
 pub mod operation;
 pub mod operations;
 pub mod problem;
@@ -13,6 +14,7 @@ pub mod problem;
 mod sse;
 pub mod v1;
 
+pub use deprecation::Deprecation;
 pub use operation::{Media, Method, Op, Operation};
 pub use operations::OPERATIONS;
 pub use problem::Problem;

@@ -4,6 +4,8 @@ use interlock_core::actor::{Guarded, Permission};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::deprecation::Deprecation;
+
 /// The HTTP method of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -62,6 +64,8 @@ pub struct Operation {
     pub mutates: bool,
     /// The contract version that brought it.
     pub since: &'static str,
+    /// The announcement of its end, if there is one.
+    pub deprecated: Option<Deprecation>,
     /// One sentence.
     pub summary: &'static str,
     /// What it answers with.

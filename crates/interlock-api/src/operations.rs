@@ -3,14 +3,24 @@
 use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
-use crate::v1::{agent, delivery, event, ledger, message, session, summary, thread, wake, workspace};
+use crate::v1::{agent, delivery, event, ledger, message, search, session, summary, thread, wake, workspace};
+
+/// What a row says of its end, or that it says nothing.
+macro_rules! announced {
+    () => {
+        None
+    };
+    ($deprecated:expr) => {
+        Some($deprecated)
+    };
+}
 
 macro_rules! operations {
     ($(
         $(#[doc = $summary:literal])+
         $name:ident = $id:literal $method:ident $path:literal
             tool $tool:expr, permission $permission:ident, mutates $mutates:literal, media $media:ident,
-            $params:ty => $response:ty;
+            $(deprecated $deprecated:expr,)? $params:ty => $response:ty;
     )*) => {
         $(
             $(#[doc = $summary])+
@@ -26,6 +36,7 @@ macro_rules! operations {
                     permission: Permission::$permission,
                     mutates: $mutates,
                     since: "1.0",
+                    deprecated: announced!($($deprecated)?),
                     summary: concat!($($summary),+),
                     media: Media::$media,
                     request: |generator| <$params as schemars::JsonSchema>::json_schema(generator),
@@ -88,6 +99,10 @@ operations! {
     ReadMessages = "read_messages" Get "/v1/threads/{thread_id}/messages"
         tool Some("read_messages"), permission ThreadRead, mutates false, media Json,
         message::ReadMessagesParams => message::ReadMessagesResponse;
+    /// Search messages by words, sender, event type, status and time, newest first, waiting for one when asked to.
+    SearchMessages = "search_messages" Get "/v1/messages/search"
+        tool Some("search_messages"), permission ThreadRead, mutates false, media Json,
+        search::SearchMessagesParams => search::SearchMessagesResponse;
     /// See how far a message got with each addressee, with the proof of each step, waiting for a step when asked to.
     GetDelivery = "get_delivery" Get "/v1/threads/{thread_id}/delivery"
         tool Some("get_delivery"), permission ThreadRead, mutates false, media Json,

@@ -82,6 +82,13 @@ pub enum Event {
         by: AgentName,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         superseded_by: Option<MessageId>,
+        /// Of the reason in words; absent = none was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text_digest: Option<Digest>,
+        #[serde(skip)]
+        text: String,
+        #[serde(skip)]
+        text_salt: Salt,
     },
     /// A participant acknowledged messages.
     #[serde(rename = "thread.cursor_moved/1")]

@@ -20,6 +20,7 @@ pub mod id;
 pub mod limits;
 pub mod policy;
 pub mod reason;
+pub mod search;
 pub mod text;
 pub mod thread;
 pub mod time;

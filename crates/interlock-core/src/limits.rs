@@ -55,5 +55,17 @@ pub const SUBSCRIBERS_MAX: usize = 1_024;
 pub const TYPE_PREFIX_CHARS_MAX: usize = 64;
 /// Messages that a thread's summary looks at: its last ones.
 pub const SUMMARY_MESSAGES_MAX: u32 = 1_000;
+/// Bytes of a text that is searched for.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 1_000;
+/// Words that are searched for at once.
+pub const SEARCH_WORDS_MAX: usize = 32;
+/// Characters of a word that an index keeps; what is longer is told apart by the message itself.
+pub const SEARCH_WORD_CHARS_MAX: usize = 64;
+/// Ledger entries that one search looks at; the next page goes on where it ended.
+pub const SEARCH_ENTRIES_MAX: u64 = 5_000;
+/// Threads of a reader by which a search narrows down what it looks at.
+pub const SEARCH_THREADS_MAX: u32 = 256;
+/// Ledger entries that one turn puts into the index of words.
+pub const INDEX_ENTRIES_MAX: u64 = 500;
 /// The `schema_version` of messages this build writes, and the highest it reads.
 pub const SCHEMA_VERSION_MAX: u32 = 1;

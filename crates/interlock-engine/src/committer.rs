@@ -130,11 +130,12 @@ impl Committer {
     fn answer(&self, waiting: Vec<Waiting>, verdicts: Vec<Verdict>, extra: &mut Keys) -> Vec<Waiting> {
         let mut again = Vec::new();
         let mut note = Note { workspace_id: self.workspace_id, threads: Vec::new(), supervisors: false };
-        let mut answers = Vec::with_capacity(waiting.len());
+        let (mut answers, mut size) = (Vec::with_capacity(waiting.len()), 0);
         for (one, verdict) in waiting.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Done(Done { reply, index, events }) => {
                     collect(&mut note, &events);
+                    size = index.map_or(0, |index| index + 1).max(size);
                     answers.push((one.reply, Ok(Outcome { reply, index })));
                 }
                 Verdict::Refused(refusal) => answers.push((one.reply, Err(refusal))),
@@ -145,7 +146,7 @@ impl Committer {
             }
         }
         if self.has_grown {
-            self.notifier.send(note);
+            self.notifier.send(note, size);
         }
         for (reply, answer) in answers {
             // A caller may have gone away; its command is done all the same.

@@ -127,10 +127,18 @@ impl Engine {
         self.ledger_key.vkey(origin).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))
     }
 
-    /// Stop all agents of a workspace until the engine ends; says whether they were not stopped already.
+    /// Stop all agents of a workspace, also those of other servers on the same database, until each engine ends; says
+    /// whether they were not stopped already.
     pub fn halt(&self, workspace_id: WorkspaceId) -> bool {
+        let note = crate::Note { workspace_id, threads: Vec::new(), supervisors: true };
+        self.notifier.send_elsewhere(&note, 0, true);
+        self.halt_here(workspace_id)
+    }
+
+    /// Stop the agents of a workspace whose supervisors call this server.
+    pub fn halt_here(&self, workspace_id: WorkspaceId) -> bool {
         let is_new = self.halted.lock().unwrap_or_else(PoisonError::into_inner).insert(workspace_id);
-        self.notifier.send(crate::Note { workspace_id, threads: Vec::new(), supervisors: true });
+        self.notifier.send_here(Some(crate::Note { workspace_id, threads: Vec::new(), supervisors: true }));
         is_new
     }
 
@@ -250,6 +258,7 @@ impl Engine {
         let (sender, queue) = mpsc::channel(WAITING_MAX);
         let committer = Committer::new(Arc::clone(&self.store), id, ground, self.notifier.clone());
         tokio::spawn(committer.run(queue));
+        tokio::spawn(crate::search::keep_index(Arc::clone(&self.store), id, self.notifier.watch()));
         committers.insert(id, sender.clone());
         Ok(sender)
     }

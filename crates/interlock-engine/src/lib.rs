@@ -12,15 +12,17 @@ mod envelope;
 mod export;
 mod feed;
 mod issuer;
+mod neighbours;
 mod notify;
 mod presence;
+mod search;
 mod wakes;
 
 /// What reads of the store are asked and answered with.
 pub mod read {
     pub use interlock_store::{
-        Counts, EntryRow, InboxRow, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow,
-        WakeFilter,
+        Counts, EntryRow, Found, InboxRow, Page, Search, Store, StoreError, StoredMessage, ThreadFilter,
+        TimelineRow, WakeFilter,
     };
 }
 
@@ -31,6 +33,7 @@ pub use entropy::{random_bytes, random_session, random_token};
 pub use export::{ExportFailure, Signed};
 pub use feed::{Happened, Next, Place, Stretch};
 pub use issuer::{Claims, Issuer};
+pub use neighbours::Neighbourhood;
 pub use notify::{Note, Watch};
 pub use presence::{PRESENCES_MAX, Presence};
 pub use wakes::{ClaimWait, Claimed};

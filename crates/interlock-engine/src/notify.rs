@@ -1,10 +1,13 @@
 //! Who is told after a commit, and never before: long-polls wait here instead of polling.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use interlock_core::id::{ThreadId, WorkspaceId};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
+
+use crate::neighbours::Outbox;
 
 /// Notes kept for slow listeners; one that falls behind is told to look again.
 const NOTES_MAX: usize = 1024;
@@ -20,35 +23,59 @@ pub struct Note {
     pub supervisors: bool,
 }
 
-/// Sends notes.
+/// Sends notes: to whoever waits here, and to the other servers where there are any. No note at all says that anything
+/// may have changed.
 #[derive(Debug, Clone)]
-pub(crate) struct Notifier(broadcast::Sender<Note>);
+pub(crate) struct Notifier {
+    here: broadcast::Sender<Option<Note>>,
+    elsewhere: Arc<OnceLock<Outbox>>,
+}
 
 impl Notifier {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(NOTES_MAX))
+        Self { here: broadcast::Sender::new(NOTES_MAX), elsewhere: Arc::default() }
     }
 
-    pub(crate) fn send(&self, note: Note) {
+    /// From now on tell others too.
+    pub(crate) fn tell_also(&self, outbox: Outbox) {
+        // A server joins once.
+        drop(self.elsewhere.set(outbox));
+    }
+
+    /// After a commit that left the ledger with so many entries.
+    pub(crate) fn send(&self, note: Note, size: u64) {
+        if size > 0 {
+            self.send_elsewhere(&note, size, false);
+        }
+        self.send_here(Some(note));
+    }
+
+    pub(crate) fn send_here(&self, note: Option<Note>) {
         // Nobody may be listening.
-        drop(self.0.send(note));
+        drop(self.here.send(note));
+    }
+
+    pub(crate) fn send_elsewhere(&self, note: &Note, size: u64, halt: bool) {
+        if let Some(outbox) = self.elsewhere.get() {
+            outbox.put(note, size, halt);
+        }
     }
 
     pub(crate) fn watch(&self) -> Watch {
-        Watch(self.0.subscribe())
+        Watch(self.here.subscribe())
     }
 }
 
 /// Hears of every commit from its making on: make it before reading, and nothing is missed in between.
 #[derive(Debug)]
-pub struct Watch(broadcast::Receiver<Note>);
+pub struct Watch(broadcast::Receiver<Option<Note>>);
 
 impl Watch {
-    /// The next note, or `None` for whoever fell behind: look again at everything. Never ends by itself while the engine
-    /// lives.
+    /// The next note, or `None` when anything may have changed, or for whoever fell behind: look again at everything. Never
+    /// ends by itself while the engine lives.
     pub async fn next(&mut self) -> Option<Note> {
         match self.0.recv().await {
-            Ok(note) => Some(note),
+            Ok(note) => note,
             Err(broadcast::error::RecvError::Lagged(_)) => None,
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
@@ -59,12 +86,17 @@ impl Watch {
         self.0 = self.0.resubscribe();
     }
 
+    /// Wait for the next commit; `false` when the engine has ended.
+    pub(crate) async fn changed(&mut self) -> bool {
+        !matches!(self.0.recv().await, Err(broadcast::error::RecvError::Closed))
+    }
+
     /// Wait for a note that `wanted` wants; `false` when the time was up first. Whoever fell behind looks again.
     pub async fn wait(&mut self, until: Instant, wanted: impl Fn(&Note) -> bool) -> bool {
         loop {
             match tokio::time::timeout_at(until, self.0.recv()).await {
                 Err(_) => return false,
-                Ok(Ok(note)) if !wanted(&note) => {}
+                Ok(Ok(Some(note))) if !wanted(&note) => {}
                 Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => return true,
                 Ok(Err(broadcast::error::RecvError::Closed)) => {
                     // The engine is ending; its callers see that soon.

@@ -20,6 +20,9 @@ use serde_json::{Map, Value};
 use crate::context::{Ctx, State};
 use crate::guard::RequestId;
 
+/// Up to here a number with a fraction part names one integer: 2^53.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// How a parameter outside the body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -113,8 +116,10 @@ pub(crate) struct Call {
 pub(crate) fn typed<O: Op>(
     state: &Arc<State>,
     row: &Operation,
-    call: Call,
+    mut call: Call,
 ) -> Result<(Ctx, O::Params), Refusal> {
+    // What people say of events is theirs, numbers included.
+    call.parameters.iter_mut().filter(|(name, _)| *name != "data").for_each(|(_, value)| make_whole(value));
     if row.mutates && call.key.is_none() {
         return Err(Refusal::new(Reason::KeyMissing, format!("`{}` needs an idempotency key", row.id))
             .hint("send a fresh key with each new request, and the same one with its retries"));
@@ -131,7 +136,7 @@ pub(crate) fn typed<O: Op>(
     Ok((Ctx { state: Arc::clone(state), request, actor: call.actor }, params))
 }
 
-/// Who calls, by the bearer token of the request.
+/// Who calls, by the bearer token of the request, unless it calls too often.
 pub(crate) async fn caller(state: &State, headers: &HeaderMap) -> Result<Actor, Refusal> {
     let actor = state.engine.authenticate(bearer(headers)?).await?;
     let ours = actor.workspace_id.to_string();
@@ -141,6 +146,7 @@ pub(crate) async fn caller(state: &State, headers: &HeaderMap) -> Result<Actor, 
             "the request names another workspace than its token",
         ));
     }
+    state.rates.take(&actor)?;
     Ok(actor)
 }
 
@@ -273,6 +279,23 @@ async fn read_body(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(Refusal::new(Reason::BodyMalformed, "the body is no JSON object")),
         Err(error) => Err(malformed(&error)),
+    }
+}
+
+/// `3.0` is an integer to JSON Schema, and to languages with one kind of number: it means 3.
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(make_whole),
+        Value::Object(map) => map.values_mut().for_each(make_whole),
+        Value::Number(number) if number.is_f64() => {
+            let whole =
+                number.as_f64().filter(|number| (0.0..EXACT_MAX).contains(number) && number.fract() == 0.0);
+            // Written without a fraction it is the integer that it is.
+            if let Some(whole) = whole.and_then(|number| format!("{number:.0}").parse::<u64>().ok()) {
+                *value = whole.into();
+            }
+        }
+        _ => {}
     }
 }
 

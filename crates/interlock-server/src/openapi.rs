@@ -1,5 +1,7 @@
 //! OpenAPI 3.1, assembled from the operation table.
 
+use std::collections::BTreeSet;
+
 use interlock_api::{Media, Method, OPERATIONS, Operation, Problem};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -20,7 +22,7 @@ pub fn document() -> Value {
         }
     }
     let schemas = generator.take_definitions(true);
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Interlock",
@@ -30,15 +32,43 @@ pub fn document() -> Value {
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}],
+        "tags": tags(),
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
-    })
+    });
+    spell_out(&mut document);
+    document
 }
 
-fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) -> Value {
+/// What an operation is filed under: the noun of its permission.
+fn tag(row: &Operation) -> &'static str {
+    row.permission.as_str().split(':').next().unwrap_or_default()
+}
+
+fn tags() -> Vec<Value> {
+    let names: BTreeSet<_> = OPERATIONS.iter().map(tag).collect();
+    names.into_iter().map(|name| json!({"name": name})).collect()
+}
+
+/// Any value as an item is `true` in JSON Schema, which some readers of OpenAPI do not know; `{}` says the same.
+fn spell_out(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(items) = map.get_mut("items").filter(|items| **items == Value::Bool(true)) {
+                *items = json!({});
+            }
+            map.values_mut().for_each(spell_out);
+        }
+        Value::Array(all) => all.iter_mut().for_each(spell_out),
+        _ => {}
+    }
+}
+
+/// One operation as the document describes it.
+pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) -> Value {
     let mut body = to_value(&(row.request)(generator));
     let mut parameters = Vec::new();
     let in_path: Vec<&str> = row.path_parameters().collect();
@@ -55,10 +85,11 @@ fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) 
         } else {
             continue;
         };
+        let is_required = requires(&body, &name);
         if let Some(schema) = take_property(&mut body, &name) {
             let description = schema.get("description").cloned().unwrap_or_default();
             parameters.push(json!({
-                "name": name, "in": place, "required": place == "path", "schema": schema, "description": description,
+                "name": name, "in": place, "required": is_required, "schema": schema, "description": description,
             }));
         }
     }
@@ -78,7 +109,7 @@ fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) 
     let mut item = json!({
         "operationId": row.id,
         "summary": row.summary.trim(),
-        "tags": [row.permission.as_str().split(':').next().unwrap_or("")],
+        "tags": [tag(row)],
         "x-permission": row.permission.as_str(),
         "x-since": row.since,
         "parameters": parameters,
@@ -88,13 +119,22 @@ fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) 
             "5XX": {"description": "Not now, or a defect.", "content": {"application/problem+json": {"schema": problem}}},
         },
     });
+    if let (Some(deprecated), Some(item)) = (row.deprecated, item.as_object_mut()) {
+        item.insert("deprecated".into(), true.into());
+        item.insert("description".into(), deprecated.sentence().into());
+        item.insert("x-deprecated-since".into(), deprecated.since.to_string().into());
+        item.insert("x-sunset".into(), deprecated.sunset.to_string().into());
+    }
     if row.method == Method::Post
         && let Some(item) = item.as_object_mut()
     {
+        // A body in which nothing must be may be left out.
+        let is_required =
+            body.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
         item.insert(
             "requestBody".into(),
             json!({
-                "required": true, "content": {"application/json": {"schema": body}},
+                "required": is_required, "content": {"application/json": {"schema": body}},
             }),
         );
     }
@@ -113,6 +153,11 @@ fn content(row: &Operation, generator: &mut SchemaGenerator) -> Value {
             json!({row.media.as_str(): {"schema": {"type": "string"}, "x-item-schema": item}})
         }
     }
+}
+
+fn requires(body: &Value, name: &str) -> bool {
+    let names = body.get("required").and_then(Value::as_array);
+    names.is_some_and(|names| names.iter().any(|one| one == name))
 }
 
 /// A property goes from the body to where it is sent.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use axum::routing::{MethodFilter, get, on};
+use axum::routing::{MethodFilter, MethodRouter, get, on};
 use interlock_api::operations as op;
-use interlock_api::{Method, Op, Operation};
+use interlock_api::{Deprecation, Method, Op, Operation};
 use interlock_core::Refusal;
 use interlock_engine::{Engine, Permit};
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
 use crate::events::Seats;
 use crate::mcp::{Bare, Overlay, Run};
+use crate::rate::{RateLimits, Rates};
 use crate::{events, http, plain, protected};
 
 /// Routes and tools being collected.
@@ -42,7 +44,8 @@ impl Table {
                           request: Request| {
             answer::<O, F, H>(state, Arc::clone(&shape), path, request, handler.clone())
         };
-        self.router = self.router.route(O::ROW.path, on(filter(O::ROW.method), serve));
+        let route = announcing(O::ROW.deprecated, on(filter(O::ROW.method), serve));
+        self.router = self.router.route(O::ROW.path, route);
         self.handled.push(O::ROW.id);
         self
     }
@@ -60,10 +63,24 @@ impl Table {
             move |axum::extract::State(state): axum::extract::State<Arc<State>>,
                   path: Path,
                   request: Request| { handler(state, Arc::clone(&shape), path, request) };
-        self.router = self.router.route(row.path, on(filter(row.method), serve));
+        let route = announcing(row.deprecated, on(filter(row.method), serve));
+        self.router = self.router.route(row.path, route);
         self.handled.push(row.id);
         self
     }
+}
+
+/// Every answer of a deprecated operation says so, refusals too.
+fn announcing(deprecated: Option<Deprecation>, route: MethodRouter<Arc<State>>) -> MethodRouter<Arc<State>> {
+    let Some(deprecated) = deprecated else { return route };
+    let headers =
+        deprecated.headers().map(|(name, value)| (HeaderName::from_static(name), value.parse().ok()));
+    route.layer(axum::middleware::map_response(move |mut response: Response| {
+        for (name, value) in headers.clone() {
+            response.headers_mut().extend(value.map(|value: HeaderValue| (name, value)));
+        }
+        std::future::ready(response)
+    }))
 }
 
 const fn filter(method: Method) -> MethodFilter {
@@ -88,6 +105,7 @@ fn table() -> Table {
         .json::<op::PostMessage, _, _>(http::message::post)
         .json::<op::CancelMessage, _, _>(http::message::cancel)
         .json::<op::ReadMessages, _, _>(http::message::read)
+        .json::<op::SearchMessages, _, _>(http::search::search)
         .json::<op::GetDelivery, _, _>(http::delivery::get)
         .json::<op::AckRead, _, _>(http::message::ack)
         .json::<op::Inbox, _, _>(http::message::inbox)
@@ -130,17 +148,22 @@ fn router_of(state: Arc<State>, overlay: impl Overlay) -> Router {
 }
 
 /// All routes over an engine, without a socket; for tests.
-pub fn router(engine: Arc<Engine>, stopping: watch::Receiver<bool>) -> Router {
-    router_with(engine, Bare, stopping)
+pub fn router(engine: Arc<Engine>, limits: RateLimits, stopping: watch::Receiver<bool>) -> Router {
+    router_with(engine, limits, Bare, stopping)
 }
 
 /// The same with this laid over MCP.
 pub(crate) fn router_with(
     engine: Arc<Engine>,
+    limits: RateLimits,
     overlay: impl Overlay,
     stopping: watch::Receiver<bool>,
 ) -> Router {
     let metrics = crate::metrics::Metrics::new();
     let seats = Seats::new(metrics.subscribers.clone());
-    router_of(Arc::new(State { engine, metrics, seats, stopping }), overlay)
+    let rates = Rates::new(limits);
+    router_of(Arc::new(State { engine, metrics, seats, rates, stopping }), overlay)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,15 +4,23 @@
 //! commit whose answer was lost is looked up before anybody is answered. Deliberately absent: rules; the rows are what
 //! core's `evolve` made them.
 
+mod anchor;
 mod apply;
+mod archive;
 mod batch;
 mod error;
 mod load;
+mod look;
+mod neighbours;
 mod open;
 mod pool;
 mod query;
 mod row;
+mod search;
 mod store;
 
-pub use open::Options;
+pub use anchor::Anchors;
+pub use archive::PostgresArchive;
+pub use look::{Looked, look, servers};
+pub use open::{Options, application};
 pub use store::PostgresStore;

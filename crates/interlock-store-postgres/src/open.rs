@@ -3,14 +3,20 @@
 use std::str::FromStr as _;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use interlock_core::id::WorkspaceId;
 use interlock_store::StoreError;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
 
 use crate::error;
 use crate::pool::{CONNECT_MAX, Line, in_time};
 
 /// The migrations, in order; `interlock_schema` counts those applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_init.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_init.sql"),
+    include_str!("../migrations/0002_search.sql"),
+    include_str!("../migrations/0003_reasons.sql"),
+];
 
 /// Names the lock that one migration at a time holds: `ILOK`.
 const MIGRATION_LOCK: i64 = 0x494C_4F4B;
@@ -28,6 +34,13 @@ pub struct Options {
     pub url: String,
     /// Connections at most.
     pub connections: usize,
+    /// What the database calls our sessions.
+    pub name: String,
+}
+
+/// What the sessions of a workspace's server are called.
+pub fn application(ws: WorkspaceId) -> String {
+    format!("interlock {ws}")
 }
 
 // The URL may hold a password.
@@ -40,28 +53,48 @@ impl std::fmt::Debug for Options {
 impl Options {
     /// The database at `url` with eight connections.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections: 8 }
+        Self { url: url.into(), connections: 8, name: "interlock".into() }
+    }
+
+    /// With another name for our sessions.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
     }
 }
 
-/// The pool; connects when first asked.
-pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
-    let unavailable = |why: String| StoreError::Unavailable(why);
-    let mut config = Config::from_str(&options.url)
-        .map_err(|error| unavailable(format!("the database URL cannot be read: {error}")))?;
-    let ours =
-        config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
-    config.options(&ours).application_name("interlock").connect_timeout(CONNECT_MAX);
-    let manager =
-        Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    Pool::builder(manager)
-        .max_size(options.connections.max(1))
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(CONNECT_MAX))
-        .create_timeout(Some(CONNECT_MAX))
-        .recycle_timeout(Some(CONNECT_MAX))
-        .build()
-        .map_err(|error| unavailable(error.to_string()))
+/// How to reach the database: its address with what every session is set to.
+#[derive(Clone)]
+pub(crate) struct Way(Config);
+
+impl Way {
+    pub(crate) fn of(options: &Options) -> Result<Self, StoreError> {
+        let mut config = Config::from_str(&options.url)
+            .map_err(|error| StoreError::Unavailable(format!("the database URL cannot be read: {error}")))?;
+        let ours =
+            config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
+        config.options(&ours).application_name(&options.name).connect_timeout(CONNECT_MAX);
+        Ok(Self(config))
+    }
+
+    /// A connection outside the pool.
+    pub(crate) async fn connect(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), StoreError> {
+        self.0.connect(NoTls).await.map_err(|error| error::store(&error))
+    }
+
+    /// The pool; connects when first asked.
+    pub(crate) fn pool(&self, connections: usize) -> Result<Pool, StoreError> {
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(self.0.clone(), NoTls, recycling);
+        Pool::builder(manager)
+            .max_size(connections.max(1))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_MAX))
+            .create_timeout(Some(CONNECT_MAX))
+            .recycle_timeout(Some(CONNECT_MAX))
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
 }
 
 /// Make or bring up to date; one server at a time.
@@ -81,8 +114,17 @@ pub(crate) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Migrations applied so far.
+/// Migrations applied so far, after the table that counts them is made where there is none.
 async fn found(line: &Line) -> Result<usize, StoreError> {
+    let version = applied(line).await?;
+    if version.is_none() {
+        line.plain("CREATE TABLE interlock_schema (version BIGINT PRIMARY KEY)").await?;
+    }
+    Ok(usize::try_from(version.unwrap_or_default()).unwrap_or(usize::MAX))
+}
+
+/// Migrations applied so far; `None` for a database without any table.
+pub(crate) async fn applied(line: &Line) -> Result<Option<u32>, StoreError> {
     let get = |row: &tokio_postgres::Row| row.try_get::<_, i64>(0).map_err(|e| error::store(&e));
     let count = async |sql: &str| match line.one(sql, &[]).await? {
         Some(row) => get(&row),
@@ -94,7 +136,7 @@ async fn found(line: &Line) -> Result<usize, StoreError> {
         if count(tables).await? > 0 {
             return Err(StoreError::Foreign("the database has tables of another program".into()));
         }
-        line.plain("CREATE TABLE interlock_schema (version BIGINT PRIMARY KEY)").await?;
+        return Ok(None);
     }
     let version = count("SELECT coalesce(max(version), 0) FROM interlock_schema").await?;
     let version = u32::try_from(version).unwrap_or(u32::MAX);
@@ -102,5 +144,5 @@ async fn found(line: &Line) -> Result<usize, StoreError> {
     if version > known {
         return Err(StoreError::TooNew { found: version, known });
     }
-    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+    Ok(Some(version))
 }

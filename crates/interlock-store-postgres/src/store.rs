@@ -1,7 +1,7 @@
 //! The store itself: every verb takes a connection for as long as it lasts.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
@@ -13,13 +13,16 @@ use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, LedgerHead, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery,
+    LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    Workspace,
 };
 
+use crate::neighbours::Circle;
+use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
-use crate::{Options, batch, open, query};
+use crate::{Options, batch, open, query, search};
 
 /// Workspaces whose number is remembered; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 10_000;
@@ -27,6 +30,7 @@ const KNOWN_MAX: usize = 10_000;
 /// A store in one PostgreSQL database, which other servers may use at the same time.
 pub struct PostgresStore {
     pool: Pool,
+    way: Way,
     known: RwLock<BTreeMap<WorkspaceId, i64>>,
 }
 
@@ -51,9 +55,15 @@ impl PostgresStore {
     /// [`StoreError::Foreign`], [`StoreError::TooNew`] for databases that are not ours, or not yet ours;
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn open(options: &Options) -> Result<Self, StoreError> {
-        let pool = open::pool(options)?;
+        let way = Way::of(options)?;
+        let pool = way.pool(options.connections)?;
         open::migrate(&pool).await?;
-        Ok(Self { pool, known: RwLock::default() })
+        Ok(Self { pool, way, known: RwLock::default() })
+    }
+
+    /// The way to the other servers that use the database.
+    pub fn neighbours(&self) -> Arc<dyn Neighbours> {
+        Arc::new(Circle::new(self.way.clone()))
     }
 
     /// A workspace's number inside the database, which never changes.
@@ -212,6 +222,22 @@ impl Store for PostgresStore {
 
     async fn tile(&self, ws: WorkspaceId, at: TileAt) -> Result<Option<Vec<u8>>, StoreError> {
         read!(self, ws, query::tile, at)
+    }
+
+    async fn posted_by(&self, ws: WorkspaceId, entries: Vec<u64>) -> Result<Vec<StoredMessage>, StoreError> {
+        read!(self, ws, search::posted_by, &entries)
+    }
+
+    async fn index_mark(&self, ws: WorkspaceId, version: u32) -> Result<IndexMark, StoreError> {
+        read!(self, ws, search::mark, version)
+    }
+
+    async fn index_page(&self, ws: WorkspaceId, query: IndexQuery) -> Result<IndexPage, StoreError> {
+        read!(self, ws, search::page, &query)
+    }
+
+    async fn fill_index(&self, ws: WorkspaceId, fill: IndexFill) -> Result<(), StoreError> {
+        read!(self, ws, search::fill, &fill)
     }
 
     async fn dump(&self, ws: WorkspaceId) -> Result<Vec<String>, StoreError> {

@@ -5,17 +5,20 @@
 
 mod anchor;
 mod apply;
+mod archive;
 mod error;
 mod load;
 mod lock;
 mod open;
 mod query;
 mod reader;
+mod search;
 mod store;
 mod timeline;
 mod writer;
 
 pub use anchor::Anchor;
+pub use archive::SqliteArchive;
 pub use lock::{Holder, InstanceLock};
 pub use open::Options;
 pub use store::SqliteStore;

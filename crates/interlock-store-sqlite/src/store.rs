@@ -11,15 +11,15 @@ use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, LedgerHead, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery,
+    LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::reader::Readers;
 use crate::writer::Ask;
-use crate::{Options, load, open, query, timeline, writer};
+use crate::{Options, load, open, query, search, timeline, writer};
 
 /// A store in one SQLite file. Whoever opens it for a server holds the instance's lock.
 pub struct SqliteStore {
@@ -204,6 +204,22 @@ impl Store for SqliteStore {
 
     async fn tile(&self, ws: WorkspaceId, at: TileAt) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(ws, move |c, ws| query::tile(c, ws, at)).await
+    }
+
+    async fn posted_by(&self, ws: WorkspaceId, entries: Vec<u64>) -> Result<Vec<StoredMessage>, StoreError> {
+        self.read(ws, move |c, ws| search::posted_by(c, ws, &entries)).await
+    }
+
+    async fn index_mark(&self, ws: WorkspaceId, version: u32) -> Result<IndexMark, StoreError> {
+        self.read(ws, move |c, ws| search::mark(c, ws, version)).await
+    }
+
+    async fn index_page(&self, ws: WorkspaceId, query: IndexQuery) -> Result<IndexPage, StoreError> {
+        self.read(ws, move |c, ws| search::page(c, ws, &query)).await
+    }
+
+    async fn fill_index(&self, ws: WorkspaceId, fill: IndexFill) -> Result<(), StoreError> {
+        self.ask(|reply| Ask::Index(ws, fill, reply)).await?
     }
 
     async fn dump(&self, ws: WorkspaceId) -> Result<Vec<String>, StoreError> {

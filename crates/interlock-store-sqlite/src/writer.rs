@@ -25,6 +25,8 @@ pub(crate) enum Ask {
     Batch(WorkspaceId, Box<dyn BatchWork>, oneshot::Sender<Done>),
     /// Make a workspace.
     Create(Workspace, oneshot::Sender<Result<(), StoreError>>),
+    /// Take entries into the index of words.
+    Index(WorkspaceId, interlock_store::IndexFill, oneshot::Sender<Result<(), StoreError>>),
     /// Whether it can write.
     Ping(oneshot::Sender<Result<(), StoreError>>),
     /// Move the write-ahead log into the file.
@@ -49,6 +51,7 @@ fn serve(connection: &Connection, receiver: &Receiver<Ask>) {
                 Ask::Batch(ws, work, reply) => batches.push((ws, work, reply)),
                 // Whoever asked may have gone away; then nobody needs the answer.
                 Ask::Create(workspace, reply) => drop(reply.send(create(connection, &workspace))),
+                Ask::Index(ws, fill, reply) => drop(reply.send(index(connection, ws, &fill))),
                 Ask::Ping(reply) => drop(reply.send(ping(connection))),
                 Ask::Fold(reply) => drop(reply.send(fold(connection))),
             }
@@ -186,6 +189,22 @@ fn create(connection: &Connection, workspace: &Workspace) -> Result<(), StoreErr
     let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
     let values = params![workspace.workspace_id.to_bytes(), workspace.origin];
     statement.execute(values).map(|_| ()).map_err(|e| store(&e))
+}
+
+/// A transaction of its own: what is derived shall not take a batch down.
+fn index(
+    connection: &Connection,
+    ws: WorkspaceId,
+    fill: &interlock_store::IndexFill,
+) -> Result<(), StoreError> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    let filled = crate::query::pk(connection, ws).and_then(|pk| crate::search::fill(connection, pk, fill));
+    let ended = filled.and_then(|()| execute(connection, "COMMIT"));
+    if ended.is_err() && !connection.is_autocommit() {
+        // The refusal is what the caller hears; the next transaction must begin clean.
+        drop(execute(connection, "ROLLBACK"));
+    }
+    ended
 }
 
 /// Takes the write lock and gives it back: fails when the file system refuses writes.

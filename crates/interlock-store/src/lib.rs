@@ -7,14 +7,21 @@
 //! To add a row kind: a variant of `RowChange` and a `Key` in core, a table in each store's migrations, an
 //! arm in each store's `apply` and `load`, a case in the conformance suite.
 
+pub mod archive;
 mod error;
+mod index;
+mod neighbours;
 mod query;
+mod search;
 mod work;
 
 pub use error::StoreError;
+pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_in};
+pub use neighbours::{Heard, Neighbours, WORD_THREADS_MAX, Word};
 pub use query::{
     Counts, EntryRow, InboxRow, LedgerHead, Page, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
 };
+pub use search::{Found, Search, search};
 pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
 
 use async_trait::async_trait;
@@ -129,6 +136,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// One tile of the ledger, cut to the wanted width; `None` when it is not there.
     async fn tile(&self, ws: WorkspaceId, at: TileAt) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The messages that these ledger entries posted, in the ledger's order.
+    async fn posted_by(&self, ws: WorkspaceId, entries: Vec<u64>) -> Result<Vec<StoredMessage>, StoreError>;
+
+    /// How far the index of words goes. One of another version goes nowhere.
+    async fn index_mark(&self, ws: WorkspaceId, version: u32) -> Result<IndexMark, StoreError>;
+
+    /// Ledger entries below the mark that the index proposes, newest first: all that hold the terms, and maybe others.
+    async fn index_page(&self, ws: WorkspaceId, query: IndexQuery) -> Result<IndexPage, StoreError>;
+
+    /// Take further entries into the index; no change when it does not end where they begin. The first ones of another
+    /// version put it in the place of one before; a later one's index stays.
+    async fn fill_index(&self, ws: WorkspaceId, fill: IndexFill) -> Result<(), StoreError>;
 
     /// Every projected row as text lines in a fixed order: two stores that were given the same commands give
     /// the same dump. For tests and `doctor`.

@@ -14,8 +14,8 @@ use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, LedgerHead, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery,
+    LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -39,6 +39,7 @@ pub struct FaultyStore {
     gate: RwLock<()>,
     batches: watch::Sender<u64>,
     reads: watch::Sender<u64>,
+    searches: watch::Sender<u64>,
 }
 
 impl FaultyStore {
@@ -54,6 +55,7 @@ impl FaultyStore {
             gate: RwLock::default(),
             batches: watch::Sender::new(0),
             reads: watch::Sender::new(0),
+            searches: watch::Sender::new(0),
         })
     }
 
@@ -111,6 +113,11 @@ impl FaultyStore {
         reach(&self.reads, count).await;
     }
 
+    /// Wait until so often the messages of some entries were read, as searches do.
+    pub async fn searches_reach(&self, count: u64) {
+        reach(&self.searches, count).await;
+    }
+
     /// The tree sizes that the batches knew, in order.
     pub fn tree_sizes(&self) -> Vec<Option<u64>> {
         self.tree_sizes.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
@@ -137,6 +144,13 @@ impl FaultyStore {
         };
         self.reads.send_modify(|reads| *reads += 1);
         result
+    }
+
+    async fn unless_down<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        if self.down.load(Ordering::SeqCst) { Err(failed()) } else { call.await }
     }
 
     fn refusal(&self, work: &mut dyn BatchWork) -> Option<StoreError> {
@@ -280,6 +294,25 @@ impl Store for FaultyStore {
 
     async fn tile(&self, ws: WorkspaceId, at: TileAt) -> Result<Option<Vec<u8>>, StoreError> {
         self.call(self.inner.tile(ws, at)).await
+    }
+
+    // The index of words is derived, and filled in turns of its own: neither counted nor chosen to fail.
+    async fn posted_by(&self, ws: WorkspaceId, entries: Vec<u64>) -> Result<Vec<StoredMessage>, StoreError> {
+        let found = self.unless_down(self.inner.posted_by(ws, entries)).await;
+        self.searches.send_modify(|searches| *searches += 1);
+        found
+    }
+
+    async fn index_mark(&self, ws: WorkspaceId, version: u32) -> Result<IndexMark, StoreError> {
+        self.unless_down(self.inner.index_mark(ws, version)).await
+    }
+
+    async fn index_page(&self, ws: WorkspaceId, query: IndexQuery) -> Result<IndexPage, StoreError> {
+        self.unless_down(self.inner.index_page(ws, query)).await
+    }
+
+    async fn fill_index(&self, ws: WorkspaceId, fill: IndexFill) -> Result<(), StoreError> {
+        self.unless_down(self.inner.fill_index(ws, fill)).await
     }
 
     async fn dump(&self, ws: WorkspaceId) -> Result<Vec<String>, StoreError> {

@@ -4,6 +4,9 @@
 //! after the process that runs the tests. A watcher takes it away when that process is gone, however it ended.
 //! INTERLOCK_TEST_DATABASE_URL names a server to use instead; its user must be allowed to create databases.
 
+mod held;
+mod own;
+
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -11,12 +14,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use held::Held;
+pub use own::OwnServer;
+
 /// Set where a test that cannot run must fail.
 const REQUIRE_ALL: &str = "INTERLOCK_REQUIRE_ALL";
 /// A server that is there already.
 const SERVER: &str = "INTERLOCK_TEST_DATABASE_URL";
 /// Whom the server runs as when the tests run as root: `nobody`.
 const NOBODY: u32 = 65_534;
+
+/// No settings of the user's, rows without ornament, and an end at the first error.
+const QUIETLY: [&str; 5] = ["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1"];
 
 static MADE: AtomicU32 = AtomicU32::new(0);
 
@@ -39,9 +48,7 @@ impl TestDatabase {
         } else if let Some(programs) = programs() {
             cluster(&programs)
         } else {
-            let why = format!("no PostgreSQL programs were found, and {SERVER} names no server");
-            assert!(std::env::var_os(REQUIRE_ALL).is_none(), "{test} must not be skipped: {why}");
-            eprintln!("SKIP {test}: {why}");
+            may_skip(test, &format!("no PostgreSQL programs were found, and {SERVER} names no server"));
             return None;
         };
         let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -56,9 +63,20 @@ impl TestDatabase {
         &self.url
     }
 
-    /// Run a statement in it, as its owner would by hand.
-    pub fn sql(&self, text: &str) {
-        sql(&self.url, text);
+    /// Run a statement in it, as its owner would by hand; gives what it finds, without titles.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn sql(&self, text: &str) -> String {
+        sql(&self.url, text)
+    }
+
+    /// Begin a transaction with this, and keep it open.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn hold(&self, text: &str) -> Held {
+        Held::begin(&self.url, text)
     }
 }
 
@@ -68,6 +86,12 @@ impl Drop for TestDatabase {
             sql(&self.admin, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
     }
+}
+
+/// Say why a test is skipped, where it may be.
+fn may_skip(test: &str, why: &str) {
+    assert!(std::env::var_os(REQUIRE_ALL).is_none(), "{test} must not be skipped: {why}");
+    eprintln!("SKIP {test}: {why}");
 }
 
 /// The same server's other database; a URL's path, before its query.
@@ -94,11 +118,10 @@ fn psql() -> PathBuf {
     programs().map_or_else(|| "psql".into(), |folder| folder.join("psql"))
 }
 
-fn sql(url: &str, text: &str) {
-    let done =
-        Command::new(psql()).args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", text]).output();
-    let done = done.unwrap();
+fn sql(url: &str, text: &str) -> String {
+    let done = Command::new(psql()).args(QUIETLY).args(["-d", url, "-c", text]).output().unwrap();
     assert!(done.status.success(), "`{text}`: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
 }
 
 /// The cluster of this run, started by whoever comes first.
@@ -109,10 +132,9 @@ fn cluster(programs: &Path) -> String {
     let lock = File::create(folder.with_extension("lock")).unwrap();
     lock.lock().unwrap();
     if !folder.join("ready").exists() {
-        drop(fs::remove_dir_all(&folder));
-        fs::create_dir(&folder).unwrap();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        prepare(&folder);
         watch(&folder, runner);
+        initialize(programs, &folder);
         start(programs, &folder);
         File::create(folder.join("ready")).unwrap();
     }
@@ -141,24 +163,34 @@ fn watch(folder: &Path, runner: u32) {
     assert!(command.current_dir("/").status().unwrap().success(), "the watcher does not start");
 }
 
-fn start(programs: &Path, folder: &Path) {
-    let data = folder.join("data");
+/// An empty folder that the server's user may go into.
+fn prepare(folder: &Path) {
+    drop(fs::remove_dir_all(folder));
+    fs::create_dir(folder).unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn initialize(programs: &Path, folder: &Path) {
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    let data = data.display().to_string();
-    let options = format!(
+    let data = folder.join("data").display().to_string();
+    let arguments = ["-D", &data, "-A", "trust", "-U", "interlock", "--no-sync", "-E", "UTF8", "--locale=C"];
+    run(programs, "initdb", &arguments);
+}
+
+/// What a server for tests is started with: on a socket in its folder alone, and without syncs.
+fn options(folder: &Path) -> String {
+    format!(
         "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off -c max_connections=200 \
          -c shared_buffers=64MB -c dynamic_shared_memory_type=posix",
         folder.display()
-    );
-    let log = folder.join("log").display().to_string();
-    run(
-        programs,
-        "initdb",
-        &["-D", &data, "-A", "trust", "-U", "interlock", "--no-sync", "-E", "UTF8", "--locale=C"],
-    );
-    run(programs, "pg_ctl", &["-D", &data, "-l", &log, "-w", "-o", &options, "start"]);
+    )
+}
+
+fn start(programs: &Path, folder: &Path) {
+    let (data, log) = (folder.join("data").display().to_string(), folder.join("log").display().to_string());
+    run(programs, "pg_ctl", &["-D", &data, "-l", &log, "-w", "-o", &options(folder), "start"]);
 }
 
 fn run(programs: &Path, program: &str, arguments: &[&str]) {
@@ -168,7 +200,8 @@ fn run(programs: &Path, program: &str, arguments: &[&str]) {
     if rustix::process::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
-    let log = std::env::temp_dir().join(format!("interlock-pg-{}-{program}", std::process::id()));
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let log = std::env::temp_dir().join(format!("interlock-pg-{}-{program}-{number}", std::process::id()));
     let file = File::create(&log).unwrap();
     let done = command.stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
     let said = fs::read_to_string(&log).unwrap();

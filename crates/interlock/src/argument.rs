@@ -7,6 +7,7 @@ use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{LaunchVariable, Runtime, Sandbox};
 use interlock_core::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PAGE_ROWS_MAX, WAIT_MS_MAX};
 use interlock_core::thread::{Status, ThreadKind, ThreadRole};
+use interlock_core::time::Timestamp;
 use interlock_core::wake::WakeState;
 
 /// A parser for one of a closed set of words, which help lists.
@@ -106,6 +107,33 @@ pub(crate) fn data(text: &str) -> Result<Data, String> {
     serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
 }
 
+/// A moment: a time, or how long ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Then.
+    At(Timestamp),
+    /// So many milliseconds ago.
+    Ago(u64),
+}
+
+impl Moment {
+    /// The time, as of now.
+    pub(crate) fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ms) => now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX).saturating_neg()),
+        }
+    }
+}
+
+/// A time such as `2026-01-02T03:04:05Z`, or a duration: so long ago.
+pub(crate) fn moment(text: &str) -> Result<Moment, String> {
+    let at = text.parse().map(Moment::At);
+    at.or_else(|_| duration_ms(text).map(Moment::Ago)).map_err(|_| {
+        format!("`{text}` is neither a time such as 2026-01-02T03:04:05Z nor a duration such as 90m")
+    })
+}
+
 /// A duration such as `90s`, `15m`, `12h` or `7d`, as milliseconds.
 pub(crate) fn duration_ms(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no duration such as 90s, 15m, 12h or 7d");
@@ -134,6 +162,17 @@ mod tests {
             ["", "5", "m", "-1s", "0s", "1.5h", "5 m", "99999999999999999999d", "18446744073709551615d"]
         {
             assert!(duration_ms(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn moments_are_times_or_so_long_ago() {
+        let now: Timestamp = "2026-01-02T03:04:05.000Z".parse().unwrap();
+        let at = |text: &str| moment(text).map(|moment| moment.at(now).to_string());
+        assert_eq!(at("2026-01-02T03:00:00Z"), Ok("2026-01-02T03:00:00.000Z".into()));
+        assert_eq!(at("1h"), Ok("2026-01-02T02:04:05.000Z".into()));
+        for wrong in ["", "yesterday", "2026-01-02", "-1h"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -9,7 +9,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::Mutex;
 
-use crate::environment;
+use crate::database;
+use crate::environment::{self, Secret};
 use crate::instance::Instance;
 
 /// How long the server may take to be ready, and to stop.
@@ -28,13 +29,23 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Start it on this instance, with further options of `up`, and wait until it is ready.
+    /// Start it on this instance, with further options of `up`, and wait until it is ready. Everything is kept in the
+    /// database that is named here, else in the instance's file.
     ///
     /// # Errors
     /// The problem it ended with.
-    pub(crate) async fn start(instance: &Instance, options: &[&str]) -> Result<Self, Problem> {
+    pub(crate) async fn start(
+        instance: &Instance,
+        database: Option<&Secret>,
+        options: &[&str],
+    ) -> Result<Self, Problem> {
         let failed = |detail: String| Problem::new(Reason::ServerUnreachable, &detail, "");
-        let mut process = Command::new(environment::program()?)
+        let mut command = Command::new(environment::program()?);
+        match database {
+            Some(url) => command.env(database::VARIABLE, &url.0),
+            None => command.env_remove(database::VARIABLE),
+        };
+        let mut process = command
             .args(["up", "--json", "--until-stdin-closes", "--instance"])
             .arg(instance.folder())
             .args(options)

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, doctor, events, init, ledger, log, mcp, status, stop, supervise, thread, token, up,
-    verify, wake,
+    agent, builtin, doctor, events, init, ledger, log, mcp, migrate, status, stop, supervise, thread, token,
+    up, verify, wake,
 };
 
 /// The control plane for a team of AI coding agents.
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     /// Issue access tokens.
     #[command(subcommand)]
     Token(token::Verb),
+    /// Move the instance to PostgreSQL, or back into its file, with nothing lost.
+    Migrate(migrate::Params),
     /// Check the instance, its server and this machine.
     Doctor(doctor::Params),
     /// Run agents for a server elsewhere: the supervisor alone.

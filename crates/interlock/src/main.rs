@@ -14,6 +14,7 @@ mod command;
 mod connection;
 mod consent;
 mod context;
+mod database;
 mod environment;
 mod exit;
 mod identity;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use interlock_api::Problem;
 use interlock_core::Reason;
-use interlock_engine::{Engine, EngineConfig};
+use interlock_engine::{Engine, EngineConfig, Neighbourhood};
 use interlock_server::{Server, ServerConfig};
 use interlock_store::{Store, StoreError, Workspace};
 use interlock_store_postgres::{self as postgres, PostgresStore};
 use interlock_store_sqlite::{Holder, InstanceLock, Options, SqliteStore};
 
 use crate::context::Context;
+use crate::database::away;
 use crate::environment::Secret;
 use crate::instance::{Instance, Run};
 
@@ -21,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     pub(crate) lock: InstanceLock,
     pub(crate) store: Kept,
+    /// The other servers of the database, where there can be any.
+    pub(crate) neighbours: Option<Neighbourhood>,
 }
 
 /// Where everything is kept.
@@ -35,7 +38,11 @@ pub(crate) enum Kept {
 impl Kept {
     async fn open(instance: &Instance, database: Option<&Secret>) -> Result<Self, StoreError> {
         Ok(match database {
-            Some(url) => Self::Database(Arc::new(PostgresStore::open(&postgres::Options::at(&url.0)).await?)),
+            Some(url) => {
+                let name = postgres::application(instance.config.workspace_id);
+                let options = postgres::Options::at(&url.0).named(name);
+                Self::Database(Arc::new(PostgresStore::open(&options).await?))
+            }
             None => Self::File(Arc::new(SqliteStore::open(&Options::at(instance.database()))?)),
         })
     }
@@ -45,6 +52,13 @@ impl Kept {
             Self::File(store) => Arc::<SqliteStore>::clone(store),
             Self::Database(store) => Arc::<PostgresStore>::clone(store),
         }
+    }
+
+    /// Hear the other servers of the database, and be heard.
+    fn join(&self, engine: &Arc<Engine>) -> Result<Option<Neighbourhood>, Problem> {
+        let Self::Database(store) = self else { return Ok(None) };
+        let joined = engine.join(&store.neighbours()).map_err(|refusal| Problem::of(&refusal, ""))?;
+        Ok(Some(joined))
     }
 
     /// For the end of a server: a file is made whole without its log.
@@ -65,9 +79,7 @@ pub(crate) async fn open(
     listen: Option<SocketAddr>,
     database: Option<&Secret>,
 ) -> Result<Node, Problem> {
-    let mut holder = holder("starting");
-    let mut lock =
-        InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
+    let (mut lock, mut holder) = hold(instance, "starting")?;
     let refuse = |error: StoreError| match database {
         Some(_) => away(&error),
         None => unusable(instance, &error),
@@ -88,16 +100,18 @@ pub(crate) async fn open(
     })
     .map_err(|refusal| Problem::of(&refusal, ""))?;
     let address = listen.unwrap_or(instance.config.listen);
-    let server = Server::bind(ServerConfig { engine: Arc::clone(&engine), address })
-        .await
-        .map_err(|refusal| Problem::of(&refusal, ""))?;
+    let server =
+        Server::bind(ServerConfig { engine: Arc::clone(&engine), address, limits: instance.config.rate })
+            .await
+            .map_err(|refusal| Problem::of(&refusal, ""))?;
     holder.what = format!("interlock up, {}", server.url());
     lock.note(&holder).map_err(|error| held(instance, &error))?;
-    Ok(Node { engine, server, lock, store: kept })
+    let neighbours = kept.join(&engine)?;
+    Ok(Node { engine, server, lock, store: kept, neighbours })
 }
 
 /// The ledger goes on with the key that signed it, or not at all.
-fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result<(), Problem> {
+pub(crate) fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result<(), Problem> {
     let Some(checkpoint) = checkpoint else { return Ok(()) };
     let vkey = instance.ledger_key()?.vkey(&instance.ledger_origin());
     if vkey.is_ok_and(|vkey| interlock_ledger::open_checkpoint(checkpoint, &vkey).is_ok()) {
@@ -108,20 +122,14 @@ fn same_keys(instance: &Instance, checkpoint: Option<&str>) -> Result<(), Proble
         .hint("copy the folder `keys` of the instance that made the database"))
 }
 
-/// What a database that cannot be opened means; its URL may hold a password and is not shown.
-fn away(error: &StoreError) -> Problem {
-    let reason = match error {
-        StoreError::Foreign(_) => Reason::DatabaseForeign,
-        StoreError::TooNew { .. } => Reason::SchemaTooNew,
-        StoreError::Corrupt(_) => Reason::DatabaseBroken,
-        _ => Reason::StoreUnavailable,
-    };
-    Problem::new(reason, &format!("the PostgreSQL database: {error}"), "")
-        .hint("check the database URL, and that the server runs and lets this user in")
-}
-
-fn holder(what: &str) -> Holder {
-    Holder { pid: std::process::id(), what: what.to_owned(), since: Context::now().to_string() }
+/// Take the instance for this process.
+///
+/// # Errors
+/// `SERVER_RUNNING` with the holder named.
+pub(crate) fn hold(instance: &Instance, what: &str) -> Result<(InstanceLock, Holder), Problem> {
+    let holder = Holder { pid: std::process::id(), what: what.to_owned(), since: Context::now().to_string() };
+    let lock = InstanceLock::acquire(&instance.lock(), &holder).map_err(|error| held(instance, &error))?;
+    Ok((lock, holder))
 }
 
 /// What the instance says of a server at this address.
@@ -142,7 +150,7 @@ fn held(instance: &Instance, error: &StoreError) -> Problem {
 }
 
 /// What a store that cannot be opened means.
-fn unusable(instance: &Instance, error: &StoreError) -> Problem {
+pub(crate) fn unusable(instance: &Instance, error: &StoreError) -> Problem {
     let file = instance.database().display().to_string();
     match error {
         StoreError::Foreign(why) => {

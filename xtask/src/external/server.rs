@@ -1,7 +1,7 @@
 //! Servers to test, each on a throw-away instance and with a token for it.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -16,6 +16,7 @@ pub(super) struct Server {
     /// `127.0.0.1:PORT`.
     pub(super) host: String,
     pub(super) token: String,
+    binary: PathBuf,
     /// Where its instance is, and what testers leave behind.
     pub(super) folder: TempDir,
 }
@@ -32,18 +33,25 @@ impl Server {
         shell::output(&mut interlock(&["init", "--json"]))?;
         let words = ["up", "--json", "--server-only", "--listen", "127.0.0.1:0", "--until-stdin-closes"];
         let (child, ready) = start(&mut interlock(&words))?;
-        let mut server = Self { child, host: host(&ready)?, token: String::new(), folder };
-        let words = ["token", "issue", "--json", "--name", "tester", "--role", "operator"];
-        let said = shell::output(Command::new(binary).args(words).current_dir(server.folder.path()))?;
-        server.token = text(&serde_json::from_str(&said)?, "token")?;
+        let mut server =
+            Self { child, host: host(&ready)?, token: String::new(), binary: binary.to_owned(), folder };
+        server.token = server.issue("operator")?;
         Ok(server)
+    }
+
+    /// A token with this role.
+    pub(super) fn issue(&self, role: &str) -> Result<String> {
+        let words = ["token", "issue", "--json", "--name", "tester", "--role", role];
+        let said = shell::output(Command::new(&self.binary).args(words).current_dir(self.folder.path()))?;
+        text(&serde_json::from_str(&said)?, "token")
     }
 
     /// The same stack with the suite's fixtures beside the product's own tools.
     pub(super) fn with_fixtures(binary: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (child, ready) = start(Command::new(binary).current_dir(folder.path()))?;
-        Ok(Self { child, host: host(&ready)?, token: text(&ready, "token")?, folder })
+        let (host, token) = (host(&ready)?, text(&ready, "token")?);
+        Ok(Self { child, host, token, binary: binary.to_owned(), folder })
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+
+use crate::npm;
 
 /// What the suite found for the requirements of one revision.
 pub(super) struct Report {
@@ -62,7 +64,7 @@ fn marked(line: &str) -> Option<(bool, &str)> {
 /// shows why.
 pub(super) fn run(modules: &Path, address: &str, revision: &str, folder: &Path) -> Result<Report> {
     let (said, noted) = (folder.join("suite.out"), folder.join("suite.err"));
-    let mut suite = Command::new(node(modules));
+    let mut suite = Command::new(npm::node(modules));
     suite.arg(modules.join("@modelcontextprotocol/conformance/dist/index.js"));
     suite.args(["server", "--url", &format!("http://{address}/mcp"), "--requirements", revision]);
     suite.current_dir(folder).stdin(Stdio::null()).stdout(File::create(&said)?).stderr(File::create(&noted)?);
@@ -74,12 +76,6 @@ pub(super) fn run(modules: &Path, address: &str, revision: &str, folder: &Path) 
 
 fn lossy(file: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned())
-}
-
-/// The Node.js for this machine.
-pub(super) fn node(modules: &Path) -> PathBuf {
-    let arch = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x64" };
-    modules.join(format!("node-linux-{arch}/bin/node"))
 }
 
 /// The scenarios of a list that must pass for this revision.

@@ -140,6 +140,7 @@ pub struct GetDeliveryParams {
     pub until: Step,
     /// How long to wait for the step, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 

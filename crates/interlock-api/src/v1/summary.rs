@@ -13,6 +13,12 @@ use serde::{Deserialize, Serialize};
 pub struct SummarizeThreadParams {
     /// The thread.
     pub thread_id: ThreadId,
+    /// Wait while the thread has no message after this `seq`; absent = while nothing in it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_seq: Option<u64>,
+    /// How long to wait for the change, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
 }
 
 /// A finding that is not settled.

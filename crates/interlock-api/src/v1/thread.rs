@@ -29,6 +29,7 @@ const fn participant() -> ThreadRole {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CreateThreadParams {
     /// The title, at most 200 bytes.
+    #[schemars(length(min = 1, max = interlock_core::limits::TITLE_BYTES_MAX))]
     pub title: String,
     /// What it is for; `workflow` unless said otherwise.
     #[serde(default = "workflow")]
@@ -117,6 +118,7 @@ pub struct GetThreadParams {
     pub while_status: Option<Status>,
     /// How long to wait for the change, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 
@@ -138,9 +140,11 @@ pub struct ListThreadsParams {
     pub cursor: Option<String>,
     /// Rows at most, 1 to 200; 0 = 50.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::PAGE_ROWS_MAX))]
     pub limit: u32,
     /// How long to wait for the first thread, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 
@@ -217,9 +221,11 @@ pub struct ReadTimelineParams {
     pub after: Option<String>,
     /// Rows at most, 1 to 200; 0 = 50.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::PAGE_ROWS_MAX))]
     pub limit: u32,
     /// How long to wait for the first item, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 
@@ -246,6 +252,9 @@ pub struct TimelineItem {
     /// The message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageView>,
+    /// The reason in words of a message that was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// The ledger event, for everything but messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<serde_json::Value>,

@@ -84,9 +84,11 @@ pub struct ListWakesParams {
     pub cursor: Option<String>,
     /// Rows at most, 1 to 200; 0 = 50.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::PAGE_ROWS_MAX))]
     pub limit: u32,
     /// How long to wait for the first wake, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 
@@ -107,6 +109,7 @@ pub struct GetWakeParams {
     pub wake_id: WakeId,
     /// How long to wait for the wake's end, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 
@@ -119,6 +122,7 @@ pub struct TriggerParticipantParams {
     pub agent: AgentName,
     /// How long to wait for the wake's end, at most 50,000 ms; 0 = not at all.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 
@@ -142,9 +146,11 @@ pub struct ClaimWakesParams {
     /// the former one held: the caller must have proved that its processes are gone.
     pub incarnation: String,
     /// Wakes at most, 1 to 32.
+    #[schemars(range(min = 1, max = interlock_core::limits::CLAIM_WAKES_MAX))]
     pub limit: u32,
     /// How long to wait for the first wake, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
 }
 

@@ -18,7 +18,7 @@ pub use model::{
     Acked, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState,
     MessageText, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
 };
-pub use post::is_for;
+pub use post::{check_event_type, is_for};
 pub(crate) use post::{post, post_keys};
 pub(crate) use status::{StatusChange, change_status, may_lead, not_coordinator, status_events};
 

@@ -168,17 +168,22 @@ fn check_shape(thread: &Thread, command: &PostMessage) -> Result<EventFacts, Ref
                 )
                 .hint("change the thread's status instead"));
             }
-            let fits = name.len() <= EVENT_TYPE_CHARS_MAX
-                && !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.');
-            if !fits {
-                return wrong("an event_type is 1 to 64 of a-z 0-9 `_` `.`");
-            }
+            check_event_type(name)?;
             event_data::read(name, command.data.as_ref(), &thread.title_salt)
         }
     }
+}
+
+/// Whether this can be the name of an event type.
+///
+/// # Errors
+/// `PARAMETER_INVALID` when it cannot.
+pub fn check_event_type(event_type: &str) -> Result<(), Refusal> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.';
+    if (1..=EVENT_TYPE_CHARS_MAX).contains(&event_type.len()) && event_type.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::ParameterInvalid, "an event_type is 1 to 64 of a-z 0-9 `_` `.`"))
 }
 
 fn check_addressees(thread: &Thread, env: &Envelope, command: &PostMessage) -> Result<(), Refusal> {

@@ -57,7 +57,11 @@ const FILES: [&[&str]; 23] = [
     &["session.bound-1"],
     &["session.released-1"],
     &["thread.participant_removed-1"],
-    &["thread.message_withdrawn-1", "thread.message_withdrawn-1-superseded"],
+    &[
+        "thread.message_withdrawn-1",
+        "thread.message_withdrawn-1-superseded",
+        "thread.message_withdrawn-1-reason",
+    ],
 ];
 
 fn folder() -> &'static Path {

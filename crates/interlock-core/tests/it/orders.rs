@@ -1,9 +1,10 @@
 //! Messages on terms: urgent ones, those whose time is over, those taken back.
 
-use interlock_core::limits::{EXPIRES_IN_MS_MAX, PARENTS_MAX, WAKE_ASKS_MAX};
+use interlock_core::limits::{EXPIRES_IN_MS_MAX, PARENTS_MAX, REASON_BYTES_MAX, WAKE_ASKS_MAX};
+use interlock_core::text::digest;
 use interlock_core::thread::{MessageState, Priority, ThreadRole};
 use interlock_core::wake::{WakeResult, WakeState};
-use interlock_core::{Reason, Reply};
+use interlock_core::{Event, Reason, Reply};
 
 use crate::refused;
 use crate::world::{Done, Post, World, name};
@@ -103,6 +104,26 @@ fn a_message_is_taken_back_by_its_sender_or_by_whoever_leads() {
             );
         }
     }
+}
+
+#[test]
+fn the_reason_of_a_cancellation_is_kept_beside_the_log() {
+    let mut w = World::pair();
+    let [with, without] = [order(&mut w, Post::chat("left")), order(&mut w, Post::chat("right"))];
+    let done = w.cancels_because("olga", with.message_id(), "the wrong branch").unwrap();
+    let kept = w.rows.messages[&(w.thread_id, with.seq())].0.withdrawal.clone().unwrap();
+    assert_eq!((kept.text.as_str(), kept.by), ("the wrong branch", name("olga")));
+    let Event::MessageWithdrawn { text_digest, .. } = &done.events[0] else { panic!("{:?}", done.events) };
+    assert_eq!(*text_digest, Some(digest(&kept.text_salt, &[b"the wrong branch"])));
+    assert!(!serde_json::to_string(&done.events).unwrap().contains("branch"), "the log has no free text");
+    let done = w.cancels("olga", without.message_id()).unwrap();
+    let Event::MessageWithdrawn { text_digest: None, .. } = &done.events[0] else {
+        panic!("{:?}", done.events)
+    };
+    let long = order(&mut w, Post::chat("on")).message_id();
+    let longer = w.cancels_because("olga", long, &"x".repeat(REASON_BYTES_MAX + 1));
+    assert_eq!(refused(longer), Reason::LimitExceeded);
+    assert!(w.cancels_because("olga", long, &"x".repeat(REASON_BYTES_MAX)).is_ok());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use interlock_core::thread::{Finding, FindingState, Message, Thread, event_type 
 use interlock_engine::Permit;
 use serde_json::{Map, Value};
 
-use crate::context::{Ctx, failed};
+use crate::context::{Ctx, deadline, failed};
 
 /// Decisions shown.
 const DECISIONS_MAX: usize = 50;
@@ -37,7 +37,17 @@ pub(crate) async fn summarize(
     _permit: Permit<op::SummarizeThread>,
     p: SummarizeThreadParams,
 ) -> Result<ThreadSummary, Refusal> {
-    let thread = cx.visible(p.thread_id).await?;
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let mut thread = cx.visible(p.thread_id).await?;
+    let concerns = |note: &interlock_engine::Note| note.threads.contains(&p.thread_id);
+    while p.wait_ms > 0 && p.after_seq.is_none_or(|seq| thread.seq <= seq) {
+        let is_changed = cx.wait(&mut watch, until, concerns).await;
+        thread = cx.visible(p.thread_id).await?;
+        if !is_changed || p.after_seq.is_none() {
+            break;
+        }
+    }
     let findings = cx.store().findings(cx.workspace(), p.thread_id).await.map_err(failed)?;
     let first = cx.store().messages(cx.workspace(), p.thread_id, 0, 1).await.map_err(failed)?;
     let messages = last(&cx, &thread).await?;

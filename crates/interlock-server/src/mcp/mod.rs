@@ -38,6 +38,8 @@ use handler::Handler;
 pub use overlay::{Bare, Overlay, authenticated};
 use sessions::{SESSION, Sessions};
 use tools::Tools;
+#[cfg(test)]
+pub(crate) use tools::described;
 
 /// Where MCP is served.
 const PATH: &str = "/mcp";
@@ -49,6 +51,11 @@ type Answer = Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Send>>;
 
 /// An operation's handler without its types: authorizes, reads the parameters, answers with JSON.
 pub(crate) type Run = Arc<dyn Fn(Arc<State>, Call) -> Answer + Send + Sync>;
+
+/// The tools as clients are told of them, for the reference and for checks of what was promised.
+pub fn tools_document() -> Value {
+    serde_json::json!({"tools": tools::all_described()})
+}
 
 /// The handler that HTTP uses for an operation, callable by name.
 pub(crate) fn run<O, F, H>(handler: H) -> Run

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use interlock_api::{Operation, Problem};
+use interlock_api::{OPERATIONS, Operation, Problem};
 use interlock_core::actor::Actor;
 use interlock_core::{Reason, Refusal};
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
@@ -114,6 +114,19 @@ impl Row {
     }
 }
 
+/// A row as clients see it, when it is a tool.
+pub(crate) fn described(row: &Operation) -> Option<Tool> {
+    row.tool.map(|name| describe(name, row))
+}
+
+/// Every tool as clients see it, in a fixed order.
+pub(super) fn all_described() -> Vec<Tool> {
+    let mut all: Vec<Tool> = OPERATIONS.iter().filter_map(described).collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all
+}
+
+/// A row as clients are told of it.
 fn describe(name: &'static str, row: &Operation) -> Tool {
     let mut generator = schema::generator();
     let input = schema::input(&(row.request)(&mut generator), row.mutates);
@@ -124,7 +137,8 @@ fn describe(name: &'static str, row: &Operation) -> Tool {
         .destructive(false)
         .idempotent(true)
         .open_world(false);
-    Tool::new(name, row.summary.trim(), input)
+    let end = row.deprecated.map(|deprecated| format!(" {}", deprecated.sentence()));
+    Tool::new(name, format!("{}{}", row.summary.trim(), end.unwrap_or_default()), input)
         .with_raw_output_schema(Arc::new(output))
         .with_annotations(annotations)
 }

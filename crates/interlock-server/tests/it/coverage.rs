@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use interlock_api::{OPERATIONS, Operation};
 use interlock_core::actor::Role;
 use interlock_core::limits::PAGE_ROWS_MAX;
-use interlock_server::{handled_operations, openapi_document};
-use serde_json::Value;
+use interlock_server::{handled_operations, openapi_document, tools_document};
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -80,6 +80,18 @@ fn every_row_has_schemas_that_take_more_fields() {
 }
 
 #[test]
+fn every_read_can_wait() {
+    for row in OPERATIONS.iter().filter(|row| row.method == interlock_api::Method::Get) {
+        let request = (row.request)(&mut schemars::SchemaGenerator::default());
+        let can_wait =
+            request.get("properties").is_some_and(|properties| properties.get("wait_ms").is_some());
+        // A stream that has begun cannot become another one.
+        let is_stream = row.media == interlock_api::Media::Tar;
+        assert_eq!(can_wait, !is_stream, "`{}`", row.id);
+    }
+}
+
+#[test]
 fn the_document_says_of_each_row_what_the_table_says() {
     let document = openapi_document();
     let mut seen = BTreeSet::new();
@@ -93,6 +105,11 @@ fn the_document_says_of_each_row_what_the_table_says() {
             assert_eq!(item["x-since"], row.since);
             assert!(item["responses"]["200"]["content"][row.media.as_str()]["schema"].is_object(), "{id}");
             assert_eq!(item.get("requestBody").is_some(), row.method == interlock_api::Method::Post);
+            assert!(
+                document["tags"].as_array().unwrap().iter().any(|tag| tag["name"] == item["tags"][0]),
+                "{id}"
+            );
+            asks_for_what_the_schema_asks_for(row, item);
             let asks_for_key =
                 parameters(item).any(|p| p["name"] == "Idempotency-Key" && p["required"] == true);
             assert_eq!(asks_for_key, row.mutates, "{id}");
@@ -103,6 +120,22 @@ fn the_document_says_of_each_row_what_the_table_says() {
         }
     }
     assert_eq!(seen.len(), OPERATIONS.len());
+}
+
+/// What a row cannot do without is required wherever it is sent, and a body of nothing such may be left out.
+fn asks_for_what_the_schema_asks_for(row: &Operation, item: &Value) {
+    let schema = (row.request)(&mut schemars::SchemaGenerator::default());
+    let needed: BTreeSet<_> = names(schema.get("required")).collect();
+    let body = &item["requestBody"]["content"]["application/json"]["schema"];
+    let in_body: Vec<_> = names(body.get("required")).collect();
+    assert_eq!(item["requestBody"]["required"] == true, !in_body.is_empty(), "{}", row.id);
+    let outside = parameters(item).filter(|p| p["in"] != "header" && p["required"] == true);
+    let outside = outside.map(|p| p["name"].as_str().unwrap());
+    assert_eq!(outside.chain(in_body).collect::<BTreeSet<_>>(), needed, "{}", row.id);
+}
+
+fn names(list: Option<&Value>) -> impl Iterator<Item = &str> {
+    list.and_then(Value::as_array).into_iter().flatten().map(|name| name.as_str().unwrap())
 }
 
 fn parameters(item: &Value) -> impl Iterator<Item = &Value> {
@@ -119,6 +152,10 @@ fn the_document_is_openapi_in_shape() {
     let mut references = Vec::new();
     collect_references(&document, &mut references);
     assert!(!references.is_empty());
+    assert_eq!(
+        document.pointer("/components/schemas/ListEntriesResponse/properties/entries/items"),
+        Some(&json!({}))
+    );
     for reference in references {
         let pointer = reference.strip_prefix('#').expect("references stay inside the document");
         assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
@@ -160,6 +197,15 @@ async fn the_document_is_committed_and_served() {
 }
 
 #[test]
+fn the_tools_are_committed_and_are_the_tables() {
+    let document = tools_document();
+    is_committed("tools.json", &format!("{}\n", serde_json::to_string_pretty(&document).unwrap()));
+    let named = document["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap());
+    let rows: BTreeSet<_> = OPERATIONS.iter().filter_map(|row| row.tool).collect();
+    assert_eq!(named.collect::<Vec<_>>(), rows.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn the_reference_is_committed_and_has_a_line_for_each_row() {
     let text = reference();
     for row in OPERATIONS {
@@ -196,6 +242,12 @@ fn reference() -> String {
     out
 }
 
+#[test]
+fn an_end_is_announced_in_time() {
+    let faults = OPERATIONS.iter().filter_map(|row| Some((row.id, row.deprecated?.fault()?)));
+    assert_eq!(faults.collect::<Vec<_>>(), []);
+}
+
 fn section(row: &Operation, item: &Value) -> String {
     let roles: Vec<_> =
         Role::ALL.iter().filter(|role| role.may(row.permission)).map(|role| format!("`{role}`")).collect();
@@ -207,6 +259,7 @@ fn section(row: &Operation, item: &Value) -> String {
         row.media.as_str(),
         row.since,
     );
+    out.extend(row.deprecated.map(|deprecated| format!("{}\n", deprecated.sentence())));
     let fields = fields(item);
     if !fields.is_empty() {
         out += "\n| parameter | in | required | meaning |\n|---|---|---|---|\n";

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod alike;
+mod archive;
 mod lost;
 mod made;
+mod neighbours;
 mod opening;
 
 use made::Made;

@@ -3,10 +3,12 @@
 mod probe;
 mod random;
 mod reading;
+mod searching;
 mod writing;
 
 pub use random::*;
 pub use reading::*;
+pub use searching::*;
 pub use writing::*;
 
 /// Run one test on a runtime of its own.
@@ -50,6 +52,9 @@ macro_rules! store_conformance {
             an_inbox_ends_at_its_limit
             what_is_due_next_and_how_much_there_is
             a_claim_sees_what_is_leased_and_held
+            searches_find_what_is_there
+            an_index_of_another_version_does_not_count
+            searches_stay_in_their_workspace
             the_same_commands_give_the_same_dump
             rows_loaded_are_the_rows_made
         }

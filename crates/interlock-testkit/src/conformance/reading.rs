@@ -41,7 +41,7 @@ async fn busy(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story) {
     (store, tale)
 }
 
-fn become_(thread_id: ThreadId, status: Status) -> Command {
+pub(super) fn become_(thread_id: ThreadId, status: Status) -> Command {
     let text = "because".into();
     Command::ChangeStatus(ChangeStatus { thread_id, status, reason: Reason::ByRequest, text, owner: None })
 }

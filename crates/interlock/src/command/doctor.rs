@@ -4,10 +4,12 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::database::DatabaseParams;
 use crate::exit::{Answer, End};
 use crate::render::style::Paint;
 use crate::render::table::{Cell, table};
 
+mod database;
 mod folder;
 mod machine;
 mod runtimes;
@@ -19,6 +21,8 @@ pub(crate) struct Params {
     /// What to look at; the instance, its server and this machine unless said otherwise.
     #[arg(value_enum)]
     what: Option<What>,
+    #[command(flatten)]
+    database: DatabaseParams,
 }
 
 /// What else can be looked at.
@@ -82,6 +86,7 @@ pub(crate) async fn run(cx: &Context, params: &Params) -> End {
         match cx.instance() {
             Ok(instance) => {
                 checks.extend(folder::all(&instance));
+                checks.push(database::check(params.database.of(cx, &instance), &instance).await);
                 checks.extend(server::local(cx, &instance).await);
                 checks.push(machine::disk(instance.folder()));
                 checks.push(machine::clock(&instance));

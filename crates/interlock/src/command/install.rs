@@ -201,7 +201,7 @@ fn without(program: Program, before: &str, block: &str, file: &Path) -> Result<O
     let new = parse(program, &after, file).ok();
     match new.filter(|new| entry(program, new).is_none() && others(program, new) == others(program, &old)) {
         Some(_) => Ok(Some(after)),
-        None => Err(by_hand(file, "has more in this entry than was put there")),
+        None => Err(by_hand(file, "was changed in or around this entry")),
     }
 }
 

@@ -9,7 +9,9 @@ pub(crate) mod install;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
+pub(crate) mod migrate;
 mod reconnect;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod summary;
@@ -39,7 +41,7 @@ use crate::render::View;
 pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
     let cx = Context { global: cli.global, environment, output };
     match cli.command {
-        Command::Init(params) => init::run(&cx, &params),
+        Command::Init(params) => interruptible(init::run(&cx, &params)),
         Command::Pilot(params) => blocking(crate::pilot::run(&cx, &params)),
         Command::Up(params) => up::run(&cx, &params),
         Command::Stop(params) => interruptible(stop::run(&cx, &params)),
@@ -56,6 +58,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Ledger(verb) => interruptible(ledger::run(&cx, verb)),
         Command::Verify(params) => verify::run(&cx, &params),
         Command::Token(verb) => token::run(&cx, &verb),
+        Command::Migrate(params) => interruptible(migrate::run(&cx, &params)),
         Command::Doctor(params) => interruptible(doctor::run(&cx, &params)),
     }
 }

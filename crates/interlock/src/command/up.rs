@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::context::Context;
-use crate::environment::Secret;
+use crate::database::DatabaseParams;
 use crate::exit::{Answer, End, Failure};
 use crate::instance::{Instance, Run};
 use crate::node::{self, Node};
@@ -35,10 +35,8 @@ pub(crate) struct Params {
     /// Where to listen, on a loopback address; the configuration's address unless said otherwise.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// The PostgreSQL database; INTERLOCK_DATABASE_URL, or `database_url` of the configuration, or the file in the
-    /// instance's folder unless said otherwise.
-    #[arg(long, value_name = "URL")]
-    database_url: Option<Secret>,
+    #[command(flatten)]
+    database: DatabaseParams,
     /// Only the server: wakes wait for a supervisor started with `interlock supervise`.
     #[arg(long)]
     server_only: bool,
@@ -61,12 +59,6 @@ pub(crate) fn run(cx: &Context, params: &Params) -> End {
     end
 }
 
-/// Where everything is kept: an argument wins over a variable, a variable over the configuration.
-fn database<'a>(cx: &'a Context, instance: &'a Instance, params: &'a Params) -> Option<&'a Secret> {
-    let given = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
-    given.or(instance.config.database_url.as_ref())
-}
-
 /// Threads for requests: half of the cores. The database's writer needs one for itself, and a worker with nothing to
 /// do is woken all the same to look for something.
 fn workers() -> usize {
@@ -74,8 +66,8 @@ fn workers() -> usize {
 }
 
 async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
-    let Node { engine, server, lock, store } =
-        node::open(instance, params.listen, database(cx, instance, params)).await?;
+    let Node { engine, server, lock, store, neighbours } =
+        node::open(instance, params.listen, params.database.of(cx, instance)).await?;
     let run = node::run_of(&server);
     instance.write_run(&run)?;
     let (stop_agents, agents_stop) = watch::channel(false);
@@ -95,7 +87,8 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
             Err(Problem::new(Reason::Defect, &format!("the supervisor ended: {error}"), ""))
         }),
     };
-    engine.halt(instance.config.workspace_id);
+    // Other servers' agents go on.
+    engine.halt_here(instance.config.workspace_id);
     stop_agents.send_replace(true);
     if ended.is_ok() && !params.server_only && tokio::time::timeout(AGENTS_STOP, supervising).await.is_err() {
         tracing::warn!("agents.stop_cut_off");
@@ -103,6 +96,9 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     stop_server.send_replace(true);
     if let Err(error) = serving.await {
         tracing::error!(%error, "server.ended_badly");
+    }
+    if let Some(neighbours) = neighbours {
+        neighbours.leave().await;
     }
     if let Err(error) = store.close().await {
         // The next start reads the log as it is.

@@ -9,6 +9,7 @@ use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_core::id::WorkspaceId;
 use interlock_core::policy::Policy;
+use interlock_server::RateLimits;
 
 use crate::environment::Secret;
 
@@ -30,6 +31,20 @@ pub(crate) struct Config {
     /// The constants of waking and guarding.
     #[serde(default)]
     pub(crate) policy: Policy,
+    /// How many requests one caller may make.
+    #[serde(default)]
+    pub(crate) rate: RateLimits,
+}
+
+/// The key of the database.
+const DATABASE_KEY: &str = "database_url";
+
+/// The line that names the database, or shows how one is named.
+fn database_line(database: Option<&Secret>) -> String {
+    match database {
+        Some(Secret(url)) => format!("{DATABASE_KEY} = {}", toml::Value::String(url.clone())),
+        None => format!("# {DATABASE_KEY} = \"postgresql://USER:PASSWORD@HOST/DATABASE\""),
+    }
 }
 
 fn free_loopback_port() -> SocketAddr {
@@ -69,9 +84,9 @@ impl Config {
     }
 
     /// The text of a new instance's configuration, with everything there is to set.
-    pub(crate) fn template(workspace_id: WorkspaceId) -> String {
-        let policy = toml::to_string(&Policy::default()).unwrap_or_default();
-        let policy: Vec<String> = policy.lines().map(|line| format!("# {line}")).collect();
+    pub(crate) fn template(workspace_id: WorkspaceId, database: Option<&Secret>) -> String {
+        let policy = commented(&Policy::default());
+        let rate = commented(&RateLimits::default());
         format!(
             "# An Interlock instance. The server reads this file when it starts.\n\n\
              # The name of this workspace in tokens and in the ledger; never change it.\n\
@@ -79,13 +94,52 @@ impl Config {
              # Where the server listens; port 0 takes a free one.\n\
              listen = \"{}\"\n\n\
              # A PostgreSQL database instead of the file in this folder.\n\
-             # database_url = \"postgresql://USER:PASSWORD@HOST/DATABASE\"\n\n\
+             {}\n\n\
              # The constants of waking and guarding, with their defaults; durations in milliseconds.\n\
-             [policy]\n{}\n",
+             [policy]\n{policy}\n\n\
+             # How many requests one caller may make; further ones are told to wait.\n\
+             [rate]\n{rate}\n",
             free_loopback_port(),
-            policy.join("\n")
+            database_line(database),
         )
     }
+
+    /// Change the text of a configuration so that it names this database, or none.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when the result would say something else.
+    pub(crate) fn with_database(
+        text: &str,
+        file: &Path,
+        database: Option<&Secret>,
+    ) -> Result<String, Problem> {
+        let is_said = |line: &&str| line.trim_start().starts_with(DATABASE_KEY);
+        let is_example = |line: &&str| line.starts_with(&format!("# {DATABASE_KEY}"));
+        let place = text.lines().position(|line| is_said(&line));
+        let place = place.or_else(|| text.lines().position(|line| is_example(&line)));
+        let line = database_line(database);
+        let changed = match place {
+            Some(place) => {
+                let lines = text.lines().enumerate();
+                lines
+                    .map(|(n, old)| if n == place { format!("{line}\n") } else { format!("{old}\n") })
+                    .collect()
+            }
+            // Before every table: what follows one belongs to it.
+            None => format!("{line}\n{text}"),
+        };
+        let (before, after) = (Self::parse(text, file)?, Self::parse(&changed, file)?);
+        if after == (Self { database_url: database.cloned(), ..before }) {
+            return Ok(changed);
+        }
+        Err(wrong(file, "", "the line with `database_url` is not found"))
+    }
+}
+
+/// Defaults as a file may set them, each line commented out.
+fn commented<T: serde::Serialize>(defaults: &T) -> String {
+    let text = toml::to_string(defaults).unwrap_or_default();
+    text.lines().map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Where the byte after these is.

@@ -11,10 +11,11 @@ use interlock_core::id::WorkspaceId;
 
 use super::{CONFIG, Config, FOLDER, keys, path};
 use crate::context::Context;
+use crate::environment::Secret;
 use crate::random::random;
 
 /// Make `.interlock` in `dir`, or `dir` itself when that is its name, and give its path.
-pub(super) fn create(dir: &Path) -> Result<PathBuf, Problem> {
+pub(super) fn create(dir: &Path, database: Option<&Secret>) -> Result<PathBuf, Problem> {
     let dir = if dir.file_name().is_some_and(|name| name == FOLDER) { path::parent_of(dir) } else { dir };
     let dir = writable_folder(dir)?;
     let folder = dir.join(FOLDER);
@@ -27,7 +28,7 @@ pub(super) fn create(dir: &Path) -> Result<PathBuf, Problem> {
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(&dir)
         .map_err(|error| path::unwritable(&dir, &error))?;
-    fill(fresh.path(), workspace_id)?;
+    fill(fresh.path(), workspace_id, database)?;
     // Fails when somebody else was faster: a folder with something in it is never replaced.
     std::fs::rename(fresh.path(), &folder)
         .map_err(|error| if folder.exists() { taken(&folder) } else { path::unwritable(&folder, &error) })?;
@@ -57,14 +58,14 @@ fn taken(folder: &Path) -> Problem {
     Problem::new(Reason::InstanceInvalid, &detail, "").hint("move it away, then try again")
 }
 
-fn fill(folder: &Path, workspace_id: WorkspaceId) -> Result<(), Problem> {
+fn fill(folder: &Path, workspace_id: WorkspaceId, database: Option<&Secret>) -> Result<(), Problem> {
     write(&folder.join(".gitignore"), "*\n")?;
     for name in ["keys", "logs", "logs/wakes", "state", "worktrees"] {
         let inner = folder.join(name);
         DirBuilder::new().mode(0o700).create(&inner).map_err(|error| path::unwritable(&inner, &error))?;
     }
     keys::create(&folder.join("keys"), workspace_id)?;
-    write(&folder.join(CONFIG), &Config::template(workspace_id))
+    write(&folder.join(CONFIG), &Config::template(workspace_id, database))
 }
 
 /// Write a new file that only its owner reads.

@@ -15,6 +15,8 @@ use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_core::id::WakeId;
 
+use crate::environment::Secret;
+
 pub(crate) use config::Config;
 pub(crate) use create::make_private_folder;
 pub(crate) use path::{cause, parent_of, unwritable};
@@ -39,7 +41,15 @@ impl Instance {
     /// # Errors
     /// `INSTANCE_EXISTS`, `INSTANCE_INVALID`, `PATH_UNWRITABLE`.
     pub(crate) fn create(dir: &Path) -> Result<Self, Problem> {
-        Self::open(&create::create(dir)?)
+        Self::create_with(dir, None)
+    }
+
+    /// Make a new instance whose configuration names this database.
+    ///
+    /// # Errors
+    /// As [`Instance::create`].
+    pub(crate) fn create_with(dir: &Path, database: Option<&Secret>) -> Result<Self, Problem> {
+        Self::open(&create::create(dir, database)?)
     }
 
     /// The instance in `given`, or the nearest one from the working directory upwards.
@@ -127,6 +137,20 @@ impl Instance {
     /// The server's own log.
     pub(crate) fn server_log(&self) -> PathBuf {
         self.folder.join("logs").join("server.log")
+    }
+
+    /// Write down which database everything is kept in; none for the file in the folder.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when the file cannot be changed in one place; `PATH_UNWRITABLE`.
+    pub(crate) fn set_database(&self, database: Option<&Secret>) -> Result<(), Problem> {
+        let (file, fresh) = (self.config_file(), self.folder.join("config.toml.new"));
+        let text = std::fs::read_to_string(&file).map_err(|error| path::unusable(&file, &error))?;
+        let text = Config::with_database(&text, &file, database)?;
+        // What an interruption left.
+        drop(std::fs::remove_file(&fresh));
+        create::write(&fresh, &text)?;
+        std::fs::rename(&fresh, &file).map_err(|error| path::unwritable(&file, &error))
     }
 
     /// Say that a server runs: under another name first, so that nobody reads half a file.

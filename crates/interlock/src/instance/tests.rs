@@ -44,7 +44,7 @@ fn a_new_instance_is_closed_to_others_and_has_every_default() {
 
 #[test]
 fn the_template_names_every_constant_with_its_default() {
-    let template = Config::template(WorkspaceId::from_u128(7));
+    let template = Config::template(WorkspaceId::from_u128(7), None);
     let set = template.replace("# poll", "poll").replace("# accept", "accept").replace("# lease", "lease");
     assert_eq!(parse(&set).unwrap(), parse(&template).unwrap());
     let serde_json::Value::Object(policy) = serde_json::to_value(Policy::default()).unwrap() else {

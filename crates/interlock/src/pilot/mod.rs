@@ -83,7 +83,8 @@ async fn serve(
     model: Option<&ScriptedModel>,
     interrupt: &mut Interrupt,
 ) -> Result<(), Problem> {
-    let child = Child::start(&stage.instance, &[]).await?;
+    let database = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
+    let child = Child::start(&stage.instance, database, &[]).await?;
     let cast = Cast::assemble(cx, params, stage, model, &child).await;
     let result = match cast {
         Ok(cast) => perform(params, show, outcome, stage, &cast, &child, interrupt).await,

@@ -6,6 +6,8 @@ use clap::Args;
 use interlock_api::Problem;
 use interlock_core::Reason;
 
+use crate::environment::Secret;
+
 /// Two agents finish a job on their own, without an account or a model.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
@@ -58,6 +60,10 @@ pub(crate) struct Params {
     /// The sample that is made; another seed makes another one.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// The PostgreSQL database to keep the run in, as a workspace of its own that stays there; INTERLOCK_DATABASE_URL, or
+    /// a throw-away file unless said otherwise.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<Secret>,
 }
 
 /// Who plays a part.

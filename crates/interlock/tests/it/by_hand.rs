@@ -257,3 +257,25 @@ fn stop_halts_a_running_agent_and_its_wake_is_done_after_the_next_start() {
     assert!(running.wait().success());
     site.until_quiet();
 }
+
+#[test]
+fn a_person_finds_what_was_said() {
+    let site = Site::with_instance("");
+    let server = site.up(&[]);
+    let thread = site.ask(&["thread", "create", "Work"])["thread_id"].as_str().unwrap().to_owned();
+    for text in ["the parser is broken", "lunch", "the parser is whole again"] {
+        site.ask(&["thread", "post", &thread, text]);
+    }
+    let found = |words: &[&str]| {
+        let answer = site.ask(&[&["thread", "search"], words].concat());
+        let messages = answer["messages"].as_array().unwrap().iter();
+        messages.map(|message| message["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["parser"]), ["the parser is whole again", "the parser is broken"]);
+    assert_eq!(found(&["pars*", "broken", "--since", "1h"]), ["the parser is broken"]);
+    assert_eq!(found(&["parser", "--until", "1h"]), [""; 0]);
+    assert_eq!(found(&["--limit", "1", "\"is broken\""]), ["the parser is broken"]);
+    let text = site.run(&["thread", "search", "parser"]).ok().out;
+    assert!(text.contains(&thread) && text.contains("whole again"), "{text}");
+    drop(server);
+}

@@ -118,6 +118,32 @@ fn somebody_is_woken_on_request_and_a_failed_wake_is_an_exit_code() {
 }
 
 #[test]
+fn messages_are_searched_for_until_the_page_is_full() {
+    let words =
+        ["thread", "search", "the parser", "bro*", "--from", "anna", "--status", "active", "--limit", "9"];
+    let times = ["--since", "2026-01-01T00:00:00Z", "--event-type", "fix_pushed", "--thread", THREAD];
+    let (search, json) = asked(json!({"messages": []}), &[&words[..], &times[..]].concat());
+    assert_eq!(search.method, "GET");
+    let (path, query) = search.target.split_once('?').unwrap();
+    assert_eq!(path, "/v1/messages/search");
+    let mut query: Vec<_> = query.split('&').collect();
+    query.sort_unstable();
+    assert_eq!(
+        query,
+        [
+            "event_type=fix_pushed",
+            "from=anna",
+            "limit=9",
+            "since=2026-01-01T00%3A00%3A00.000Z",
+            "status=active",
+            "text=the%20parser%20bro%2A",
+            &format!("thread_id={THREAD}"),
+        ]
+    );
+    assert_eq!(json, json!({"messages": []}));
+}
+
+#[test]
 fn messages_are_posted_on_terms_taken_back_and_followed() {
     const MESSAGE: &str = "msg_00000000000000000000000003";
     let posted = json!({
@@ -139,6 +165,9 @@ fn messages_are_posted_on_terms_taken_back_and_followed() {
         "schema_version": 1, "from": "anna", "to": [], "state": "cancelled",
         "posted_at": "2026-01-02T11:59:55.000Z", "body": "now",
     });
+    let words = ["thread", "cancel", THREAD, MESSAGE, "--reason", "wrong branch"];
+    let (why, _) = asked(message.clone(), &words);
+    assert_eq!(why.body, json!({"message_id": MESSAGE, "text": "wrong branch"}));
     let (cancel, json) = asked(message.clone(), &["thread", "cancel", THREAD, MESSAGE]);
     assert_eq!(cancel.target, format!("/v1/threads/{THREAD}/messages/cancel"));
     assert_eq!((cancel.body, json), (json!({"message_id": MESSAGE}), message));

@@ -2,7 +2,14 @@
 
 use interlock_testkit::postgres::TestDatabase;
 
+use crate::outcome::outcome;
 use crate::site::Site;
+use crate::world::finish;
+
+/// The database's URL with a password in it, which nobody asks for here.
+fn with_password(database: &TestDatabase) -> String {
+    database.url().replacen('@', ":s3cret@", 1)
+}
 
 /// The whole way: kept across a restart, refused with other keys, and no password is ever shown.
 #[test]
@@ -37,4 +44,53 @@ fn a_password_is_never_shown() {
     let url = "postgresql://me:s3cret@127.0.0.1:1/interlock";
     let ran = site.run(&["up", "--server-only", "--database-url", url]).failed(4, "STORE_UNAVAILABLE");
     assert!(!format!("{ran:?}").contains("s3cret"), "{ran:?}");
+    let ran = site.run(&["doctor", "--json", "--database-url", url]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!format!("{ran:?}").contains("s3cret"), "{ran:?}");
+}
+
+/// `init` makes the tables and writes the database down, or makes no instance at all.
+#[test]
+fn a_new_instance_may_name_its_database() {
+    let Some(database) = TestDatabase::make("a_new_instance_may_name_its_database") else { return };
+    let url = with_password(&database);
+    let site = Site::new();
+    let away = "postgresql://me:s3cret@127.0.0.1:1/interlock";
+    let ran = site.run(&["init", "--database-url", away]).failed(4, "STORE_UNAVAILABLE");
+    assert!(!site.path(".interlock").exists() && !format!("{ran:?}").contains("s3cret"), "{ran:?}");
+
+    let ran = site.run(&["init", "--database-url", &url]).ok();
+    let doctor = || site.run(&["doctor", "--json"]).ok();
+    let before = doctor();
+    let server = site.up(&["--server-only"]);
+    site.ask(&["thread", "create", "kept elsewhere"]);
+    let after = doctor();
+    assert!(!site.path(".interlock/interlock.db").exists(), "nothing is in the file");
+    let said = |ran: &crate::world::Ran| {
+        let report = ran.only_json();
+        let checks = report["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["name"] == "database").unwrap().clone()
+    };
+    assert_eq!(said(&before)["verdict"], "warn", "{before:?}");
+    assert_eq!(said(&after)["verdict"], "ok", "{after:?}");
+    assert!(said(&after)["detail"].as_str().unwrap().contains("a ledger of 1 entries"), "{after:?}");
+    let log = std::fs::read_to_string(site.path(".interlock/logs/server.log")).unwrap();
+    let all = format!("{ran:?} {before:?} {after:?} {log} {}", server.running.errors());
+    assert!(!all.contains("s3cret"), "{all}");
+}
+
+/// The whole job on PostgreSQL, named by a variable as the agents' own command lines must not see it.
+#[test]
+fn the_pilot_runs_on_postgresql() {
+    let Some(database) = TestDatabase::make("the_pilot_runs_on_postgresql") else { return };
+    let site = Site::new();
+    let url = with_password(&database);
+    let mut command = site.command(&["pilot", "--json", "--seed", "31"]);
+    let ran = finish(command.env("INTERLOCK_DATABASE_URL", &url), b"");
+    let story = outcome(&ran);
+    assert_eq!(story["verdict"], "resolved", "{story}");
+    assert_eq!(story["ledger"]["verified"], true, "{story}");
+    assert!(!format!("{ran:?}").contains("s3cret"), "{ran:?}");
+    let entries = database.sql("SELECT count(*) FROM ledger_entry");
+    assert_eq!(entries.trim(), story["ledger"]["size"].to_string(), "the ledger is in the database");
 }

@@ -11,6 +11,10 @@ use crate::site::Server;
 use crate::terminal::Terminal;
 use crate::wait::until;
 
+/// What is typed before and after lunch. Each part ends with a character that nothing else on the screen has: programs draw
+/// in pieces, but no half characters.
+const DRAFT: [&str; 2] = ["half-a-tho§", "ught¶"];
+
 /// A machine on which an agent has done its first turn.
 struct Desk {
     machine: Machine,
@@ -84,16 +88,21 @@ impl Desk {
 
     /// The agent is woken while its session is open: it waits, then goes on in a fresh one.
     fn finds_its_session_taken(&self) {
-        let before = std::fs::read(&self.file).unwrap();
         self.says("two");
         let second = self.ended(1);
         let end = (&second["result"], &second["attempts"]);
         assert_eq!(end, (&"fallback_spawned".into(), &1.into()), "{second}");
-        assert_eq!(
-            std::fs::read(&self.file).unwrap(),
-            before,
-            "nothing was said in the session that is open"
-        );
+        let kept = std::fs::read_to_string(&self.file).unwrap();
+        assert!(!kept.contains(second["wake_id"].as_str().unwrap()), "the session that is open was entered");
+    }
+
+    /// Nobody has heard of what was typed; it is still there, to be finished and sent.
+    fn sends_its_words(&self, terminal: &mut Terminal) {
+        assert!(!self.was_told(DRAFT[0]));
+        terminal.types(DRAFT[1]);
+        terminal.shows("¶");
+        terminal.types("\r");
+        until("the words, once they were sent", || self.was_told(&DRAFT.concat()).then_some(()));
     }
 
     /// Whether its model was ever told this.
@@ -115,15 +124,10 @@ fn words_not_sent_to_codex_stay_where_they_are_and_nobody_hears_of_them() {
     let desk = Desk::open(machine, "codex");
     let mut terminal = desk.sits(&format!("codex --no-daemon resume {}", desk.session));
     terminal.shows("here.)");
-    terminal.types("half-a-tho");
-    terminal.shows("half-a-tho");
+    terminal.types(DRAFT[0]);
+    terminal.shows("§");
     desk.finds_its_session_taken();
-    assert!(!desk.was_told("half-a-tho"));
-    // It is still there, to be finished and sent.
-    terminal.types("ught");
-    terminal.shows("ught");
-    terminal.types("\r");
-    until("the words, once they were sent", || desk.was_told("half-a-thought").then_some(()));
+    desk.sends_its_words(&mut terminal);
 }
 
 /// The same with Claude Code, which has no lock: what its process has written down keeps us out.
@@ -143,14 +147,10 @@ fn words_not_sent_to_claude_stay_where_they_are_and_nobody_hears_of_them() {
     let desk = Desk::open(machine, "claude");
     let mut terminal = desk.sits(&format!("claude --resume {}", desk.session));
     terminal.shows("here.)");
-    terminal.types("half-a-tho");
-    terminal.shows("half-a-tho");
+    terminal.types(DRAFT[0]);
+    terminal.shows("§");
     desk.finds_its_session_taken();
-    assert!(!desk.was_told("half-a-tho"));
-    terminal.types("ught");
-    terminal.shows("ught");
-    terminal.types("\r");
-    until("the words, once they were sent", || desk.was_told("half-a-thought").then_some(()));
+    desk.sends_its_words(&mut terminal);
 }
 
 /// Somebody forks the agent's session and talks there: the agent goes on in its own and never hears of it.

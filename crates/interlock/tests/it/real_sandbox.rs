@@ -71,8 +71,9 @@ fn the_system_holds_codex_back() {
     let machine = machine();
     machine.has_codex(&codex);
     let server = machine.up();
-    // Neither its folder nor a temporary one.
-    let outside = concat!(env!("CARGO_TARGET_TMPDIR"), "/outside-of-codex");
+    // Neither its folder, nor the one that TMPDIR names, nor /tmp, in which the checkout itself may be.
+    let elsewhere = tempfile::tempdir_in("/var/tmp").unwrap();
+    let outside = elsewhere.path().join("outside-of-codex").display().to_string();
     let outside = format!("touch {outside} && rm {outside}");
     let call = format!("bash -c ': < /dev/tcp/{}'", server.address().replace(':', "/"));
     let read_only = [("cat f", true), ("touch t", false), ("touch /tmp/t", false), (&*call, false)];

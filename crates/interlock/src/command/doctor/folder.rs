@@ -1,4 +1,4 @@
-//! The instance folder: permissions, keys, database.
+//! The instance folder: permissions and keys.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,6 @@ pub(super) fn all(instance: &Instance) -> Vec<Check> {
         closed("instance", instance.folder(), "700"),
         Check::ok("config", format!("{}, listens on {}", config.workspace_id, config.listen)),
         keys(instance),
-        database(instance),
     ]
 }
 
@@ -79,19 +78,4 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         .collect::<std::io::Result<Vec<_>>>()?;
     files.sort();
     Ok(files)
-}
-
-fn database(instance: &Instance) -> Check {
-    if instance.config.database_url.is_some() {
-        return Check::ok("database", "PostgreSQL, as `database_url` in config.toml says");
-    }
-    let file = instance.database();
-    match std::fs::metadata(&file) {
-        Ok(metadata) if metadata.is_file() => Check::ok("database", format!("{} bytes", metadata.len())),
-        Ok(_) => Check::fail("database", format!("{} is no file", file.display()), "move it away"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Check::warn("database", "there is none yet", "the first start makes it: interlock up")
-        }
-        Err(error) => Check::fail("database", format!("{} {}", file.display(), cause(&error)), "restore it"),
-    }
 }

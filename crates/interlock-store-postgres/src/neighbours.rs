@@ -1,0 +1,216 @@
+//! Telling the other servers of the database, and hearing them: NOTIFY and LISTEN, each on a connection of its own.
+//!
+//! A NOTIFY is a transaction and takes a lock that all of them share. It is therefore never part of a batch, and nobody
+//! waits for its sync: what it says is durable already, and a word that is lost is made up for by looking.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use interlock_core::id::{ThreadId, WorkspaceId};
+use interlock_store::{Heard, Neighbours, StoreError, WORD_THREADS_MAX, Word};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+use tokio_postgres::{AsyncMessage, Client};
+
+use crate::error;
+use crate::open::Way;
+use crate::pool::in_time;
+use crate::row::{bytes, number};
+
+/// The channel. It belongs to the database, so that other databases of the server hear nothing.
+const CHANNEL: &str = "interlock";
+/// Words that wait to be taken; with more the connection is given up, and everything is looked at again.
+const WORDS_MAX: usize = 4_096;
+/// How often the ledgers are looked at, whatever was said.
+const LOOK: Duration = Duration::from_secs(5);
+
+type Sizes = BTreeMap<WorkspaceId, u64>;
+
+/// The way to the other servers.
+pub(crate) struct Circle {
+    way: Way,
+    mouth: Mutex<Option<Client>>,
+    ear: Mutex<Option<Ear>>,
+}
+
+impl Circle {
+    pub(crate) fn new(way: Way) -> Self {
+        Self { way, mouth: Mutex::default(), ear: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Neighbours for Circle {
+    async fn tell(&self, word: &Word) -> Result<(), StoreError> {
+        let text = said(word)?;
+        let mut mouth = self.mouth.lock().await;
+        let client = match mouth.take() {
+            Some(client) if !client.is_closed() => client,
+            _ => in_time(speak(&self.way)).await?,
+        };
+        in_time(async {
+            client
+                .query("SELECT pg_notify($1, $2)", &[&CHANNEL, &text])
+                .await
+                .map_err(|error| error::store(&error))
+        })
+        .await?;
+        // Kept only when it is sound.
+        *mouth = Some(client);
+        Ok(())
+    }
+
+    async fn hear(&self) -> Result<Heard, StoreError> {
+        let mut ear = self.ear.lock().await;
+        let Some(open) = ear.as_mut() else {
+            *ear = Some(in_time(Ear::open(&self.way)).await?);
+            return Ok(Heard::Anything);
+        };
+        let heard = open.next().await;
+        if heard.is_err() {
+            *ear = None;
+        }
+        heard
+    }
+}
+
+/// A connection whose own end is served in the background.
+async fn speak(way: &Way) -> Result<Client, StoreError> {
+    let (client, connection) = way.connect().await?;
+    tokio::spawn(async move {
+        // Whoever uses the client hears of its end.
+        drop(connection.await);
+    });
+    in_time(async {
+        client.batch_execute("SET synchronous_commit = off").await.map_err(|error| error::store(&error))
+    })
+    .await?;
+    Ok(client)
+}
+
+/// A connection that listens.
+struct Ear {
+    client: Client,
+    words: mpsc::Receiver<String>,
+    /// How large each ledger was when it was last heard of, and when it was last looked at.
+    heard: Sizes,
+    seen: Sizes,
+    look_at: Instant,
+}
+
+impl Ear {
+    /// Listen first and look then: what happens in between is heard.
+    async fn open(way: &Way) -> Result<Self, StoreError> {
+        let (client, mut connection) = way.connect().await?;
+        let (sender, words) = mpsc::channel(WORDS_MAX);
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                if let AsyncMessage::Notification(note) = message
+                    && sender.try_send(note.payload().to_owned()).is_err()
+                {
+                    // Too many, or nobody listens: the channel's end says so.
+                    return;
+                }
+            }
+        });
+        client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(|error| error::store(&error))?;
+        let look_at = Instant::now() + LOOK;
+        let mut ear = Self { client, words, heard: Sizes::new(), seen: Sizes::new(), look_at };
+        ear.seen = ear.look().await?;
+        ear.heard.clone_from(&ear.seen);
+        Ok(ear)
+    }
+
+    async fn look(&self) -> Result<Sizes, StoreError> {
+        let rows = self.client.query("SELECT id, size FROM workspace", &[]).await;
+        let rows = rows.map_err(|error| error::store(&error))?;
+        rows.iter()
+            .map(|row| Ok((WorkspaceId::from_u128(u128::from_be_bytes(bytes(row, 0)?)), number(row, 1)?)))
+            .collect()
+    }
+
+    async fn next(&mut self) -> Result<Heard, StoreError> {
+        loop {
+            match tokio::time::timeout_at(self.look_at, self.words.recv()).await {
+                Ok(Some(text)) => {
+                    let heard = understood(&text);
+                    if let Heard::Word(word) = &heard {
+                        let size = self.heard.entry(word.workspace_id).or_default();
+                        *size = word.size.max(*size);
+                    }
+                    return Ok(heard);
+                }
+                Ok(None) => {
+                    return Err(StoreError::Unavailable("the connection that listens has ended".into()));
+                }
+                Err(_) if self.has_missed().await? => return Ok(Heard::Anything),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Whether a ledger had grown by the last look, and no word of it has come since: whoever committed ended before it
+    /// said so.
+    async fn has_missed(&mut self) -> Result<bool, StoreError> {
+        self.look_at = Instant::now() + LOOK;
+        let sizes = in_time(self.look()).await?;
+        let missed = self.seen.iter().any(|(id, size)| self.heard.get(id).is_none_or(|heard| heard < size));
+        if missed {
+            self.heard.clone_from(&sizes);
+        }
+        self.seen = sizes;
+        Ok(missed)
+    }
+}
+
+/// A word as it goes through the channel.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Wire {
+    from: u64,
+    workspace_id: WorkspaceId,
+    size: u64,
+    threads: Option<BTreeSet<ThreadId>>,
+    supervisors: bool,
+    halt: bool,
+}
+
+fn said(word: &Word) -> Result<String, StoreError> {
+    let Word { from, workspace_id, size, threads, supervisors, halt } = word.clone();
+    let threads = threads.filter(|threads| threads.len() <= WORD_THREADS_MAX);
+    error::text("-", &Wire { from, workspace_id, size, threads, supervisors, halt })
+}
+
+/// What this build does not understand, another one said of something.
+fn understood(text: &str) -> Heard {
+    serde_json::from_str(text).map_or(Heard::Anything, |wire| {
+        let Wire { from, workspace_id, size, threads, supervisors, halt } = wire;
+        Heard::Word(Word { from, workspace_id, size, threads, supervisors, halt })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(threads: u128) -> Word {
+        let threads = (0..threads).map(ThreadId::from_u128).collect();
+        let workspace_id = WorkspaceId::from_u128(7);
+        Word { from: u64::MAX, workspace_id, size: 9, threads: Some(threads), supervisors: true, halt: false }
+    }
+
+    #[test]
+    fn a_word_is_understood_as_it_was_said() {
+        let text = said(&word(200)).unwrap();
+        assert!(text.len() < 8_000, "{} bytes", text.len());
+        assert_eq!(understood(&text), Heard::Word(word(200)));
+    }
+
+    #[test]
+    fn too_many_threads_are_not_named() {
+        let text = said(&word(201)).unwrap();
+        assert_eq!(understood(&text), Heard::Word(Word { threads: None, ..word(0) }));
+        assert_eq!(understood("something else"), Heard::Anything);
+    }
+}
