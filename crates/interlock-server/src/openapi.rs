@@ -93,19 +93,7 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
             }));
         }
     }
-    if row.mutates {
-        parameters.push(json!({
-            "name": "Idempotency-Key", "in": "header", "required": true,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-            "description": "The same key with the same request changes things once.",
-        }));
-    }
-    if row.media == Media::EventStream {
-        parameters.push(json!({
-            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"},
-            "description": "Events after this one: what a client that reconnects by itself sends.",
-        }));
-    }
+    parameters.extend(headers(row));
     let mut item = json!({
         "operationId": row.id,
         "summary": row.summary.trim(),
@@ -143,6 +131,25 @@ fn announce_end(row: &Operation, item: &mut Value) {
     item.insert("description".into(), deprecated.sentence().into());
     item.insert("x-deprecated-since".into(), deprecated.since.to_string().into());
     item.insert("x-sunset".into(), deprecated.sunset.to_string().into());
+}
+
+/// What is sent in headers.
+fn headers(row: &Operation) -> Vec<Value> {
+    let mut headers = Vec::new();
+    if row.mutates {
+        headers.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": true,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            "description": "The same key with the same request changes things once.",
+        }));
+    }
+    if row.media == Media::EventStream {
+        headers.push(json!({
+            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "Events after this one: what a client that reconnects by itself sends.",
+        }));
+    }
+    headers
 }
 
 fn content(row: &Operation, generator: &mut SchemaGenerator) -> Value {

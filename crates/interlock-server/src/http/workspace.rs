@@ -27,30 +27,23 @@ const ATTENTION_MAX: u32 = 50;
 const THREADS_MAX: u32 = 20;
 const WAKES_MAX: u32 = 50;
 
-/// Wait until the ledger has left the size that the caller knows; without one, for the first commit.
-async fn changed(cx: &Ctx, p: &GetStatusParams) -> Result<(), Refusal> {
-    let until = deadline(p.wait_ms)?;
-    let mut watch = cx.engine().watch();
-    loop {
-        let size = cx.store().ledger_head(cx.workspace()).await.map_err(failed)?.size;
-        if p.while_size.is_some_and(|known| known != size)
-            || !cx.wait_here(&mut watch, until).await
-            || p.while_size.is_none()
-        {
-            return Ok(());
-        }
-    }
-}
-
 pub(crate) async fn status(
     cx: Ctx,
     _permit: Permit<op::GetStatus>,
     p: GetStatusParams,
 ) -> Result<StatusView, Refusal> {
-    if p.wait_ms > 0 {
-        changed(&cx, &p).await?;
-    }
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
     let (store, ws) = (cx.store(), cx.workspace());
+    let mut is_waiting = p.wait_ms > 0;
+    while is_waiting {
+        // Without a size to leave, the first commit is what is waited for.
+        let is_left = match p.while_size {
+            Some(size) => store.ledger_head(ws).await.map_err(failed)?.size != size,
+            None => false,
+        };
+        is_waiting = !is_left && cx.wait_here(&mut watch, until).await && p.while_size.is_some();
+    }
     let counts = store.counts(ws).await.map_err(failed)?;
     let blocked = ThreadFilter { status: Some(Status::Blocked), member: None };
     let blocked =
