@@ -107,12 +107,7 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
             "5XX": {"description": "Not now, or a defect.", "content": {"application/problem+json": {"schema": problem}}},
         },
     });
-    if let (Some(deprecated), Some(item)) = (row.deprecated, item.as_object_mut()) {
-        item.insert("deprecated".into(), true.into());
-        item.insert("description".into(), deprecated.sentence().into());
-        item.insert("x-deprecated-since".into(), deprecated.since.to_string().into());
-        item.insert("x-sunset".into(), deprecated.sunset.to_string().into());
-    }
+    announce_end(row, &mut item);
     if row.method == Method::Post
         && let Some(item) = item.as_object_mut()
     {
@@ -127,6 +122,15 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
         );
     }
     item
+}
+
+/// What the row says of its end, if anything.
+fn announce_end(row: &Operation, item: &mut Value) {
+    let (Some(deprecated), Some(item)) = (row.deprecated, item.as_object_mut()) else { return };
+    item.insert("deprecated".into(), true.into());
+    item.insert("description".into(), deprecated.sentence().into());
+    item.insert("x-deprecated-since".into(), deprecated.since.to_string().into());
+    item.insert("x-sunset".into(), deprecated.sunset.to_string().into());
 }
 
 /// What is sent in headers.
