@@ -13,17 +13,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     let at = position.at.at;
     match event {
         Event::WakeRequested { .. } => requested(facts, event, at),
-        Event::WakeJoined { wake_id, seq, expires_at, is_urgent, is_standing, forgotten, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            match forgotten {
-                Some(gone) => wake.forget(*gone),
-                None => asked(wake, *seq, *expires_at, *is_standing),
-            }
-            wake.is_urgent |= *is_urgent;
-            wake.seq = wake.seq.max(*seq);
-            // A later message is unread again.
-            wake.ladder.seen_at = None;
-        }
+        Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
         Event::WakeDispatched { wake_id, attempt, lane, fence, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             if wake.state != WakeState::Pending {
@@ -79,6 +69,20 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         _ => {}
     }
     Ok(())
+}
+
+/// A further message, or several, ask for it.
+fn joined(wake: &mut Wake, event: &Event) {
+    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, .. } = event {
+        match forgotten {
+            Some(gone) => wake.forget(*gone),
+            None => asked(wake, *seq, *expires_at, *is_standing),
+        }
+        wake.is_urgent |= *is_urgent;
+        wake.seq = wake.seq.max(*seq);
+        // A later message is unread again.
+        wake.ladder.seen_at = None;
+    }
 }
 
 fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
