@@ -154,12 +154,24 @@ fn content(row: &Operation, generator: &mut SchemaGenerator) -> Value {
         Media::Tar => {
             json!({row.media.as_str(): {"schema": {"type": "string", "contentMediaType": row.media.as_str()}}})
         }
-        // OpenAPI 3.1 has no word for the schema of a stream's items.
+        // OpenAPI 3.1 has no word for the schema of what stands in a stream's events.
         Media::EventStream => {
             let item = to_value(&(row.response)(generator));
-            json!({row.media.as_str(): {"schema": {"type": "string"}, "x-item-schema": item}})
+            json!({row.media.as_str(): {"schema": stream_event(), "x-item-schema": item}})
         }
     }
+}
+
+/// One server-sent event, as readers of streams take it.
+fn stream_event() -> Value {
+    json!({
+        "type": "object",
+        "description": "Each event of the stream.",
+        "properties": {
+            "id": {"type": "string", "description": "The position after it, for `Last-Event-ID`."},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+    })
 }
 
 fn requires(body: &Value, name: &str) -> bool {

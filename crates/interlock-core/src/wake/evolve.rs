@@ -4,7 +4,6 @@ use super::{Ask, Ladder, Wake, WakeState};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
-use crate::limits::WAKE_ASKS_MAX;
 use crate::reason::Reason;
 use crate::thread::Status;
 use crate::time::Timestamp;
@@ -14,9 +13,12 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     let at = position.at.at;
     match event {
         Event::WakeRequested { .. } => requested(facts, event, at),
-        Event::WakeJoined { wake_id, seq, expires_at, is_urgent, is_standing, .. } => {
+        Event::WakeJoined { wake_id, seq, expires_at, is_urgent, is_standing, forgotten, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
-            asked(wake, *seq, *expires_at, *is_standing);
+            match forgotten {
+                Some(gone) => wake.forget(*gone),
+                None => asked(wake, *seq, *expires_at, *is_standing),
+            }
             wake.is_urgent |= *is_urgent;
             wake.seq = wake.seq.max(*seq);
             // A later message is unread again.
@@ -63,6 +65,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.ladder.finished_at = Some(at);
             facts.forget_live(*wake_id, *thread_id);
         }
+        Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => {
             let wakes = facts.thread_wakes(*thread_id)?;
             let asked: Vec<WakeId> =
@@ -114,6 +117,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             deferred_since: None,
             is_fallback: false,
             asks: Vec::new(),
+            forgotten: None,
             is_standing: false,
             is_urgent: *is_urgent,
             usage: None,
@@ -125,10 +129,10 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
 
 /// A message, or somebody without one, asks for the wake.
 fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: bool) {
-    if is_standing || wake.asks.len() >= WAKE_ASKS_MAX {
+    if is_standing {
         wake.is_standing = true;
     } else {
-        wake.asks.push(Ask { seq, expires_at, is_withdrawn: false });
+        wake.ask(Ask { seq, expires_at, is_withdrawn: false });
     }
 }
 
