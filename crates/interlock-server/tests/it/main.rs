@@ -26,6 +26,7 @@ mod rate;
 mod rpc;
 mod searching;
 mod socket;
+mod summaries;
 mod threads;
 mod waiting;
 mod wakes;

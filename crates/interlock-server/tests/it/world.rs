@@ -142,6 +142,16 @@ impl World {
         token
     }
 
+    /// A token of this role that is taken for so many seconds more, and then no longer.
+    pub(crate) fn ending_token(&self, role: Role, seconds: i64) -> String {
+        // Clocks may differ by this much.
+        let past_ms = 30_000 - seconds * 1_000;
+        self.advance(-TOKEN_MS);
+        let token = self.mint(role.as_str(), role, self.here, TOKEN_MS - past_ms);
+        self.advance(TOKEN_MS);
+        token
+    }
+
     fn mint(&self, name: &str, role: Role, workspace_id: WorkspaceId, ttl_ms: i64) -> String {
         let actor = Actor { name: agent(name), role, workspace_id, session_id: None, wake_id: None };
         self.engine.issuer().mint(&actor, self.engine.now(), ttl_ms).unwrap()

@@ -36,7 +36,7 @@ fn nonsense(n: usize, thread: &str) -> (String, Vec<u8>) {
 
 /// Sends so many; every answer must say what is wrong.
 async fn burst(server: &str, token: &str, thread: &str, count: usize) {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = interlock_api::client::http().unwrap();
     let senders = (0..AT_ONCE).map(|first| {
         let (http, server, token, thread) =
             (http.clone(), server.to_owned(), token.to_owned(), thread.to_owned());
