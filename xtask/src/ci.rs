@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::test_run::{Profile, Selection};
-use crate::{external, shell, test_run, tidy};
+use crate::{external, postgres, shell, test_run, tidy};
 
 /// How long the pilot may take before it counts as stuck.
 const PILOT_MAX: Duration = Duration::from_mins(15);
@@ -34,6 +34,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         shell::succeed(&mut clone.cargo(["build", "--release", "--locked", "-p", "interlock"]))
     })?;
     step("pilot", || pilot(&clone))?;
+    step("PostgreSQL", postgres::ensure_installed)?;
     step("test build", || test_run::build(&Selection::default()))?;
     step("verify-external", || {
         let with_fixtures = external::debug_build("interlock-conformance")?;

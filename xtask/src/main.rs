@@ -10,9 +10,11 @@ mod contract;
 mod external;
 mod npm;
 mod pip;
+mod postgres;
 mod shell;
 mod test_run;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -28,6 +30,7 @@ Commands:
   verify-external                     the program and its contract against testers from outside: spectral, oasdiff,
                                       schemathesis, MCP conformance suite, inspector
   freeze                              freeze the contract as it is now, when all that was frozen before still holds
+  torture [--cycles N]                kill -9 of the server, 10,000 times unless said otherwise, under callers
   tidy                                the rules no compiler checks: layers, sizes, documents, licences, words, layout
   ci                                  format, tidy, clippy, release build, pilot from a clean clone, outside testers, tests
   help                                this text
@@ -75,6 +78,10 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ("tidy", []) => Ok(if tidy::run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         ("verify-external", []) => external::run(),
         ("freeze", []) => contract::freeze(),
+        ("torture", _) => match torture::parse(rest) {
+            Ok(cycles) => torture::run(cycles),
+            Err(wrong) => Ok(usage(&wrong)),
+        },
         ("ci", []) => ci::run(),
         ("tidy" | "verify-external" | "freeze" | "ci", _) => {
             Ok(usage(&format!("`{command}` takes no arguments")))

@@ -57,6 +57,7 @@ pub(crate) fn say(thread: &mut Thread, from: &str, to: &str, event_type: &str, d
         parents: Vec::new(),
         state: MessageState::Live,
         superseded_by: None,
+        withdrawal: None,
         posted_at: Timestamp::from_millis(1_700_000_000_000 + i64::try_from(seq).unwrap()),
         body: "text".to_owned(),
         data: data.as_object().cloned().unwrap_or_default(),

@@ -16,6 +16,8 @@ use crate::v1::event::{CloudEvent, FollowEventsParams};
 
 /// Bytes of an answer that the client takes in.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Time for a connection to come about.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// The pause before the first repetition; doubles up to [`PAUSE_MS_MAX`].
 const PAUSE_MS: u64 = 50;
 /// The longest pause between repetitions.
@@ -54,12 +56,7 @@ impl Client {
             return Err(wrong(format!("`{url}` is no server address"))
                 .hint("give http://HOST:PORT; reach a remote server through a tunnel"));
         }
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .no_proxy()
-            .build()
-            .map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { http, url, token })
+        Ok(Self { http: http()?, url, token })
     }
 
     /// The server's address.
@@ -235,6 +232,17 @@ impl Client {
             Problem::new(Reason::ServerUnreachable, &detail, "").hint("is that an Interlock server?")
         })
     }
+}
+
+/// The way to a server, for every client of ours: straight there and never through a proxy that the environment names,
+/// which would be handed the bearer token in the clear.
+///
+/// # Errors
+/// `INTERNAL` when the system has nothing to make it of.
+#[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
+pub fn http() -> Result<reqwest::Client, Problem> {
+    let client = reqwest::Client::builder().connect_timeout(CONNECT_MAX).no_proxy().build();
+    client.map_err(|error| Problem::new(Reason::Defect, &format!("no HTTP client: {error}"), ""))
 }
 
 fn not_understood(error: &dyn std::fmt::Display) -> Problem {

@@ -35,6 +35,7 @@ impl Problem {
     pub fn of(refusal: &Refusal, request_id: &str) -> Self {
         let mut problem = Self::new(refusal.reason, &refusal.detail, request_id);
         problem.hint.clone_from(&refusal.hint);
+        problem.retry_after_ms = refusal.retry_after_ms.or(problem.retry_after_ms);
         problem
     }
 

@@ -37,7 +37,12 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 async fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let (engine, token) = instance(&folder).await?;
-    let server = Server::bind(ServerConfig { engine, address: ([127, 0, 0, 1], 0).into() }).await?;
+    let server = Server::bind(ServerConfig {
+        engine,
+        address: ([127, 0, 0, 1], 0).into(),
+        limits: interlock_server::RateLimits::default(),
+    })
+    .await?;
     println!("{}", json!({"event": "ready", "url": server.url(), "token": token}));
     let (stop, stopping) = watch::channel(false);
     std::thread::spawn(move || {

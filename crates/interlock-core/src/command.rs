@@ -143,6 +143,8 @@ pub struct CancelMessage {
     pub thread_id: ThreadId,
     /// The message.
     pub message_id: MessageId,
+    /// Why, in words.
+    pub text: String,
 }
 
 /// See [`Command::AckRead`].

@@ -223,6 +223,7 @@ reasons! {
     MethodUnsupported => "METHOD_UNSUPPORTED", Unsupported, "the route does not take this method";
     MediaTypeUnsupported => "MEDIA_TYPE_UNSUPPORTED", Unsupported, "the body must be application/json";
     HeadersTooLarge => "HEADERS_TOO_LARGE", Unsupported, "the request's headers are too large";
+    RequestsTooFrequent => "REQUESTS_TOO_FREQUENT", RateLimited, "the caller makes too many requests";
     ServerBusy => "SERVER_BUSY", RateLimited, "too many requests are waiting";
     SubscribersTooMany => "SUBSCRIBERS_TOO_MANY", RateLimited, "too many subscribers follow the events already";
     StoreUnavailable => "STORE_UNAVAILABLE", Unavailable, "the store cannot be written or read now";
@@ -300,18 +301,27 @@ pub struct Refusal {
     pub detail: String,
     /// What to do about it, as an imperative.
     pub hint: Option<String>,
+    /// When the same request may succeed, where that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal with this reason and sentence.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), hint: None }
+        Self { reason, detail: detail.into(), hint: None, retry_after_ms: None }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with the time after which it may succeed.
+    #[must_use]
+    pub fn retry_after_ms(mut self, ms: u64) -> Self {
+        self.retry_after_ms = Some(ms);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -174,6 +175,19 @@ impl Issuer {
             verified.clear();
         }
         verified.insert(digest, known);
+    }
+
+    /// For how long this token is still taken, for what goes on after it was verified.
+    ///
+    /// # Errors
+    /// Those of [`Self::verify`].
+    pub fn time_left(&self, token: &str) -> Result<Duration, Refusal> {
+        self.verify(token)?;
+        let claims = self.check(token.strip_prefix(PREFIX).unwrap_or(token))?;
+        let seconds = u64::try_from(claims.exp).unwrap_or(0).saturating_add(LEEWAY_S);
+        // It is taken up to the end of its last second.
+        let end = seconds.saturating_add(1);
+        Ok(Duration::from_secs(end.saturating_sub(jsonwebtoken::get_current_timestamp())))
     }
 
     /// Every claim of a token, its signature first.

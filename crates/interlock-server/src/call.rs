@@ -136,7 +136,7 @@ pub(crate) fn typed<O: Op>(
     Ok((Ctx { state: Arc::clone(state), request, actor: call.actor }, params))
 }
 
-/// Who calls, by the bearer token of the request.
+/// Who calls, by the bearer token of the request, unless it calls too often.
 pub(crate) async fn caller(state: &State, headers: &HeaderMap) -> Result<Actor, Refusal> {
     let actor = state.engine.authenticate(bearer(headers)?).await?;
     let ours = actor.workspace_id.to_string();
@@ -146,6 +146,7 @@ pub(crate) async fn caller(state: &State, headers: &HeaderMap) -> Result<Actor, 
             "the request names another workspace than its token",
         ));
     }
+    state.rates.take(&actor)?;
     Ok(actor)
 }
 

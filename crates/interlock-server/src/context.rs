@@ -15,12 +15,15 @@ use tokio::time::Instant;
 
 use crate::events::Seats;
 use crate::metrics::Metrics;
+use crate::rate::Rates;
 
 /// What the server holds.
 pub(crate) struct State {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Metrics,
     pub(crate) seats: Seats,
+    /// How often each caller may ask.
+    pub(crate) rates: Rates,
     /// Turns true when the server stops; long-polls end then.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -53,6 +56,12 @@ impl Ctx {
                 thread.members.contains_key(&self.actor.name) || self.actor.role.sees_all_threads()
             })
             .ok_or_else(|| interlock_core::thread::not_found(id))
+    }
+
+    /// Wait for any commit of the caller's workspace; `false` when the time is up or the server stops.
+    pub(crate) async fn wait_here(&self, watch: &mut Watch, until: Instant) -> bool {
+        let workspace = self.workspace();
+        self.wait(watch, until, |note| note.workspace_id == workspace).await
     }
 
     /// Wait for a commit that concerns what `wanted` says; `false` when the time is up or the server stops.

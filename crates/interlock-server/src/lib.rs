@@ -16,11 +16,13 @@ mod metrics;
 mod openapi;
 mod plain;
 mod protected;
+mod rate;
 mod routes;
 mod serve;
 mod view;
 
 pub use mcp::{Bare, Overlay, authenticated, tools_document};
 pub use openapi::document as openapi_document;
+pub use rate::RateLimits;
 pub use routes::{handled_operations, router};
 pub use serve::{Server, ServerConfig};

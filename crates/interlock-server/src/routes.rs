@@ -17,6 +17,7 @@ use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
 use crate::events::Seats;
 use crate::mcp::{Bare, Overlay, Run};
+use crate::rate::{RateLimits, Rates};
 use crate::{events, http, plain, protected};
 
 /// Routes and tools being collected.
@@ -147,19 +148,21 @@ fn router_of(state: Arc<State>, overlay: impl Overlay) -> Router {
 }
 
 /// All routes over an engine, without a socket; for tests.
-pub fn router(engine: Arc<Engine>, stopping: watch::Receiver<bool>) -> Router {
-    router_with(engine, Bare, stopping)
+pub fn router(engine: Arc<Engine>, limits: RateLimits, stopping: watch::Receiver<bool>) -> Router {
+    router_with(engine, limits, Bare, stopping)
 }
 
 /// The same with this laid over MCP.
 pub(crate) fn router_with(
     engine: Arc<Engine>,
+    limits: RateLimits,
     overlay: impl Overlay,
     stopping: watch::Receiver<bool>,
 ) -> Router {
     let metrics = crate::metrics::Metrics::new();
     let seats = Seats::new(metrics.subscribers.clone());
-    router_of(Arc::new(State { engine, metrics, seats, stopping }), overlay)
+    let rates = Rates::new(limits);
+    router_of(Arc::new(State { engine, metrics, seats, rates, stopping }), overlay)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::guard::HEADER_BYTES_MAX;
 use crate::mcp::{Bare, Overlay};
+use crate::rate::RateLimits;
 
 /// Connections at once; further ones wait.
 const CONNECTIONS_MAX: usize = 2_048;
@@ -31,6 +32,8 @@ pub struct ServerConfig {
     pub engine: Arc<Engine>,
     /// Where to listen; port 0 = a free one. Loopback addresses only.
     pub address: SocketAddr,
+    /// How often each caller may ask.
+    pub limits: RateLimits,
 }
 
 /// A bound server, not yet serving.
@@ -38,6 +41,7 @@ pub struct Server {
     listener: TcpListener,
     engine: Arc<Engine>,
     address: SocketAddr,
+    limits: RateLimits,
 }
 
 impl Server {
@@ -59,7 +63,7 @@ impl Server {
         };
         let listener = TcpListener::bind(config.address).await.map_err(occupied)?;
         let address = listener.local_addr().map_err(occupied)?;
-        Ok(Self { listener, engine: config.engine, address })
+        Ok(Self { listener, engine: config.engine, address, limits: config.limits })
     }
 
     /// The bound address.
@@ -89,7 +93,7 @@ impl Server {
         overlay: impl Overlay,
         mut stop: watch::Receiver<bool>,
     ) {
-        let router = crate::routes::router_with(self.engine, overlay, stop.clone());
+        let router = crate::routes::router_with(self.engine, self.limits, overlay, stop.clone());
         let places = Arc::new(Semaphore::new(connections_max));
         let graceful = GracefulShutdown::new();
         loop {

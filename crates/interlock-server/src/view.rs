@@ -1,13 +1,13 @@
 //! From rows to what goes over the wire.
 
 use interlock_api::v1::agent::AgentView;
-use interlock_api::v1::message::{Data, MessageView};
+use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
 use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::WakeView;
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch};
 use interlock_core::id::WakeId;
-use interlock_core::thread::{Finding, Message, Thread};
+use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
 use interlock_core::wake::Wake;
 use interlock_core::{Event, Timestamp};
 use interlock_engine::read::{StoredMessage, TimelineRow};
@@ -89,7 +89,8 @@ pub(crate) fn message(message: Message, now: Timestamp) -> MessageView {
         supersedes: head.supersedes,
         parents: head.parents,
         state,
-        superseded_by: withdrawal.and_then(|withdrawal| withdrawal.superseded_by),
+        superseded_by: withdrawal.as_ref().and_then(|withdrawal| withdrawal.superseded_by),
+        withdrawal: withdrawal.map(|Withdrawal { at, by, text, .. }| WithdrawalView { at, by, text }),
         posted_at: head.posted_at,
         body: text.body,
         // Written by us from an object; empty text stands for none.
@@ -134,6 +135,7 @@ pub(crate) fn timeline(row: TimelineRow, created_by: &AgentName, now: Timestamp)
             seq: Some(stored.head.seq),
             wake_id: stored.head.wake_id,
             message: Some(message(stored, now)),
+            text: None,
             event: None,
         },
         TimelineRow::Event(position, event) => {
@@ -148,6 +150,7 @@ pub(crate) fn timeline(row: TimelineRow, created_by: &AgentName, now: Timestamp)
                 seq: None,
                 wake_id: wake_id(&event),
                 message: None,
+                text: None,
                 event: Some(value),
             }
         }
@@ -178,7 +181,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
         | Event::WakeFinished { agent, .. } => Some(agent),
-        Event::ActionRefused { .. } | Event::WakeJoined { .. } => None,
+        Event::ActionRefused { .. } | Event::WakeJoined { .. } | Event::WakeRecounted { .. } => None,
     }
 }
 
@@ -186,6 +189,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
     match event {
         Event::WakeRequested { wake_id, .. }
         | Event::WakeJoined { wake_id, .. }
+        | Event::WakeRecounted { wake_id, .. }
         | Event::WakeDispatched { wake_id, .. }
         | Event::WakeAccepted { wake_id, .. }
         | Event::WakeSeen { wake_id, .. }

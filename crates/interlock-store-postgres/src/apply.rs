@@ -39,8 +39,9 @@ const MEMBERS: &str =
 const MESSAGES: &str = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt)
     SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
     $8::text[], $9::text[], $10::bytea[])";
-const WITHDRAWALS: &str = "UPDATE message m SET withdrawn = w.doc
-    FROM unnest($2::bytea[], $3::bytea[], $4::text[]) AS w (thread, id, doc)
+const WITHDRAWALS: &str = "UPDATE message m
+    SET withdrawn = w.doc, withdrawn_text = w.words, withdrawn_salt = w.salt
+    FROM unnest($2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::bytea[]) AS w (thread, id, doc, words, salt)
     WHERE m.ws = $1 AND m.id = w.id AND m.thread = w.thread";
 const UNMEMBERS: &str = "DELETE FROM member m USING unnest($2::text[], $3::bytea[]) AS u (agent, thread)
     WHERE m.ws = $1 AND m.agent = u.agent AND m.thread = u.thread";
@@ -115,7 +116,7 @@ struct Rows {
     /// Whether each takes part after this batch.
     members: BTreeMap<(String, Vec<u8>), bool>,
     messages: MessageColumns,
-    withdrawals: (Bytes, Bytes, Texts),
+    withdrawals: (Bytes, Bytes, Texts, Texts, Bytes),
     findings: BTreeMap<(Vec<u8>, Vec<u8>), (i64, String)>,
     wakes: BTreeMap<Vec<u8>, WakeColumns>,
     timeline: TimelineColumns,
@@ -146,6 +147,8 @@ impl Rows {
                 self.withdrawals.0.push(thread.to_bytes().to_vec());
                 self.withdrawals.1.push(id.to_bytes().to_vec());
                 self.withdrawals.2.push(text("withdrawal", withdrawal)?);
+                self.withdrawals.3.push(withdrawal.text.clone());
+                self.withdrawals.4.push(withdrawal.text_salt.0.to_vec());
             }
             RowChange::Message(message, position) => {
                 let columns = &mut self.messages;
@@ -202,8 +205,10 @@ impl Rows {
         put(UNMEMBERS, members(gone));
         put(MESSAGES, messages(self.messages));
         // After the messages: one may be taken back in the batch that posts it.
-        let (threads, ids, docs) = self.withdrawals;
-        put(WITHDRAWALS, some(ids.is_empty(), || vec![boxed(threads), boxed(ids), boxed(docs)]));
+        let (threads, ids, docs, words, salts) = self.withdrawals;
+        let ids_are_empty = ids.is_empty();
+        let columns = || vec![boxed(threads), boxed(ids), boxed(docs), boxed(words), boxed(salts)];
+        put(WITHDRAWALS, some(ids_are_empty, columns));
         put(FINDINGS, findings(self.findings));
         put(WAKES, wakes(self.wakes));
         put(TIMELINE, timeline(self.timeline));

@@ -6,11 +6,11 @@ use interlock_store::StoreError;
 use interlock_store::archive::{Archive, ArchiveHead, Cell, Cells, Kind, Table};
 use tokio_postgres::{Client, Row};
 
+use crate::Options;
 use crate::error::{self, corrupt};
 use crate::open::{self, Way};
 use crate::pool::{Value, in_time};
 use crate::row::{get, number, signed};
-use crate::{Options, application};
 
 /// What sessions that move a workspace are called.
 const NAME: &str = "interlock migrate";
@@ -34,24 +34,10 @@ impl PostgresArchive {
     pub async fn open(options: &Options, ws: WorkspaceId) -> Result<Self, StoreError> {
         let way = Way::of(&options.clone().named(NAME))?;
         open::migrate(&way.pool(1)?).await?;
-        let (client, connection) = in_time(way.connect()).await?;
-        tokio::spawn(async move {
-            // Whoever uses the client hears of its end.
-            drop(connection.await);
-        });
+        let client = in_time(way.connect(None)).await?;
         let archive = Self { client, ws, pk: None };
         archive.plain("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
         Ok(archive)
-    }
-
-    /// How many connections servers of this workspace have.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn servers(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
-        let rows = self.all(sql, &[&application(self.ws)]).await?;
-        rows.first().map_or(Ok(0), |row| number(row, 0))
     }
 
     /// Give the workspace another id, under which nobody looks for it.

@@ -4,6 +4,7 @@
 //! commit whose answer was lost is looked up before anybody is answered. Deliberately absent: rules; the rows are what
 //! core's `evolve` made them.
 
+mod anchor;
 mod apply;
 mod archive;
 mod batch;
@@ -17,8 +18,10 @@ mod query;
 mod row;
 mod search;
 mod store;
+mod tls;
 
+pub use anchor::Anchors;
 pub use archive::PostgresArchive;
-pub use look::{Looked, look};
+pub use look::{Looked, look, servers};
 pub use open::{Options, application};
 pub use store::PostgresStore;

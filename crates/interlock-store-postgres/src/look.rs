@@ -5,8 +5,8 @@ use interlock_store::{LedgerHead, StoreError};
 
 use crate::open::{self, Way};
 use crate::pool::{Line, in_time};
-use crate::row::get;
-use crate::{Options, query};
+use crate::row::{get, number};
+use crate::{Options, application, query};
 
 /// What a database holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,22 @@ pub async fn look(options: &Options, ws: WorkspaceId) -> Result<Looked, StoreErr
         };
         line.give_back();
         Ok(Looked { server, schema, ledger })
+    })
+    .await
+}
+
+/// How many connections servers of this workspace have to the database.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn servers(options: &Options, ws: WorkspaceId) -> Result<u64, StoreError> {
+    let pool = Way::of(options)?.pool(1)?;
+    in_time(async {
+        let line = Line::take(&pool).await?;
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
+        let row = line.one(sql, &[&application(ws)]).await?;
+        line.give_back();
+        row.map_or(Ok(0), |row| number(&row, 0))
     })
     .await
 }

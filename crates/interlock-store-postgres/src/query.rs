@@ -62,7 +62,7 @@ pub(crate) async fn messages(
     after_seq: u64,
     limit: u32,
 ) -> Result<Vec<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn FROM message
+    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message
                WHERE ws = $1 AND thread = $2 AND seq > $3
                ORDER BY seq LIMIT $4";
     let (id, after, limit) = (thread.to_bytes(), signed(after_seq), i64::from(limit));
@@ -76,7 +76,7 @@ pub(crate) async fn message(
     thread: ThreadId,
     id: MessageId,
 ) -> Result<Option<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn FROM message
+    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message
                WHERE ws = $1 AND id = $2 AND thread = $3";
     let found = line.one(sql, &[&ws, &id.to_bytes().as_slice(), &thread.to_bytes().as_slice()]).await?;
     found.map(|found| row::message(thread, &found)).transpose()
@@ -90,20 +90,21 @@ pub(crate) async fn timeline(
     after: Option<(u64, u32)>,
     limit: u32,
 ) -> Result<Vec<TimelineRow>, StoreError> {
-    let sql = "(SELECT head, body, data, salt, idx, n, withdrawn, NULL::bigint, NULL::bigint, NULL::text FROM message
+    let sql = "(SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt,
+                NULL::bigint, NULL::bigint, NULL::text FROM message
                 WHERE ws = $1 AND thread = $2 AND (idx, n) > ($3, $4) ORDER BY idx, n LIMIT $5)
                UNION ALL
-               (SELECT NULL, NULL, NULL, NULL, idx, n, NULL, at, count, event FROM timeline
+               (SELECT NULL, NULL, NULL, NULL, idx, n, NULL, NULL, NULL, at, count, event FROM timeline
                 WHERE ws = $1 AND thread = $2 AND (idx, n) > ($3, $4) ORDER BY idx, n LIMIT $5)
                ORDER BY 5, 6 LIMIT $5";
     let (index, n) = after.map_or((-1, -1), |(index, n)| (signed(index), i64::from(n)));
     let (id, limit) = (thread.to_bytes(), i64::from(limit));
     let rows = line.all(sql, &[&ws, &id.as_slice(), &index, &n, &limit]).await?;
     rows.iter()
-        .map(|found| match get::<Option<&str>>(found, 9)? {
+        .map(|found| match get::<Option<&str>>(found, 11)? {
             None => row::message(thread, found).map(TimelineRow::Message),
             Some(event) => {
-                let at = Hybrid { at: Timestamp::from_millis(get(found, 7)?), count: number(found, 8)? };
+                let at = Hybrid { at: Timestamp::from_millis(get(found, 9)?), count: number(found, 10)? };
                 let position = Position { index: number(found, 4)?, n: number(found, 5)?, at };
                 Ok(TimelineRow::Event(position, document("timeline", event)?))
             }
@@ -244,7 +245,7 @@ pub(crate) async fn dump(line: &Line, ws: i64) -> Result<Vec<String>, StoreError
         ("member", "agent || ' ' || hex(thread)", "agent, thread"),
         (
             "message",
-            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '')",
+            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '') || withdrawn_text || hex(withdrawn_salt)",
             "thread, seq",
         ),
         ("finding", "hex(thread) || doc", "thread, id"),

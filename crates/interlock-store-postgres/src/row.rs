@@ -3,7 +3,7 @@
 use interlock_core::agent::{Agent, Launch};
 use interlock_core::id::ThreadId;
 use interlock_core::text::Salt;
-use interlock_core::thread::{Message, MessageText, Thread};
+use interlock_core::thread::{Message, MessageText, Thread, Withdrawal};
 use interlock_store::{StoreError, StoredMessage};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
@@ -48,11 +48,16 @@ pub(crate) fn agent(row: &Row, first: usize) -> Result<Agent, StoreError> {
     Ok(agent)
 }
 
-/// A message from `head, body, data, salt, idx, n, withdrawn`.
+/// A message from `head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt`.
 pub(crate) fn message(thread_id: ThreadId, row: &Row) -> Result<StoredMessage, StoreError> {
     let text = MessageText { body: get(row, 1)?, data: get(row, 2)?, salt: Salt(bytes(row, 3)?) };
     let withdrawn: Option<&str> = get(row, 6)?;
-    let withdrawal = withdrawn.map(|doc| document("withdrawal", doc)).transpose()?;
+    let mut withdrawal: Option<Withdrawal> = withdrawn.map(|doc| document("withdrawal", doc)).transpose()?;
+    if let Some(withdrawal) = &mut withdrawal {
+        withdrawal.text = get(row, 7)?;
+        // Those from before there were reasons have no salt.
+        withdrawal.text_salt = Salt(get::<&[u8]>(row, 8)?.try_into().unwrap_or_default());
+    }
     let message = Message { thread_id, head: document("message", get(row, 0)?)?, text, withdrawal };
     Ok(StoredMessage { message, index: number(row, 4)?, n: number(row, 5)? })
 }

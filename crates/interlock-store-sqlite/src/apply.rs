@@ -74,9 +74,10 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
         }
         RowChange::Message(message, position) => append_message(connection, ws, message, position),
         RowChange::Withdrawal(thread, id, withdrawal) => {
-            let sql = "UPDATE message SET withdrawn = ? WHERE ws = ? AND id = ? AND thread = ?";
-            let doc = text("withdrawal", withdrawal)?;
-            run(connection, sql, params![doc, ws, id.to_bytes(), thread.to_bytes()])
+            let sql = "UPDATE message SET withdrawn = ?, withdrawn_text = ?, withdrawn_salt = ?
+                       WHERE ws = ? AND id = ? AND thread = ?";
+            let (doc, salt) = (text("withdrawal", withdrawal)?, withdrawal.text_salt.0);
+            run(connection, sql, params![doc, withdrawal.text, salt, ws, id.to_bytes(), thread.to_bytes()])
         }
         RowChange::Wake(wake) => put_wake(connection, ws, wake),
         RowChange::Finding(finding) => {

@@ -76,7 +76,7 @@ impl Archive for SqliteArchive {
         after: Option<&[Cell]>,
         limit: u32,
     ) -> Result<Vec<Cells>, StoreError> {
-        let (sql, mut values) = asked(table, self.pk()?, after)?;
+        let (sql, mut values) = asked(table, self.pk()?, after);
         values.push(Value::Integer(limit.into()));
         let mut statement = self.connection.prepare_cached(&sql).map_err(|error| store(&error))?;
         let mut rows = statement.query(params_from_iter(values)).map_err(|error| store(&error))?;
@@ -122,7 +122,7 @@ impl Archive for SqliteArchive {
 }
 
 /// The statement for a page with its values, of which only the limit is missing.
-fn asked(table: &Table, pk: i64, after: Option<&[Cell]>) -> Result<(String, Vec<Value>), StoreError> {
+fn asked(table: &Table, pk: i64, after: Option<&[Cell]>) -> (String, Vec<Value>) {
     let columns: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
     let (name, all) = (table.name, columns.join(", "));
     if name == ENTRIES {
@@ -131,7 +131,7 @@ fn asked(table: &Table, pk: i64, after: Option<&[Cell]>) -> Result<(String, Vec<
             _ => 0,
         };
         let sql = format!("SELECT {all} FROM {name} WHERE place >= ? AND place <= ? ORDER BY place LIMIT ?");
-        return Ok((sql, vec![Value::Integer(place(pk, next)), Value::Integer(place(pk, u64::MAX))]));
+        return (sql, vec![Value::Integer(place(pk, next)), Value::Integer(place(pk, u64::MAX))]);
     }
     let key = columns.get(..table.key).unwrap_or_default().join(", ");
     let mut values = vec![Value::Integer(pk)];
@@ -141,7 +141,7 @@ fn asked(table: &Table, pk: i64, after: Option<&[Cell]>) -> Result<(String, Vec<
         beyond = format!(" AND ({key}) > ({marks})");
         values.extend(after.iter().take(table.key).map(value));
     }
-    Ok((format!("SELECT {all} FROM {name} WHERE ws = ?{beyond} ORDER BY {key} LIMIT ?"), values))
+    (format!("SELECT {all} FROM {name} WHERE ws = ?{beyond} ORDER BY {key} LIMIT ?"), values)
 }
 
 fn value(cell: &Cell) -> Value {

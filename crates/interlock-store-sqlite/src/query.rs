@@ -5,7 +5,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::text::Salt;
-use interlock_core::thread::{Message, MessageText, Thread};
+use interlock_core::thread::{Message, MessageText, Thread, Withdrawal};
 use interlock_core::wake::Wake;
 use interlock_ledger::{TILE_WIDTH, TileAt};
 use interlock_store::{
@@ -70,18 +70,33 @@ pub(crate) fn threads(
     rows.into_iter().map(to_thread).collect()
 }
 
-type MessageRow = (String, String, String, [u8; 16], u64, u32, Option<String>);
+type MessageRow = (String, String, String, [u8; 16], u64, u32, Option<String>, String, Vec<u8>);
 
-/// Reads the columns `head, body, data, salt, idx, n, withdrawn`.
+/// Reads the columns `head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt`.
 pub(crate) fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+    let (text, salt) = (row.get(7)?, row.get(8)?);
+    Ok((
+        row.get(0)?,
+        row.get(1)?,
+        row.get(2)?,
+        row.get(3)?,
+        row.get(4)?,
+        row.get(5)?,
+        row.get(6)?,
+        text,
+        salt,
+    ))
 }
 
 /// A message from its columns.
 pub(crate) fn to_message(thread_id: ThreadId, row: MessageRow) -> Result<StoredMessage, StoreError> {
-    let (head, body, data, salt, index, n, withdrawn) = row;
+    let (head, body, data, salt, index, n, withdrawn, why, why_salt) = row;
     let text = MessageText { body, data, salt: Salt(salt) };
-    let withdrawal = withdrawn.map(|doc| document("withdrawal", &doc)).transpose()?;
+    let mut withdrawal: Option<Withdrawal> = withdrawn.map(|doc| document("withdrawal", &doc)).transpose()?;
+    if let Some(withdrawal) = &mut withdrawal {
+        // Those from before there were reasons have no salt.
+        (withdrawal.text, withdrawal.text_salt) = (why, Salt(why_salt.try_into().unwrap_or_default()));
+    }
     let message = Message { thread_id, head: document("message", &head)?, text, withdrawal };
     Ok(StoredMessage { message, index, n })
 }
@@ -93,7 +108,7 @@ pub(crate) fn messages(
     after_seq: u64,
     limit: u32,
 ) -> Result<Vec<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn FROM message WHERE ws = ? AND thread = ? AND seq > ?
+    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message WHERE ws = ? AND thread = ? AND seq > ?
                ORDER BY seq LIMIT ?";
     // SQLite's integers are signed; nothing lies beyond their largest.
     let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
@@ -108,7 +123,7 @@ pub(crate) fn message(
     thread: ThreadId,
     id: MessageId,
 ) -> Result<Option<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn FROM message
+    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message
                WHERE ws = ? AND id = ? AND thread = ?";
     let row = one(connection, sql, params![ws, id.to_bytes(), thread.to_bytes()], message_row)?;
     row.map(|row| to_message(thread, row)).transpose()
@@ -244,7 +259,7 @@ pub(crate) fn dump(connection: &Connection, ws: i64) -> Result<Vec<String>, Stor
         ("member", "agent || ' ' || hex(thread)", "agent, thread"),
         (
             "message",
-            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '')",
+            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '') || withdrawn_text || hex(withdrawn_salt)",
             "thread, seq",
         ),
         ("finding", "hex(thread) || doc", "thread, id"),

@@ -45,7 +45,8 @@ pub(crate) fn posted_by(
     entries: &[u64],
 ) -> Result<Vec<StoredMessage>, StoreError> {
     let sql = "SELECT envelope FROM ledger_entry WHERE place = ?";
-    let of_message = "SELECT head, body, data, salt, idx, n, withdrawn FROM message
+    let of_message =
+        "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message
                       WHERE ws = ? AND thread = ? AND seq = ?";
     let mut found = Vec::new();
     for index in entries {

@@ -77,6 +77,8 @@ pub const TABLES: [Table; 12] = [
             ("data", Text),
             ("salt", Bytes),
             ("withdrawn", Text),
+            ("withdrawn_text", Text),
+            ("withdrawn_salt", Bytes),
         ],
     ),
     table("finding", 2, &[("thread", Bytes), ("id", Bytes), ("reported_seq", Number), ("doc", Text)]),
@@ -110,6 +112,9 @@ pub const TABLES: [Table; 12] = [
     table("idempotency", 1, &[("key", Bytes), ("fingerprint", Bytes), ("idx", Number)]),
     table("lease", 1, &[("wake", Bytes), ("doc", Text)]),
 ];
+
+/// What the tables' names begin with that hold nothing of their own: an index is made anew where it is.
+pub const DERIVED: [&str; 2] = ["message_words", "search_index"];
 
 /// A workspace's own row.
 #[derive(Debug, Clone, PartialEq, Eq)]

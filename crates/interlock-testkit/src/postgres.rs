@@ -4,6 +4,7 @@
 //! after the process that runs the tests. A watcher takes it away when that process is gone, however it ended.
 //! INTERLOCK_TEST_DATABASE_URL names a server to use instead; its user must be allowed to create databases.
 
+mod held;
 mod own;
 
 use std::fs::{self, File};
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use held::Held;
 pub use own::OwnServer;
 
 /// Set where a test that cannot run must fail.
@@ -21,6 +23,9 @@ const REQUIRE_ALL: &str = "INTERLOCK_REQUIRE_ALL";
 const SERVER: &str = "INTERLOCK_TEST_DATABASE_URL";
 /// Whom the server runs as when the tests run as root: `nobody`.
 const NOBODY: u32 = 65_534;
+
+/// No settings of the user's, rows without ornament, and an end at the first error.
+const QUIETLY: [&str; 5] = ["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1"];
 
 static MADE: AtomicU32 = AtomicU32::new(0);
 
@@ -58,9 +63,20 @@ impl TestDatabase {
         &self.url
     }
 
-    /// Run a statement in it, as its owner would by hand.
-    pub fn sql(&self, text: &str) {
-        sql(&self.url, text);
+    /// Run a statement in it, as its owner would by hand; gives what it finds, without titles.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn sql(&self, text: &str) -> String {
+        sql(&self.url, text)
+    }
+
+    /// Begin a transaction with this, and keep it open.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn hold(&self, text: &str) -> Held {
+        Held::begin(&self.url, text)
     }
 }
 
@@ -102,11 +118,10 @@ fn psql() -> PathBuf {
     programs().map_or_else(|| "psql".into(), |folder| folder.join("psql"))
 }
 
-fn sql(url: &str, text: &str) {
-    let done =
-        Command::new(psql()).args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", text]).output();
-    let done = done.unwrap();
+fn sql(url: &str, text: &str) -> String {
+    let done = Command::new(psql()).args(QUIETLY).args(["-d", url, "-c", text]).output().unwrap();
     assert!(done.status.success(), "`{text}`: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
 }
 
 /// The cluster of this run, started by whoever comes first.

@@ -139,7 +139,11 @@ impl Story {
         if let Command::PostMessage(post) = &mut post {
             post.terms.supersedes = Some(message_id);
         }
-        let cancel = Command::CancelMessage(CancelMessage { thread_id, message_id });
+        let cancel = Command::CancelMessage(CancelMessage {
+            thread_id,
+            message_id,
+            text: "not \u{1F980} that".into(),
+        });
         self.tell("olga", if who.is_multiple_of(2) { cancel } else { post }).await;
     }
 

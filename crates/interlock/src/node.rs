@@ -100,9 +100,10 @@ pub(crate) async fn open(
     })
     .map_err(|refusal| Problem::of(&refusal, ""))?;
     let address = listen.unwrap_or(instance.config.listen);
-    let server = Server::bind(ServerConfig { engine: Arc::clone(&engine), address })
-        .await
-        .map_err(|refusal| Problem::of(&refusal, ""))?;
+    let server =
+        Server::bind(ServerConfig { engine: Arc::clone(&engine), address, limits: instance.config.rate })
+            .await
+            .map_err(|refusal| Problem::of(&refusal, ""))?;
     holder.what = format!("interlock up, {}", server.url());
     lock.note(&holder).map_err(|error| held(instance, &error))?;
     let neighbours = kept.join(&engine)?;

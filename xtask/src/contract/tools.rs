@@ -139,12 +139,12 @@ mod tests {
         json!({"tools": [{"name": "t", "inputSchema": input, "outputSchema": output}]})
     }
 
-    fn of_input(old: Value, new: Value) -> Vec<String> {
-        breaking(&tool(&old, &json!({})), &tool(&new, &json!({})))
+    fn of_input(old: &Value, new: &Value) -> Vec<String> {
+        breaking(&tool(old, &json!({})), &tool(new, &json!({})))
     }
 
-    fn of_output(old: Value, new: Value) -> Vec<String> {
-        breaking(&tool(&json!({}), &old), &tool(&json!({}), &new))
+    fn of_output(old: &Value, new: &Value) -> Vec<String> {
+        breaking(&tool(&json!({}), old), &tool(&json!({}), new))
     }
 
     #[test]
@@ -164,45 +164,39 @@ mod tests {
 
     #[test]
     fn a_caller_may_send_what_it_sent() {
-        let text = |schema: Value| json!({"type": "object", "properties": {"a": schema}});
-        let number = json!({"type": "integer", "maximum": 9});
-        for (new, wrong) in [
-            (json!({"type": "object"}), "t inputSchema: `a` is gone"),
-            (text(json!({"type": "string"})), "t inputSchema/a: the type was \"integer\" and is \"string\""),
-            (text(json!({"type": "integer", "maximum": 8})), "t inputSchema/a: maximum was 9 and is 8"),
-            (
-                text(json!({"type": "integer", "maximum": 9, "minimum": 1})),
-                "t inputSchema/a: minimum was null and is 1",
-            ),
+        let text = |schema: &Value| json!({"type": "object", "properties": {"a": schema}});
+        let was = text(&json!({"type": "integer", "maximum": 9}));
+        for (schema, wrong) in [
+            (json!({"type": "string"}), "the type was \"integer\" and is \"string\""),
+            (json!({"type": "integer", "maximum": 8}), "maximum was 9 and is 8"),
+            (json!({"type": "integer", "maximum": 9, "minimum": 1}), "minimum was null and is 1"),
         ] {
-            assert_eq!(of_input(text(number.clone()), new), [wrong]);
+            assert_eq!(of_input(&was, &text(&schema)), [format!("t inputSchema/a: {wrong}")]);
         }
-        assert!(of_input(text(number), text(json!({"type": "integer"}))).is_empty());
+        assert_eq!(of_input(&was, &json!({"type": "object"})), ["t inputSchema: `a` is gone"]);
+        assert!(of_input(&was, &text(&json!({"type": "integer"}))).is_empty());
         let names = |names: &[&str]| json!({"type": "string", "enum": names});
-        assert_eq!(
-            of_input(names(&["a", "b"]), names(&["a"])),
-            ["t inputSchema: \"b\" is not taken any more"]
-        );
-        assert!(of_input(names(&["a"]), names(&["a", "b"])).is_empty());
-        assert_eq!(
-            of_input(json!({"type": "string"}), names(&["a"])),
-            ["t inputSchema: only [\"a\"] are taken now"]
-        );
+        let gone = "t inputSchema: \"b\" is not taken any more";
+        assert_eq!(of_input(&names(&["a", "b"]), &names(&["a"])), [gone]);
+        assert!(of_input(&names(&["a"]), &names(&["a", "b"])).is_empty());
+        let only = "t inputSchema: only [\"a\"] are taken now";
+        assert_eq!(of_input(&json!({"type": "string"}), &names(&["a"])), [only]);
     }
 
     #[test]
     fn an_answer_holds_what_it_held() {
-        let list = |items: Value| json!({"type": "array", "items": items});
+        let list = |items: &Value| json!({"type": "array", "items": items});
         let object = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]});
         let loose = json!({"type": "object", "properties": {"a": {"type": "string"}}});
-        assert_eq!(
-            of_output(list(object.clone()), list(loose.clone())),
-            ["t outputSchema/[]: \"a\" may be absent now"]
-        );
-        assert!(of_output(list(loose), list(object)).is_empty());
-        let set = |names: &[&str]| json!({"oneOf": names.iter().map(|name| json!({"const": name})).collect::<Vec<_>>()});
-        assert!(of_output(set(&["a"]), set(&["b", "a"])).is_empty(), "readers take new names");
+        let absent = "t outputSchema/[]: \"a\" may be absent now";
+        assert_eq!(of_output(&list(&object), &list(&loose)), [absent]);
+        assert!(of_output(&list(&loose), &list(&object)).is_empty());
+        let set = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| json!({"const": name})).collect();
+            json!({"oneOf": names})
+        };
+        assert!(of_output(&set(&["a"]), &set(&["b", "a"])).is_empty(), "readers take new names");
         let gone = "t outputSchema: the alternative \"a\" does not hold any more";
-        assert_eq!(of_output(set(&["a", "b"]), set(&["b"])), [gone]);
+        assert_eq!(of_output(&set(&["a", "b"]), &set(&["b"])), [gone]);
     }
 }

@@ -76,6 +76,9 @@ pub struct ListAgentsParams {
     #[serde(default, skip_serializing_if = "super::is_zero")]
     #[schemars(range(max = interlock_core::limits::PAGE_ROWS_MAX))]
     pub limit: u32,
+    /// How long to wait for the first agent, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
 }
 
 /// Answer of `list_agents`.

@@ -13,6 +13,9 @@ pub struct ListEntriesParams {
     #[serde(default, skip_serializing_if = "super::is_zero")]
     #[schemars(range(max = interlock_core::limits::PAGE_ROWS_MAX))]
     pub limit: u32,
+    /// How long to wait for the first entry, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
 }
 
 /// Answer of `list_entries`.
@@ -28,7 +31,14 @@ pub struct ListEntriesResponse {
 
 /// Parameters of `get_checkpoint`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct GetCheckpointParams {}
+pub struct GetCheckpointParams {
+    /// Wait while the ledger has so many entries; absent = while nothing is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub while_size: Option<u64>,
+    /// How long to wait for the next checkpoint, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
+}
 
 /// Answer of `get_checkpoint`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

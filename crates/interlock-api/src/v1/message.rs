@@ -56,6 +56,9 @@ pub struct MessageView {
     /// The message that stands in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<MessageId>,
+    /// Who took it back or put another in its place, when and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawal: Option<WithdrawalView>,
     /// When it was posted.
     pub posted_at: Timestamp,
     /// Text for people.
@@ -63,6 +66,18 @@ pub struct MessageView {
     /// The event's data.
     #[serde(default, skip_serializing_if = "Data::is_empty")]
     pub data: Data,
+}
+
+/// That a message does not count any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WithdrawalView {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: AgentName,
+    /// Why, in words; absent = none were given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
 }
 
 /// Parameters of `post_message`.
@@ -185,6 +200,9 @@ pub struct CancelMessageParams {
     pub thread_id: ThreadId,
     /// The message.
     pub message_id: MessageId,
+    /// Why, in words, at most 2,000 bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
 }
 
 /// Parameters of `read_messages`.

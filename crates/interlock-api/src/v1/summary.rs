@@ -13,6 +13,12 @@ use serde::{Deserialize, Serialize};
 pub struct SummarizeThreadParams {
     /// The thread.
     pub thread_id: ThreadId,
+    /// Wait while the thread has no message after this `seq`; absent = while nothing in it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_seq: Option<u64>,
+    /// How long to wait for the change, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
 }
 
 /// A finding that is not settled.
@@ -22,7 +28,7 @@ pub struct OpenFinding {
     pub finding_id: FindingId,
     /// Who reported it.
     pub reported_by: AgentName,
-    /// The message that reported it last.
+    /// The message that reported it last; the one that reported it first where the last is before `from_seq`.
     pub seq: u64,
     /// The file.
     pub path: String,
@@ -68,9 +74,12 @@ pub struct ParticipantSummary {
     pub role: ThreadRole,
     /// The `seq` it has acknowledged.
     pub acked_seq: u64,
-    /// Messages for it beyond that; at most 1,000 are counted.
+    /// Messages for it beyond that which still hold, from `from_seq` on.
     pub unread: u32,
-    /// Its last message.
+    /// Whether more may be unread: it has acknowledged less than what comes before `from_seq`.
+    #[serde(default)]
+    pub unread_is_minimum: bool,
+    /// Its last message, from `from_seq` on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_word: Option<LastWord>,
 }

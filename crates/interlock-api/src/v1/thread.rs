@@ -252,6 +252,9 @@ pub struct TimelineItem {
     /// The message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageView>,
+    /// The reason in words of a message that was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// The ledger event, for everything but messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<serde_json::Value>,

@@ -16,7 +16,14 @@ use super::wake::WakeView;
 
 /// Parameters of `get_status`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct GetStatusParams {}
+pub struct GetStatusParams {
+    /// Wait while the ledger has so many entries; absent = while nothing is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub while_size: Option<u64>,
+    /// How long to wait for the change, at most 50,000 ms.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub wait_ms: u32,
+}
 
 /// What an agent is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

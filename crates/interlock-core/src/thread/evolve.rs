@@ -31,9 +31,15 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::MessagePosted { thread_id, message, finding_print, text } => {
             posted(facts, *thread_id, message, *finding_print, text, position)?;
         }
-        Event::MessageWithdrawn { thread_id, message_id, by, superseded_by, .. } => {
+        Event::MessageWithdrawn { thread_id, message_id, by, superseded_by, text, text_salt, .. } => {
             facts.thread_mut(*thread_id)?.updated_at = position.at.at;
-            let withdrawal = Withdrawal { at: position.at.at, by: by.clone(), superseded_by: *superseded_by };
+            let withdrawal = Withdrawal {
+                at: position.at.at,
+                by: by.clone(),
+                superseded_by: *superseded_by,
+                text: text.clone(),
+                text_salt: *text_salt,
+            };
             facts.append(RowChange::Withdrawal(*thread_id, *message_id, withdrawal));
         }
         Event::CursorMoved { thread_id, agent, seq } => {

@@ -120,6 +120,12 @@ pub struct Withdrawal {
     /// The message in its place, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<MessageId>,
+    /// Why, in words: free text, beside the log.
+    #[serde(skip)]
+    pub text: String,
+    /// The reason's salt.
+    #[serde(skip)]
+    pub text_salt: Salt,
 }
 
 /// Event types with a meaning of their own (docs/messaging.md).

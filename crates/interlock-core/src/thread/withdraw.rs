@@ -1,12 +1,14 @@
 //! Rules of taking a message back, and of putting another in its place.
 
-use super::{MessageKind, Thread, may_lead, not_coordinator, visible};
+use super::{MessageKind, Thread, may_lead, not_coordinator, visible, within};
 use crate::command::{CancelMessage, Envelope};
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Effect, Facts, Known};
 use crate::id::MessageId;
+use crate::limits::REASON_BYTES_MAX;
 use crate::reason::{Reason, Refusal};
+use crate::text::{Salt, digest};
 use crate::time::Now;
 use crate::wake;
 
@@ -23,9 +25,11 @@ pub(crate) fn cancel(
     if known.is_withdrawn {
         return Ok(Decision::unchanged());
     }
+    within("the reason", &command.text, REASON_BYTES_MAX)?;
     counts(known, now)?;
     let mut events = Vec::new();
-    let effects = withdrawn(facts, env, thread, known, None, now, &mut events)?;
+    let why = Why { superseded_by: None, text: &command.text };
+    let effects = withdrawn(facts, env, thread, known, &why, now, &mut events)?;
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
@@ -45,7 +49,7 @@ pub(crate) fn supersede(
         return Err(Refusal::new(Reason::MessageWithdrawn, detail).hint("read the thread again").into());
     }
     counts(known, now)?;
-    withdrawn(facts, env, thread, known, Some(new), now, events)
+    withdrawn(facts, env, thread, known, &Why { superseded_by: Some(new), text: "" }, now, events)
 }
 
 /// The message of the thread with this id.
@@ -74,21 +78,31 @@ fn counts(known: &Known, now: &Now) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Why a message does not count any more.
+struct Why<'a> {
+    superseded_by: Option<MessageId>,
+    text: &'a str,
+}
+
 fn withdrawn(
     facts: &Facts,
     env: &Envelope,
     thread: &Thread,
     known: &Known,
-    superseded_by: Option<MessageId>,
+    why: &Why<'_>,
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<Vec<Effect>, Stop> {
+    let text_salt = if why.text.is_empty() { Salt::default() } else { Salt::derive(&env.entropy, 0) };
     events.push(Event::MessageWithdrawn {
         thread_id: thread.thread_id,
         message_id: known.head.message_id,
         seq: known.head.seq,
         by: env.actor.name.clone(),
-        superseded_by,
+        superseded_by: why.superseded_by,
+        text_digest: (!why.text.is_empty()).then(|| digest(&text_salt, &[why.text.as_bytes()])),
+        text: why.text.to_owned(),
+        text_salt,
     });
-    wake::on_withdrawal(facts, thread.thread_id, known.head.seq, now, events)
+    wake::on_withdrawal(facts, thread, &known.head, now, events)
 }

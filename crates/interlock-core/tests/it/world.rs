@@ -268,7 +268,16 @@ impl World {
     }
 
     pub(crate) fn cancels(&mut self, by: &str, message_id: MessageId) -> Result<Done, Refusal> {
-        let command = CancelMessage { thread_id: self.thread_id, message_id };
+        self.cancels_because(by, message_id, "")
+    }
+
+    pub(crate) fn cancels_because(
+        &mut self,
+        by: &str,
+        message_id: MessageId,
+        text: &str,
+    ) -> Result<Done, Refusal> {
+        let command = CancelMessage { thread_id: self.thread_id, message_id, text: text.into() };
         self.give(by, Command::CancelMessage(command))
     }
 

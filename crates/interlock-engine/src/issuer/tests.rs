@@ -78,6 +78,17 @@ fn times_are_enforced() {
 }
 
 #[test]
+fn what_goes_on_knows_how_long_its_token_is_taken() {
+    let issuer = issuer();
+    let token = issuer.mint(&actor(), now(), 3_600_000).unwrap();
+    let left = issuer.time_left(&token).unwrap().as_secs();
+    assert!((3_000..=3_600 + LEEWAY_S + 2).contains(&left), "{left}");
+    let over =
+        issuer.mint(&actor(), Timestamp::from_millis(now().as_millis() - 3_700_000), 3_600_000).unwrap();
+    assert_eq!(issuer.time_left(&over).unwrap_err().reason, Reason::TokenExpired);
+}
+
+#[test]
 fn other_algorithms_and_shapes_do_not_hold() {
     let issuer = issuer();
     let token = issuer.mint(&actor(), now(), 60_000).unwrap();

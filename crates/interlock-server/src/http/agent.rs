@@ -8,7 +8,7 @@ use interlock_core::{Reason, Refusal};
 use interlock_engine::Permit;
 use interlock_engine::read::Page;
 
-use crate::context::{Ctx, cursor, failed, rows};
+use crate::context::{Ctx, cursor, deadline, failed, rows};
 use crate::view;
 
 pub(crate) async fn register(
@@ -37,7 +37,14 @@ pub(crate) async fn list(
 ) -> Result<ListAgentsResponse, Refusal> {
     let limit = rows(p.limit)?;
     let page = Page { after: cursor::<AgentName>(p.cursor.as_ref())?, limit: limit + 1 };
-    let mut agents = cx.store().agents(cx.workspace(), page).await.map_err(failed)?;
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let mut agents = loop {
+        let found = cx.store().agents(cx.workspace(), page.clone()).await.map_err(failed)?;
+        if !found.is_empty() || !cx.wait_here(&mut watch, until).await {
+            break found;
+        }
+    };
     let more = agents.len() > limit as usize;
     agents.truncate(limit as usize);
     let next_cursor = agents.last().filter(|_| more).map(|agent| agent.name.to_string());

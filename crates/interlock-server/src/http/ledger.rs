@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::call::{Path, Shape, prepare, refuse, request_id, with_body};
-use crate::context::{Ctx, State, failed, rows};
+use crate::context::{Ctx, State, deadline, failed, rows};
 
 /// Bytes handed to the connection at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -33,7 +33,14 @@ pub(crate) async fn entries(
     p: ListEntriesParams,
 ) -> Result<ListEntriesResponse, Refusal> {
     let limit = rows(p.limit)?;
-    let mut found = cx.store().entries(cx.workspace(), p.from, limit + 1).await.map_err(failed)?;
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let mut found = loop {
+        let found = cx.store().entries(cx.workspace(), p.from, limit + 1).await.map_err(failed)?;
+        if !found.is_empty() || !cx.wait_here(&mut watch, until).await {
+            break found;
+        }
+    };
     let has_more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().map_or(p.from, |row| row.index + 1);
@@ -48,9 +55,18 @@ pub(crate) async fn entries(
 pub(crate) async fn checkpoint(
     cx: Ctx,
     _permit: Permit<op::GetCheckpoint>,
-    _p: GetCheckpointParams,
+    p: GetCheckpointParams,
 ) -> Result<GetCheckpointResponse, Refusal> {
-    let signed = cx.engine().signed(cx.workspace()).await?;
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let mut signed = cx.engine().signed(cx.workspace()).await?;
+    while p.wait_ms > 0 && p.while_size.is_none_or(|size| signed.checkpoint.size == size) {
+        let is_changed = cx.wait_here(&mut watch, until).await;
+        signed = cx.engine().signed(cx.workspace()).await?;
+        if !is_changed || p.while_size.is_none() {
+            break;
+        }
+    }
     Ok(GetCheckpointResponse {
         checkpoint: signed.note,
         origin: signed.checkpoint.origin,

@@ -59,7 +59,7 @@ pub(crate) async fn cancel(
     p: CancelMessageParams,
 ) -> Result<MessageView, Refusal> {
     let (thread_id, message_id) = (p.thread_id, p.message_id);
-    let command = Command::CancelMessage(CancelMessage { thread_id, message_id });
+    let command = Command::CancelMessage(CancelMessage { thread_id, message_id, text: p.text });
     cx.engine().execute(&permit, &cx.request, command).await?;
     Ok(view::message(one(&cx, thread_id, message_id).await?, cx.engine().now()))
 }

@@ -6,15 +6,17 @@ use interlock_api::operations as op;
 use interlock_api::v1::summary::{
     Decided, LastWord, OpenFinding, ParticipantSummary, SummarizeThreadParams, ThreadSummary,
 };
-use interlock_core::Refusal;
 use interlock_core::actor::AgentName;
 use interlock_core::id::FindingId;
 use interlock_core::limits::{PAGE_ROWS_MAX, SUMMARY_MESSAGES_MAX};
-use interlock_core::thread::{Finding, FindingState, Message, Thread, event_type as et, is_for};
+use interlock_core::thread::{
+    Finding, FindingState, Message, MessageState, Thread, event_type as et, is_for,
+};
+use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_engine::Permit;
 use serde_json::{Map, Value};
 
-use crate::context::{Ctx, failed};
+use crate::context::{Ctx, deadline, failed};
 
 /// Decisions shown.
 const DECISIONS_MAX: usize = 50;
@@ -37,11 +39,23 @@ pub(crate) async fn summarize(
     _permit: Permit<op::SummarizeThread>,
     p: SummarizeThreadParams,
 ) -> Result<ThreadSummary, Refusal> {
-    let thread = cx.visible(p.thread_id).await?;
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let mut thread = cx.visible(p.thread_id).await?;
+    let concerns = |note: &interlock_engine::Note| note.threads.contains(&p.thread_id);
+    while p.wait_ms > 0 && p.after_seq.is_none_or(|seq| thread.seq <= seq) {
+        let is_changed = cx.wait(&mut watch, until, concerns).await;
+        thread = cx.visible(p.thread_id).await?;
+        if !is_changed || p.after_seq.is_none() {
+            break;
+        }
+    }
     let findings = cx.store().findings(cx.workspace(), p.thread_id).await.map_err(failed)?;
     let first = cx.store().messages(cx.workspace(), p.thread_id, 0, 1).await.map_err(failed)?;
     let messages = last(&cx, &thread).await?;
+    let reports = reports(&cx, &findings, &messages).await?;
     let task = first.first().map(|stored| cut(&stored.message.text.body, TASK_CHARS_MAX)).unwrap_or_default();
+    let now = cx.engine().now();
     Ok(ThreadSummary {
         thread_id: thread.thread_id,
         status: thread.status,
@@ -49,9 +63,9 @@ pub(crate) async fn summarize(
         owner: thread.owner.clone(),
         last_seq: thread.seq,
         task,
-        open_findings: open(&findings, &messages),
+        open_findings: reports.iter().map(|(finding, report)| view(finding, report)).collect(),
         decisions: decisions(&messages),
-        participants: participants(&thread, &messages),
+        participants: participants(&thread, &messages, now),
         from_seq: messages.first().map_or(thread.seq, |message| message.head.seq),
         title: thread.title,
     })
@@ -71,18 +85,39 @@ async fn last(cx: &Ctx, thread: &Thread) -> Result<Vec<Message>, Refusal> {
     Ok(all)
 }
 
-/// The findings that are not verified, with what their last report says.
-fn open(findings: &[Finding], messages: &[Message]) -> Vec<OpenFinding> {
-    let mut reports: BTreeMap<FindingId, &Message> = BTreeMap::new();
+/// The findings that are not verified, each with its last report, or with its first where the last messages have none.
+async fn reports<'f>(
+    cx: &Ctx,
+    findings: &'f [Finding],
+    messages: &[Message],
+) -> Result<Vec<(&'f Finding, Message)>, Refusal> {
+    let mut known: BTreeMap<FindingId, &Message> = BTreeMap::new();
     for message in messages {
         if message.head.event_type.as_deref() == Some(et::FINDING_REPORTED)
             && let Some(id) = message.head.finding_id
         {
-            reports.insert(id, message);
+            known.insert(id, message);
         }
     }
-    let unsettled = findings.iter().filter(|finding| finding.state != FindingState::Verified);
-    unsettled.filter_map(|finding| Some(view(finding, reports.get(&finding.finding_id)?))).collect()
+    let mut found = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.state != FindingState::Verified) {
+        let report = match known.get(&finding.finding_id) {
+            Some(report) => (*report).clone(),
+            None => first_report(cx, finding).await?,
+        };
+        found.push((finding, report));
+    }
+    Ok(found)
+}
+
+async fn first_report(cx: &Ctx, finding: &Finding) -> Result<Message, Refusal> {
+    let (thread, seq) = (finding.thread_id, finding.reported_seq);
+    let found =
+        cx.store().messages(cx.workspace(), thread, seq.saturating_sub(1), 1).await.map_err(failed)?;
+    let report = found.into_iter().map(|stored| stored.message).find(|message| message.head.seq == seq);
+    report.ok_or_else(|| {
+        Refusal::new(Reason::StateCorrupt, format!("`{}` was reported by no message", finding.finding_id))
+    })
 }
 
 fn view(finding: &Finding, report: &Message) -> OpenFinding {
@@ -123,16 +158,21 @@ fn decided(message: &Message) -> Decided {
     }
 }
 
-fn participants(thread: &Thread, messages: &[Message]) -> Vec<ParticipantSummary> {
+fn participants(thread: &Thread, messages: &[Message], now: Timestamp) -> Vec<ParticipantSummary> {
+    let looked_after = messages.first().map_or(thread.seq, |first| first.head.seq.saturating_sub(1));
     let one = |(agent, member): (&AgentName, &interlock_core::thread::Member)| {
-        let is_unread =
-            |message: &&Message| message.head.seq > member.cursor && is_for(thread, &message.head, agent);
+        let is_unread = |message: &&Message| {
+            message.head.seq > member.cursor
+                && is_for(thread, &message.head, agent)
+                && message.state(now) == MessageState::Live
+        };
         let last = messages.iter().rev().find(|message| message.head.from == *agent);
         ParticipantSummary {
             agent: agent.clone(),
             role: member.role,
             acked_seq: member.cursor,
             unread: u32::try_from(messages.iter().filter(is_unread).count()).unwrap_or(u32::MAX),
+            unread_is_minimum: member.cursor < looked_after,
             last_word: last.map(|message| LastWord {
                 seq: message.head.seq,
                 at: message.head.posted_at,

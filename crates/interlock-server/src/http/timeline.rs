@@ -1,9 +1,10 @@
 //! What happened in a thread.
 
 use interlock_api::operations as op;
-use interlock_api::v1::thread::{ReadTimelineParams, ReadTimelineResponse};
-use interlock_core::{Reason, Refusal};
+use interlock_api::v1::thread::{ReadTimelineParams, ReadTimelineResponse, TimelineItem};
+use interlock_core::{Event, Reason, Refusal};
 use interlock_engine::Permit;
+use interlock_engine::read::TimelineRow;
 
 use crate::context::{Ctx, deadline, failed, rows};
 use crate::view;
@@ -28,13 +29,27 @@ pub(crate) async fn read(
         }
         let has_more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let items: Vec<_> =
-            rows.into_iter().map(|row| view::timeline(row, &thread.created_by, cx.engine().now())).collect();
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            let text = words(&cx, &row).await?;
+            items.push(TimelineItem { text, ..view::timeline(row, &thread.created_by, cx.engine().now()) });
+        }
         let next = items.last().map(|item| item.position.clone()).or(p.after);
         return Ok(ReadTimelineResponse { items, next, has_more });
     }
 }
 
+/// The reason of a message that was taken back: it stands with the message, beside the log.
+async fn words(cx: &Ctx, row: &TimelineRow) -> Result<Option<String>, Refusal> {
+    let TimelineRow::Event(_, Event::MessageWithdrawn { thread_id, message_id, .. }) = row else {
+        return Ok(None);
+    };
+    let found = cx.store().message(cx.workspace(), *thread_id, *message_id).await.map_err(failed)?;
+    let text = found.and_then(|stored| stored.message.withdrawal).map(|withdrawal| withdrawal.text);
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+/// A place in the ledger as a position names it.
 pub(super) fn position(text: &str) -> Result<(u64, u32), Refusal> {
     let read = || {
         let (index, n) = text.split_once('.')?;

@@ -19,7 +19,7 @@ use interlock_core::{Reason, Refusal};
 use interlock_engine::Permit;
 use interlock_engine::read::{Page, ThreadFilter, WakeFilter};
 
-use crate::context::{Ctx, failed};
+use crate::context::{Ctx, deadline, failed};
 use crate::view;
 
 /// Rows shown of each list.
@@ -30,9 +30,20 @@ const WAKES_MAX: u32 = 50;
 pub(crate) async fn status(
     cx: Ctx,
     _permit: Permit<op::GetStatus>,
-    _p: GetStatusParams,
+    p: GetStatusParams,
 ) -> Result<StatusView, Refusal> {
+    let until = deadline(p.wait_ms)?;
+    let mut watch = cx.engine().watch();
     let (store, ws) = (cx.store(), cx.workspace());
+    let mut is_waiting = p.wait_ms > 0;
+    while is_waiting {
+        // Without a size to leave, the first commit is what is waited for.
+        let is_left = match p.while_size {
+            Some(size) => store.ledger_head(ws).await.map_err(failed)?.size != size,
+            None => false,
+        };
+        is_waiting = !is_left && cx.wait_here(&mut watch, until).await && p.while_size.is_some();
+    }
     let counts = store.counts(ws).await.map_err(failed)?;
     let blocked = ThreadFilter { status: Some(Status::Blocked), member: None };
     let blocked =

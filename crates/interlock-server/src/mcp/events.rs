@@ -4,9 +4,11 @@
 //! revisions take every event for a message: some end the connection over one that is empty.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::StreamExt as _;
+
+use super::expiry::is_stream;
 
 /// The header that names the revision that was agreed on; absent in the request that agrees.
 const VERSION: &str = "mcp-protocol-version";
@@ -20,8 +22,7 @@ pub(super) fn knows_empty_events(headers: &HeaderMap) -> bool {
 
 /// The same answer without events that hold no data, if it is a stream of events.
 pub(super) fn without_empty_events(response: Response) -> Response {
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
+    if !is_stream(&response) {
         return response;
     }
     let (parts, body) = response.into_parts();

@@ -1,8 +1,10 @@
 //! The protocol's requests, answered from tools and resources.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use interlock_api::Problem;
 use interlock_core::id::ThreadId;
@@ -18,6 +20,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::Value;
 
+use super::expiry::expired;
 use super::instructions::INSTRUCTIONS;
 use super::overlay::authenticated;
 use super::resources;
@@ -181,10 +184,13 @@ impl ServerHandler for Handler {
         let uris = context.accepted().resource_subscriptions.iter().flatten();
         let wanted: BTreeSet<ThreadId> = uris.filter_map(|uri| resources::thread_of(uri)).collect();
         let mut stopping = self.state.stopping.clone();
+        let headers = context.request_context().extensions.get::<Parts>().map(|parts| &parts.headers);
+        let mut expired = pin!(expired(&self.state, headers.unwrap_or(&HeaderMap::new())));
         loop {
             let note = tokio::select! {
                 note = watch.next() => note,
                 () = context.cancelled() => return Ok(()),
+                () = &mut expired => return Ok(()),
                 _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
             };
             for thread in changed(note.as_ref(), &wanted) {

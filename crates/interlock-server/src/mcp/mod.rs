@@ -6,6 +6,7 @@
 //! anything that trusts what a client says of itself: who calls is known by the bearer token alone.
 
 mod events;
+mod expiry;
 mod handler;
 mod instructions;
 mod overlay;
@@ -122,9 +123,14 @@ async fn enter(AxumState(door): AxumState<Arc<Door>>, request: Request, next: Ne
     };
     let given = sessions::named(&parts.headers);
     let ends = parts.method == Method::DELETE;
+    // A session's own stream; with every other request the answer is the end.
+    let end = (parts.method == Method::GET).then(|| expiry::expired(&door.state, &parts.headers));
     let is_old = !events::knows_empty_events(&parts.headers);
     parts.extensions.insert(actor.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(end) = end {
+        response = expiry::until(end, response);
+    }
     if is_old {
         response = events::without_empty_events(response);
     }

@@ -17,7 +17,7 @@ use jiff::civil::date;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
-use super::{Refusal, Router, State, Table};
+use super::{RateLimits, Rates, Refusal, Router, State, Table};
 use crate::context::Ctx;
 
 /// An operation whose end is announced. The product has none.
@@ -78,7 +78,8 @@ impl World {
         let (_, stopping) = watch::channel(false);
         let metrics = crate::metrics::Metrics::new();
         let seats = crate::events::Seats::new(metrics.subscribers.clone());
-        let state = Arc::new(State { engine, metrics, seats, stopping });
+        let rates = Rates::new(RateLimits::default());
+        let state = Arc::new(State { engine, metrics, seats, rates, stopping });
         let table = Table { router: Router::new(), handled: Vec::new(), tools: Vec::new() };
         let table = table.json::<OldList, _, _>(list).json::<op::GetThread, _, _>(get);
         Self { router: table.router.with_state(state), token, _folder: folder }

@@ -34,7 +34,10 @@ impl Small {
             clock: Arc::new(move || Timestamp::from_millis(i64::try_from(wall()).unwrap())),
         });
         let address = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(ServerConfig { engine: engine.unwrap(), address }).await.unwrap();
+        let server =
+            Server::bind(ServerConfig { engine: engine.unwrap(), address, limits: RateLimits::default() })
+                .await
+                .unwrap();
         let (stop, stopping) = watch::channel(false);
         let address = server.address();
         let serving = tokio::spawn(server.serve_at_once(PLACES, Bare, stopping));

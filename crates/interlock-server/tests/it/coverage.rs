@@ -80,6 +80,18 @@ fn every_row_has_schemas_that_take_more_fields() {
 }
 
 #[test]
+fn every_read_can_wait() {
+    for row in OPERATIONS.iter().filter(|row| row.method == interlock_api::Method::Get) {
+        let request = (row.request)(&mut schemars::SchemaGenerator::default());
+        let can_wait =
+            request.get("properties").is_some_and(|properties| properties.get("wait_ms").is_some());
+        // What is streamed is either there already or waits by itself.
+        let is_stream = row.media != interlock_api::Media::Json;
+        assert_eq!(can_wait, !is_stream, "`{}`", row.id);
+    }
+}
+
+#[test]
 fn the_document_says_of_each_row_what_the_table_says() {
     let document = openapi_document();
     let mut seen = BTreeSet::new();

@@ -373,6 +373,36 @@ async fn a_subscriber_hears_of_its_threads_and_of_no_other() {
     }
 }
 
+/// A token that ends takes its stream with it; a new one opens the next, of the same session where there is one.
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    for era in [Era::Modern, Era::Legacy(LEGACY)] {
+        let world = World::new().await;
+        let stage = world.stage().await;
+        let uris = [format!("interlock://threads/{}", stage.thread)];
+        let rpc = Rpc::of(&world, era, Role::Participant).await;
+        drop(rpc.listen(&uris).await);
+        let mut short = None;
+        // Long enough to be let in with, on however slow a machine.
+        for seconds in 0..15 {
+            let token = world.ending_token(Role::Participant, seconds);
+            short = rpc.listen_with(&token, &uris).await;
+            if short.is_some() {
+                break;
+            }
+        }
+        short.expect("it was let in").ended().await;
+        let lasting = world.token(Role::Participant);
+        let mut again = rpc.listen_with(&lasting, &uris).await.expect("a new token opens the next");
+        if era == Era::Modern {
+            again.next_of("notifications/subscriptions/acknowledged").await;
+        }
+        says(&world.client(Role::Coordinator), stage.thread, "still there", "post").await.unwrap();
+        let update = again.next_of("notifications/resources/updated").await;
+        assert_eq!(update["params"]["uri"], uris[0].as_str());
+    }
+}
+
 #[tokio::test]
 async fn a_session_has_a_bounded_number_of_subscriptions() {
     let world = World::new().await;

@@ -25,6 +25,28 @@ async fn a_message_taken_back_is_shown_so_counts_in_no_inbox_and_wakes_nobody() 
 }
 
 #[tokio::test]
+async fn the_reason_of_a_cancellation_is_read_with_the_message_and_on_the_timeline() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (lead, member) = (world.client(Role::Coordinator), world.client(Role::Participant));
+    let id = json!({"thread_id": stage.thread});
+    let params = json!({"thread_id": stage.thread, "message_id": stage.message, "text": "the wrong branch"});
+    let cancelled = call::<op::CancelMessage>(&lead, &params, "cancel").await.unwrap().withdrawal.unwrap();
+    assert_eq!((cancelled.by.as_str(), cancelled.text.as_str()), ("coordinator", "the wrong branch"));
+    // The same again changes nothing, also not the reason.
+    let again = json!({"thread_id": stage.thread, "message_id": stage.message, "text": "something else"});
+    let again = call::<op::CancelMessage>(&lead, &again, "again").await.unwrap().withdrawal;
+    assert_eq!(again, Some(cancelled.clone()));
+    let read = call::<op::ReadMessages>(&member, &id, "").await.unwrap().messages.remove(0);
+    assert_eq!(read.withdrawal, Some(cancelled));
+    let items = call::<op::ReadTimeline>(&member, &id, "").await.unwrap().items;
+    let item = items.iter().find(|item| item.kind == "thread.message_withdrawn").unwrap();
+    assert_eq!((item.text.as_deref(), item.actor.as_str()), (Some("the wrong branch"), "coordinator"));
+    let ledger = serde_json::to_string(&world.ledger().await).unwrap();
+    assert!(!ledger.contains("wrong branch"), "free text stays beside the log");
+}
+
+#[tokio::test]
 async fn a_message_stands_in_the_place_of_another_and_says_what_it_follows_from() {
     let world = World::new().await;
     let stage = world.stage().await;

@@ -115,22 +115,35 @@ impl<'w> Rpc<'w> {
 
     /// The messages of a stream that stays open: the session's own, or the answer of `subscriptions/listen`.
     pub(crate) async fn listen(&self, uris: &[String]) -> Stream {
-        let response = match self.era {
+        if self.era != Era::Modern {
+            for uri in uris {
+                self.request("resources/subscribe", json!({"uri": uri})).await.result();
+            }
+        }
+        let response = self.open_stream(uris).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        Stream { body: response.into_body().into_data_stream(), text: String::new() }
+    }
+
+    /// The same with another token of whoever opened the session; nothing when that token is not taken any more.
+    pub(crate) async fn listen_with(&self, token: &str, uris: &[String]) -> Option<Stream> {
+        let response = self.with_token(token).open_stream(uris).await;
+        let is_open = response.status() == StatusCode::OK;
+        is_open.then(|| Stream { body: response.into_body().into_data_stream(), text: String::new() })
+    }
+
+    async fn open_stream(&self, uris: &[String]) -> Response {
+        match self.era {
             Era::Modern => {
                 let params = json!({"notifications": {"resourceSubscriptions": uris}});
                 let message = self.message("subscriptions/listen", params);
                 self.post(&message, "subscriptions/listen", None).await
             }
             Era::Legacy(_) => {
-                for uri in uris {
-                    self.request("resources/subscribe", json!({"uri": uri})).await.result();
-                }
                 let request = self.head("GET").header("accept", "text/event-stream");
                 self.world.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
             }
-        };
-        assert_eq!(response.status(), StatusCode::OK);
-        Stream { body: response.into_body().into_data_stream(), text: String::new() }
+        }
     }
 
     /// End the session.
@@ -198,6 +211,13 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// Until it has ended by itself.
+    pub(crate) async fn ended(mut self) {
+        while let Some(chunk) = soon(self.body.next()).await {
+            chunk.unwrap();
+        }
+    }
+
     /// What comes next, as it comes; the messages in it are still to be read.
     pub(crate) async fn chunk(&mut self) -> String {
         let chunk = soon(self.body.next()).await.expect("the stream goes on").unwrap();

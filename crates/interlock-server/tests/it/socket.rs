@@ -144,7 +144,11 @@ async fn a_stop_lets_a_running_request_finish() {
 async fn an_address_that_cannot_be_had_is_refused_with_its_reason() {
     let world = World::new().await;
     let bind = async |address: &str, engine: &Arc<Engine>| {
-        let config = ServerConfig { engine: Arc::clone(engine), address: address.parse().unwrap() };
+        let config = ServerConfig {
+            engine: Arc::clone(engine),
+            address: address.parse().unwrap(),
+            limits: interlock_server::RateLimits::default(),
+        };
         Server::bind(config).await.err().unwrap().reason
     };
     let taken = world.url.strip_prefix("http://").unwrap();

@@ -201,3 +201,53 @@ async fn lists_wait_for_their_first_row() {
     call::<op::UpdateThreadStatus>(&lead, &closed, "close").await.unwrap();
     assert_eq!(soon(wakes).await.unwrap().unwrap().wakes[0].wake_id, stage.wake);
 }
+
+#[tokio::test]
+async fn a_summary_is_waited_for_until_somebody_speaks() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let params = json!({"thread_id": stage.thread, "after_seq": 1, "wait_ms": LONG_MS});
+    let poll = waits::<op::SummarizeThread>(&world, world.client(Role::Participant), params.clone(), 1).await;
+    let any = json!({"thread_id": stage.thread, "wait_ms": LONG_MS});
+    let change = waits::<op::SummarizeThread>(&world, world.client(Role::Participant), any, 1).await;
+    let reads = world.store.reads();
+    let ack = json!({"thread_id": stage.thread, "seq": 1});
+    call::<op::AckRead>(&world.client(Role::Participant), &ack, "ack").await.unwrap();
+    let participant = soon(change).await.unwrap().unwrap().participants.remove(2);
+    assert_eq!((participant.agent.as_str(), participant.acked_seq), ("participant", 1));
+    soon(world.store.reads_reach(reads + 1)).await;
+    assert!(!poll.is_finished(), "an acknowledgement is no message");
+    says(&lead, stage.thread, "news", "post").await.unwrap();
+    assert_eq!(soon(poll).await.unwrap().unwrap().last_seq, 2);
+    // It is beyond that message already.
+    assert_eq!(soon(call::<op::SummarizeThread>(&lead, &params, "")).await.unwrap().last_seq, 2);
+}
+
+#[tokio::test]
+async fn agents_entries_checkpoints_and_the_status_are_waited_for() {
+    let world = World::new().await;
+    world.stage().await;
+    let admin = || world.client(Role::Admin);
+    let now = call::<op::GetStatus>(&admin(), &json!({}), "").await.unwrap();
+    let size = now.ledger_size;
+    let stays = json!({"while_size": size, "wait_ms": LONG_MS});
+    let status = waits::<op::GetStatus>(&world, admin(), stays.clone(), 1).await;
+    let checkpoint = waits::<op::GetCheckpoint>(&world, admin(), stays.clone(), 1).await;
+    let entries = json!({"from": size, "wait_ms": LONG_MS});
+    let entries = waits::<op::ListEntries>(&world, admin(), entries, 1).await;
+    let agents = json!({"cursor": "participant", "wait_ms": LONG_MS});
+    let agents = waits::<op::ListAgents>(&world, admin(), agents, 1).await;
+    assert!(
+        !status.is_finished() && !checkpoint.is_finished() && !entries.is_finished() && !agents.is_finished()
+    );
+    call::<op::RegisterAgent>(&admin(), &json!({"name": "zoe"}), "zoe").await.unwrap();
+    let agents = soon(agents).await.unwrap().unwrap().agents;
+    assert_eq!(agents.iter().map(|agent| agent.name.as_str()).collect::<Vec<_>>(), ["zoe"]);
+    assert_eq!(soon(status).await.unwrap().unwrap().ledger_size, size + 1);
+    assert_eq!(soon(checkpoint).await.unwrap().unwrap().size, size + 1);
+    assert_eq!(soon(entries).await.unwrap().unwrap().entries[0]["index"], size);
+    // They have left that size already.
+    assert_eq!(soon(call::<op::GetStatus>(&admin(), &stays, "")).await.unwrap().ledger_size, size + 1);
+    assert_eq!(soon(call::<op::GetCheckpoint>(&admin(), &stays, "")).await.unwrap().size, size + 1);
+}

@@ -16,7 +16,7 @@ use interlock_core::policy::Policy;
 use interlock_engine::read::Store as _;
 use interlock_engine::{Engine, EngineConfig, Issuer};
 use interlock_ledger::LogKey;
-use interlock_server::{Server, ServerConfig, router};
+use interlock_server::{RateLimits, Server, ServerConfig, router};
 use interlock_store_sqlite::{Options, SqliteStore};
 use interlock_testkit::faults::FaultyStore;
 use serde_json::{Value, json};
@@ -41,6 +41,7 @@ pub(crate) struct World {
     serving: JoinHandle<()>,
     clock_shift_ms: Arc<AtomicI64>,
     issuer_pem: String,
+    limits: RateLimits,
     folder: tempfile::TempDir,
 }
 
@@ -57,12 +58,21 @@ pub(crate) struct Stage {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let issuer_pem = Issuer::generate_pem().unwrap();
-        Self::boot(folder, issuer_pem, Arc::default()).await
+        Self::with_limits(RateLimits::default()).await
     }
 
-    async fn boot(folder: tempfile::TempDir, issuer_pem: String, clock_shift_ms: Arc<AtomicI64>) -> Self {
+    pub(crate) async fn with_limits(limits: RateLimits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let issuer_pem = Issuer::generate_pem().unwrap();
+        Self::boot(folder, issuer_pem, limits, Arc::default()).await
+    }
+
+    async fn boot(
+        folder: tempfile::TempDir,
+        issuer_pem: String,
+        limits: RateLimits,
+        clock_shift_ms: Arc<AtomicI64>,
+    ) -> Self {
         let file = SqliteStore::open(&Options::at(folder.path().join("interlock.db"))).unwrap();
         let store = FaultyStore::over(Arc::new(file));
         let (here, there) = (WorkspaceId::from_u128(1), WorkspaceId::from_u128(2));
@@ -72,19 +82,33 @@ impl World {
         }
         let engine = engine(&store, &issuer_pem, &clock_shift_ms);
         let address = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(ServerConfig { engine: Arc::clone(&engine), address }).await.unwrap();
+        let server =
+            Server::bind(ServerConfig { engine: Arc::clone(&engine), address, limits }).await.unwrap();
         let (stop, stopping) = watch::channel(false);
-        let router = router(Arc::clone(&engine), stopping.clone());
+        let router = router(Arc::clone(&engine), limits, stopping.clone());
         let url = server.url();
         let serving = tokio::spawn(server.serve(stopping));
-        Self { store, engine, router, url, here, there, stop, serving, clock_shift_ms, issuer_pem, folder }
+        Self {
+            store,
+            engine,
+            router,
+            url,
+            here,
+            there,
+            stop,
+            serving,
+            clock_shift_ms,
+            issuer_pem,
+            limits,
+            folder,
+        }
     }
 
     /// A new server on the same file, which knows only what was written.
     pub(crate) async fn restart(self) -> Self {
         self.stop.send(true).unwrap();
         self.serving.await.unwrap();
-        Self::boot(self.folder, self.issuer_pem, self.clock_shift_ms).await
+        Self::boot(self.folder, self.issuer_pem, self.limits, self.clock_shift_ms).await
     }
 
     /// The server is told to stop.
@@ -114,6 +138,16 @@ impl World {
     pub(crate) fn expired_token(&self, role: Role) -> String {
         self.advance(-TOKEN_MS);
         let token = self.mint(role.as_str(), role, self.here, 60_000);
+        self.advance(TOKEN_MS);
+        token
+    }
+
+    /// A token of this role that is taken for so many seconds more, and then no longer.
+    pub(crate) fn ending_token(&self, role: Role, seconds: i64) -> String {
+        // Clocks may differ by this much.
+        let past_ms = 30_000 - seconds * 1_000;
+        self.advance(-TOKEN_MS);
+        let token = self.mint(role.as_str(), role, self.here, TOKEN_MS - past_ms);
         self.advance(TOKEN_MS);
         token
     }

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod alike;
+mod archive;
 mod lost;
 mod made;
 mod neighbours;
 mod opening;
+mod tls;
 
 use made::Made;
 

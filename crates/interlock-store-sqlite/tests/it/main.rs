@@ -6,6 +6,7 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod archive;
 mod crash;
 mod file;
 mod opening;

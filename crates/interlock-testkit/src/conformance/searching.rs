@@ -92,7 +92,11 @@ async fn talk(tale: &mut Story, dice: &mut Dice, rounds: usize) {
                     tale.sequencer.mirror.messages.range((thread, 0)..=(thread, u64::MAX)).last()
                 {
                     let message_id = last.1.message.head.message_id;
-                    post = Command::CancelMessage(CancelMessage { thread_id: thread, message_id });
+                    post = Command::CancelMessage(CancelMessage {
+                        thread_id: thread,
+                        message_id,
+                        text: "parser".into(),
+                    });
                 }
             }
             3 => {

@@ -3,10 +3,13 @@
 //! Anchor and product are driven by the same code on the same single thread, so that what the driving costs is the
 //! same for both, and little: both cores belong to what is measured.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use interlock_api::Problem;
 use interlock_core::Reason;
+use interlock_store::StoreError;
+use interlock_store_postgres::Anchors;
 use interlock_store_sqlite::Anchor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -39,17 +42,38 @@ trait Client: Send + 'static {
     fn once(&mut self, key: &str) -> impl Future<Output = Result<(), Problem>> + Send;
 }
 
+/// The barest writer of the same durability.
+#[derive(Clone)]
+pub(crate) enum Bare {
+    File(Arc<Anchor>),
+    Database(Arc<Anchors>),
+}
+
+impl Bare {
+    async fn write(&self, key: String, body: String) -> Result<u64, StoreError> {
+        match self {
+            Self::File(anchor) => anchor.write(key, body).await,
+            Self::Database(anchors) => anchors.write(key, body).await,
+        }
+    }
+}
+
 /// Drive the anchor with this many clients.
 ///
 /// # Errors
 /// When it cannot write.
-pub(crate) async fn anchor(
-    anchor: &std::sync::Arc<Anchor>,
-    clients: u32,
-    span: Span,
-) -> Result<Sample, Problem> {
+pub(crate) async fn anchor(bare: &Bare, clients: u32, span: Span) -> Result<Sample, Problem> {
     let body = body();
-    let client = || Row { anchor: std::sync::Arc::clone(anchor), body: body.clone() };
+    let client = || Row { bare: bare.clone(), body: body.clone() };
+    drive((0..clients).map(|_| client()).collect(), span).await
+}
+
+/// Drive a queue made of a table with this many clients.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) async fn cycles(anchors: &Arc<Anchors>, clients: u32, span: Span) -> Result<Sample, Problem> {
+    let client = || Cycle { anchors: Arc::clone(anchors), body: body() };
     drive((0..clients).map(|_| client()).collect(), span).await
 }
 
@@ -58,8 +82,18 @@ pub(crate) async fn anchor(
 /// # Errors
 /// When it does not answer, or refuses.
 pub(crate) async fn posts(address: &Address, clients: u32, span: Span) -> Result<Sample, Problem> {
+    posts_to(std::slice::from_ref(address), clients, span).await
+}
+
+/// Drive several servers in turn with this many connections.
+///
+/// # Errors
+/// When one does not answer, or refuses.
+pub(crate) async fn posts_to(addresses: &[Address], clients: u32, span: Span) -> Result<Sample, Problem> {
+    let places =
+        addresses.iter().flat_map(|address| address.tokens.iter().map(move |token| (address, token)));
     let mut posters = Vec::new();
-    for (_, token) in (0..clients).zip(address.tokens.iter().cycle()) {
+    for (_, (address, token)) in (0..clients).zip(places.cycle()) {
         posters.push(Post::connect(address, token).await?);
     }
     drive(posters, span).await
@@ -143,15 +177,31 @@ fn body() -> String {
 
 /// A client of the anchor.
 struct Row {
-    anchor: std::sync::Arc<Anchor>,
+    bare: Bare,
     body: String,
 }
 
 impl Client for Row {
     async fn once(&mut self, key: &str) -> Result<(), Problem> {
-        let written = self.anchor.write(key.to_owned(), self.body.clone()).await;
-        written.map(|_| ()).map_err(|error| Problem::new(Reason::StoreUnavailable, &error.to_string(), ""))
+        let written = self.bare.write(key.to_owned(), self.body.clone()).await;
+        written.map(|_| ()).map_err(|error| away(&error))
     }
+}
+
+/// A client of the queue.
+struct Cycle {
+    anchors: Arc<Anchors>,
+    body: String,
+}
+
+impl Client for Cycle {
+    async fn once(&mut self, _key: &str) -> Result<(), Problem> {
+        self.anchors.cycle(&self.body).await.map_err(|error| away(&error))
+    }
+}
+
+fn away(error: &StoreError) -> Problem {
+    Problem::new(Reason::StoreUnavailable, &error.to_string(), "")
 }
 
 /// A connection to the server, with one request at a time on it.

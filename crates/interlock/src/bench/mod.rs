@@ -6,6 +6,7 @@
 
 mod drive;
 mod machine;
+mod postgres;
 mod reads;
 mod report;
 mod show;
@@ -23,14 +24,15 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use interlock_api::Problem;
 use interlock_core::Reason;
+use interlock_store::StoreError;
 use interlock_store_sqlite::Anchor;
 
 use crate::context::Context;
-use crate::environment;
+use crate::environment::{self, Secret};
 use crate::exit::{Answer, End, to_json};
 use crate::instance::unwritable;
 use crate::output::Output;
-use drive::Span;
+use drive::{Bare, Span};
 use machine::Machine;
 use report::{Pair, Report};
 use stage::Stage;
@@ -57,9 +59,11 @@ const SCALE_TIMES_MAX: f64 = 2.0;
 const SCALE_MEMORY_MB_MAX: f64 = 150.0;
 
 /// The cases of `messaging`, in the order they are measured.
-const CASES: [&str; 9] = ["binary", "start", "memory", "post", "read", "visible", "mcp", "wake", SCALE];
-/// The case that takes minutes: only when it is named.
+const CASES: [&str; 10] =
+    ["binary", "start", "memory", "post", "read", "visible", "mcp", "wake", SCALE, NODES];
+/// The cases that are measured only when they are named: the one takes minutes, the other needs a database.
 const SCALE: &str = "scale";
+const NODES: &str = "nodes";
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
@@ -80,6 +84,10 @@ pub(crate) struct Params {
     /// The folder to measure in, on the disk that is meant; the system's temporary folder unless said otherwise.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Measure on this PostgreSQL database, in workspaces of their own that stay there; INTERLOCK_DATABASE_URL, or a file
+    /// unless said otherwise. `nodes` needs one.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<Secret>,
     /// Take far too little time for figures that mean something: for tests of the command itself.
     #[arg(long, hide = true)]
     quick: bool,
@@ -128,7 +136,7 @@ impl Pace {
 pub(crate) async fn run(cx: &Context, which: Which) -> End {
     let Which::Messaging(params) = which;
     let mut report = Report::begin("messaging", Machine::default());
-    report.problem = measure(&params, &mut report).await.err();
+    report.problem = measure(cx, &params, &mut report).await.err();
     if let Some(problem) = &report.problem {
         Output::note(&format!("error: {}", problem.detail));
     }
@@ -137,7 +145,7 @@ pub(crate) async fn run(cx: &Context, which: Which) -> End {
 }
 
 /// Everything in a folder that is removed at the end.
-async fn measure(params: &Params, report: &mut Report) -> Result<(), Problem> {
+async fn measure(cx: &Context, params: &Params, report: &mut Report) -> Result<(), Problem> {
     let pace = if params.quick { Pace::QUICK } else { Pace::FULL };
     let above = params.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = tempfile::Builder::new()
@@ -145,16 +153,30 @@ async fn measure(params: &Params, report: &mut Report) -> Result<(), Problem> {
         .tempdir_in(&above)
         .map_err(|error| unwritable(&above, &error))?;
     report.machine = Machine::look(dir.path(), pace.probe).map_err(|error| unwritable(dir.path(), &error))?;
-    let mut stage = Stage::prepare(dir.path())?;
-    let anchor = Anchor::open(dir.path())
-        .map(Arc::new)
-        .map_err(|error| Problem::new(Reason::StoreUnavailable, &error.to_string(), ""))?;
+    let database = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
+    if database.is_none() && params.cases.iter().any(|case| case == NODES) {
+        return Err(Problem::new(Reason::UsageInvalid, "`nodes` needs a PostgreSQL database", "")
+            .hint("name one with --database-url"));
+    }
+    let mut stage = Stage::prepare(dir.path(), database)?;
+    let bare = match database {
+        Some(url) => Bare::Database(Arc::new(postgres::anchors(url, report).await?)),
+        None => Bare::File(Arc::new(Anchor::open(dir.path()).map_err(|error| away(&error))?)),
+    };
     let result = tokio::select! {
-        result = cases(params, &pace, report, dir.path(), &mut stage, &anchor) => result,
+        result = cases(params, &pace, report, dir.path(), &mut stage, &bare) => result,
         _ = tokio::signal::ctrl_c() => Err(Problem::new(Reason::Interrupted, "interrupted", "")),
     };
     let stopped = stage.stop().await;
-    result.and(stopped)
+    let closed = match &bare {
+        Bare::Database(anchors) => anchors.close().await.map_err(|error| away(&error)),
+        Bare::File(_) => Ok(()),
+    };
+    result.and(stopped).and(closed)
+}
+
+fn away(error: &StoreError) -> Problem {
+    Problem::new(Reason::StoreUnavailable, &error.to_string(), "")
 }
 
 async fn cases(
@@ -163,10 +185,11 @@ async fn cases(
     report: &mut Report,
     dir: &Path,
     stage: &mut Stage,
-    anchor: &Arc<Anchor>,
+    bare: &Bare,
 ) -> Result<(), Problem> {
     let is_wanted = |case: &str| {
-        (params.cases.is_empty() && case != SCALE) || params.cases.iter().any(|wanted| wanted == case)
+        (params.cases.is_empty() && case != SCALE && case != NODES)
+            || params.cases.iter().any(|wanted| wanted == case)
     };
     if is_wanted("binary") {
         report.value("binary", "mb", vec![binary_mb()?], BINARY_MB_MAX);
@@ -187,7 +210,7 @@ async fn cases(
     }
     if is_wanted("post") {
         for (clients, limit) in POST_GOALS {
-            posts(pace, report, anchor, &address, clients, limit).await?;
+            posts(pace, report, bare, &address, clients, limit).await?;
         }
     }
     if is_wanted("read") {
@@ -198,6 +221,9 @@ async fn cases(
     }
     if is_wanted(SCALE) {
         scale(pace, report, stage, &address).await?;
+    }
+    if is_wanted(NODES) {
+        postgres::nodes(pace, report, dir, stage, &address).await?;
     }
     if is_wanted("mcp") {
         report.overhead("mcp", &tools::measure(&address, pace.pairs, pace.span).await?, MCP_MS_MAX);
@@ -210,26 +236,35 @@ async fn cases(
     Ok(())
 }
 
-/// Anchor, ours, anchor, ours.
+/// Anchor, ours, anchor, ours; on PostgreSQL with a turn of the queue in between.
 async fn posts(
     pace: &Pace,
     report: &mut Report,
-    anchor: &Arc<Anchor>,
+    bare: &Bare,
     address: &stage::Address,
     clients: u32,
     limit: f64,
 ) -> Result<(), Problem> {
-    let mut pairs = Vec::new();
+    let (mut pairs, mut queue_pairs) = (Vec::new(), Vec::new());
     let mut took_ms = Vec::new();
     for _ in 0..pace.pairs {
-        let bare = drive::anchor(anchor, clients, pace.span).await?;
+        let anchor = drive::anchor(bare, clients, pace.span).await?;
+        let queue = match bare {
+            Bare::Database(anchors) => Some(drive::cycles(anchors, clients, pace.span).await?),
+            Bare::File(_) => None,
+        };
         let ours = drive::posts(address, clients, pace.span).await?;
-        pairs.push(Pair { anchor: bare.per_s, ours: ours.per_s });
+        pairs.push(Pair { anchor: anchor.per_s, ours: ours.per_s });
+        queue_pairs.extend(queue.map(|queue| Pair { anchor: queue.per_s, ours: ours.per_s }));
         took_ms.extend(ours.took_ms);
     }
-    report.rate("post", clients, &pairs, Spread::of(took_ms), limit);
+    let spread = Spread::of(took_ms);
+    report.rate("post", clients, &pairs, spread, limit);
     if let Some(row) = report.rows.last() {
         Output::note(&format!("{clients} clients: {} per second, the anchor {:?}", row.value, row.anchor));
+    }
+    if !queue_pairs.is_empty() {
+        report.rate("queue", clients, &queue_pairs, spread, postgres::QUEUE_GOAL);
     }
     Ok(())
 }

@@ -22,6 +22,11 @@ pub(crate) struct Report {
     build: String,
     pub(crate) machine: Machine,
     pub(crate) rows: Vec<Row>,
+    /// Which store is measured, and why its figures are in doubt.
+    #[serde(skip)]
+    pub(crate) store: &'static str,
+    #[serde(skip)]
+    pub(crate) store_doubt: Option<String>,
 }
 
 /// One goal and what became of it.
@@ -97,7 +102,16 @@ impl Report {
     pub(crate) fn begin(bench: &'static str, machine: Machine) -> Self {
         let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
         let build = format!("{} {profile}", env!("CARGO_PKG_VERSION"));
-        Self { schema: "bench/1", bench, problem: None, build, machine, rows: Vec::new() }
+        Self {
+            schema: "bench/1",
+            bench,
+            problem: None,
+            build,
+            machine,
+            rows: Vec::new(),
+            store: "sqlite",
+            store_doubt: None,
+        }
     }
 
     /// A rate beside its anchor's; `spread` is of our answers' durations in milliseconds.
@@ -115,7 +129,7 @@ impl Report {
         let doubt = self.doubt().or_else(|| variation(pairs));
         self.rows.push(Row {
             case,
-            store: "sqlite",
+            store: self.store,
             clients,
             unit: "per_s",
             value: of(|pair| pair.ours).round(),
@@ -138,7 +152,7 @@ impl Report {
         let doubt = self.doubt().or_else(|| variation(pairs));
         self.rows.push(Row {
             case,
-            store: "sqlite",
+            store: self.store,
             clients: 1,
             unit: "ms",
             value: stats::rounded(of(|pair| pair.ours)),
@@ -199,7 +213,7 @@ impl Report {
         let judged = if goal.of == "p95" { spread.p95 } else { value };
         self.rows.push(Row {
             case,
-            store: "sqlite",
+            store: self.store,
             clients: 0,
             unit,
             value: stats::rounded(value),
@@ -224,7 +238,7 @@ impl Report {
         } else if self.machine.is_volatile() {
             Some("the folder is in memory, where a sync costs nothing; name one on a disk with --dir".into())
         } else {
-            None
+            self.store_doubt.clone()
         }
     }
 

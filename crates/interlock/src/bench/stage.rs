@@ -15,8 +15,9 @@ use interlock_core::thread::{ThreadKind, ThreadRole};
 
 use super::drive::{self, Span};
 use crate::child::Child;
+use crate::environment::Secret;
 use crate::identity;
-use crate::instance::{Instance, make_private_folder};
+use crate::instance::{Instance, make_private_folder, unwritable};
 
 /// Who talks.
 const NAMES: [&str; 2] = ["asker", "answerer"];
@@ -39,7 +40,10 @@ pub(crate) struct Address {
 /// A throw-away instance, and its server while one runs.
 pub(crate) struct Stage {
     instance: Instance,
+    database: Option<Secret>,
     server: Option<Child>,
+    /// More servers of the same instance.
+    others: Vec<Child>,
 }
 
 impl Stage {
@@ -47,10 +51,39 @@ impl Stage {
     ///
     /// # Errors
     /// `PATH_UNWRITABLE`.
-    pub(crate) fn prepare(dir: &Path) -> Result<Self, Problem> {
+    pub(crate) fn prepare(dir: &Path, database: Option<&Secret>) -> Result<Self, Problem> {
         let dir = dir.join("instance");
         make_private_folder(&dir)?;
-        Ok(Self { instance: Instance::create(&dir)?, server: None })
+        let instance = Instance::create(&dir)?;
+        Ok(Self { instance, database: database.cloned(), server: None, others: Vec::new() })
+    }
+
+    /// The database it is kept in; none for a file.
+    pub(crate) const fn database(&self) -> Option<&Secret> {
+        self.database.as_ref()
+    }
+
+    /// Start another server of the same instance on the same database; gives where posts go there.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`, the problem it ended with.
+    pub(crate) async fn start_another(&mut self, dir: &Path, address: &Address) -> Result<Address, Problem> {
+        let dir = dir.join(format!("another-{}", self.others.len()));
+        make_private_folder(&dir)?;
+        let twin = Instance::create(&dir)?;
+        for (from, to) in [
+            (self.instance.config_file(), twin.config_file()),
+            (self.instance.keys().join("issuer.pem"), twin.keys().join("issuer.pem")),
+            (self.instance.keys().join("ledger.pem"), twin.keys().join("ledger.pem")),
+            (self.instance.ledger_vkey(), twin.ledger_vkey()),
+        ] {
+            std::fs::copy(from, &to).map_err(|error| unwritable(&to, &error))?;
+        }
+        let twin = Instance::open(twin.folder())?;
+        let child = Child::start(&twin, self.database.as_ref(), &["--server-only"]).await?;
+        let host = child.url.trim_start_matches("http://").to_owned();
+        self.others.push(child);
+        Ok(Address { host, ..address.clone() })
     }
 
     /// Start the server; gives the milliseconds until it was ready.
@@ -59,7 +92,7 @@ impl Stage {
     /// The problem it ended with.
     pub(crate) async fn start(&mut self) -> Result<f64, Problem> {
         let before = Instant::now();
-        self.server = Some(Child::start(&self.instance, None, &["--server-only"]).await?);
+        self.server = Some(Child::start(&self.instance, self.database.as_ref(), &["--server-only"]).await?);
         Ok(before.elapsed().as_secs_f64() * 1_000.0)
     }
 
@@ -68,7 +101,7 @@ impl Stage {
     /// # Errors
     /// The problem it ended with.
     pub(crate) async fn start_with_supervisor(&mut self) -> Result<(), Problem> {
-        self.server = Some(Child::start(&self.instance, None, &[]).await?);
+        self.server = Some(Child::start(&self.instance, self.database.as_ref(), &[]).await?);
         Ok(())
     }
 
@@ -87,10 +120,11 @@ impl Stage {
     /// # Errors
     /// `SERVER_RUNNING` when it does not end.
     pub(crate) async fn stop(&mut self) -> Result<(), Problem> {
-        match self.server.take() {
-            Some(server) => server.stop().await,
-            None => Ok(()),
+        let mut stopped = Ok(());
+        for server in self.others.drain(..).chain(self.server.take()) {
+            stopped = stopped.and(server.stop().await);
         }
+        stopped
     }
 
     /// Register who talks and open their thread.

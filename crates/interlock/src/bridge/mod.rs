@@ -9,11 +9,14 @@ mod session;
 mod target;
 mod wire;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
+use interlock_api::Problem;
+use interlock_core::Reason;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, JoinSet};
@@ -32,7 +35,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Pass messages on until standard input ends.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// When standard output cannot be written, or there is no HTTP client to be had.
 pub(crate) async fn run(target: Target) -> Result<(), Failure> {
     let (out, mut lines) = unbounded_channel::<Value>();
     let writer = tokio::task::spawn_blocking(move || {
@@ -42,7 +45,7 @@ pub(crate) async fn run(target: Target) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     });
     let bridge = Arc::new(Bridge {
-        wire: Wire::new(target),
+        wire: Wire::new(target)?,
         session: Session::default(),
         out,
         running: Mutex::default(),
@@ -62,6 +65,25 @@ pub(crate) async fn run(target: Target) -> Result<(), Failure> {
     while tasks.join_next().await.is_some() {}
     drop(bridge);
     writer.await.unwrap_or(Ok(()))
+}
+
+/// Shake hands as a client of this name, and leave nothing open at the server.
+///
+/// # Errors
+/// What kept the server from doing it.
+pub(crate) async fn shakes_hands(target: Target, client: &str) -> Result<(), Problem> {
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": client, "version": "1"},
+    }});
+    let (wire, session, agreed) = (Wire::new(target)?, Session::default(), Cell::new(false));
+    let heard = |answer: Value| agreed.set(answer.get("result").is_some());
+    let sent = wire.send(&session, &hello, heard).await;
+    wire.end(&session).await;
+    sent?;
+    if agreed.get() {
+        return Ok(());
+    }
+    Err(Problem::new(Reason::ServerUnreachable, "the server refuses the handshake", ""))
 }
 
 /// The next line, without its end; one that is too long comes as an empty one, which is no message.

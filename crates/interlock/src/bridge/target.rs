@@ -82,7 +82,7 @@ impl Target {
 async fn role_of(connection: &Connection, name: &AgentName) -> Result<Role, Problem> {
     let mut cursor = None;
     loop {
-        let request = ListAgentsParams { cursor, limit: 200 };
+        let request = ListAgentsParams { cursor, limit: 200, wait_ms: 0 };
         let page = connection.read::<ListAgents>(&request).await?;
         if let Some(agent) = page.agents.iter().find(|agent| agent.name == *name) {
             return Ok(agent.role);

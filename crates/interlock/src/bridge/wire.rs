@@ -31,8 +31,11 @@ pub(super) struct Wire {
 
 impl Wire {
     /// To this server.
-    pub(super) fn new(target: Target) -> Self {
-        Self { http: reqwest::Client::new(), target }
+    ///
+    /// # Errors
+    /// When there is no HTTP client to be had.
+    pub(super) fn new(target: Target) -> Result<Self, Problem> {
+        Ok(Self { http: interlock_api::client::http()?, target })
     }
 
     /// Send a message; its answers go to `say`. A session that the server has forgotten is begun anew, once.

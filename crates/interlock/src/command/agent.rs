@@ -171,7 +171,7 @@ fn check_repository(dir: &Path) -> Result<(), Problem> {
 }
 
 async fn list(cx: &Context, page: PageParams) -> End {
-    let request = ListAgentsParams { cursor: page.cursor, limit: page.limit };
+    let request = ListAgentsParams { cursor: page.cursor, limit: page.limit, wait_ms: 0 };
     let answer = cx.connect()?.read::<ListAgents>(&request).await?;
     Ok(Answer::new(&answer, render::agent::list(view(cx), &answer))?)
 }

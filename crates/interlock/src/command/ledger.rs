@@ -58,7 +58,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
 }
 
 async fn entries(cx: &Context, params: &EntriesParams) -> End {
-    let request = ListEntriesParams { from: params.from, limit: params.limit };
+    let request = ListEntriesParams { from: params.from, limit: params.limit, wait_ms: 0 };
     let answer = cx.connect()?.read::<ListEntries>(&request).await?;
     Ok(Answer::new(&answer, entries_text(view(cx), &answer))?)
 }

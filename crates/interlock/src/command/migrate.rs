@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use interlock_api::Problem;
@@ -12,7 +13,7 @@ use interlock_core::Reason;
 use interlock_core::id::WorkspaceId;
 use interlock_store::StoreError;
 use interlock_store::archive::Archive;
-use interlock_store_postgres::{Options, PostgresArchive};
+use interlock_store_postgres::{Options, PostgresArchive, servers};
 use interlock_store_sqlite::SqliteArchive;
 
 use crate::context::Context;
@@ -26,6 +27,10 @@ use crate::random::random;
 mod copy;
 
 use copy::Copied;
+
+/// How long connections of servers may still be there, and between two looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What `migrate` takes.
 #[derive(Debug, Args)]
@@ -94,8 +99,9 @@ async fn there(instance: &Instance, url: &Secret) -> Result<Copied, Problem> {
 async fn back(instance: &Instance, url: &Secret) -> Result<Copied, Problem> {
     let (file, fresh) = (instance.database(), instance.folder().join("interlock.db.new"));
     let ws = instance.config.workspace_id;
-    let mut source = PostgresArchive::open(&Options::at(&url.0), ws).await.map_err(|error| away(&error))?;
-    unused(&source).await?;
+    let options = Options::at(&url.0);
+    unused(&options, ws).await?;
+    let mut source = PostgresArchive::open(&options, ws).await.map_err(|error| away(&error))?;
     for name in ["interlock.db.new", "interlock.db.new-wal", "interlock.db.new-shm"] {
         remove(&instance.folder().join(name))?;
     }
@@ -117,13 +123,20 @@ async fn back(instance: &Instance, url: &Secret) -> Result<Copied, Problem> {
     Ok(copied)
 }
 
-async fn unused(source: &PostgresArchive) -> Result<(), Problem> {
-    let connections = source.servers().await.map_err(|error| away(&error))?;
-    if connections == 0 {
-        return Ok(());
+/// Refuse while servers use the database; those of one that has just ended go away in a moment.
+async fn unused(options: &Options, ws: WorkspaceId) -> Result<(), Problem> {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let connections = servers(options, ws).await.map_err(|error| away(&error))?;
+        if connections == 0 {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= until {
+            let detail = format!("servers of this instance have {connections} connections to the database");
+            return Err(Problem::new(Reason::ServerRunning, &detail, "").hint("stop all of them first"));
+        }
+        tokio::time::sleep(PAUSE).await;
     }
-    let detail = format!("servers of this instance have {connections} connections to the database");
-    Err(Problem::new(Reason::ServerRunning, &detail, "").hint("stop all of them first"))
 }
 
 fn put_in_place(fresh: &Path, file: &Path) -> std::io::Result<()> {
@@ -147,8 +160,8 @@ fn free_name(file: &Path) -> PathBuf {
         PathBuf::from(name)
     };
     let numbered = (2_u32..).map(|n| named(format!(".moved-{n}")));
-    let mut names = std::iter::once(named(".moved".into())).chain(numbered);
-    names.find(|name| !name.exists()).unwrap_or_else(|| named(".moved".into()))
+    let mut all = std::iter::once(named(".moved".into())).chain(numbered);
+    all.find(|name| !name.exists()).unwrap_or_else(|| named(".moved".into()))
 }
 
 /// What is said when there is no source.

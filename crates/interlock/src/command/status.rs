@@ -16,6 +16,6 @@ pub(crate) struct Params {}
 /// See the workspace at one look.
 pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
     let connection = cx.connect()?;
-    let status = connection.read::<GetStatus>(&GetStatusParams {}).await?;
+    let status = connection.read::<GetStatus>(&GetStatusParams::default()).await?;
     Ok(Answer::new(&status, render::status::show(view(cx), connection.url(), &status))?)
 }

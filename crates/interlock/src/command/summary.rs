@@ -20,7 +20,7 @@ pub(crate) struct Params {
 
 /// Do it.
 pub(crate) async fn run(cx: &Context, params: &Params) -> End {
-    let request = SummarizeThreadParams { thread_id: params.thread_id };
+    let request = SummarizeThreadParams { thread_id: params.thread_id, after_seq: None, wait_ms: 0 };
     let summary = cx.connect()?.read::<SummarizeThread>(&request).await?;
     Ok(Answer::new(&summary, render::summary::show(view(cx), &summary))?)
 }

@@ -148,6 +148,9 @@ pub(crate) struct CancelParams {
     /// The message.
     #[arg(value_name = "MESSAGE")]
     message_id: MessageId,
+    /// Why, in words.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
     #[command(flatten)]
     key: KeyParams,
 }
@@ -275,7 +278,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
         Verb::Show(params) => show(cx, &params).await,
         Verb::Summary(params) => summary::run(cx, &params).await,
         Verb::Post(params) => post(cx, params).await,
-        Verb::Cancel(params) => cancel(cx, &params).await,
+        Verb::Cancel(params) => cancel(cx, params).await,
         Verb::Delivery(params) => delivery(cx, &params).await,
         Verb::Search(params) => search::run(cx, params).await,
         Verb::Read(params) => read(cx, &params).await,
@@ -349,9 +352,10 @@ async fn post(cx: &Context, params: PostParams) -> End {
     Ok(Answer::new(&posted, text)?)
 }
 
-async fn cancel(cx: &Context, params: &CancelParams) -> End {
-    let request = CancelMessageParams { thread_id: params.thread_id, message_id: params.message_id };
-    let message = cx.connect()?.change::<CancelMessage>(&request, params.key.as_deref()).await?;
+async fn cancel(cx: &Context, params: CancelParams) -> End {
+    let CancelParams { thread_id, message_id, reason: text, key } = params;
+    let request = CancelMessageParams { thread_id, message_id, text };
+    let message = cx.connect()?.change::<CancelMessage>(&request, key.as_deref()).await?;
     Ok(Answer::new(&message, format!("#{} is {}\n", message.seq, message.state))?)
 }
 

@@ -9,6 +9,7 @@ use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_core::id::WorkspaceId;
 use interlock_core::policy::Policy;
+use interlock_server::RateLimits;
 
 use crate::environment::Secret;
 
@@ -30,6 +31,9 @@ pub(crate) struct Config {
     /// The constants of waking and guarding.
     #[serde(default)]
     pub(crate) policy: Policy,
+    /// How many requests one caller may make.
+    #[serde(default)]
+    pub(crate) rate: RateLimits,
 }
 
 /// The key of the database.
@@ -81,8 +85,8 @@ impl Config {
 
     /// The text of a new instance's configuration, with everything there is to set.
     pub(crate) fn template(workspace_id: WorkspaceId, database: Option<&Secret>) -> String {
-        let policy = toml::to_string(&Policy::default()).unwrap_or_default();
-        let policy: Vec<String> = policy.lines().map(|line| format!("# {line}")).collect();
+        let policy = commented(&Policy::default());
+        let rate = commented(&RateLimits::default());
         format!(
             "# An Interlock instance. The server reads this file when it starts.\n\n\
              # The name of this workspace in tokens and in the ledger; never change it.\n\
@@ -92,10 +96,11 @@ impl Config {
              # A PostgreSQL database instead of the file in this folder.\n\
              {}\n\n\
              # The constants of waking and guarding, with their defaults; durations in milliseconds.\n\
-             [policy]\n{}\n",
+             [policy]\n{policy}\n\n\
+             # How many requests one caller may make; further ones are told to wait.\n\
+             [rate]\n{rate}\n",
             free_loopback_port(),
             database_line(database),
-            policy.join("\n")
         )
     }
 
@@ -129,6 +134,12 @@ impl Config {
         }
         Err(wrong(file, "", "the line with `database_url` is not found"))
     }
+}
+
+/// Defaults as a file may set them, each line commented out.
+fn commented<T: serde::Serialize>(defaults: &T) -> String {
+    let text = toml::to_string(defaults).unwrap_or_default();
+    text.lines().map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Where the byte after these is.

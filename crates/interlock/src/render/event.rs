@@ -32,5 +32,6 @@ fn item(event: &CloudEvent) -> TimelineItem {
         wake_id: field("wake_id").and_then(|id| id.parse().ok()),
         message: event.data.message.clone(),
         event: Some(event.data.event.clone()),
+        text: None,
     }
 }

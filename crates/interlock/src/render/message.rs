@@ -2,7 +2,7 @@
 
 use interlock_api::v1::message::{MessageView, ReadMessagesResponse};
 use interlock_api::v1::search::SearchMessagesResponse;
-use interlock_core::thread::MessageKind;
+use interlock_core::thread::{MessageKind, MessageState};
 
 use super::safe;
 use super::style::{Paint, Style};
@@ -43,6 +43,7 @@ fn full(view: View, message: &MessageView) -> String {
     let ago = view.style.dim(&when::ago(message.posted_at, view.now));
     let message_id = view.style.dim(&message.message_id.to_string());
     let mut lines = vec![format!("{}  {ago}  {message_id}", heading(view.style, message))];
+    lines.extend(withdrawn(view, message));
     let body = safe::lines(&message.body);
     lines.extend(body.lines().map(|line| format!("{INDENT}{line}").trim_end().to_owned()));
     lines.extend(message.data.iter().map(|(name, value)| {
@@ -52,6 +53,16 @@ fn full(view: View, message: &MessageView) -> String {
     }));
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// `cancelled by anna: the wrong branch`; nothing for a message that counts.
+fn withdrawn(view: View, message: &MessageView) -> Option<String> {
+    let state = (message.state != MessageState::Live).then(|| message.state.to_string())?;
+    let by = message.withdrawal.as_ref().map_or_else(String::new, |withdrawal| {
+        let text = safe::line(&withdrawal.text);
+        format!(" by {}{}{text}", withdrawal.by, if text.is_empty() { "" } else { ": " })
+    });
+    Some(format!("{INDENT}{}", view.style.paint(Paint::Yellow, &format!("{state}{by}"))))
 }
 
 /// `#3 anna -> executor, reviewer  fix_pushed`.

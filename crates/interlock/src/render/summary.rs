@@ -92,11 +92,12 @@ fn decisions(view: View, decisions: &[Decided]) -> String {
 fn participants(view: View, summary: &ThreadSummary) -> String {
     let row = |one: &ParticipantSummary| -> [Cell; 5] {
         let unread = if one.unread > 0 { Paint::Yellow } else { Paint::Dim };
+        let more = if one.unread_is_minimum { "+" } else { "" };
         [
             Cell::new(one.agent.as_str(), Paint::Cyan),
             one.role.as_str().into(),
             format!("{} of {}", one.acked_seq, summary.last_seq).into(),
-            Cell::new(one.unread.to_string(), unread),
+            Cell::new(format!("{}{more}", one.unread), unread),
             one.last_word.as_ref().map_or_else(String::new, |word| said(view, word)).into(),
         ]
     };

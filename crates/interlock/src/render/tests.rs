@@ -232,7 +232,7 @@ fn one_summary() -> Value {
             "finding_id": "fnd_00000000000000000000000006", "text": "it is mended"}],
         "participants": [
             {"agent": "anna", "role": "coordinator", "acked_seq": 7, "unread": 0},
-            {"agent": "executor", "role": "participant", "acked_seq": 3, "unread": 2,
+            {"agent": "executor", "role": "participant", "acked_seq": 3, "unread": 2, "unread_is_minimum": true,
                 "last_word": {"seq": 3, "at": "2026-01-02T11:57:00Z", "type": "fix_pushed", "text": "pushed"}},
         ],
         "from_seq": 1,
@@ -265,7 +265,7 @@ AT  WHEN    BY        WHAT              IN WORDS
 
 PARTICIPANT  PART         READ    UNREAD FOR IT  LAST WORD
 anna         coordinator  7 of 7  0
-executor     participant  3 of 7  2              #3, 3m ago: fix_pushed pushed
+executor     participant  3 of 7  2+             #3, 3m ago: fix_pushed pushed
 ";
     assert_eq!(summary::show(view(), &of(one_summary())), expected);
     let mut late = one_summary();

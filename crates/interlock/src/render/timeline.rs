@@ -72,6 +72,11 @@ fn what(item: &TimelineItem) -> (Paint, String) {
             };
             (paint, format!("thread {} -> {to}{}{owner}", text("from"), because()))
         }
+        "thread.message_withdrawn" => {
+            let why = item.text.as_deref().map_or_else(String::new, |text| format!(": {}", safe::line(text)));
+            let how = if field("superseded_by").is_some() { "replaced" } else { "took back" };
+            (Paint::Yellow, format!("{how} #{}{why}", text("seq")))
+        }
         "wake.requested" => {
             let held = if field("held").and_then(Value::as_bool) == Some(true) { ", held" } else { "" };
             (Paint::Dim, format!("is to be woken for #{} by {}{held}", text("seq"), text("cause")))

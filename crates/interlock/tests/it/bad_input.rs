@@ -92,6 +92,20 @@ fn refuses_to_start(site: &Site, code: i32, reason: &str) -> Value {
 }
 
 #[test]
+fn a_rate_of_nothing_starts_nothing() {
+    for wrong in
+        ["requests_per_second_max = 0", "requests_burst_max = 0", "requests_burst_max = -1", "more = 1"]
+    {
+        let site = Site::with_instance("");
+        let file = site.path(".interlock/config.toml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        assert!(config.contains("[rate]\n"), "{config}");
+        std::fs::write(&file, config.replace("[rate]\n", &format!("[rate]\n{wrong}\n"))).unwrap();
+        refuses_to_start(&site, 2, "CONFIG_INVALID");
+    }
+}
+
+#[test]
 fn a_broken_configuration_starts_nothing() {
     for (policy, words) in [
         ("accept_timeout_ms = 0", "`accept_timeout_ms` is 0"),

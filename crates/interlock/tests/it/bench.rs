@@ -1,5 +1,6 @@
 //! `interlock bench`: its shape and its ways to end. What it measures depends on the machine, and is no test.
 
+use interlock_testkit::postgres::TestDatabase;
 use serde_json::Value;
 
 use crate::world::World;
@@ -100,4 +101,37 @@ fn a_long_thread_and_many_who_wait_are_measured_when_asked_for() {
     let cases: Vec<_> = rows.iter().map(|row| row["case"].as_str().unwrap()).collect();
     assert_eq!(cases, ["scale_newest", "scale_memory", "scale_waiting"]);
     assert!(rows.iter().all(|row| row["value"].as_f64().is_some_and(|value| value > 0.0)), "{rows:?}");
+}
+
+/// Every rate beside its anchors on PostgreSQL, and nothing of the anchors is left in the database.
+#[test]
+fn postgresql_has_its_own_anchors_and_servers() {
+    let Some(database) = TestDatabase::make("postgresql_has_its_own_anchors_and_servers") else { return };
+    let world = World::new();
+    let words =
+        ["bench", "messaging", "--quick", "--dir", ".", "--json", "--case", "post", "--case", "nodes"];
+    let ran = world.run_in(&words, "INTERLOCK_DATABASE_URL", database.url().as_ref()).ok();
+    let report = report(&ran);
+    assert_eq!(report["problem"], Value::Null);
+    let rows = report["rows"].as_array().unwrap();
+    let of = |row: &Value| (row["case"].as_str().unwrap().to_owned(), row["clients"].as_u64().unwrap());
+    let pairs = [1, 8, 64, 256].map(|clients| [("post", clients), ("queue", clients)]);
+    let expected = pairs.into_iter().flatten().chain([("nodes_one", 64), ("nodes_several", 64)]);
+    let expected: Vec<_> = expected.map(|(case, clients)| (case.to_owned(), clients)).collect();
+    assert_eq!(rows.iter().map(of).collect::<Vec<_>>(), expected);
+    for row in rows {
+        assert_eq!((keys(row), &row["store"]), (ROW.to_vec(), &"postgres".into()), "{row}");
+        assert!(row["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0 && ratio.is_finite()), "{row}");
+    }
+    assert_eq!(
+        database.sql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'interlock_bench_%'"),
+        "0\n"
+    );
+    assert_eq!(database.sql("SELECT count(*) FROM workspace"), "3\n", "one, and one for each further server");
+}
+
+#[test]
+fn several_servers_need_a_database() {
+    let ran = World::new().run(&["bench", "messaging", "--quick", "--dir", ".", "--case", "nodes", "--json"]);
+    assert_eq!((ran.code, &report(&ran)["problem"]["reason"]), (2, &"USAGE_INVALID".into()), "{ran:?}");
 }

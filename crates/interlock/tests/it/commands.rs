@@ -136,7 +136,7 @@ fn messages_are_searched_for_until_the_page_is_full() {
             "limit=9",
             "since=2026-01-01T00%3A00%3A00.000Z",
             "status=active",
-            "text=the%20parser%20bro*",
+            "text=the%20parser%20bro%2A",
             &format!("thread_id={THREAD}"),
         ]
     );
@@ -165,6 +165,9 @@ fn messages_are_posted_on_terms_taken_back_and_followed() {
         "schema_version": 1, "from": "anna", "to": [], "state": "cancelled",
         "posted_at": "2026-01-02T11:59:55.000Z", "body": "now",
     });
+    let words = ["thread", "cancel", THREAD, MESSAGE, "--reason", "wrong branch"];
+    let (why, _) = asked(message.clone(), &words);
+    assert_eq!(why.body, json!({"message_id": MESSAGE, "text": "wrong branch"}));
     let (cancel, json) = asked(message.clone(), &["thread", "cancel", THREAD, MESSAGE]);
     assert_eq!(cancel.target, format!("/v1/threads/{THREAD}/messages/cancel"));
     assert_eq!((cancel.body, json), (json!({"message_id": MESSAGE}), message));

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::site::Site;
-use crate::stub::Stub;
+use crate::stub::{Reply, Stub};
 use crate::world::{Ran, World, finish};
 
 /// A machine with nothing on it but what a test puts there.
@@ -172,7 +172,7 @@ fn the_server_shakes_hands_or_does_not() {
     let stub = Stub::always(404, json!({}));
     let world = World::with_server(&stub.url);
     let ran = look(world.command(&words));
-    is(&ran.only_json(), "mcp", "fail", "answers 404");
+    is(&ran.only_json(), "mcp", "fail", "answered 404");
     assert_eq!((ran.code, stub.asked()[0].target.as_str()), (1, "/mcp"));
     // And nobody there at all.
     let url = stub.url.clone();
@@ -181,4 +181,35 @@ fn the_server_shakes_hands_or_does_not() {
     let ran = look(world.command(&words));
     is(&ran.only_json(), "mcp", "fail", "does not answer");
     assert_eq!(ran.code, 1);
+}
+
+/// A session lasts for an hour where nobody ends it. What the environment names as a proxy is no part of the way there.
+#[test]
+fn the_handshake_leaves_no_session_and_meets_no_proxy() {
+    let stub = Stub::new(|asked| match asked.body["method"].as_str() {
+        Some("initialize") => Reply::InSession(
+            "one",
+            json!({"jsonrpc": "2.0", "id": 1, "result": {"protocolVersion": "2025-06-18"}}),
+        ),
+        _ => Reply::Json(200, json!({})),
+    });
+    let proxy = Stub::always(502, json!({}));
+    let world = World::with_server(&stub.url);
+    let mut command = world.command(&["doctor", "runtimes", "--json"]);
+    command.env("PATH", "/nonexistent").env("HOME", "/nonexistent").envs(proxy.as_proxy());
+    is(&finish(&mut command, b"").ok().only_json(), "mcp", "ok", "shakes hands");
+    let asked: Vec<_> = stub.asked().into_iter().map(|asked| (asked.method, asked.session)).collect();
+    assert_eq!(asked, [("POST".to_owned(), None), ("DELETE".to_owned(), Some("one".to_owned()))]);
+    assert!(proxy.asked().is_empty(), "a proxy was told: {:?}", proxy.asked());
+}
+
+/// Whoever answers and agrees to nothing has not shaken hands.
+#[test]
+fn a_refused_handshake_is_a_failure() {
+    let error = json!({"code": -32_602, "message": "no such revision"});
+    let stub = Stub::always(200, json!({"jsonrpc": "2.0", "id": 1, "error": error}));
+    let world = World::with_server(&stub.url);
+    let mut command = world.command(&["doctor", "runtimes", "--json"]);
+    command.env("PATH", "/nonexistent").env("HOME", "/nonexistent");
+    is(&finish(&mut command, b"").only_json(), "mcp", "fail", "refuses the handshake");
 }

@@ -9,9 +9,12 @@
 
 mod bad_input;
 mod bench;
+mod burst;
 mod by_hand;
+mod caller;
 mod commands;
 mod desk;
+mod disk;
 mod doctor;
 mod doctor_runtimes;
 mod events;
@@ -30,6 +33,7 @@ mod pilot_repository;
 mod pilot_sample;
 mod postgres;
 mod postgres_faults;
+mod postgres_migrate;
 mod postgres_nodes;
 mod processes;
 mod readme;
@@ -47,6 +51,7 @@ mod site;
 mod stub;
 mod tail;
 mod terminal;
+mod torture;
 mod usage;
 mod wait;
 mod world;

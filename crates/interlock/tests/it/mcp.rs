@@ -1,12 +1,13 @@
 //! `interlock mcp`: the protocol on standard input and output, passed to the running server.
 
 use std::io::Write as _;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
 
 use crate::site::Site;
+use crate::stub::Stub;
 use crate::wait::PATIENCE;
 
 /// A client's end of the bridge.
@@ -21,7 +22,10 @@ struct Client {
 
 impl Client {
     fn start(site: &Site, name: &str) -> Self {
-        let mut command = site.command(&["mcp", "--as", name]);
+        Self::run(&mut site.command(&["mcp", "--as", name]))
+    }
+
+    fn run(command: &mut Command) -> Self {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (sender, lines) = channel();
@@ -132,6 +136,21 @@ fn the_stateless_revision_passes_the_bridge() {
     let wrong = client.until(|message| message.get("error").is_some());
     assert_eq!(wrong["error"]["code"], -32_700);
     assert_eq!(client.ends(), Some(0));
+}
+
+/// The token goes to the server alone, whatever the environment names as a proxy.
+#[test]
+fn no_proxy_is_told_anything() {
+    let site = Site::with_instance("");
+    let _server = site.up(&["--server-only"]);
+    site.ask(&["agent", "add", "anna-codex"]);
+    let proxy = Stub::always(502, json!({}));
+    let mut client = Client::run(site.command(&["mcp", "--as", "anna-codex"]).envs(proxy.as_proxy()));
+    client.shakes_hands();
+    let inbox = client.tool("inbox", &json!({}));
+    assert_eq!(inbox["result"]["isError"], false, "{inbox}");
+    assert_eq!(client.ends(), Some(0));
+    assert!(proxy.asked().is_empty(), "a proxy was told: {:?}", proxy.asked());
 }
 
 #[test]

@@ -91,7 +91,6 @@ fn the_pilot_runs_on_postgresql() {
     assert_eq!(story["verdict"], "resolved", "{story}");
     assert_eq!(story["ledger"]["verified"], true, "{story}");
     assert!(!format!("{ran:?}").contains("s3cret"), "{ran:?}");
-    // It would be a division by zero if the database held another ledger than this one.
-    let size = story["ledger"]["size"].as_u64().unwrap();
-    database.sql(&format!("SELECT 1 / (count(*) = {size})::int FROM ledger_entry"));
+    let entries = database.sql("SELECT count(*) FROM ledger_entry");
+    assert_eq!(entries.trim(), story["ledger"]["size"].to_string(), "the ledger is in the database");
 }

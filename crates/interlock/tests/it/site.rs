@@ -187,6 +187,11 @@ impl Running {
         }
     }
 
+    /// Wait for the next line, but no longer than this.
+    pub(crate) fn line_within(&self, patience: Duration) -> Option<String> {
+        self.lines.recv_timeout(patience).ok()
+    }
+
     /// The next line as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {

@@ -13,12 +13,15 @@ pub(crate) struct Asked {
     pub(crate) target: String,
     pub(crate) key: Option<String>,
     pub(crate) authorization: Option<String>,
+    pub(crate) session: Option<String>,
     pub(crate) body: Value,
 }
 
 /// What to answer.
 pub(crate) enum Reply {
     Json(u16, Value),
+    /// JSON that names an MCP session in its headers.
+    InSession(&'static str, Value),
     /// Bytes, of which more were announced than are sent when the flag is set.
     Bytes(Vec<u8>, bool),
     /// Close the connection without a word.
@@ -53,6 +56,11 @@ impl Stub {
         Self::new(move |_| Reply::Json(status, value.clone()))
     }
 
+    /// The variables that name it as the proxy for everything.
+    pub(crate) fn as_proxy(&self) -> [(&'static str, String); 3] {
+        ["http_proxy", "HTTP_PROXY", "ALL_PROXY"].map(|name| (name, self.url.clone()))
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -80,8 +88,12 @@ fn serve(
         let Some(request) = read(&stream) else { continue };
         asked.lock().unwrap().push(request.clone());
         let sent = match answer(&request) {
-            Reply::Json(status, value) => send(&mut stream, status, value.to_string().as_bytes(), 0),
-            Reply::Bytes(bytes, is_cut) => send(&mut stream, 200, &bytes, usize::from(is_cut)),
+            Reply::Json(status, value) => send(&mut stream, status, "", value.to_string().as_bytes(), 0),
+            Reply::InSession(id, value) => {
+                let header = format!("mcp-session-id: {id}\r\n");
+                send(&mut stream, 200, &header, value.to_string().as_bytes(), 0)
+            }
+            Reply::Bytes(bytes, is_cut) => send(&mut stream, 200, "", &bytes, usize::from(is_cut)),
             Reply::Nothing => Ok(()),
         };
         // The caller may be gone already.
@@ -89,9 +101,15 @@ fn serve(
     }
 }
 
-fn send(stream: &mut TcpStream, status: u16, bytes: &[u8], missing: usize) -> std::io::Result<()> {
+fn send(
+    stream: &mut TcpStream,
+    status: u16,
+    header: &str,
+    bytes: &[u8],
+    missing: usize,
+) -> std::io::Result<()> {
     let length = bytes.len() + missing;
-    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n")?;
+    write!(stream, "HTTP/1.1 {status} X\r\n{header}content-length: {length}\r\nconnection: close\r\n\r\n")?;
     stream.write_all(bytes)
 }
 
@@ -101,7 +119,7 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     reader.read_line(&mut first).ok()?;
     let mut words = first.split_whitespace();
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let (mut key, mut authorization, mut length) = (None, None, 0);
+    let (mut key, mut authorization, mut session, mut length) = (None, None, None, 0);
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
@@ -109,6 +127,7 @@ fn read(stream: &TcpStream) -> Option<Asked> {
         match name.to_ascii_lowercase().as_str() {
             "idempotency-key" => key = Some(value.to_owned()),
             "authorization" => authorization = Some(value.to_owned()),
+            "mcp-session-id" => session = Some(value.to_owned()),
             "content-length" => length = value.parse().ok()?,
             _ => {}
         }
@@ -116,5 +135,5 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Some(Asked { method, target, key, authorization, body })
+    Some(Asked { method, target, key, authorization, session, body })
 }

@@ -28,6 +28,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "ledger",
         "verify",
         "token",
+        "migrate",
         "doctor",
         "supervise",
         "bench",
@@ -36,9 +37,9 @@ fn help_lists_exactly_the_commands_there_are() {
     assert_eq!(listed(&help), expected);
 }
 
-const THREAD_VERBS: [&str; 17] = [
-    "create", "list", "show", "summary", "post", "cancel", "delivery", "read", "ack", "status", "pause",
-    "resume", "add", "remove", "trigger", "tail", "help",
+const THREAD_VERBS: [&str; 18] = [
+    "create", "list", "show", "summary", "post", "cancel", "delivery", "search", "read", "ack", "status",
+    "pause", "resume", "add", "remove", "trigger", "tail", "help",
 ];
 
 #[test]
@@ -49,7 +50,8 @@ fn help_of_threads_lists_exactly_their_verbs() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 16] = [
+    let verbs: [(&str, &[&str]); 17] = [
+        ("migrate", &[]),
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),

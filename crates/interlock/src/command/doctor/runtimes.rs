@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use interlock_core::agent::Runtime;
 use interlock_core::id::SessionId;
-use serde_json::json;
 use tokio::process::Command;
 
 use super::Check;
@@ -174,19 +173,14 @@ async fn mcp(cx: &Context) -> Check {
         }
     };
     let (url, token) = target;
-    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "interlock doctor", "version": "1"},
-    }});
-    let request = reqwest::Client::new().post(format!("{url}/mcp")).bearer_auth(token).json(&hello);
-    let sent =
-        request.header("accept", "application/json, text/event-stream").timeout(HANDSHAKE_MAX).send().await;
-    match sent {
-        Ok(response) if response.status().is_success() => Check::ok("mcp", format!("{url}/mcp shakes hands")),
-        Ok(response) => {
-            Check::fail("mcp", format!("{url}/mcp answers {}", response.status()), "look at the server's log")
+    let there = crate::bridge::Target::Remote { url: url.clone(), token };
+    let shaken = crate::bridge::shakes_hands(there, "interlock doctor");
+    match tokio::time::timeout(HANDSHAKE_MAX, shaken).await {
+        Ok(Ok(())) => Check::ok("mcp", format!("{url}/mcp shakes hands")),
+        Ok(Err(problem)) => {
+            let hint = problem.hint.unwrap_or_else(|| "look at the server's log".into());
+            Check::fail("mcp", format!("{url}/mcp: {}", problem.detail), hint)
         }
-        Err(error) => {
-            Check::fail("mcp", format!("{url}/mcp does not answer: {error}"), "start it with: interlock up")
-        }
+        Err(_) => Check::fail("mcp", format!("{url}/mcp says nothing for 5 s"), "look at the server's log"),
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn remote(cx: &Context, url: &str) -> Check {
 async fn ask(cx: &Context) -> Result<(StatusView, u128), Problem> {
     let connection = cx.connect()?;
     let start = Instant::now();
-    let status = connection.read::<GetStatus>(&GetStatusParams {}).await?;
+    let status = connection.read::<GetStatus>(&GetStatusParams::default()).await?;
     Ok((status, start.elapsed().as_millis()))
 }
 

@@ -1,0 +1,4 @@
+-- Why a message was taken back, in words: free text, beside the log.
+
+ALTER TABLE message ADD COLUMN withdrawn_text TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN withdrawn_salt BYTEA NOT NULL DEFAULT '';

@@ -1,0 +1,77 @@
+//! A program that talks to a real server over HTTP, and remembers what it was told.
+
+use interlock_api::client::Client;
+use interlock_api::v1::message::ReadMessagesResponse;
+use interlock_api::{Op, Problem, operations as op};
+use serde_json::{Value, json};
+
+use crate::site::Site;
+
+/// Somebody with a token and a thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    client: Client,
+    pub(crate) name: String,
+    pub(crate) thread: String,
+}
+
+impl Caller {
+    /// An operator of this name, in this thread of the server at `url`.
+    pub(crate) fn new(site: &Site, url: &str, name: &str, thread: &str) -> Self {
+        let issued = site.ask(&["token", "issue", "--name", name, "--role", "operator"]);
+        let token = issued["token"].as_str().unwrap().to_owned();
+        let client = Client::new(url, Some(token)).unwrap();
+        Self { client, name: name.to_owned(), thread: thread.to_owned() }
+    }
+
+    /// Post a message whose text is its key; gives its `seq`.
+    pub(crate) async fn post(&self, key: &str) -> Result<u64, Problem> {
+        let posted = self.call::<op::PostMessage>(json!({"body": key}), Some(key)).await?;
+        Ok(posted.seq)
+    }
+
+    /// Acknowledge everything up to here; gives the cursor.
+    pub(crate) async fn ack(&self, seq: u64, key: &str) -> Result<u64, Problem> {
+        Ok(self.call::<op::AckRead>(json!({"seq": seq}), Some(key)).await?.acked_seq)
+    }
+
+    /// The cursor of everybody in the thread.
+    pub(crate) async fn cursors(&self) -> Vec<(String, u64)> {
+        let thread = self.call::<op::GetThread>(json!({}), None).await.unwrap();
+        let cursor = |participant: interlock_api::v1::thread::ParticipantView| {
+            (participant.agent.to_string(), participant.acked_seq)
+        };
+        thread.participants.into_iter().map(cursor).collect()
+    }
+
+    /// Every message after this one, as it is read page by page: `seq` and text.
+    pub(crate) async fn read_after(&self, mut after: u64) -> Vec<(u64, String)> {
+        let mut all = Vec::new();
+        loop {
+            let page: ReadMessagesResponse = self
+                .call::<op::ReadMessages>(json!({"after_seq": after, "limit": 200}), None)
+                .await
+                .unwrap_or_else(|problem| panic!("{problem}"));
+            let Some(last) = page.messages.last() else { return all };
+            after = last.seq;
+            all.extend(page.messages.into_iter().map(|message| (message.seq, message.body)));
+        }
+    }
+
+    async fn call<O: Op>(&self, mut params: Value, key: Option<&str>) -> Result<O::Response, Problem> {
+        params["thread_id"] = self.thread.clone().into();
+        self.client.call::<O>(&serde_json::from_value(params).unwrap(), key).await
+    }
+}
+
+/// A thread that everybody may join by speaking.
+pub(crate) fn open_thread(site: &Site) -> String {
+    site.ask(&["thread", "create", "Talk"])["thread_id"].as_str().unwrap().to_owned()
+}
+
+/// The numbers are 1, 2, 3 and so on, after this one.
+pub(crate) fn is_gap_free(messages: &[(u64, String)], after: u64) {
+    for (expected, (seq, body)) in (after + 1..).zip(messages) {
+        assert_eq!(*seq, expected, "`{body}` is out of its place");
+    }
+}

@@ -1,0 +1,155 @@
+//! A disk that is full, fails to sync or is read-only, under the shipped binary: changes are refused with a stable code,
+//! nothing is half there, and everything goes on when it clears.
+//!
+//! What the database asks of the operating system passes a library of a few lines (`disk.c`), which fails as told.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use interlock_core::Reason;
+
+use crate::caller::{Caller, is_gap_free, open_thread};
+use crate::site::{Running, Server, Site};
+
+/// What the disk does; the first byte of the file that the library looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Disk {
+    Well = b'-',
+    /// Half of what is written first, then nothing any more.
+    Full = b'F',
+    SyncFails = b'S',
+    ReadOnly = b'R',
+}
+
+const FAULTS: [Disk; 3] = [Disk::Full, Disk::SyncFails, Disk::ReadOnly];
+
+/// An instance whose disk is in our hands.
+struct Rig {
+    site: Site,
+    library: PathBuf,
+    control: File,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let site = Site::with_instance("");
+        let source = site.write("disk.c", include_str!("disk.c"));
+        let library = site.path("disk.so");
+        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+        let mut cc = Command::new(compiler);
+        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+        let done = cc.output().expect("the database is built by a C compiler, so there is one");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let control = site.write("disk", "-");
+        let control = OpenOptions::new().write(true).open(control).unwrap();
+        Self { site, library, control }
+    }
+
+    fn up(&self, address: &str) -> Server {
+        let words = ["up", "--json", "--server-only", "--listen", address];
+        let mut command = self.site.command(&words);
+        command.env("LD_PRELOAD", &self.library).env("INTERLOCK_TEST_DISK", self.site.path("disk"));
+        let running = Running::new(&mut command);
+        let ready = running.json();
+        assert_eq!(ready["event"], "ready", "{ready} {}", running.errors());
+        Server { url: ready["url"].as_str().unwrap().to_owned(), running }
+    }
+
+    fn is(&self, disk: Disk) {
+        self.control.write_all_at(&[disk as u8], 0).unwrap();
+    }
+
+    fn ledger_verifies(&self) {
+        self.site.ask(&["ledger", "export", "ledger.tar"]);
+        assert_eq!(self.site.ask(&["verify", "ledger.tar"])["verified"], true);
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Runtime::new().unwrap()
+}
+
+/// Several at once, each refused with the code for what may succeed later.
+async fn all_are_refused(caller: &Caller, round: &str) {
+    let posts = (0..8).map(|n| {
+        let (caller, key) = (caller.clone(), format!("{round}-{n}"));
+        tokio::spawn(async move { (key.clone(), caller.post(&key).await) })
+    });
+    for post in posts.collect::<Vec<_>>() {
+        let (key, answer) = post.await.unwrap();
+        let problem = answer.expect_err(&key);
+        assert_eq!(problem.reason, Reason::StoreUnavailable.as_str(), "{key}: {problem}");
+        assert_eq!((problem.status, problem.code.as_str(), problem.retryable), (503, "UNAVAILABLE", true));
+        assert!(problem.retry_after_ms.is_some(), "{key}");
+    }
+}
+
+/// The same requests again: each is there once, after what was there before.
+async fn all_are_done(caller: &Caller, round: &str) {
+    for n in 0..8 {
+        let key = format!("{round}-{n}");
+        let seq = caller.post(&key).await.unwrap_or_else(|problem| panic!("{key}: {problem}"));
+        assert_eq!(caller.post(&key).await.unwrap(), seq);
+    }
+    let messages = caller.read_after(0).await;
+    is_gap_free(&messages, 0);
+    for n in 0..8 {
+        let key = format!("{round}-{n}");
+        assert_eq!(messages.iter().filter(|(_, body)| *body == key).count(), 1, "{key}: {messages:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_fails_refuses_and_goes_on_when_it_clears() {
+    let rig = Rig::new();
+    let server = rig.up("127.0.0.1:0");
+    let caller = Caller::new(&rig.site, &server.url, "ann", &open_thread(&rig.site));
+    let reader = Caller::new(&rig.site, &server.url, "ben", &caller.thread);
+    runtime().block_on(async {
+        reader.post("hello").await.unwrap();
+        for disk in FAULTS {
+            let seq = caller.post(&format!("before {disk:?}")).await.unwrap();
+            let before = (caller.read_after(0).await, caller.cursors().await);
+            rig.is(disk);
+            for round in 0..3 {
+                all_are_refused(&caller, &format!("{disk:?}{round}")).await;
+            }
+            let problem = reader.ack(seq, &format!("ack {disk:?}")).await.unwrap_err();
+            assert_eq!(problem.reason, Reason::StoreUnavailable.as_str(), "{disk:?}: {problem}");
+            // Reading goes on, and nothing of what was refused is there.
+            assert_eq!((caller.read_after(0).await, caller.cursors().await), before, "{disk:?}");
+            rig.is(Disk::Well);
+            for round in 0..3 {
+                all_are_done(&caller, &format!("{disk:?}{round}")).await;
+            }
+            assert_eq!(reader.ack(seq, &format!("ack {disk:?}")).await.unwrap(), seq);
+        }
+    });
+    rig.ledger_verifies();
+}
+
+/// What was refused may be there after a kill, when the log holds it that could not be synced; the key tells.
+#[test]
+fn a_server_killed_on_a_disk_that_fails_comes_back_whole() {
+    for disk in FAULTS {
+        let rig = Rig::new();
+        let mut server = rig.up("127.0.0.1:0");
+        let address = server.address().to_owned();
+        let caller = Caller::new(&rig.site, &server.url, "ann", &open_thread(&rig.site));
+        let runtime = runtime();
+        runtime.block_on(async {
+            caller.post("before").await.unwrap();
+            rig.is(disk);
+            all_are_refused(&caller, "lost").await;
+        });
+        server.running.kill();
+        rig.is(Disk::Well);
+        server = rig.up(&address);
+        runtime.block_on(all_are_done(&caller, "lost"));
+        rig.ledger_verifies();
+        drop(server);
+    }
+}
