@@ -22,15 +22,31 @@ pub(super) fn breaking(old: &Value, new: &Value) -> Vec<String> {
             found.push(format!("the tool `{name}` is gone"));
             continue;
         };
-        for (part, writer) in [("inputSchema", Writer::Caller), ("outputSchema", Writer::Us)] {
-            compare(&tool[part], &now[part], writer, &format!("{name} {part}"), &mut found);
-        }
+        let (was, is) = (&tool["inputSchema"], &now["inputSchema"]);
+        compare(was, is, Writer::Caller, &format!("{name} inputSchema"), &mut found);
+        let (was, is) = (answer(&tool["outputSchema"]), answer(&now["outputSchema"]));
+        compare(was, is, Writer::Us, &format!("{name} outputSchema"), &mut found);
+        problem(&tool["outputSchema"], &now["outputSchema"], &format!("{name} problem"), &mut found);
     }
     found
 }
 
 fn tools(document: &Value) -> impl Iterator<Item = &Value> {
     document["tools"].as_array().into_iter().flatten()
+}
+
+/// What a tool gives when it is not refused: the first alternative where problem details are the other.
+fn answer(output: &Value) -> &Value {
+    output.pointer("/anyOf/0").unwrap_or(output)
+}
+
+/// What it says when it is refused: there since it was first described, and of the same kind.
+fn problem(old: &Value, new: &Value, place: &str, found: &mut Vec<String>) {
+    let (Some(was), is) = (old.pointer("/anyOf/1"), new.pointer("/anyOf/1")) else { return };
+    match is {
+        Some(is) => compare(was, is, Writer::Us, place, found),
+        None => found.push(format!("{place}: it is not described any more")),
+    }
 }
 
 fn compare(old: &Value, new: &Value, writer: Writer, place: &str, found: &mut Vec<String>) {
@@ -198,5 +214,21 @@ mod tests {
         assert!(of_output(&set(&["a"]), &set(&["b", "a"])).is_empty(), "readers take new names");
         let gone = "t outputSchema: the alternative \"a\" does not hold any more";
         assert_eq!(of_output(&set(&["a", "b"]), &set(&["b"])), [gone]);
+    }
+
+    /// Problem details came to stand beside the answers that had been there alone.
+    #[test]
+    fn an_answer_holds_what_it_held_beside_its_problem() {
+        let object = |required: &[&str]| json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": required});
+        let both = |answer: &Value, problem: &Value| json!({"type": "object", "anyOf": [answer, problem]});
+        let (alone, loose) = (object(&["a"]), object(&[]));
+        assert!(of_output(&alone, &both(&alone, &loose)).is_empty());
+        let absent = "\"a\" may be absent now";
+        for old in [&alone, &both(&alone, &loose)] {
+            assert_eq!(of_output(old, &both(&loose, &loose)), [format!("t outputSchema: {absent}")]);
+        }
+        let old = both(&alone, &alone);
+        assert_eq!(of_output(&old, &both(&alone, &loose)), [format!("t problem: {absent}")]);
+        assert_eq!(of_output(&old, &alone), ["t problem: it is not described any more"]);
     }
 }

@@ -34,9 +34,17 @@ pub(super) fn input(schema: &schemars::Schema, needs_key: bool) -> JsonObject {
     schema
 }
 
-/// What a tool answers with.
-pub(super) fn output(schema: &schemars::Schema) -> JsonObject {
-    object(schema)
+/// What a tool answers with: what the operation gives, or, with `isError`, problem details. Clients check both.
+pub(super) fn output(answer: &schemars::Schema, problem: &schemars::Schema) -> JsonObject {
+    let mut problem = object(problem);
+    // Told once and not with every tool.
+    let fields = problem.get_mut("properties").and_then(Value::as_object_mut);
+    for field in fields.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        field.remove("description");
+    }
+    problem.insert("description".into(), "Problem details, where `isError` says that it was refused.".into());
+    let branches = json!([object(answer), problem]);
+    JsonObject::from_iter([("type".to_owned(), "object".into()), ("anyOf".to_owned(), branches)])
 }
 
 fn object(schema: &schemars::Schema) -> JsonObject {

@@ -130,7 +130,8 @@ pub(super) fn all_described() -> Vec<Tool> {
 fn describe(name: &'static str, row: &Operation) -> Tool {
     let mut generator = schema::generator();
     let input = schema::input(&(row.request)(&mut generator), row.mutates);
-    let output = schema::output(&(row.response)(&mut generator));
+    let problem = generator.subschema_for::<Problem>();
+    let output = schema::output(&(row.response)(&mut generator), &problem);
     let annotations = ToolAnnotations::with_title(title(name))
         .read_only(!row.mutates)
         // Nothing is ever deleted: history only grows.

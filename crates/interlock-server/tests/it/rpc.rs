@@ -1,5 +1,8 @@
 //! MCP as it goes over the wire: plain JSON-RPC over HTTP, no SDK, one client for each era.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use axum::body::{Body, BodyDataStream};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
@@ -103,6 +106,7 @@ impl<'w> Rpc<'w> {
         let structured = result["structuredContent"].clone();
         let copy: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
         assert_eq!(copy, structured, "the text is a copy");
+        fits(name, &structured);
         (structured, result["isError"] == true)
     }
 
@@ -193,6 +197,21 @@ impl<'w> Rpc<'w> {
         let request = request.body(Body::from(message.to_string())).unwrap();
         soon(self.world.router.clone().oneshot(request)).await.unwrap()
     }
+}
+
+/// Whether the answer of a tool, also one that was refused, is what its output schema says: clients check it.
+#[track_caller]
+fn fits(tool: &str, structured: &Value) {
+    static SCHEMAS: LazyLock<BTreeMap<String, jsonschema::Validator>> = LazyLock::new(|| {
+        let document = interlock_server::tools_document();
+        let of = |tool: &Value| {
+            let validator = jsonschema::draft202012::new(&tool["outputSchema"]).unwrap();
+            (tool["name"].as_str().unwrap().to_owned(), validator)
+        };
+        document["tools"].as_array().unwrap().iter().map(of).collect()
+    });
+    let found: Vec<_> = SCHEMAS[tool].iter_errors(structured).map(|error| error.to_string()).collect();
+    assert_eq!(found, Vec::<String>::new(), "{tool}: {structured}");
 }
 
 /// The last message of an answer, be it one object or a stream of events; null when there is none.
