@@ -22,6 +22,7 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Runs every step and stops at the first that fails.
 pub(crate) fn run() -> Result<ExitCode> {
+    shell::be_strict();
     let started = Instant::now();
     step("fmt", || shell::succeed(&mut shell::cargo(["fmt", "--all", "--check"])))?;
     step("tidy", || if tidy::run()? { Ok(()) } else { bail!("the repository is not tidy") })?;

@@ -44,14 +44,10 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    /// Strict when the environment says `CI=true`.
+    /// Strict when nothing may be skipped.
     pub(crate) fn from_environment() -> Self {
-        if is_ci() { Self::Ci } else { Self::Default }
+        if shell::is_strict() { Self::Ci } else { Self::Default }
     }
-}
-
-fn is_ci() -> bool {
-    std::env::var_os("CI").is_some_and(|value| value == "true")
 }
 
 impl Selection {
@@ -126,7 +122,7 @@ pub(crate) fn run(selection: &Selection, profile: Profile) -> Result<ExitCode> {
     if selection.needs_agents() {
         runner.envs(agents()?);
     }
-    if is_ci() {
+    if shell::is_strict() {
         runner.env("INTERLOCK_REQUIRE_ALL", "1");
     }
     let code = shell::status(&mut runner)?.code().and_then(|code| u8::try_from(code).ok());
@@ -140,7 +136,7 @@ fn agents() -> Result<Vec<(&'static str, OsString)>> {
         if npm::is_there() { npm::install(npm::Packages::Agents) } else { Err(anyhow!("there is no npm")) };
     match installed {
         Ok(folder) => Ok(npm::agent_variables(&folder)),
-        Err(error) if is_ci() => Err(error.context("the tests need the agents' own programs")),
+        Err(error) if shell::is_strict() => Err(error.context("the tests need the agents' own programs")),
         Err(error) => {
             println!("SKIP the tests with the agents' own programs: {error:#}");
             Ok(Vec::new())
