@@ -95,6 +95,12 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
             {
                 keys.insert(Key::Agent(env.actor.name.clone()));
             }
+            if let Some(old) = command.terms.supersedes {
+                keys.extend(wake::withdrawal_keys(facts, command.thread_id, old));
+            }
+        }
+        Command::CancelMessage(command) => {
+            keys.extend(wake::withdrawal_keys(facts, command.thread_id, command.message_id));
         }
         Command::ReportWake(command) => {
             if let Ok(Some(wake)) = facts.wake(command.wake_id) {

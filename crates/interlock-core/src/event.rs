@@ -7,7 +7,7 @@ use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Evidence, Lane, Usage, WakeResult};
+use crate::wake::{Evidence, Forgotten, Lane, Usage, WakeResult};
 
 /// One participant of a thread as an event names it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -138,6 +138,18 @@ pub enum Event {
         /// No message asked for it: it is never over.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_standing: bool,
+        /// Others than this message, which are not remembered one by one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forgotten: Option<Forgotten>,
+    },
+    /// Of what asked for a wake beyond what it remembers, the one that ended last was taken back: this is left.
+    #[serde(rename = "wake.recounted/1")]
+    WakeRecounted {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        /// Absent = nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forgotten: Option<Forgotten>,
     },
     /// A process was started.
     #[serde(rename = "wake.dispatched/1")]
@@ -217,6 +229,7 @@ impl Event {
             | Self::StatusChanged { thread_id, .. }
             | Self::WakeRequested { thread_id, .. }
             | Self::WakeJoined { thread_id, .. }
+            | Self::WakeRecounted { thread_id, .. }
             | Self::WakeDispatched { thread_id, .. }
             | Self::WakeAccepted { thread_id, .. }
             | Self::WakeSeen { thread_id, .. }

@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::text::Digest;
 use crate::thread::{Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
-use crate::wake::{Lease, Wake};
+use crate::wake::{Ask, AsksKey, Lease, Wake};
 
 /// One thing to load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub enum Key {
     Message(ThreadId, MessageId),
     /// A wake and its lease.
     Wake(WakeId),
+    /// Messages of a stretch of a thread that asked for an agent's wake, were not taken back and end last.
+    Asks(AsksKey),
     /// Unfinished wakes that are due, or leased, with their leases.
     LiveWakes,
 }
@@ -120,6 +122,9 @@ pub struct Facts {
     live_wakes: Option<Vec<WakeId>>,
     findings: BTreeMap<ThreadId, Vec<Finding>>,
     messages: BTreeMap<(ThreadId, MessageId), Option<Known>>,
+    asks: BTreeMap<AsksKey, Vec<Ask>>,
+    /// Taken back in this batch.
+    withdrawn: BTreeSet<(ThreadId, u64)>,
     used: BTreeMap<Digest, Option<Used>>,
     dirty: Dirty,
 }
@@ -159,6 +164,7 @@ impl Facts {
             Key::Findings(id) => self.findings.contains_key(id),
             Key::Message(thread, id) => self.messages.contains_key(&(*thread, *id)),
             Key::Wake(id) => self.wakes.contains_key(id),
+            Key::Asks(key) => self.asks.contains_key(key),
             Key::LiveWakes => self.live_wakes.is_some(),
         }
     }
@@ -199,6 +205,13 @@ impl Facts {
     /// Loaded: a message of a thread.
     pub fn put_message(&mut self, thread: ThreadId, id: MessageId, known: Option<Known>) {
         self.messages.entry((thread, id)).or_insert(known);
+    }
+
+    /// Loaded: what asked for an agent's wake in a stretch of a thread.
+    pub fn put_asks(&mut self, key: AsksKey, asks: Vec<Ask>) {
+        let is_left = |ask: &Ask| !self.withdrawn.contains(&(key.thread_id, ask.seq));
+        let asks = asks.into_iter().filter(is_left).collect();
+        self.asks.entry(key).or_insert(asks);
     }
 
     /// Loaded: a wake and its lease.
@@ -269,6 +282,11 @@ impl Facts {
     /// A message of a thread.
     pub fn message(&self, thread: ThreadId, id: MessageId) -> Result<Option<&Known>, Missing> {
         self.messages.get(&(thread, id)).map(Option::as_ref).ok_or(Missing(Key::Message(thread, id)))
+    }
+
+    /// What asked for an agent's wake in a stretch of a thread, the one that ends last first.
+    pub fn asks(&self, key: &AsksKey) -> Result<&[Ask], Missing> {
+        self.asks.get(key).map(Vec::as_slice).ok_or_else(|| Missing(Key::Asks(key.clone())))
     }
 
     // What `evolve` changes.
@@ -345,6 +363,10 @@ impl Facts {
             RowChange::Withdrawal(thread, id, _) => {
                 if let Some(Some(known)) = self.messages.get_mut(&(*thread, *id)) {
                     known.is_withdrawn = true;
+                    let seq = known.head.seq;
+                    self.withdrawn.insert((*thread, seq));
+                    let of_thread = self.asks.iter_mut().filter(|(key, _)| key.thread_id == *thread);
+                    of_thread.for_each(|(_, asks)| asks.retain(|ask| ask.seq != seq));
                 }
             }
             _ => {}

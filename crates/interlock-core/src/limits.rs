@@ -23,8 +23,10 @@ pub const EXPIRES_IN_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1_000;
 pub const ACKS_MAX: usize = 8;
 /// Messages after a message that are looked through for what its addressees did.
 pub const DELIVERY_MESSAGES_MAX: u32 = 1_000;
-/// Messages that one wake remembers having been asked for by; with more it is never over.
+/// Messages that one wake remembers having been asked for by; of the others, which end first, it knows the last end.
 pub const WAKE_ASKS_MAX: usize = 32;
+/// Messages that are loaded of those that one wake does not remember: more than the commands of one batch.
+pub const ASKS_LOADED_MAX: usize = 1_024;
 /// Characters of an agent's name.
 pub const AGENT_NAME_CHARS_MAX: usize = 64;
 /// Characters of an idempotency key.

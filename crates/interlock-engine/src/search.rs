@@ -15,7 +15,7 @@ use crate::notify::Watch;
 /// How long nothing must have been committed before the index is filled.
 const QUIET: Duration = Duration::from_secs(5);
 /// How long it waits for that.
-const QUIET_WAIT_MAX: Duration = Duration::from_secs(60);
+const QUIET_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Between two turns: others want the database too.
 const TURN_PAUSE: Duration = Duration::from_millis(50);
 

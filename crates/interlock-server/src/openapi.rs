@@ -93,19 +93,7 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
             }));
         }
     }
-    if row.mutates {
-        parameters.push(json!({
-            "name": "Idempotency-Key", "in": "header", "required": true,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-            "description": "The same key with the same request changes things once.",
-        }));
-    }
-    if row.media == Media::EventStream {
-        parameters.push(json!({
-            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"},
-            "description": "Events after this one: what a client that reconnects by itself sends.",
-        }));
-    }
+    parameters.extend(headers(row));
     let mut item = json!({
         "operationId": row.id,
         "summary": row.summary.trim(),
@@ -119,12 +107,7 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
             "5XX": {"description": "Not now, or a defect.", "content": {"application/problem+json": {"schema": problem}}},
         },
     });
-    if let (Some(deprecated), Some(item)) = (row.deprecated, item.as_object_mut()) {
-        item.insert("deprecated".into(), true.into());
-        item.insert("description".into(), deprecated.sentence().into());
-        item.insert("x-deprecated-since".into(), deprecated.since.to_string().into());
-        item.insert("x-sunset".into(), deprecated.sunset.to_string().into());
-    }
+    announce_end(row, &mut item);
     if row.method == Method::Post
         && let Some(item) = item.as_object_mut()
     {
@@ -141,18 +124,58 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
     item
 }
 
+/// What the row says of its end, if anything.
+fn announce_end(row: &Operation, item: &mut Value) {
+    let (Some(deprecated), Some(item)) = (row.deprecated, item.as_object_mut()) else { return };
+    item.insert("deprecated".into(), true.into());
+    item.insert("description".into(), deprecated.sentence().into());
+    item.insert("x-deprecated-since".into(), deprecated.since.to_string().into());
+    item.insert("x-sunset".into(), deprecated.sunset.to_string().into());
+}
+
+/// What is sent in headers.
+fn headers(row: &Operation) -> Vec<Value> {
+    let mut headers = Vec::new();
+    if row.mutates {
+        headers.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": true,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            "description": "The same key with the same request changes things once.",
+        }));
+    }
+    if row.media == Media::EventStream {
+        headers.push(json!({
+            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "Events after this one: what a client that reconnects by itself sends.",
+        }));
+    }
+    headers
+}
+
 fn content(row: &Operation, generator: &mut SchemaGenerator) -> Value {
     match row.media {
         Media::Json => json!({"application/json": {"schema": to_value(&(row.response)(generator))}}),
         Media::Tar => {
             json!({row.media.as_str(): {"schema": {"type": "string", "contentMediaType": row.media.as_str()}}})
         }
-        // OpenAPI 3.1 has no word for the schema of a stream's items.
+        // OpenAPI 3.1 has no word for the schema of what stands in a stream's events.
         Media::EventStream => {
             let item = to_value(&(row.response)(generator));
-            json!({row.media.as_str(): {"schema": {"type": "string"}, "x-item-schema": item}})
+            json!({row.media.as_str(): {"schema": stream_event(), "x-item-schema": item}})
         }
     }
+}
+
+/// One server-sent event, as readers of streams take it.
+fn stream_event() -> Value {
+    json!({
+        "type": "object",
+        "description": "Each event of the stream.",
+        "properties": {
+            "id": {"type": "string", "description": "The position after it, for `Last-Event-ID`."},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+    })
 }
 
 fn requires(body: &Value, name: &str) -> bool {

@@ -181,7 +181,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
         | Event::WakeFinished { agent, .. } => Some(agent),
-        Event::ActionRefused { .. } | Event::WakeJoined { .. } => None,
+        Event::ActionRefused { .. } | Event::WakeJoined { .. } | Event::WakeRecounted { .. } => None,
     }
 }
 
@@ -189,6 +189,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
     match event {
         Event::WakeRequested { wake_id, .. }
         | Event::WakeJoined { wake_id, .. }
+        | Event::WakeRecounted { wake_id, .. }
         | Event::WakeDispatched { wake_id, .. }
         | Event::WakeAccepted { wake_id, .. }
         | Event::WakeSeen { wake_id, .. }

@@ -34,11 +34,7 @@ impl PostgresArchive {
     pub async fn open(options: &Options, ws: WorkspaceId) -> Result<Self, StoreError> {
         let way = Way::of(&options.clone().named(NAME))?;
         open::migrate(&way.pool(1)?).await?;
-        let (client, connection) = in_time(way.connect()).await?;
-        tokio::spawn(async move {
-            // Whoever uses the client hears of its end.
-            drop(connection.await);
-        });
+        let client = in_time(way.connect(None)).await?;
         let archive = Self { client, ws, pk: None };
         archive.plain("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
         Ok(archive)

@@ -16,7 +16,7 @@ use crate::error::corrupt;
 use crate::load::Wanted;
 use crate::pool::{Line, Value, in_time};
 use crate::row::{bytes, get, number, signed};
-use crate::{apply, query};
+use crate::{apply, load, query};
 
 /// How long a commit whose answer was lost is looked up, and how long between two looks.
 const LOOKUP_MAX: Duration = Duration::from_secs(30);
@@ -103,7 +103,9 @@ async fn begin(
     let head = to_head(&head)?;
     let answers = asks.iter().map(|(sql, _)| *sql).zip(answers).collect();
     drop(requests);
+    let stretches = wanted.stretches();
     wanted.put(answers, head.wall_now, facts)?;
+    load::asks(line, pk, &stretches, facts).await?;
     Ok(head)
 }
 
@@ -128,7 +130,9 @@ async fn load(line: &Line, pk: i64, keys: Keys, now: Timestamp, facts: &mut Fact
     let answers = line.together(&asked).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let answers = asks.iter().map(|(sql, _)| *sql).zip(answers).collect();
     drop(asked);
-    wanted.put(answers, now, facts)
+    let stretches = wanted.stretches();
+    wanted.put(answers, now, facts)?;
+    load::asks(line, pk, &stretches, facts).await
 }
 
 async fn edge(line: &Line, pk: i64, size: u64) -> Result<Vec<Tile>, StoreError> {

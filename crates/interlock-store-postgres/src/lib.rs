@@ -18,6 +18,7 @@ mod query;
 mod row;
 mod search;
 mod store;
+mod tls;
 
 pub use anchor::Anchors;
 pub use archive::PostgresArchive;

@@ -6,13 +6,14 @@ use interlock_core::actor::AgentName;
 use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{MessageId, ThreadId, WakeId};
 use interlock_core::text::Digest;
-use interlock_core::wake::{Lease, Wake};
+use interlock_core::wake::{Asks, AsksKey, Lease, Wake};
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
 use tokio_postgres::Row;
 
 use crate::error::{corrupt, document};
-use crate::row::{self, bytes, get, number};
+use crate::pool::Line;
+use crate::row::{self, bytes, get, number, signed};
 
 const USED: &str = "SELECT i.key, i.fingerprint, i.idx, e.envelope FROM idempotency i
     LEFT JOIN ledger_entry e ON e.ws = i.ws AND e.idx = i.idx WHERE i.ws = $1 AND i.key = ANY($2)";
@@ -71,10 +72,18 @@ impl Wanted {
                 Key::Findings(id) => wanted.findings.push(id.to_bytes().to_vec()),
                 Key::Message(_, id) => wanted.messages.push(id.to_bytes().to_vec()),
                 Key::Wake(id) => wanted.wakes.push(id.to_bytes().to_vec()),
+                // Asked for one by one, see `asks`.
+                Key::Asks(_) => {}
                 Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
             }
         }
         Self { keys, ..wanted }
+    }
+
+    /// The stretches of threads that are wanted.
+    pub(crate) fn stretches(&self) -> Vec<AsksKey> {
+        let key = |key: &Key| if let Key::Asks(key) = key { Some(key.clone()) } else { None };
+        self.keys.iter().filter_map(key).collect()
     }
 
     /// What to ask, always in this order; kinds that nobody wants are left out.
@@ -132,11 +141,34 @@ impl Wanted {
                     Some((wake, lease)) => facts.put_wake(id, Some(wake), lease),
                     None => facts.put_wake(id, None, None),
                 },
+                Key::Asks(_) => {}
                 Key::LiveWakes => facts.put_live_wakes(std::mem::take(&mut found.live)),
             }
         }
         Ok(())
     }
+}
+
+/// What asked for wakes, row by row: however long a stretch is, little of it is kept.
+pub(crate) async fn asks(
+    line: &Line,
+    ws: i64,
+    keys: &[AsksKey],
+    facts: &mut Facts,
+) -> Result<(), StoreError> {
+    let sql = "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND thread = $2 AND seq BETWEEN $3 AND $4";
+    for key in keys {
+        let mut asks = Asks::default();
+        let (thread, from, to) =
+            (key.thread_id.to_bytes().to_vec(), signed(key.from_seq), signed(key.to_seq));
+        line.each(sql, &[&ws, &thread, &from, &to], |row| {
+            asks.note(key, &document("message", get(row, 0)?)?, get(row, 1)?);
+            Ok(())
+        })
+        .await?;
+        facts.put_asks(key.clone(), asks.into_vec());
+    }
+    Ok(())
 }
 
 #[derive(Default)]

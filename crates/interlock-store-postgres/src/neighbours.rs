@@ -4,7 +4,6 @@
 //! waits for its sync: what it says is durable already, and a word that is lost is made up for by looking.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::poll_fn;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +11,7 @@ use interlock_core::id::{ThreadId, WorkspaceId};
 use interlock_store::{Heard, Neighbours, StoreError, WORD_THREADS_MAX, Word};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::Client;
 
 use crate::error;
 use crate::open::Way;
@@ -76,13 +75,9 @@ impl Neighbours for Circle {
     }
 }
 
-/// A connection whose own end is served in the background.
+/// A connection that says things.
 async fn speak(way: &Way) -> Result<Client, StoreError> {
-    let (client, connection) = way.connect().await?;
-    tokio::spawn(async move {
-        // Whoever uses the client hears of its end.
-        drop(connection.await);
-    });
+    let client = way.connect(None).await?;
     in_time(async {
         client.batch_execute("SET synchronous_commit = off").await.map_err(|error| error::store(&error))
     })
@@ -103,18 +98,8 @@ struct Ear {
 impl Ear {
     /// Listen first and look then: what happens in between is heard.
     async fn open(way: &Way) -> Result<Self, StoreError> {
-        let (client, mut connection) = way.connect().await?;
         let (sender, words) = mpsc::channel(WORDS_MAX);
-        tokio::spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-                if let AsyncMessage::Notification(note) = message
-                    && sender.try_send(note.payload().to_owned()).is_err()
-                {
-                    // Too many, or nobody listens: the channel's end says so.
-                    return;
-                }
-            }
-        });
+        let client = way.connect(Some(sender)).await?;
         client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(|error| error::store(&error))?;
         let look_at = Instant::now() + LOOK;
         let mut ear = Self { client, words, heard: Sizes::new(), seen: Sizes::new(), look_at };

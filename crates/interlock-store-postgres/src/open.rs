@@ -1,15 +1,20 @@
 //! Opening a database: ours or refused, migrated to this build's schema.
 
+use std::future::poll_fn;
 use std::str::FromStr as _;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use interlock_core::id::WorkspaceId;
 use interlock_store::StoreError;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error;
 use crate::pool::{CONNECT_MAX, Line, in_time};
+use crate::tls::{Secured, secured};
 
 /// The migrations, in order; `interlock_schema` counts those applied.
 const MIGRATIONS: [&str; 3] = [
@@ -65,27 +70,43 @@ impl Options {
 
 /// How to reach the database: its address with what every session is set to.
 #[derive(Clone)]
-pub(crate) struct Way(Config);
+pub(crate) struct Way {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
 
 impl Way {
     pub(crate) fn of(options: &Options) -> Result<Self, StoreError> {
-        let mut config = Config::from_str(&options.url)
+        let Secured { url, tls } = secured(&options.url)?;
+        let mut config = Config::from_str(&url)
             .map_err(|error| StoreError::Unavailable(format!("the database URL cannot be read: {error}")))?;
         let ours =
             config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
         config.options(&ours).application_name(&options.name).connect_timeout(CONNECT_MAX);
-        Ok(Self(config))
+        config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        Ok(Self { config, tls })
     }
 
-    /// A connection outside the pool.
-    pub(crate) async fn connect(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), StoreError> {
-        self.0.connect(NoTls).await.map_err(|error| error::store(&error))
+    /// A connection outside the pool, served in the background; what is notified goes to `heard`.
+    pub(crate) async fn connect(&self, heard: Option<mpsc::Sender<String>>) -> Result<Client, StoreError> {
+        let fail = |error: tokio_postgres::Error| error::store(&error);
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(fail)?;
+            tokio::spawn(serve(connection, heard));
+            return Ok(client);
+        }
+        let (client, connection) = self.config.connect(NoTls).await.map_err(fail)?;
+        tokio::spawn(serve(connection, heard));
+        Ok(client)
     }
 
     /// The pool; connects when first asked.
     pub(crate) fn pool(&self, connections: usize) -> Result<Pool, StoreError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(self.0.clone(), NoTls, recycling);
+        let manager = match &self.tls {
+            Some(tls) => Manager::from_config(self.config.clone(), tls.clone(), recycling),
+            None => Manager::from_config(self.config.clone(), NoTls, recycling),
+        };
         Pool::builder(manager)
             .max_size(connections.max(1))
             .runtime(Runtime::Tokio1)
@@ -94,6 +115,22 @@ impl Way {
             .recycle_timeout(Some(CONNECT_MAX))
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+}
+
+/// Serve a connection until its end, of which its client hears by itself.
+async fn serve<S, T>(mut connection: Connection<S, T>, heard: Option<mpsc::Sender<String>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+        if let (AsyncMessage::Notification(note), Some(heard)) = (message, &heard)
+            && heard.try_send(note.payload().to_owned()).is_err()
+        {
+            // Too many, or nobody listens: the channel's end says so.
+            return;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object, Pool};
+use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use interlock_store::StoreError;
 use tokio_postgres::types::ToSql;
@@ -60,6 +61,22 @@ impl Line {
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StoreError> {
         self.client()?.query(statement, values).await.map_err(|e| error::store(&e))
+    }
+
+    /// Show the rows of a statement one by one, as they come.
+    pub(crate) async fn each(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut show: impl FnMut(&Row) -> Result<(), StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        let statement = self.prepare(sql).await?;
+        let rows = self.client()?.query_raw(&statement, values.iter().copied()).await;
+        let mut rows = std::pin::pin!(rows.map_err(|e| error::store(&e))?);
+        while let Some(row) = rows.try_next().await.map_err(|e| error::store(&e))? {
+            show(&row)?;
+        }
+        Ok(())
     }
 
     /// Run text as it is.

@@ -5,7 +5,7 @@ use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{MessageId, ThreadId, WakeId};
 use interlock_core::text::{Digest, Salt};
 use interlock_core::thread::{Finding, Thread};
-use interlock_core::wake::{Lease, Wake};
+use interlock_core::wake::{Ask, Asks, AsksKey, Lease, Wake};
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
@@ -32,6 +32,7 @@ pub(crate) fn load(
                 facts.put_message(*thread, *id, message(connection, ws, *thread, *id)?);
             }
             Key::Wake(id) => facts.put_wake(*id, wake(connection, ws, *id)?, lease(connection, ws, *id)?),
+            Key::Asks(key) => facts.put_asks(key.clone(), asks(connection, ws, key)?),
             Key::LiveWakes => facts.put_live_wakes(live_wakes(connection, ws, now)?),
         }
     }
@@ -129,6 +130,21 @@ fn message(
     let values = params![ws, id.to_bytes(), thread.to_bytes()];
     let row = one(connection, sql, values, |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))?;
     row.map(|(head, is_withdrawn)| Ok(Known { head: document("message", &head)?, is_withdrawn })).transpose()
+}
+
+/// Row by row: however long the stretch is, little of it is kept.
+fn asks(connection: &Connection, ws: i64, key: &AsksKey) -> Result<Vec<Ask>, StoreError> {
+    let sql =
+        "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = ? AND thread = ? AND seq BETWEEN ? AND ?";
+    let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
+    let values = params![ws, key.thread_id.to_bytes(), key.from_seq, key.to_seq];
+    let mut rows = statement.query(values).map_err(|e| store(&e))?;
+    let mut asks = Asks::default();
+    while let Some(row) = rows.next().map_err(|e| store(&e))? {
+        let head: String = row.get(0).map_err(|e| store(&e))?;
+        asks.note(key, &document("message", &head)?, row.get(1).map_err(|e| store(&e))?);
+    }
+    Ok(asks.into_vec())
 }
 
 fn thread_wakes(connection: &Connection, ws: i64, id: ThreadId) -> Result<Vec<Wake>, StoreError> {

@@ -77,6 +77,8 @@ pub const TABLES: [Table; 12] = [
             ("data", Text),
             ("salt", Bytes),
             ("withdrawn", Text),
+            ("withdrawn_text", Text),
+            ("withdrawn_salt", Bytes),
         ],
     ),
     table("finding", 2, &[("thread", Bytes), ("id", Bytes), ("reported_seq", Number), ("doc", Text)]),

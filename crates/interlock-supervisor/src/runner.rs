@@ -120,7 +120,7 @@ impl Runner {
 
     fn plan(&self) -> Result<Plan, Failure> {
         let config = &self.shared.config;
-        let start = runtime::start(&self.claimed, config.client.url());
+        let start = runtime::start(&self.claimed, config.client.url(), &config.environment);
         let environment = environment(&self.claimed, config.client.url(), &config.environment, &start)?;
         let input = start.input.as_ref().map(|text| self.write_input(text)).transpose()?;
         let as_ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);

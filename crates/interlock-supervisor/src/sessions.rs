@@ -5,30 +5,24 @@
 //! silently part ways, so this look is all that keeps them apart.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use interlock_api::v1::wake::ClaimedWake;
 use interlock_core::agent::Runtime;
 use interlock_core::id::SessionId;
 use serde_json::Value;
 
+use crate::runtime::home;
+
 /// Whether the session that this wake would go on in is open elsewhere.
 pub(crate) fn is_busy(claimed: &ClaimedWake, own: &BTreeMap<OsString, OsString>) -> bool {
     let Some(session) = claimed.resume else { return false };
-    let set = claimed.launch.environment.iter();
-    let given = |name: &str| {
-        let set = set.clone().find(|variable| variable.name == name);
-        let value = set.and_then(|variable| variable.value.as_ref()).map(OsString::from);
-        value.or_else(|| own.get(OsStr::new(name)).cloned()).filter(|value| !value.is_empty())
-    };
-    let home = |variable: &str, folder: &str| {
-        given(variable).map(PathBuf::from).or_else(|| Some(PathBuf::from(given("HOME")?).join(folder)))
-    };
+    let Some(home) = home(claimed.runtime, &claimed.launch, own) else { return false };
     match claimed.runtime {
-        Runtime::Codex => home("CODEX_HOME", ".codex").is_some_and(|home| is_loaded(&home, session)),
-        Runtime::Claude => home("CLAUDE_CONFIG_DIR", ".claude").is_some_and(|home| is_listed(&home, session)),
+        Runtime::Codex => is_loaded(&home, session),
+        Runtime::Claude => is_listed(&home, session),
         Runtime::Command | Runtime::Unmanaged => false,
     }
 }

@@ -9,6 +9,7 @@ use interlock_core::Reason;
 use interlock_core::agent::{Launch, Runtime, Sandbox};
 
 use crate::context::Context;
+use crate::environment;
 use crate::output::Output;
 use crate::render::safe;
 
@@ -49,8 +50,9 @@ pub(crate) fn ask(cx: &Context, asked: &[Asked], yes: bool) -> Result<(), Proble
 fn screen(asked: &[Asked]) -> String {
     let mut text =
         String::from("Interlock will start these programs by itself, whenever a message wakes them:\n");
+    let own = environment::all();
     for Asked { name, runtime, launch } in asked {
-        let words = interlock_supervisor::describe(*runtime, launch, "http://127.0.0.1:PORT");
+        let words = interlock_supervisor::describe(*runtime, launch, "http://127.0.0.1:PORT", &own);
         let line = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
         let variables: Vec<&str> = launch.environment.iter().map(|variable| variable.name.as_str()).collect();
         let folder = launch.directory.as_deref().unwrap_or("the supervisor's");

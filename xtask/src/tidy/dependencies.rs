@@ -40,8 +40,9 @@ const CONFORMANCE: &str = "interlock-conformance";
 const FOR_TESTS: [&str; 2] = [TESTKIT, CONFORMANCE];
 
 /// Packages from elsewhere that only some crates may need outside tests.
-const OWNED: [(&str, &[&str]); 5] = [
+const OWNED: [(&str, &[&str]); 6] = [
     ("rusqlite", STORES),
+    ("tokio-postgres-rustls", STORES),
     ("tokio-postgres", STORES),
     ("deadpool-postgres", STORES),
     ("axum", &["interlock-server"]),

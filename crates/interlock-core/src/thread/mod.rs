@@ -19,7 +19,7 @@ pub use model::{
     MessageText, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
 };
 pub use post::{check_event_type, is_for};
-pub(crate) use post::{post, post_keys};
+pub(crate) use post::{is_addressed, post, post_keys};
 pub(crate) use status::{StatusChange, change_status, may_lead, not_coordinator, status_events};
 
 pub(crate) use withdraw::{cancel, supersede};

@@ -134,9 +134,13 @@ pub(crate) fn addressees<'t>(
 
 /// Whether a message is for this participant (S002-91).
 pub fn is_for(thread: &Thread, message: &MessageHead, name: &AgentName) -> bool {
+    is_addressed(message, name, thread.members.get(name).map(|member| member.role))
+}
+
+/// The same for a participant with this part in the thread.
+pub(crate) fn is_addressed(message: &MessageHead, name: &AgentName, role: Option<ThreadRole>) -> bool {
     let by_name = message.to.contains(name);
-    let by_role =
-        message.to_role.is_some_and(|role| thread.members.get(name).is_some_and(|m| m.role == role));
+    let by_role = message.to_role.is_some() && message.to_role == role;
     let is_broadcast = message.to.is_empty() && message.to_role.is_none();
     *name != message.from && (by_name || by_role || is_broadcast)
 }

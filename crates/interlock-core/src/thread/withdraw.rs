@@ -104,5 +104,5 @@ fn withdrawn(
         text: why.text.to_owned(),
         text_salt,
     });
-    wake::on_withdrawal(facts, thread.thread_id, known.head.seq, now, events)
+    wake::on_withdrawal(facts, thread, &known.head, now, events)
 }

@@ -4,7 +4,6 @@ use super::{Ask, Ladder, Wake, WakeState};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
-use crate::limits::WAKE_ASKS_MAX;
 use crate::reason::Reason;
 use crate::thread::Status;
 use crate::time::Timestamp;
@@ -14,14 +13,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     let at = position.at.at;
     match event {
         Event::WakeRequested { .. } => requested(facts, event, at),
-        Event::WakeJoined { wake_id, seq, expires_at, is_urgent, is_standing, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            asked(wake, *seq, *expires_at, *is_standing);
-            wake.is_urgent |= *is_urgent;
-            wake.seq = wake.seq.max(*seq);
-            // A later message is unread again.
-            wake.ladder.seen_at = None;
-        }
+        Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
         Event::WakeDispatched { wake_id, attempt, lane, fence, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             if wake.state != WakeState::Pending {
@@ -63,6 +55,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.ladder.finished_at = Some(at);
             facts.forget_live(*wake_id, *thread_id);
         }
+        Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => {
             let wakes = facts.thread_wakes(*thread_id)?;
             let asked: Vec<WakeId> =
@@ -76,6 +69,20 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         _ => {}
     }
     Ok(())
+}
+
+/// A further message, or several, ask for it.
+fn joined(wake: &mut Wake, event: &Event) {
+    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, .. } = event {
+        match forgotten {
+            Some(gone) => wake.forget(*gone),
+            None => asked(wake, *seq, *expires_at, *is_standing),
+        }
+        wake.is_urgent |= *is_urgent;
+        wake.seq = wake.seq.max(*seq);
+        // A later message is unread again.
+        wake.ladder.seen_at = None;
+    }
 }
 
 fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
@@ -114,6 +121,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             deferred_since: None,
             is_fallback: false,
             asks: Vec::new(),
+            forgotten: None,
             is_standing: false,
             is_urgent: *is_urgent,
             usage: None,
@@ -125,10 +133,10 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
 
 /// A message, or somebody without one, asks for the wake.
 fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: bool) {
-    if is_standing || wake.asks.len() >= WAKE_ASKS_MAX {
+    if is_standing {
         wake.is_standing = true;
     } else {
-        wake.asks.push(Ask { seq, expires_at, is_withdrawn: false });
+        wake.ask(Ask { seq, expires_at, is_withdrawn: false });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Wakes: who must be woken, when, and what came of it.
 
+mod asks;
 mod claim;
 mod evolve;
 mod model;
@@ -8,10 +9,13 @@ mod report;
 mod session;
 mod trigger;
 
+pub use asks::{Asks, AsksKey, Forgotten};
 pub(crate) use claim::{claim, halt, renew};
 pub(crate) use evolve::evolve;
 pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
-pub(crate) use reaction::{on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal};
+pub(crate) use reaction::{
+    on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
+};
 pub(crate) use report::{note_call, report};
 pub(crate) use trigger::trigger;
 

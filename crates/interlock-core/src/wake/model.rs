@@ -1,5 +1,6 @@
 //! What a wake is: one agent to be woken for one thread, with its ladder of proof.
 
+use super::Forgotten;
 use crate::actor::{AgentName, closed_set};
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
@@ -218,7 +219,10 @@ pub struct Wake {
     /// The messages that asked for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Ask>,
-    /// Asked for without a message, or by more than are remembered: it is never over.
+    /// Of those that are not among them any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<Forgotten>,
+    /// Asked for without a message: it is never over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_standing: bool,
     /// It goes before those that are not.
@@ -240,23 +244,6 @@ pub struct Ask {
     /// Whether it was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_withdrawn: bool,
-}
-
-impl Wake {
-    /// How and why it ends because nothing that asked for it counts at this time any more; nothing while something
-    /// does. Somebody who asked without a message is never over.
-    pub(crate) fn over(&self, now: Timestamp) -> Option<(WakeResult, Reason)> {
-        let is_expired = |ask: &Ask| ask.expires_at.is_some_and(|at| at <= now);
-        let is_live = |ask: &Ask| !ask.is_withdrawn && !is_expired(ask);
-        if self.is_standing || self.asks.is_empty() || self.asks.iter().any(is_live) {
-            return None;
-        }
-        Some(if self.asks.iter().all(|ask| ask.is_withdrawn) {
-            (WakeResult::Superseded, Reason::MessageWithdrawn)
-        } else {
-            (WakeResult::Expired, Reason::MessageExpired)
-        })
-    }
 }
 
 /// Who holds a wake: an operational row, outside the ledger.

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ask, Wake, WakeResult, WakeState};
+use super::{Ask, AsksKey, Forgotten, Wake, WakeResult, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
 use crate::event::Event;
-use crate::facts::{Effect, Facts};
-use crate::id::{ThreadId, WakeId};
+use crate::facts::{Effect, Facts, Key};
+use crate::id::{MessageId, ThreadId, WakeId};
 use crate::reason::Reason;
-use crate::thread::{Status, Thread};
+use crate::thread::{MessageHead, Status, Thread};
 use crate::time::Now;
 
 /// A message wakes its managed addressees: one pending wake per agent and thread, which later messages join.
@@ -63,30 +63,99 @@ const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool) -> Event {
         expires_at: ask.expires_at,
         is_urgent,
         is_standing: false,
+        forgotten: None,
     }
 }
 
 /// Nobody is woken for what was taken back; a process that runs may finish, and what asks for the same wake besides
-/// keeps it. `seq` is that of the message.
+/// keeps it.
 pub(crate) fn on_withdrawal(
     facts: &Facts,
-    thread_id: ThreadId,
-    seq: u64,
+    thread: &Thread,
+    head: &MessageHead,
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<Vec<Effect>, Stop> {
     let mut effects = Vec::new();
-    for wake in facts.thread_wakes(thread_id)?.filter(|wake| wake.state == WakeState::Pending) {
+    for wake in facts.thread_wakes(thread.thread_id)? {
         let mut after = wake.clone();
-        after.asks.iter_mut().filter(|ask| ask.seq == seq).for_each(|ask| ask.is_withdrawn = true);
-        let is_asked_anew =
-            events.iter().any(|e| matches!(e, Event::WakeJoined { wake_id, .. } if *wake_id == wake.wake_id));
-        if let Some(end) = after.over(now.wall).filter(|_| !is_asked_anew) {
+        // What this very entry has added comes first, as it does when its events are applied.
+        events.iter().filter_map(|event| joins(event, wake.wake_id)).for_each(|ask| after.ask(ask));
+        after.asks.iter_mut().filter(|ask| ask.seq == head.seq).for_each(|ask| ask.is_withdrawn = true);
+        let left = left(facts, thread, wake, head, events)?;
+        if left != after.forgotten {
+            let (wake_id, thread_id) = (wake.wake_id, thread.thread_id);
+            events.push(Event::WakeRecounted { wake_id, thread_id, forgotten: left });
+            after.forgotten = left;
+        }
+        if wake.state == WakeState::Pending
+            && let Some(end) = after.over(now.wall)
+        {
             events.push(finished(wake, end.0, Some(end.1)));
             effects.push(Effect::Unlease(wake.wake_id));
         }
     }
     Ok(effects)
+}
+
+/// The message that an event adds to this wake.
+fn joins(event: &Event, wake: WakeId) -> Option<Ask> {
+    match event {
+        Event::WakeJoined { wake_id, seq, expires_at, is_standing: false, forgotten: None, .. }
+            if *wake_id == wake =>
+        {
+            Some(Ask { seq: *seq, expires_at: *expires_at, is_withdrawn: false })
+        }
+        _ => None,
+    }
+}
+
+/// What is left of the messages that a wake does not remember one by one when this one is taken back: counted anew when
+/// it may be the one that ends last, and with what this very entry makes the wake forget.
+fn left(
+    facts: &Facts,
+    thread: &Thread,
+    wake: &Wake,
+    head: &MessageHead,
+    events: &[Event],
+) -> Result<Option<Forgotten>, Stop> {
+    let counted = match (wake.forgotten, asks_key(thread, wake, head)) {
+        (Some(gone), Some(key)) => {
+            let last = facts.asks(&key)?.iter().find(|ask| ask.seq != head.seq);
+            last.map(|ask| Forgotten { until: ask.expires_at, ..gone })
+        }
+        (gone, _) => gone,
+    };
+    let mut fresh = Wake { forgotten: None, ..wake.clone() };
+    events.iter().filter_map(|event| joins(event, wake.wake_id)).for_each(|ask| fresh.ask(ask));
+    let anew = fresh.forgotten.filter(|gone| !gone.has(head.seq));
+    Ok(match (counted, anew) {
+        (Some(counted), Some(anew)) => Some(counted.and(anew)),
+        (counted, anew) => counted.or(anew),
+    })
+}
+
+/// What has to be counted when a message is taken back that may end last among those that a wake does not remember one
+/// by one.
+fn asks_key(thread: &Thread, wake: &Wake, head: &MessageHead) -> Option<AsksKey> {
+    let gone = wake.forgotten.filter(|gone| gone.has(head.seq) && gone.until == head.expires_at)?;
+    Some(AsksKey {
+        thread_id: thread.thread_id,
+        agent: wake.agent.clone(),
+        role: thread.members.get(&wake.agent)?.role,
+        from_seq: gone.from_seq,
+        to_seq: gone.to_seq,
+    })
+}
+
+/// What taking a message back needs to know besides, now that the first facts are there.
+pub(crate) fn withdrawal_keys(facts: &Facts, thread_id: ThreadId, message_id: MessageId) -> Vec<Key> {
+    let (Ok(Some(thread)), Ok(Some(known)), Ok(wakes)) =
+        (facts.thread(thread_id), facts.message(thread_id, message_id), facts.thread_wakes(thread_id))
+    else {
+        return Vec::new();
+    };
+    wakes.filter_map(|wake| asks_key(thread, wake, &known.head)).map(Key::Asks).collect()
 }
 
 /// An acknowledgement that passes a wake's `seq` is the proof that it was seen; one that waits is then not needed.
@@ -169,6 +238,14 @@ pub(crate) fn on_wait_again(
 fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
     let live = later.asks.iter().filter(|ask| !ask.is_withdrawn);
     events.extend(live.map(|ask| joined(wake, ask, later.is_urgent)));
+    if let Some(gone) = later.forgotten {
+        let ask = Ask { seq: gone.to_seq, expires_at: gone.until, is_withdrawn: false };
+        let mut event = joined(wake, &ask, later.is_urgent);
+        if let Event::WakeJoined { forgotten, .. } = &mut event {
+            *forgotten = Some(gone);
+        }
+        events.push(event);
+    }
     if later.is_standing || later.asks.is_empty() {
         events.push(Event::WakeJoined {
             wake_id: wake.wake_id,
@@ -177,6 +254,7 @@ fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
             expires_at: None,
             is_urgent: later.is_urgent,
             is_standing: true,
+            forgotten: None,
         });
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn trigger(
                 expires_at: None,
                 is_urgent: false,
                 is_standing: true,
+                forgotten: None,
             }];
             return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::of(events) });
         }

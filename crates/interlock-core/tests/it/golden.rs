@@ -31,10 +31,11 @@ const fn place(event: &Event) -> usize {
         Event::SessionReleased { .. } => 20,
         Event::ParticipantRemoved { .. } => 21,
         Event::MessageWithdrawn { .. } => 22,
+        Event::WakeRecounted { .. } => 23,
     }
 }
 
-const FILES: [&[&str]; 23] = [
+const FILES: [&[&str]; 24] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -42,7 +43,7 @@ const FILES: [&[&str]; 23] = [
     &["thread.cursor_moved-1"],
     &["thread.status_changed-1", "thread.status_changed-1-owner"],
     &["wake.requested-1", "wake.requested-1-order"],
-    &["wake.joined-1", "wake.joined-1-standing"],
+    &["wake.joined-1", "wake.joined-1-standing", "wake.joined-1-forgotten"],
     &["wake.dispatched-1"],
     &["wake.accepted-1"],
     &["wake.seen-1"],
@@ -62,6 +63,7 @@ const FILES: [&[&str]; 23] = [
         "thread.message_withdrawn-1-superseded",
         "thread.message_withdrawn-1-reason",
     ],
+    &["wake.recounted-1", "wake.recounted-1-nothing"],
 ];
 
 fn folder() -> &'static Path {

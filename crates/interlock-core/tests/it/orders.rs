@@ -1,9 +1,11 @@
 //! Messages on terms: urgent ones, those whose time is over, those taken back.
 
+use interlock_core::command::Report;
+use interlock_core::id::MessageId;
 use interlock_core::limits::{EXPIRES_IN_MS_MAX, PARENTS_MAX, REASON_BYTES_MAX, WAKE_ASKS_MAX};
 use interlock_core::text::digest;
 use interlock_core::thread::{MessageState, Priority, ThreadRole};
-use interlock_core::wake::{WakeResult, WakeState};
+use interlock_core::wake::{Outcome, WakeResult, WakeState};
 use interlock_core::{Event, Reason, Reply};
 
 use crate::refused;
@@ -210,13 +212,153 @@ fn who_is_asked_for_without_a_message_is_woken_whatever_is_taken_back() {
 }
 
 #[test]
-fn a_wake_that_was_asked_for_too_often_to_remember_is_never_over() {
+fn however_many_messages_ask_a_wake_is_over_when_all_of_them_are() {
     let mut w = World::pair();
-    for _ in 0..=WAKE_ASKS_MAX {
-        order(&mut w, Post::chat("now").expires_in(1_000));
+    for n in 0..3 * WAKE_ASKS_MAX {
+        order(&mut w, Post::chat("now").expires_in(1_000 + u64::try_from(n).unwrap()));
     }
-    w.advance_ms(1_000);
-    assert_eq!(w.claim("sup").len(), 1);
+    let last = i64::try_from(3 * WAKE_ASKS_MAX).unwrap() - 1;
+    w.advance_ms(1_000 + last - 1);
+    let wake = w.pending_of("executor").remove(0);
+    assert!(wake.asks.len() <= WAKE_ASKS_MAX, "{} are remembered", wake.asks.len());
+    assert_eq!(w.claim("sup").len(), 1, "the last one still counts");
+    w.advance_ms(1);
+    assert_eq!(w.claim("sup"), []);
+    assert_eq!(end(&w, "executor"), EXPIRED);
+}
+
+#[test]
+fn however_many_are_taken_back_one_by_one() {
+    let mut w = World::pair();
+    let posted: Vec<_> =
+        (0..3 * WAKE_ASKS_MAX).map(|_| order(&mut w, Post::chat("go")).message_id()).collect();
+    let (last, others) = posted.split_last().unwrap();
+    for id in others {
+        w.cancels("olga", *id).unwrap();
+    }
+    assert_eq!(w.pending_of("executor").len(), 1, "one is left");
+    w.cancels("olga", *last).unwrap();
+    assert_eq!(end(&w, "executor"), WITHDRAWN);
+}
+
+#[test]
+fn one_that_is_forgotten_keeps_its_wake() {
+    let mut w = World::pair();
+    let first = order(&mut w, Post::chat("first")).message_id();
+    let others: Vec<_> =
+        (0..2 * WAKE_ASKS_MAX).map(|_| order(&mut w, Post::chat("more")).message_id()).collect();
+    for id in others {
+        w.cancels("olga", id).unwrap();
+    }
+    let wake = w.pending_of("executor").remove(0);
+    assert!(wake.asks.iter().all(|ask| ask.seq != 1), "it does not remember the first one");
+    // Another stands in its place, for somebody else.
+    w.post("olga", Post::chat("you do it").to(&["reviewer"]).instead_of(first)).unwrap();
+    assert_eq!(end(&w, "executor"), WITHDRAWN);
+}
+
+/// Numbers that are the same at every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+/// One executor, whose wake many messages ask for.
+struct Crowd {
+    w: World,
+    asked: Vec<(u64, MessageId)>,
+    life: u32,
+    is_crowded: bool,
+}
+
+impl Crowd {
+    fn one(&self, dice: &mut Dice) -> Option<MessageId> {
+        let number = dice.below(u64::try_from(self.asked.len().max(1)).unwrap());
+        self.asked.get(usize::try_from(number).unwrap()).map(|(_, id)| *id)
+    }
+
+    fn posts(&mut self, dice: &mut Dice) {
+        let mut post = Post::chat("go");
+        if dice.below(3) > 0 {
+            post = post.expires_in(1 + dice.below(400) * 10);
+        }
+        if dice.below(6) == 0
+            && let Some(old) = self.one(dice)
+        {
+            post = post.instead_of(old);
+        }
+        // Replacing what does not count any more is refused.
+        if let Ok(done) = self.w.post("olga", post.to(&["executor"])) {
+            self.asked.push((done.seq(), done.message_id()));
+        }
+    }
+
+    fn cancels(&mut self, dice: &mut Dice) {
+        if let Some(id) = self.one(dice) {
+            // Twice, or too late: refusals are part of it.
+            drop(self.w.cancels("olga", id));
+        }
+    }
+
+    /// An attempt during which more is asked, and after which the wake waits again.
+    fn attempts(&mut self) {
+        if let Some(claim) = self.claims().pop() {
+            self.w.started(&claim).unwrap();
+            let done = order(&mut self.w, Post::chat("more"));
+            self.asked.push((done.seq(), done.message_id()));
+            let halted = Report::Ended { outcome: Outcome::Halted, usage: None, is_session_total: false };
+            self.w.report(&claim, halted).unwrap();
+        }
+    }
+
+    /// What a new life of the supervisor gets: what the former one claimed is free.
+    fn claims(&mut self) -> Vec<crate::world::Claim> {
+        self.life += 1;
+        self.w.claim_in("sup", &format!("life-{}", self.life), 8)
+    }
+
+    /// A wake waits, and is handed out, as long as one of its messages counts, as a look at all messages says.
+    fn check(&mut self) -> usize {
+        let live = self.asked.iter().filter(|(seq, _)| state(&self.w, *seq) == MessageState::Live).count();
+        let claimed = self.claims().len();
+        let pending = self.w.pending_of("executor");
+        assert_eq!((claimed, pending.len()), (usize::from(live > 0), usize::from(live > 0)), "{live} live");
+        assert!(pending.iter().all(|wake| wake.asks.len() <= WAKE_ASKS_MAX && !wake.is_standing));
+        self.is_crowded |= pending.iter().any(|wake| wake.forgotten.is_some());
+        live
+    }
+}
+
+#[test]
+fn wakes_are_over_exactly_when_all_that_asked_for_them_is() {
+    let mut dice = Dice(3);
+    let mut crowded = 0;
+    for _ in 0..12 {
+        let mut crowd = Crowd { w: World::pair(), asked: Vec::new(), life: 0, is_crowded: false };
+        for step in 0..160 {
+            match dice.below(12) {
+                0..=7 if step < 100 => crowd.posts(&mut dice),
+                8 if step < 100 => crowd.attempts(),
+                9 => crowd.w.advance_ms(i64::try_from(dice.below(100)).unwrap()),
+                _ => crowd.cancels(&mut dice),
+            }
+            crowd.check();
+        }
+        let mut left = crowd.asked.clone();
+        while !left.is_empty() {
+            let place = usize::try_from(dice.below(u64::try_from(left.len()).unwrap())).unwrap();
+            drop(crowd.w.cancels("olga", left.swap_remove(place).1));
+            crowd.check();
+        }
+        crowd.w.advance_ms(10_000);
+        assert_eq!(crowd.check(), 0);
+        crowded += u32::from(crowd.is_crowded);
+    }
+    assert!(crowded > 6, "only {crowded} had more to remember than they could");
 }
 
 /// What is wrong about a post, and the reason it is refused for.

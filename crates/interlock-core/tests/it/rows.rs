@@ -9,7 +9,7 @@ use interlock_core::facts::{Facts, Key, Keys, Known, Position, RowChange, Used};
 use interlock_core::id::{ThreadId, WakeId};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Finding, Message, Thread};
-use interlock_core::wake::{Lease, Wake, WakeState};
+use interlock_core::wake::{Asks, Lease, Wake, WakeState};
 use interlock_core::{Event, Timestamp};
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,6 +52,17 @@ impl Rows {
                 }
                 Key::Wake(id) => {
                     facts.put_wake(*id, self.wakes.get(id).cloned(), self.leases.get(id).cloned());
+                }
+                Key::Asks(key) => {
+                    let mut asks = Asks::default();
+                    for (message, _) in self
+                        .messages
+                        .range((key.thread_id, key.from_seq)..=(key.thread_id, key.to_seq))
+                        .map(|(_, row)| row)
+                    {
+                        asks.note(key, &message.head, message.withdrawal.is_some());
+                    }
+                    facts.put_asks(key.clone(), asks.into_vec());
                 }
                 Key::LiveWakes => facts.put_live_wakes(self.live_wakes(now)),
             }

@@ -174,10 +174,15 @@ fn a_report_that_nothing_was_used_leaves_no_trace() {
     assert_eq!(w.wake(claim.wake_id).usage, None);
 }
 
-/// Codex counts from the beginning of its session: each wake is charged with what came on top.
+/// Both programs count from the beginning of their session: each wake is charged with what came on top.
 #[test]
 fn what_a_session_used_before_is_not_charged_twice() {
-    let total = |input| Usage { input_tokens: input, output_tokens: 1, ..Usage::default() };
+    let total = |input: u64| Usage {
+        input_tokens: input,
+        output_tokens: 1,
+        cost_micro_usd: Some(input * 6),
+        ..Usage::default()
+    };
     let (mut w, first) = talking(7);
     w.ack("executor", 1).unwrap();
     w.ended_at_total(&first, total(100)).unwrap();
@@ -186,11 +191,15 @@ fn what_a_session_used_before_is_not_charged_twice() {
     w.in_session(&second, session(7)).unwrap();
     w.ack("executor", 2).unwrap();
     w.ended_at_total(&second, total(150)).unwrap();
-    assert_eq!(w.wake(second.wake_id).usage.unwrap().input_tokens, 50);
+    let used = |w: &World, claim: &Claim| {
+        let usage = w.wake(claim.wake_id).usage.unwrap();
+        (usage.input_tokens, usage.cost_micro_usd)
+    };
+    assert_eq!(used(&w, &second), (50, Some(300)));
     w.post("olga", Post::chat("still more").to(&["executor"])).unwrap();
     let third = w.run_one("sup");
     w.in_session(&third, session(8)).unwrap();
     w.ack("executor", 3).unwrap();
     w.ended_at_total(&third, total(30)).unwrap();
-    assert_eq!(w.wake(third.wake_id).usage.unwrap().input_tokens, 30, "a fresh session counts from zero");
+    assert_eq!(used(&w, &third), (30, Some(180)), "a fresh session counts from zero");
 }

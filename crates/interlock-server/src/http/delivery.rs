@@ -6,12 +6,12 @@ use interlock_api::v1::delivery::{
 };
 use interlock_core::actor::AgentName;
 use interlock_core::id::WakeId;
-use interlock_core::limits::{DELIVERY_MESSAGES_MAX, PAGE_ROWS_MAX};
+use interlock_core::limits::{DELIVERY_MESSAGES_MAX, LIVE_WAKES_MAX, PAGE_ROWS_MAX};
 use interlock_core::thread::{Member, MessageHead, MessageState, SeenAt, Thread, is_for};
 use interlock_core::wake::{Wake, WakeResult, WakeState};
-use interlock_core::{Reason, Refusal};
+use interlock_core::{Event, Reason, Refusal};
 use interlock_engine::Permit;
-use interlock_engine::read::{Page, StoredMessage, WakeFilter};
+use interlock_engine::read::{Page, StoredMessage, TimelineRow, WakeFilter};
 
 use crate::context::{Ctx, deadline, failed};
 
@@ -41,7 +41,7 @@ async fn look(cx: &Ctx, p: &GetDeliveryParams) -> Result<DeliveryView, Refusal> 
     let head = &stored.message.head;
     let state = stored.message.state(cx.engine().now());
     let answers = answers(cx, &thread, head).await?;
-    let wakes = wakes(cx, &thread, head).await?;
+    let wakes = wakes(cx, &thread, &stored).await?;
     let is_addressee =
         |(name, member): &(&AgentName, &Member)| is_for(&thread, head, name) && member.since_seq < head.seq;
     let addressees = thread.members.iter().filter(is_addressee);
@@ -74,29 +74,65 @@ async fn answers(cx: &Ctx, thread: &Thread, to: &MessageHead) -> Result<Vec<Mess
     Ok(found)
 }
 
-/// The thread's wakes that were asked for by this message or cover it, oldest first.
-async fn wakes(cx: &Ctx, thread: &Thread, head: &MessageHead) -> Result<Vec<Wake>, Refusal> {
-    let filter = WakeFilter { thread: Some(thread.thread_id), ..WakeFilter::default() };
-    let (mut found, mut after): (Vec<Wake>, Option<WakeId>) = (Vec::new(), None);
+/// The wakes that this message asked for, those that took them in, and those that somebody asked for since and that
+/// cover it. Which it asked for stands in its own entry, so that none is too old to be found.
+async fn wakes(cx: &Ctx, thread: &Thread, stored: &StoredMessage) -> Result<Vec<Wake>, Refusal> {
+    let head = &stored.message.head;
+    let live = WakeFilter { thread: Some(thread.thread_id), is_live: true, ..WakeFilter::default() };
+    let all = Page { after: None, limit: LIVE_WAKES_MAX };
+    let mut found = cx.store().wakes(cx.workspace(), live, all).await.map_err(failed)?;
+    found.retain(|wake| wake.is_standing && wake.seq >= head.seq);
+    for wake_id in asked_for(cx, thread, stored).await? {
+        let Some(wake) = cx.store().wake(cx.workspace(), wake_id).await.map_err(failed)? else { continue };
+        let is_taken_in = wake.result == Some(WakeResult::Superseded) && wake.reason.is_none();
+        if is_taken_in {
+            found.extend(taker(cx, &wake, head).await?);
+        }
+        found.push(wake);
+    }
+    found.sort_by_key(|wake| wake.wake_id);
+    found.dedup_by_key(|wake| wake.wake_id);
+    Ok(found)
+}
+
+/// The wakes of the message's own entry.
+async fn asked_for(cx: &Ctx, thread: &Thread, stored: &StoredMessage) -> Result<Vec<WakeId>, Refusal> {
+    let after = Some((stored.index, stored.n));
+    let rows = cx.store().timeline(cx.workspace(), thread.thread_id, after, PAGE_ROWS_MAX).await;
+    let rows = rows.map_err(failed)?.into_iter().take_while(|row| row.position().0 == stored.index);
+    let asked = rows.filter_map(|row| match row {
+        TimelineRow::Event(
+            _,
+            Event::WakeRequested { wake_id, seq, .. } | Event::WakeJoined { wake_id, seq, .. },
+        ) if seq == stored.message.head.seq => Some(wake_id),
+        _ => None,
+    });
+    Ok(asked.collect())
+}
+
+/// The earlier wake of the agent that took a later one in, and with it what asked for that.
+async fn taker(cx: &Ctx, taken: &Wake, head: &MessageHead) -> Result<Option<Wake>, Refusal> {
+    let filter = WakeFilter {
+        thread: Some(taken.thread_id),
+        agent: Some(taken.agent.clone()),
+        ..WakeFilter::default()
+    };
+    let mut page = Page { after: Some(taken.wake_id), limit: PAGE_ROWS_MAX };
     loop {
-        let page = Page { after, limit: PAGE_ROWS_MAX };
-        let page = cx.store().wakes(cx.workspace(), filter.clone(), page).await.map_err(failed)?;
-        // Newest first: a wake that ended before the message was posted has none before it that covers it.
-        let is_older =
-            page.last().is_none_or(|wake| wake.ladder.finished_at.is_some_and(|at| at < head.posted_at));
-        after = page.last().map(|wake| wake.wake_id);
-        found.extend(page.into_iter().filter(|wake| covers(wake, head)));
-        if is_older {
-            found.reverse();
-            return Ok(found);
+        let found = cx.store().wakes(cx.workspace(), filter.clone(), page.clone()).await.map_err(failed)?;
+        let Some(last) = found.last() else { return Ok(None) };
+        page.after = Some(last.wake_id);
+        if let Some(wake) = found.into_iter().find(|wake| covers(wake, head)) {
+            return Ok(Some(wake));
         }
     }
 }
 
-/// Whether a wake is for this message: it was asked for by it, or it remembers no longer by what it was.
+/// Whether a wake was asked for by this message, or somebody asked for everything up to it.
 fn covers(wake: &Wake, head: &MessageHead) -> bool {
-    let is_open = wake.ladder.finished_at.is_none_or(|at| at >= head.posted_at);
-    wake.asks.iter().any(|ask| ask.seq == head.seq) || (wake.is_standing && wake.seq >= head.seq && is_open)
+    wake.asks.iter().any(|ask| ask.seq == head.seq)
+        || wake.forgotten.is_some_and(|gone| gone.has(head.seq))
+        || (wake.is_standing && wake.seq >= head.seq)
 }
 
 fn addressee(

@@ -35,15 +35,14 @@ pub(crate) async fn status(
     let until = deadline(p.wait_ms)?;
     let mut watch = cx.engine().watch();
     let (store, ws) = (cx.store(), cx.workspace());
-    while p.wait_ms > 0 {
+    let mut is_waiting = p.wait_ms > 0;
+    while is_waiting {
         // Without a size to leave, the first commit is what is waited for.
         let is_left = match p.while_size {
             Some(size) => store.ledger_head(ws).await.map_err(failed)?.size != size,
             None => false,
         };
-        if is_left || !cx.wait_here(&mut watch, until).await || p.while_size.is_none() {
-            break;
-        }
+        is_waiting = !is_left && cx.wait_here(&mut watch, until).await && p.while_size.is_some();
     }
     let counts = store.counts(ws).await.map_err(failed)?;
     let blocked = ThreadFilter { status: Some(Status::Blocked), member: None };

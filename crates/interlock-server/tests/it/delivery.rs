@@ -123,3 +123,31 @@ async fn whoever_joined_later_is_no_addressee() {
     assert_eq!(view.addressees.len(), 1);
     assert_eq!(view.addressees[0].agent.as_str(), "executor");
 }
+
+#[tokio::test]
+async fn the_wake_of_a_message_is_found_however_many_came_after_it() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (lead, keeper) = (world.client(Role::Coordinator), world.client(Role::Supervisor));
+    let executor = world.client_with(world.token_of("executor", Role::Participant, world.here));
+    let claim = json!({"supervisor": "keeper", "incarnation": "1", "limit": 1});
+    call::<op::ClaimWakes>(&keeper, &claim, "").await.unwrap();
+    report(&world, &stage, json!({"step": "started", "lane": "trigger"})).await;
+    // While its process runs, the executor reads and reads: each of these wakes ends before it was handed out.
+    let wakes_max = u64::from(interlock_core::limits::PAGE_ROWS_MAX) + 5;
+    for n in 2..=wakes_max {
+        crate::world::says(&lead, stage.thread, "more", &format!("more-{n}")).await.unwrap();
+        let ack = json!({"thread_id": stage.thread, "seq": n});
+        call::<op::AckRead>(&executor, &ack, &format!("ack-{n}")).await.unwrap();
+    }
+    let wake = |view: &DeliveryView| of(view, "executor").wake.clone().unwrap();
+    assert_eq!(wake(&delivery(&lead, &stage).await).wake_id, stage.wake);
+    // Its attempt fails, and it takes in the wake of the last message: that is delivered by it.
+    let last = crate::world::says(&lead, stage.thread, "last", "last").await.unwrap();
+    let of_last = Stage { message: last.message_id, ..stage };
+    assert_ne!(wake(&delivery(&lead, &of_last).await).wake_id, stage.wake);
+    report(&world, &stage, json!({"step": "ended", "outcome": {"kind": "exited", "code": 1}})).await;
+    let view = delivery(&lead, &of_last).await;
+    assert_eq!(wake(&view).wake_id, stage.wake);
+    assert_eq!(of(&view, "executor").standing, Standing::WakeRequested);
+}

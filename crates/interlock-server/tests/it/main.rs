@@ -21,6 +21,7 @@ mod ledger;
 mod mcp;
 mod members;
 mod orders;
+mod payloads;
 mod rate;
 mod rpc;
 mod searching;

@@ -8,6 +8,7 @@ mod lost;
 mod made;
 mod neighbours;
 mod opening;
+mod tls;
 
 use made::Made;
 

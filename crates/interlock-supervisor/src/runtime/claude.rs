@@ -108,14 +108,9 @@ impl Reader {
     }
 
     fn result(&mut self, event: &Value) -> Line {
-        let read = count(event, "/usage/cache_read_input_tokens");
-        let written = count(event, "/usage/cache_creation_input_tokens");
-        self.heard.usage = Some(Usage {
-            input_tokens: count(event, "/usage/input_tokens").saturating_add(read).saturating_add(written),
-            cached_input_tokens: read,
-            output_tokens: count(event, "/usage/output_tokens"),
-            cost_micro_usd: event.get("total_cost_usd").and_then(Value::as_f64).map(micro),
-        });
+        let total = session_total(event);
+        self.heard.is_session_total = total.is_some();
+        self.heard.usage = total.or_else(|| Some(turn(event)));
         let text = member(event, "/result");
         if event.get("is_error") == Some(&Value::Bool(false)) {
             self.heard.is_done = true;
@@ -142,6 +137,36 @@ impl Reader {
             self.heard.fault.get_or_insert(Fault::Turn(TurnFault::ModelUnauthorized));
         }
         Line { said: None, text: Some(text.to_owned()) }
+    }
+}
+
+/// What every model used, and what that cost, since the session began. Measured: a resumed session goes on counting, also
+/// when others ran in between.
+fn session_total(event: &Value) -> Option<Usage> {
+    let models = event.get("modelUsage").and_then(Value::as_object).filter(|models| !models.is_empty())?;
+    let tokens = models.values().map(|model| {
+        let read = count(model, "/cacheReadInputTokens");
+        let written = count(model, "/cacheCreationInputTokens");
+        Usage {
+            input_tokens: count(model, "/inputTokens").saturating_add(read).saturating_add(written),
+            cached_input_tokens: read,
+            output_tokens: count(model, "/outputTokens"),
+            cost_micro_usd: None,
+        }
+    });
+    let cost_micro_usd = event.get("total_cost_usd").and_then(Value::as_f64).map(micro);
+    Some(Usage { cost_micro_usd, ..tokens.fold(Usage::NONE, Usage::plus) })
+}
+
+/// What this turn used, where no models are named: what it cost is not known then, because the only sum is the session's.
+fn turn(event: &Value) -> Usage {
+    let read = count(event, "/usage/cache_read_input_tokens");
+    let written = count(event, "/usage/cache_creation_input_tokens");
+    Usage {
+        input_tokens: count(event, "/usage/input_tokens").saturating_add(read).saturating_add(written),
+        cached_input_tokens: read,
+        output_tokens: count(event, "/usage/output_tokens"),
+        cost_micro_usd: None,
     }
 }
 

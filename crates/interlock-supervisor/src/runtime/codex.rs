@@ -8,8 +8,13 @@ use interlock_core::id::SessionId;
 use interlock_core::wake::{TurnFault, Usage};
 use serde_json::Value;
 
+use super::persons::Transport;
 use super::text::{count, cut, member, model_fault};
 use super::{Fault, Heard, Line, Said, Start, Turn, program};
+
+/// The name that `agent install` gives to its server in a person's configuration. Woken runs give theirs another one:
+/// settings of one name are merged, and what a person's server is reached by would not go with an address.
+pub(super) const BRIDGE: &str = "interlock";
 
 /// The command line of one turn.
 pub(super) fn start(turn: &Turn<'_>) -> Start {
@@ -24,23 +29,33 @@ pub(super) fn start(turn: &Turn<'_>) -> Start {
     if let Some(model) = &launch.model {
         add(&["-m", model]);
     }
-    let url = format!("mcp_servers.interlock.url={}", quoted(&turn.mcp_url));
+    let url = format!("mcp_servers.interlock_wake.url={}", quoted(&turn.mcp_url));
     let settings = [
         // Nobody is there to be asked; what the sandbox does not allow fails.
         "approval_policy=\"never\"",
         url.as_str(),
-        "mcp_servers.interlock.bearer_token_env_var=\"INTERLOCK_TOKEN\"",
-        "mcp_servers.interlock.required=true",
-        "mcp_servers.interlock.default_tools_approval_mode=\"approve\"",
+        "mcp_servers.interlock_wake.bearer_token_env_var=\"INTERLOCK_TOKEN\"",
+        "mcp_servers.interlock_wake.required=true",
+        "mcp_servers.interlock_wake.default_tools_approval_mode=\"approve\"",
         // As long as our longest wait, and a little more.
-        "mcp_servers.interlock.tool_timeout_sec=60",
+        "mcp_servers.interlock_wake.tool_timeout_sec=60",
     ];
     for setting in settings {
         add(&["-c", setting]);
     }
-    if sandbox == Sandbox::WorkspaceWrite && !turn.writable.is_empty() {
+    if let Some(transport) = turn.bridge {
+        // It speaks as somebody else. Switched off it must still be a whole server: which one is in force Codex decides.
+        let reached = match transport {
+            Transport::Command => "command=\"false\"",
+            Transport::Url => "url=\"http://127.0.0.1:1\"",
+        };
+        add(&["-c", &format!("mcp_servers.{BRIDGE}={{{reached},enabled=false}}")]);
+    }
+    if sandbox == Sandbox::WorkspaceWrite {
+        // Said also where there is nothing to say: what its person has configured for themselves is not for this run.
         let folders: Vec<_> = turn.writable.iter().map(|folder| quoted(folder)).collect();
         add(&["-c", &format!("sandbox_workspace_write.writable_roots=[{}]", folders.join(","))]);
+        add(&["-c", "sandbox_workspace_write.network_access=false"]);
     }
     if let Some(session) = turn.resume {
         add(&["resume", &session.to_uuid_text()]);

@@ -6,14 +6,19 @@
 
 mod claude;
 mod codex;
+mod persons;
 mod text;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use interlock_api::v1::wake::ClaimedWake;
 use interlock_core::agent::{Launch, Runtime, Sandbox};
 use interlock_core::id::SessionId;
 use interlock_core::wake::{TurnFault, Usage};
+
+pub(crate) use persons::home;
 
 /// What is started for a wake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +48,12 @@ struct Turn<'a> {
     message: SessionId,
     /// Folders that may be written besides the working directory.
     writable: Vec<String>,
+    /// The bridge that its person has configured for sessions of their own: not for this run.
+    bridge: Option<persons::Transport>,
 }
 
-/// What to start for this wake.
-pub(crate) fn start(claimed: &ClaimedWake, url: &str) -> Start {
+/// What to start for this wake, by a supervisor with this environment.
+pub(crate) fn start(claimed: &ClaimedWake, url: &str, own: &BTreeMap<OsString, OsString>) -> Start {
     let launch = &claimed.launch;
     // The claim's number is part of it: Claude Code takes a message with a known id for done, also when the attempt
     // that sent it was cut off, and a new attempt must make the model work again.
@@ -59,6 +66,7 @@ pub(crate) fn start(claimed: &ClaimedWake, url: &str) -> Start {
         fresh: claimed.session_id,
         message: SessionId::from_u128(message),
         writable: writable(claimed.runtime, launch),
+        bridge: bridge(claimed.runtime, launch, own),
     };
     match claimed.runtime {
         Runtime::Codex => codex::start(&turn),
@@ -69,9 +77,15 @@ pub(crate) fn start(claimed: &ClaimedWake, url: &str) -> Start {
     }
 }
 
-/// The command line of a coding agent's program as it will be run, for people who are asked whether it may: with
-/// `PROMPT` and `SESSION` where those stand, and without any secret, because no command line of ours holds one.
-pub fn describe(runtime: Runtime, launch: &Launch, url: &str) -> Vec<String> {
+/// The command line of a coding agent's program as it will be run by a supervisor with this environment, for people who
+/// are asked whether it may: with `PROMPT` and `SESSION` where those stand, and without any secret, because no command
+/// line of ours holds one.
+pub fn describe(
+    runtime: Runtime,
+    launch: &Launch,
+    url: &str,
+    own: &BTreeMap<OsString, OsString>,
+) -> Vec<String> {
     let turn = Turn {
         launch,
         mcp_url: format!("{url}/mcp"),
@@ -80,6 +94,7 @@ pub fn describe(runtime: Runtime, launch: &Launch, url: &str) -> Vec<String> {
         fresh: SessionId::from_u128(0),
         message: SessionId::from_u128(0),
         writable: writable(runtime, launch),
+        bridge: bridge(runtime, launch, own),
     };
     let start = match runtime {
         Runtime::Codex => codex::start(&turn),
@@ -88,6 +103,15 @@ pub fn describe(runtime: Runtime, launch: &Launch, url: &str) -> Vec<String> {
     };
     let zero = SessionId::from_u128(0).to_uuid_text();
     start.words.into_iter().map(|word| if word == zero { "SESSION".into() } else { word }).collect()
+}
+
+/// The bridge to us that the program would start by its person's configuration. Claude Code is told to look at none.
+fn bridge(
+    runtime: Runtime,
+    launch: &Launch,
+    own: &BTreeMap<OsString, OsString>,
+) -> Option<persons::Transport> {
+    (runtime == Runtime::Codex).then(|| persons::codex_server(launch, own, codex::BRIDGE))?
 }
 
 /// What a commit from a linked work tree writes in git's folder of the repository.

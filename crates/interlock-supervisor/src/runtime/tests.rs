@@ -1,5 +1,7 @@
 //! Command lines for every setting, and what the programs' lines mean.
 
+use std::collections::BTreeMap;
+
 use interlock_api::v1::wake::ClaimedWake;
 use interlock_core::agent::{Launch, Runtime, Sandbox};
 use interlock_core::id::SessionId;
@@ -32,7 +34,7 @@ fn claimed(runtime: Runtime, launch: &Value, resume: bool) -> ClaimedWake {
 }
 
 fn words(runtime: Runtime, launch: &Value, resume: bool) -> Vec<String> {
-    start(&claimed(runtime, launch, resume), "http://127.0.0.1:7070").words
+    start(&claimed(runtime, launch, resume), "http://127.0.0.1:7070", &BTreeMap::new()).words
 }
 
 #[test]
@@ -63,21 +65,23 @@ fn codex_gets_everything_by_its_own_settings() {
     assert_eq!(
         line,
         "codex exec --json --skip-git-repo-check -s workspace-write -C /srv/w -m m -c approval_policy=\"never\" \
-         -c mcp_servers.interlock.url=\"http://127.0.0.1:7070/mcp\" \
-         -c mcp_servers.interlock.bearer_token_env_var=\"INTERLOCK_TOKEN\" -c mcp_servers.interlock.required=true \
-         -c mcp_servers.interlock.default_tools_approval_mode=\"approve\" -c mcp_servers.interlock.tool_timeout_sec=60 \
+         -c mcp_servers.interlock_wake.url=\"http://127.0.0.1:7070/mcp\" \
+         -c mcp_servers.interlock_wake.bearer_token_env_var=\"INTERLOCK_TOKEN\" -c mcp_servers.interlock_wake.required=true \
+         -c mcp_servers.interlock_wake.default_tools_approval_mode=\"approve\" -c mcp_servers.interlock_wake.tool_timeout_sec=60 \
          -c sandbox_workspace_write.writable_roots=[\"/srv/more\"] \
+         -c sandbox_workspace_write.network_access=false \
          resume 01a21b70-d2d6-74d1-814b-ffc953538fbb You are woken."
     );
     let fresh = words(Runtime::Codex, &json!({"command": ["/opt/codex", "-c", "x=1"]}), false);
     assert_eq!(fresh[..4], ["/opt/codex", "-c", "x=1", "exec"]);
+    assert!(fresh.contains(&"sandbox_workspace_write.writable_roots=[]".to_owned()), "{fresh:?}");
     assert!(!fresh.contains(&"resume".to_owned()) && fresh.last().unwrap() == "You are woken.");
 }
 
 #[test]
 fn claude_gets_its_message_on_standard_input_and_a_session_of_our_choice() {
     let claimed = claimed(Runtime::Claude, &json!({"allowed_tools": ["Bash(cargo test:*)"]}), false);
-    let begun = start(&claimed, "http://127.0.0.1:7070");
+    let begun = start(&claimed, "http://127.0.0.1:7070", &BTreeMap::new());
     let line = begun.words.join(" ");
     assert!(
         line.starts_with("claude -p --input-format stream-json --replay-user-messages --mcp-config {"),
@@ -91,8 +95,43 @@ fn claude_gets_its_message_on_standard_input_and_a_session_of_our_choice() {
     // Another claim of the same wake is another message: the program would take a known one for done.
     let mut again = claimed;
     again.fence = 4;
-    let second: Value = serde_json::from_str(&start(&again, "http://127.0.0.1:7070").input.unwrap()).unwrap();
+    let second: Value =
+        serde_json::from_str(&start(&again, "http://127.0.0.1:7070", &BTreeMap::new()).input.unwrap())
+            .unwrap();
     assert_ne!(input["uuid"], second["uuid"]);
+}
+
+/// What a person has installed for themselves neither breaks a woken run nor speaks in it.
+#[test]
+fn the_bridge_of_a_person_is_switched_off_in_whatever_way_it_is_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for made in ["home", "repo/.git", "repo/.codex", "repo/in/.codex", "above/.codex", "above/in"] {
+        std::fs::create_dir_all(path(made)).unwrap();
+    }
+    let (command, url) = ("{command=\"false\",enabled=false}", "{url=\"http://127.0.0.1:1\",enabled=false}");
+    let installed = "[mcp_servers.interlock]\ncommand = \"/bin/interlock\"\n";
+    for (file, text, directory, wanted) in [
+        ("home/config.toml", installed, "repo", Some(command)),
+        ("home/config.toml", "mcp_servers = {interlock = {url = \"http://a\"}}", "repo", Some(url)),
+        ("home/config.toml", "[mcp_servers.interlock_old]\ncommand = \"x\"\n", "repo", None),
+        ("home/config.toml", "[mcp_servers.interlock\n", "repo", None),
+        ("repo/.codex/config.toml", installed, "repo/in", Some(command)),
+        ("repo/in/.codex/config.toml", installed, "repo/in", Some(command)),
+        ("repo/in/.codex/config.toml", installed, "repo", None),
+        // Above the root of a work tree, and of a folder in none, Codex looks no further.
+        ("above/.codex/config.toml", installed, "above/in", None),
+    ] {
+        std::fs::write(path(file), text).unwrap();
+        let launch = json!({
+            "directory": path(directory), "environment": [{"name": "CODEX_HOME", "value": path("home")}],
+        });
+        let line = words(Runtime::Codex, &launch, false).join(" ");
+        let off = wanted.map(|server| format!(" -c mcp_servers.interlock={server}"));
+        assert_eq!(line.contains("enabled=false"), off.is_some(), "{file} {text} {line}");
+        assert!(off.is_none_or(|off| line.contains(&off)), "{file} {text} {line}");
+        std::fs::remove_file(path(file)).unwrap();
+    }
 }
 
 /// Nothing dangerous but by its name, no secret in what every user of the machine can read, our tools always.
@@ -223,13 +262,26 @@ fn a_turn_of_claude() {
         "usage": {
             "input_tokens": 10, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 30, "output_tokens": 4,
         },
+        "modelUsage": {
+            "large": {"inputTokens": 100, "cacheCreationInputTokens": 200, "cacheReadInputTokens": 300, "outputTokens": 40},
+            "small": {"inputTokens": 1, "cacheCreationInputTokens": 2, "cacheReadInputTokens": 3, "outputTokens": 4},
+        },
     });
     let replay = json!({"type": "user", "isReplay": true, "session_id": SESSION, "uuid": SESSION});
     let (said, heard) = read(Runtime::Claude, &[&init.to_string(), &replay.to_string(), &result.to_string()]);
     assert_eq!(said, [began()], "once");
-    let usage =
-        Usage { input_tokens: 60, cached_input_tokens: 30, output_tokens: 4, cost_micro_usd: Some(12_300) };
-    assert_eq!(heard, Heard { usage: Some(usage), is_session_total: false, is_done: true, fault: None });
+    let usage = Usage {
+        input_tokens: 606,
+        cached_input_tokens: 303,
+        output_tokens: 44,
+        cost_micro_usd: Some(12_300),
+    };
+    assert_eq!(heard, Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None });
+    let mut unnamed = result;
+    unnamed["modelUsage"] = json!({});
+    let (_, heard) = read(Runtime::Claude, &[&unnamed.to_string()]);
+    let usage = Usage { input_tokens: 60, cached_input_tokens: 30, output_tokens: 4, cost_micro_usd: None };
+    assert_eq!((heard.usage, heard.is_session_total), (Some(usage), false), "of this turn alone");
 }
 
 #[test]

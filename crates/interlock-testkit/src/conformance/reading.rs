@@ -8,7 +8,7 @@ use interlock_core::command::{AckRead, ChangeStatus};
 use interlock_core::facts::{Key, Keys};
 use interlock_core::id::ThreadId;
 use interlock_core::thread::{Status, Thread};
-use interlock_core::wake::{Wake, WakeState};
+use interlock_core::wake::{AsksKey, Wake, WakeState};
 use interlock_core::{Command, Reason, Timestamp};
 use interlock_store::{InboxRow, Page, Store, ThreadFilter, TimelineRow, WakeFilter};
 
@@ -381,4 +381,53 @@ pub async fn a_claim_sees_what_is_leased_and_held(database: Arc<dyn Database>) {
     let seq = tale.sequencer.mirror.threads[&one].seq;
     tale.tell("ann", Command::AckRead(AckRead { thread_id: one, seq })).await.unwrap();
     assert_eq!(tale.claim(9).await.len(), 1, "now it is free");
+}
+
+/// What asked for a wake in any stretch of a thread: the messages for that agent which were not taken back, the one that
+/// ends last first.
+pub async fn what_asked_for_a_wake(database: Arc<dyn Database>) {
+    let (store, tale) = busy(&database).await;
+    let mut tale = Story { sequencer: tale.sequencer.reopened(store.clone()), told: tale.told };
+    let thread = tale.open("asks").await;
+    for n in 0..60_u8 {
+        tale.step((13, n, n)).await;
+        let to = [AGENTS[usize::from(n % 4)]];
+        tale.post(thread, "olga", "to one", if n % 3 == 0 { &[] } else { &to }).await.unwrap();
+        if n % 5 == 0 {
+            tale.step((11, 0, n)).await;
+        }
+    }
+    let (ws, mirror) = (tale.sequencer.workspace_id, &tale.sequencer.mirror);
+    let mut found_some = 0;
+    for thread in mirror.threads.values() {
+        for (agent, member) in &thread.members {
+            for (from_seq, to_seq) in [(1, thread.seq), (2, 5), (thread.seq, thread.seq), (9, 1)] {
+                let key = AsksKey {
+                    thread_id: thread.thread_id,
+                    agent: agent.clone(),
+                    role: member.role,
+                    from_seq,
+                    to_seq,
+                };
+                let of_thread = mirror.messages.range((thread.thread_id, 0)..=(thread.thread_id, u64::MAX));
+                let mut wanted: Vec<_> = of_thread
+                    .map(|(_, stored)| &stored.message)
+                    .filter(|message| {
+                        let head = &message.head;
+                        (from_seq..=to_seq).contains(&head.seq)
+                            && head.kind != interlock_core::thread::MessageKind::System
+                            && interlock_core::thread::is_for(thread, head, agent)
+                            && message.withdrawal.is_none()
+                    })
+                    .map(|message| (message.head.expires_at, message.head.seq))
+                    .collect();
+                wanted.sort_by_key(|(at, seq)| std::cmp::Reverse((at.is_none(), *at, *seq)));
+                let (facts, _) = load(&store, ws, Keys::from([Key::Asks(key.clone())])).await;
+                let asks = facts.asks(&key).unwrap().iter();
+                assert_eq!(asks.map(|ask| (ask.expires_at, ask.seq)).collect::<Vec<_>>(), wanted, "{key:?}");
+                found_some += wanted.len();
+            }
+        }
+    }
+    assert!(found_some > 200, "{found_some}");
 }

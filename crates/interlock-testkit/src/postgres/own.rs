@@ -1,10 +1,12 @@
 //! A server of a test's own, which may be stopped and started while others are at work on theirs.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{encoded, may_skip, options, prepare, programs, run, watch};
+use super::{NOBODY, encoded, may_skip, options, prepare, programs, run, watch};
 
 static MADE: AtomicU32 = AtomicU32::new(0);
 
@@ -14,6 +16,19 @@ pub struct OwnServer {
     programs: PathBuf,
     folder: PathBuf,
     more: String,
+    port: u16,
+}
+
+/// Over TCP nobody is let in without encryption.
+const ACCESS: &str = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+
+/// A file that the server's user alone may read.
+fn own_file(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
 }
 
 impl OwnServer {
@@ -22,14 +37,33 @@ impl OwnServer {
     /// # Panics
     /// Where skipping is not allowed, or the server cannot be started.
     pub fn make(test: &str) -> Option<Self> {
-        Self::with(test, |_| String::new())
+        let server = Self::initialized(test)?;
+        server.start();
+        Some(server)
     }
 
-    /// One with more options, which may name files that are written into its folder first.
+    /// One that is reached over TCP too, at `localhost` and encrypted only, with this certificate and its key.
     ///
     /// # Panics
     /// As [`OwnServer::make`].
-    pub fn with(test: &str, options: impl FnOnce(&Path) -> String) -> Option<Self> {
+    pub fn with_certificate(test: &str, certificate: &str, key: &str) -> Option<Self> {
+        let mut server = Self::initialized(test)?;
+        for (name, text) in [("server.crt", certificate), ("server.key", key), ("data/pg_hba.conf", ACCESS)] {
+            own_file(&server.folder.join(name), text);
+        }
+        let folder = server.folder.display();
+        // Free a moment ago; a server that finds it taken does not start, and says so.
+        server.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        server.more = format!(
+            "-c listen_addresses=127.0.0.1 -c port={} -c ssl=on -c ssl_cert_file='{folder}/server.crt' \
+             -c ssl_key_file='{folder}/server.key'",
+            server.port
+        );
+        server.start();
+        Some(server)
+    }
+
+    fn initialized(test: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             may_skip(test, "no PostgreSQL programs were found");
             return None;
@@ -38,12 +72,14 @@ impl OwnServer {
         let name = format!("interlock-pg-own-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         prepare(&folder);
-        let more = options(&folder);
         watch(&folder, std::process::id());
         super::initialize(&programs, &folder);
-        let server = Self { programs, folder, more };
-        server.start();
-        Some(server)
+        Some(Self { programs, folder, more: String::new(), port: 0 })
+    }
+
+    /// Where it is over TCP, by this name for this machine.
+    pub fn tcp_url(&self, host: &str) -> String {
+        format!("postgresql://interlock@{host}:{}/postgres", self.port)
     }
 
     /// Where it is.

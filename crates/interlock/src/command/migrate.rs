@@ -160,8 +160,8 @@ fn free_name(file: &Path) -> PathBuf {
         PathBuf::from(name)
     };
     let numbered = (2_u32..).map(|n| named(format!(".moved-{n}")));
-    let mut names = std::iter::once(named(".moved".into())).chain(numbered);
-    names.find(|name| !name.exists()).unwrap_or_else(|| named(".moved".into()))
+    let mut all = std::iter::once(named(".moved".into())).chain(numbered);
+    all.find(|name| !name.exists()).unwrap_or_else(|| named(".moved".into()))
 }
 
 /// What is said when there is no source.

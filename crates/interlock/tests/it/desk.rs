@@ -185,7 +185,7 @@ impl Desk {
             let text = std::fs::read(format!("/proc/{}/cmdline", process.id)).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
             !process.is_ours()
-                && (text.contains("mcp_servers.interlock") || text.contains("--strict-mcp-config"))
+                && (text.contains("mcp_servers.interlock_wake") || text.contains("--strict-mcp-config"))
         });
         found.map(|process| process.id)
     }

@@ -63,6 +63,7 @@ fn three_servers_are_one() {
     let created = one.ask(&["thread", "create", "Everywhere"]);
     let thread = created["thread_id"].as_str().unwrap();
     let tails = [one, two].map(|site| site.start(&["thread", "tail", thread, "--json"]));
+    let events = two.start(&["events", "--type", "thread.message_posted", "--json"]);
     let done = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for (name, order) in [("a", [one, two]), ("b", [two, one]), ("c", [three, one])] {
@@ -94,6 +95,10 @@ fn three_servers_are_one() {
             .collect();
         assert_eq!(seen, (1..=told.len() as u64).collect::<Vec<_>>());
     }
+    let streamed: Vec<String> =
+        std::iter::repeat_with(|| events.json()["id"].to_string()).take(3 * POSTS).collect();
+    let different: std::collections::BTreeSet<&String> = streamed.iter().collect();
+    assert_eq!(different.len(), 3 * POSTS, "each event once: {streamed:?}");
     one.ask(&["ledger", "export", "ledger.tar"]);
     assert_eq!(one.ask(&["verify", "ledger.tar"])["verified"], true);
 }

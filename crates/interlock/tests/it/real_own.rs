@@ -120,6 +120,48 @@ fn codex_takes_part_by_the_lines_that_were_written() {
     codex_takes_part("codex installed", Way::Instance);
 }
 
+/// A person who takes part with their own Codex has agents as well: these run on the same configuration, and speak with
+/// our tools for themselves alone.
+#[test]
+fn codex_is_woken_beside_the_lines_that_were_written() {
+    let Some(desk) = Desk::open("codex installed, then woken") else { return };
+    let work = desk.machine.site.path("person").display().to_string();
+    let file = "person/.codex/config.toml";
+    for (name, by_hand) in [("bridged", None), ("addressed", Some(format!("{}/mcp", desk.server.url)))] {
+        match by_hand {
+            None => desk.install(Way::Instance, "codex", "--write"),
+            Some(url) => {
+                let lines = format!("[mcp_servers.interlock]\nurl = \"{url}\"\nrequired = true\n");
+                desk.machine.site.write(file, &lines);
+            }
+        }
+        let before = std::fs::read(desk.machine.site.path(file)).unwrap();
+        desk.machine.site.ask(&["agent", "add", name, "--yes", "--runtime", "codex", "--cwd", &work]);
+        let thread = desk.machine.site.ask(&["thread", "create", "A job", "--with", name]);
+        let thread = thread["thread_id"].as_str().unwrap();
+        let told = desk.machine.model.seen().len();
+        desk.machine.site.ask(&["thread", "post", thread, "good morning"]);
+        let wake = crate::wait::until("the end of a wake", || {
+            let wakes = desk.machine.site.ask(&["wake", "list", "--thread", thread])["wakes"].clone();
+            wakes.as_array().unwrap().iter().find(|wake| wake["state"] == "finished").cloned()
+        });
+        let log = desk.machine.site.run(&["log", wake["wake_id"].as_str().unwrap()]);
+        assert_eq!((&wake["result"], &wake["attempts"]), (&"triggered".into(), &1.into()), "{name}: {log:?}");
+        let seen = desk.machine.model.seen().split_off(told);
+        let tools: Vec<_> = seen.iter().flat_map(|seen| &seen.conversation.tools).collect();
+        assert!(tools.iter().any(|tool| tool.contains("interlock_wake")), "{tools:?}");
+        assert!(
+            !tools.iter().any(|tool| tool.contains("interlock__")),
+            "{name}: somebody else's tools: {tools:?}"
+        );
+        assert_eq!(
+            std::fs::read(desk.machine.site.path(file)).unwrap(),
+            before,
+            "no file of theirs is changed"
+        );
+    }
+}
+
 #[test]
 fn codex_takes_part_on_a_server_by_its_address() {
     codex_takes_part("codex installed, by address", Way::Address);

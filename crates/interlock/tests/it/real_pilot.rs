@@ -99,6 +99,33 @@ fn a_run_ends_when_its_tokens_are_used_up() {
     assert!(story["problem"]["detail"].as_str().unwrap().contains("tokens"), "{story}");
 }
 
+/// And of what they cost: a run well below its limit is not ended by turns that are counted again and again.
+#[test]
+fn a_run_ends_when_its_money_is_used_up_and_not_before() {
+    let Some(claude) = real::claude("max cost") else { return };
+    let run = |limit: &str| {
+        let site = Site::new();
+        let words = ["pilot", "--json", "--seed", "11", "--scripted-model", "--executor", "claude"];
+        let mut command = site.command(&words);
+        command.args(["--max-cost", limit, "--claude"]).arg(&claude);
+        finish(&mut command, b"")
+    };
+    let within = run("1000");
+    let story = outcome(&within);
+    assert_eq!(story["verdict"], "resolved", "{within:?}");
+    let cost = story["usage"]["cost_micro_usd"].as_u64().unwrap();
+    let dollars = |micro: u64| format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+    // All turns together, and a little more.
+    let limit = dollars(cost + cost / 4);
+    let again = run(&limit);
+    assert_eq!(outcome(&again)["verdict"], "resolved", "{limit} {again:?}");
+    let beyond = run(&dollars(cost / 10));
+    let story = outcome(&beyond);
+    assert_eq!((beyond.code, &story["verdict"]), (1, &"not_converged".into()), "{beyond:?}");
+    assert_eq!(story["problem"]["reason"], "LEASH_REACHED");
+    assert!(story["problem"]["detail"].as_str().unwrap().contains(" USD"), "{story}");
+}
+
 /// With somebody's own account nothing is started before they have seen how.
 #[test]
 fn without_consent_nothing_is_started() {
@@ -108,7 +135,7 @@ fn without_consent_nothing_is_started() {
     let ran = site.run(&["pilot", "--json", "--seed", "11", "--executor", "codex", "--codex", program]);
     assert_eq!((ran.code, &outcome(&ran)["problem"]["reason"]), (1, &"CONSENT_MISSING".into()), "{ran:?}");
     for shown in
-        ["sandbox    workspace-write", "mcp_servers.interlock.bearer_token_env_var", "login      yours"]
+        ["sandbox    workspace-write", "mcp_servers.interlock_wake.bearer_token_env_var", "login      yours"]
     {
         assert!(ran.err.contains(shown), "{shown}: {}", ran.err);
     }

@@ -16,12 +16,13 @@ fn may(machine: &Machine, runtime: Runtime, sandbox: Sandbox, command: &str) -> 
     let launch = Launch { sandbox: Some(sandbox), directory: Some(work.clone()), ..Launch::default() };
     let prompt = format!("$ {command}");
     let session = uuid(machine.model.seen().len());
-    let words = interlock_supervisor::describe(runtime, &launch, "http://127.0.0.1:1");
+    let own = [("HOME".into(), machine.site.path("person").into())].into();
+    let words = interlock_supervisor::describe(runtime, &launch, "http://127.0.0.1:1", &own);
     let said = |word: &String| match word.as_str() {
         "PROMPT" => prompt.clone(),
         "SESSION" => session.clone(),
         // Nobody listens there: our tools are not what this is about.
-        "mcp_servers.interlock.required=true" => "mcp_servers.interlock.required=false".to_owned(),
+        "mcp_servers.interlock_wake.required=true" => "mcp_servers.interlock_wake.required=false".to_owned(),
         other => other.to_owned(),
     };
     let words: Vec<String> = words.iter().map(said).collect();
@@ -79,6 +80,15 @@ fn the_system_holds_codex_back() {
     let read_only = [("cat f", true), ("touch t", false), ("touch /tmp/t", false), (&*call, false)];
     all(&machine, Runtime::Codex, Sandbox::ReadOnly, &read_only);
     let write = [("touch t", true), ("touch \"$TMPDIR/t\"", true), (&*outside, false), (&*call, false)];
+    all(&machine, Runtime::Codex, Sandbox::WorkspaceWrite, &write);
+    // What its person has opened for sessions of their own stays closed.
+    let theirs = format!(
+        "default_permissions = \":danger-full-access\"\nsandbox_mode = \"danger-full-access\"\n\
+         [sandbox_workspace_write]\nnetwork_access = true\nwritable_roots = [\"{}\"]\n",
+        elsewhere.path().display()
+    );
+    machine.site.write("person/.codex/config.toml", &theirs);
+    all(&machine, Runtime::Codex, Sandbox::ReadOnly, &read_only);
     all(&machine, Runtime::Codex, Sandbox::WorkspaceWrite, &write);
     all(&machine, Runtime::Codex, Sandbox::DangerFullAccess, &[(&*outside, true), (&*call, true)]);
 }

@@ -54,6 +54,28 @@ fn claude_is_woken_works_and_remembers() {
     a_dormant_agent_works_and_remembers("claude wakes", Kind::Claude);
 }
 
+/// Turns of one session are charged one by one: their cost goes with their tokens, however many came before.
+#[test]
+fn claude_is_charged_for_each_turn_once() {
+    let Some(desk) = Desk::open("claude, cost", Kind::Claude) else { return };
+    let mut rates = Vec::new();
+    for n in 0..3 {
+        desk.says("again");
+        let wake = desk.ended(n);
+        assert_eq!(wake["result"], "triggered", "{}", desk.log(&wake));
+        let (cost, tokens) = (&wake["usage"]["cost_micro_usd"], &wake["usage"]["input_tokens"]);
+        rates.push((cost.as_u64().unwrap(), tokens.as_u64().unwrap()));
+    }
+    assert_eq!(desk.sessions().len(), 1, "it is one session");
+    let (cost, tokens) = rates[0];
+    assert!(cost > 0, "{rates:?}");
+    for (other, its) in &rates {
+        // What is sent outweighs by far what is written, whose share differs from turn to turn.
+        let (one, two) = (cost * its, other * tokens);
+        assert!(one * 4 < two * 5 && two * 4 < one * 5, "cost and tokens of each turn: {rates:?}");
+    }
+}
+
 /// Each error of the model's service: by its name, with or without another attempt.
 fn errors_of_the_model_are_named(test: &str, kind: Kind) {
     for (fault, reason, attempts) in [
