@@ -70,6 +70,11 @@ fn screen(asked: &[Asked]) -> String {
                 variables.join(", ")
             },
         );
+        if *runtime == Runtime::Claude {
+            text.push_str(
+                "  settings   your own; hooks, servers and permissions that lie in the folder are left out\n",
+            );
+        }
         if launch.sandbox == Some(Sandbox::DangerFullAccess) {
             text.push_str("  WARNING    it may do anything on this machine that you may do\n");
         }

@@ -56,17 +56,21 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             facts.forget_live(*wake_id, *thread_id);
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
-        Event::MessageWithdrawn { thread_id, seq, .. } => {
-            let wakes = facts.thread_wakes(*thread_id)?;
-            let asked: Vec<WakeId> =
-                wakes.filter(|w| w.asks.iter().any(|ask| ask.seq == *seq)).map(|w| w.wake_id).collect();
-            for wake_id in asked {
-                let asks = &mut facts.wake_mut(wake_id)?.asks;
-                asks.iter_mut().filter(|ask| ask.seq == *seq).for_each(|ask| ask.is_withdrawn = true);
-            }
-        }
+        Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
         Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
         _ => {}
+    }
+    Ok(())
+}
+
+/// A message that asked for wakes asks for them no longer.
+fn withdrawn(facts: &mut Facts, thread_id: ThreadId, seq: u64) -> Result<(), Corrupt> {
+    let wakes = facts.thread_wakes(thread_id)?;
+    let asked: Vec<WakeId> =
+        wakes.filter(|wake| wake.asks.iter().any(|ask| ask.seq == seq)).map(|wake| wake.wake_id).collect();
+    for wake_id in asked {
+        let asks = &mut facts.wake_mut(wake_id)?.asks;
+        asks.iter_mut().filter(|ask| ask.seq == seq).for_each(|ask| ask.is_withdrawn = true);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::call::bearer;
 use crate::context::State;
 
 /// The longest time until the token is looked at again: clocks may be set.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Until the token of these headers is taken no more.
 pub(super) fn expired(state: &Arc<State>, headers: &HeaderMap) -> impl Future<Output = ()> + Send + use<> {

@@ -32,6 +32,11 @@ pub(super) fn start(turn: &Turn<'_>) -> Start {
     let config = json!({"mcpServers": {"interlock": server}}).to_string();
     add(&["-p", "--input-format", "stream-json", "--replay-user-messages"]);
     add(&["--mcp-config", &config, "--strict-mcp-config"]);
+    // Without anybody to be asked it takes a folder for trusted, and would run the hooks and the key helper that lie there.
+    add(&["--setting-sources", "user"]);
+    if let Some(memory) = launch.directory.as_deref().and_then(memory) {
+        add(&["--append-system-prompt-file", &memory]);
+    }
     let (mode, writing): (&str, &[&str]) = match sandbox {
         Sandbox::ReadOnly => ("default", &[]),
         Sandbox::WorkspaceWrite => ("acceptEdits", &WRITING),
@@ -67,6 +72,15 @@ pub(super) fn start(turn: &Turn<'_>) -> Start {
     });
     let set = &[("DISABLE_AUTOUPDATER", "1")];
     Start { words, input: Some(format!("{message}\n")), passed: &["CLAUDE_CONFIG_DIR"], set }
+}
+
+/// What the folder's people have written down for the model: left out together with the folder's settings, and handed over
+/// as the text that it is. A link to elsewhere is not theirs to give.
+fn memory(directory: &str) -> Option<String> {
+    let folder = std::fs::canonicalize(directory).ok()?;
+    let file = std::fs::canonicalize(folder.join("CLAUDE.md")).ok()?;
+    let is_theirs = file.is_file() && file.starts_with(&folder);
+    file.to_str().filter(|_| is_theirs).map(str::to_owned)
 }
 
 /// What was read so far.

@@ -39,8 +39,8 @@ pub(super) fn codex_server(
 ) -> Option<Transport> {
     let home = home(Runtime::Codex, launch, own).map(|home| home.join("config.toml"));
     let folders = launch.directory.iter().flat_map(|directory| project(Path::new(directory)));
-    let files = home.into_iter().chain(folders.map(|folder| folder.join(".codex/config.toml")));
-    files.filter_map(|file| server(&std::fs::read_to_string(file).ok()?, name)).next()
+    let mut files = home.into_iter().chain(folders.map(|folder| folder.join(".codex/config.toml")));
+    files.find_map(|file| server(&std::fs::read_to_string(file).ok()?, name))
 }
 
 /// The folder and those above it, up to the root of its work tree.

@@ -87,7 +87,7 @@ fn claude_gets_its_message_on_standard_input_and_a_session_of_our_choice() {
         line.starts_with("claude -p --input-format stream-json --replay-user-messages --mcp-config {"),
         "{line}"
     );
-    let settings = "--strict-mcp-config --permission-mode acceptEdits --allowedTools mcp__interlock Read Grep Glob Edit Write \
+    let settings = "--strict-mcp-config --setting-sources user --permission-mode acceptEdits --allowedTools mcp__interlock Read Grep Glob Edit Write \
                     Bash(cargo test:*) --session-id 01a21b70-d2d6-74d1-814b-ffc953538fbb";
     assert!(line.contains(settings), "{line}");
     let input: Value = serde_json::from_str(&begun.input.unwrap()).unwrap();
@@ -132,6 +132,25 @@ fn the_bridge_of_a_person_is_switched_off_in_whatever_way_it_is_reached() {
         assert!(off.is_none_or(|off| line.contains(&off)), "{file} {text} {line}");
         std::fs::remove_file(path(file)).unwrap();
     }
+}
+
+/// The folder's own words for the model are handed over, and nothing from elsewhere under their name.
+#[test]
+fn claude_is_given_the_memory_of_its_folder_and_of_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(path("w")).unwrap();
+    std::fs::write(path("secret"), "a key").unwrap();
+    let line = || words(Runtime::Claude, &json!({"directory": path("w")}), true).join(" ");
+    assert!(!line().contains("system-prompt"), "there is none");
+    std::os::unix::fs::symlink(path("secret"), path("w/CLAUDE.md")).unwrap();
+    assert!(!line().contains("system-prompt"), "a link to elsewhere");
+    std::fs::remove_file(path("w/CLAUDE.md")).unwrap();
+    std::fs::write(path("w/AGENTS.md"), "Be brief.").unwrap();
+    std::os::unix::fs::symlink("AGENTS.md", path("w/CLAUDE.md")).unwrap();
+    let file = std::fs::canonicalize(path("w/AGENTS.md")).unwrap();
+    let option = format!(" --append-system-prompt-file {} ", file.display());
+    assert!(line().contains(&option), "{}", line());
 }
 
 /// Nothing dangerous but by its name, no secret in what every user of the machine can read, our tools always.

@@ -55,7 +55,6 @@ fn a_session_of_claude_is_in_use_while_its_process_lives() {
         ),
         (json!({"pid": 4_194_304_000_u64, "sessionId": SESSION}), false, "a dead one"),
         (json!({"pid": me, "sessionId": "another"}), false, "another session"),
-        (json!("nonsense"), false, "nonsense"),
     ];
     for (entry, wanted, why) in cases {
         fs::write(folder.join("1.json"), entry.to_string()).unwrap();
@@ -63,6 +62,48 @@ fn a_session_of_claude_is_in_use_while_its_process_lives() {
         let is_open = is_open(Runtime::Claude, &folder.join("1.json"));
         assert_eq!(is_open, wanted || why == "another session", "{why}");
     }
+}
+
+/// What a process writes down is not there in one piece: a look in between finds nothing that it could understand.
+#[test]
+fn what_cannot_be_read_is_in_use_while_its_process_lives() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("sessions");
+    fs::create_dir(&folder).unwrap();
+    let me = std::process::id();
+    let whole = json!({"pid": me, "sessionId": SESSION}).to_string();
+    let half = &whole[..whole.len() / 2];
+    for (text, why) in
+        [("", "emptied"), (half, "half written"), ("{}", "of a form that is not known"), ("nonsense", "")]
+    {
+        for (name, wanted) in [
+            (format!("{me}.json"), true),
+            ("4194304000.json".to_owned(), false),
+            ("note.json".to_owned(), false),
+            (format!("{me}.tmp"), false),
+        ] {
+            let file = folder.join(&name);
+            fs::write(&file, text).unwrap();
+            assert_eq!(is_listed(home.path(), session()), wanted, "{name} {why}");
+            assert_eq!(is_open(Runtime::Claude, &file), wanted, "{name} {why}");
+            fs::remove_file(file).unwrap();
+        }
+    }
+    fs::write(folder.join(format!("{me}.json")), b"\xFF").unwrap();
+    assert!(is_listed(home.path(), session()), "no text");
+}
+
+/// Where nothing can be looked at, nothing is known to be free. Not a matter of permissions: root has them all.
+#[test]
+fn a_place_that_cannot_be_looked_at_is_in_use() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("sessions"), "no folder").unwrap();
+    assert!(is_listed(home.path(), session()));
+    fs::write(home.path().join("thread-writer-locks"), "no folder").unwrap();
+    assert!(is_loaded(home.path(), session()));
+    assert!(
+        !is_listed(&home.path().join("none"), session()) && !is_loaded(&home.path().join("none"), session())
+    );
 }
 
 /// The look goes where the program will: what the agent is given wins over the supervisor's own.

@@ -96,8 +96,8 @@ fn rules(params: &Params) -> Vec<String> {
     programs.into_iter().map(|program| format!("Bash({program}:*)")).collect()
 }
 
-/// Show what codex and claude would be started with, and ask. With a scripted model nothing of the user's is used: no
-/// account, no model, no setting; then nobody is asked.
+/// Show what codex and claude would be started with, and ask. With a scripted model and our own sample nothing of the
+/// user's is used: no account, no model, no setting, no folder; then nobody is asked.
 ///
 /// # Errors
 /// `CONSENT_MISSING`; `SPAWN_FAILED` for a program that is not there.
@@ -117,7 +117,7 @@ pub(crate) fn agree(
             asked.push(Asked { name: part.name().to_owned(), runtime, launch });
         }
     }
-    if asked.is_empty() || model.is_some() {
+    if asked.is_empty() || (model.is_some() && params.repo.is_none()) {
         return Ok(());
     }
     consent::ask(cx, &asked, params.yes)

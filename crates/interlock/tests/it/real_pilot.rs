@@ -140,6 +140,15 @@ fn without_consent_nothing_is_started() {
         assert!(ran.err.contains(shown), "{shown}: {}", ran.err);
     }
     assert!(!ran.err.contains("dangerously") && !site.path("started").exists());
+    // Neither in a repository of theirs, whatever the model.
+    let repository = site.path("theirs");
+    crate::repository::empty(&repository);
+    crate::repository::commit(&repository, "README", "theirs\n");
+    let words = ["pilot", "--json", "--scripted-model", "--executor", "codex", "--codex", program, "--repo"];
+    let mut command = site.command(&words);
+    let ran = finish(command.arg(&repository), b"");
+    assert_eq!((ran.code, &outcome(&ran)["problem"]["reason"]), (1, &"CONSENT_MISSING".into()), "{ran:?}");
+    assert!(!site.path("started").exists());
     let ran = site.run(&["pilot", "--json", "--executor", "codex", "--codex", "/nowhere/codex", "--yes"]);
     let problem = &outcome(&ran)["problem"];
     assert_eq!(problem["reason"], "SPAWN_FAILED");

@@ -116,3 +116,33 @@ fn claude_holds_itself_back_and_knows_some_commands() {
     machine.site.write("person/.claude/settings.json", "{\"permissions\": {\"allow\": [\"Bash(touch:*)\"]}}");
     all(&machine, Runtime::Claude, Sandbox::ReadOnly, &[("touch t", true), ("rm t", false)]);
 }
+
+/// Whoever wrote what lies in the folder was never asked whether they may run something here.
+#[test]
+fn claude_runs_nothing_that_lies_in_its_folder() {
+    let Some(claude) = real::claude("claude, hooks of the folder") else { return };
+    let machine = machine();
+    machine.has_claude(&claude);
+    let marked = |name: &str| machine.site.path(name).display().to_string();
+    let settings = |mark: &str| {
+        let hook = json!([{"hooks": [{"type": "command", "command": format!("touch {}", marked(mark))}]}]);
+        let mut settings = json!({"hooks": {"SessionStart": hook}});
+        if mark != "own" {
+            settings["permissions"] = json!({"allow": ["Bash(cargo:*)"]});
+            settings["apiKeyHelper"] = format!("touch {}; echo key", marked("helped")).into();
+        }
+        settings
+    };
+    std::fs::create_dir(machine.site.path("work/.claude")).unwrap();
+    machine.site.write("work/.claude/settings.json", &settings("project").to_string());
+    machine.site.write("work/.claude/settings.local.json", &settings("local").to_string());
+    machine.site.write("person/.claude/settings.json", &settings("own").to_string());
+    // Handed over as it is: the program would end if it could not read it.
+    machine.site.write("work/CLAUDE.md", "Words of the folder.\n");
+    let cases = [("touch t", true), ("cargo --version", false)];
+    all(&machine, Runtime::Claude, Sandbox::WorkspaceWrite, &cases);
+    for mark in ["project", "local", "helped"] {
+        assert!(!machine.site.path(mark).exists(), "{mark} was run");
+    }
+    assert!(machine.site.path("own").exists(), "what its person has configured is still theirs");
+}
