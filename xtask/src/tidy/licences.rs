@@ -5,7 +5,7 @@ use super::spdx;
 use super::tree::Tree;
 use super::workspace::Workspace;
 
-const ACCEPTED: [&str; 15] = [
+const ACCEPTED: [&str; 16] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
