@@ -110,9 +110,9 @@ async fn everybody_has_a_last_word_and_a_count_of_what_waits() {
     );
     let inbox = call::<op::Inbox>(&member, &json!({}), "").await.unwrap().threads;
     assert_eq!(inbox[0].unread, of(&told, "participant").unread, "the inbox counts the same");
-    let word = of(&told, "participant").last_word.as_ref().unwrap();
-    assert_eq!((word.seq, word.text.chars().count()), (2, 301), "cut, with a mark");
-    assert!(word.text.ends_with('…'));
+    let said = of(&told, "participant").last_word.as_ref().unwrap();
+    assert_eq!((said.seq, said.text.chars().count()), (2, 301), "cut, with a mark");
+    assert!(said.text.ends_with('…'));
     assert_eq!(of(&told, "executor").last_word, None, "it has said nothing");
 
     let ask = || {
