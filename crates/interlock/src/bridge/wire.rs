@@ -1,5 +1,6 @@
 //! One HTTP exchange: a message there, its answers back, be they one object or a stream of events.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use interlock_api::Problem;
@@ -15,6 +16,8 @@ const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
 /// Where a message of the revision without sessions says which one it is.
 const VERSION_POINTER: &str = "/params/_meta/io.modelcontextprotocol~1protocolVersion";
+/// The id of the requests that repeat a subscription.
+const ANEW: &str = "interlock-anew";
 /// The pause before a broken stream is opened again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long the end of a session may take.
@@ -48,9 +51,13 @@ impl Wire {
         message: &Value,
         say: impl Fn(Value),
     ) -> Result<(), Problem> {
+        let before = session.get();
         let mut response = self.post(session, message).await?;
-        if response.status() == StatusCode::NOT_FOUND && is_forgotten(session, message) {
-            self.begin_anew(session).await?;
+        if let Some(before) = before
+            && response.status() == StatusCode::NOT_FOUND
+            && is_in_session(message)
+        {
+            self.begin_anew(session, &before, &say).await?;
             response = self.post(session, message).await?;
         }
         greet(session, message, &response);
@@ -63,6 +70,9 @@ impl Wire {
                 let id = session.get().and_then(|open| open.id);
                 session.set(Open { id, version: version.to_owned(), hello });
             }
+            if answer.get("result").is_some() && version_of(message).is_none() {
+                session.done(method(message), message);
+            }
             say(answer);
         };
         self.read(response, heard).await
@@ -71,18 +81,22 @@ impl Wire {
     /// Hear the session's own stream for as long as the session is open.
     pub(super) async fn stream(&self, session: &Session, say: impl Fn(Value)) {
         while let Some(open) = session.get().filter(|open| open.id.is_some()) {
-            if let Err(problem) = self.stream_once(&open, &say).await {
+            if let Err(problem) = self.stream_once(session, &open, &say).await {
                 tracing::debug!(%problem, "bridge.stream_broke");
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    async fn stream_once(&self, open: &Open, say: &impl Fn(Value)) -> Result<(), Problem> {
+    async fn stream_once(&self, session: &Session, open: &Open, say: &impl Fn(Value)) -> Result<(), Problem> {
         let (url, token) = self.target.now()?;
         let request = self.http.get(format!("{url}/mcp")).header("accept", "text/event-stream");
         let response =
             in_session(request, open).bearer_auth(token).send().await.map_err(|e| away(&url, &e))?;
+        if response.status() == StatusCode::NOT_FOUND {
+            // Whoever only listens would else wait for news for ever.
+            return self.begin_anew(session, open, say).await;
+        }
         self.read(response, say).await
     }
 
@@ -114,14 +128,44 @@ impl Wire {
         request.json(message).send().await.map_err(|error| away(&url, &error))
     }
 
-    /// The server restarted, or the session was unused for too long.
-    async fn begin_anew(&self, session: &Session) -> Result<(), Problem> {
-        let Some(open) = session.get() else { return Ok(()) };
+    /// The server restarted, or the session was unused for too long. Of several that meet it one begins the next session,
+    /// in which the client hears of what it has subscribed to as before.
+    async fn begin_anew(&self, session: &Session, over: &Open, say: &impl Fn(Value)) -> Result<(), Problem> {
+        let _beginning = session.beginning.lock().await;
+        let Some(open) = session.get().filter(|open| open.id == over.id) else { return Ok(()) };
         let response = self.post(session, &open.hello).await?;
         greet(session, &open.hello, &response);
         self.read(response, |_| {}).await?;
         let note = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        self.read(self.post(session, &note).await?, |_| {}).await
+        self.read(self.post(session, &note).await?, |_| {}).await?;
+        for uri in session.subscribed() {
+            self.subscribe_anew(session, &uri, say).await?;
+        }
+        Ok(())
+    }
+
+    /// Subscribe again. What happened in between was told to nobody: the client shall look.
+    async fn subscribe_anew(
+        &self,
+        session: &Session,
+        uri: &str,
+        say: &impl Fn(Value),
+    ) -> Result<(), Problem> {
+        let params = json!({"uri": uri});
+        let request =
+            json!({"jsonrpc": "2.0", "id": ANEW, "method": "resources/subscribe", "params": params});
+        let is_done = AtomicBool::new(false);
+        let heard = |answer: Value| {
+            is_done.fetch_or(answer.get("result").is_some(), Ordering::Relaxed);
+        };
+        self.read(self.post(session, &request).await?, heard).await?;
+        if is_done.load(Ordering::Relaxed) {
+            say(json!({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": params}));
+        } else {
+            tracing::warn!(uri, "bridge.subscription_refused");
+            session.unsubscribed(uri);
+        }
+        Ok(())
     }
 
     async fn read(&self, mut response: Response, say: impl Fn(Value)) -> Result<(), Problem> {
@@ -151,9 +195,9 @@ impl Wire {
     }
 }
 
-/// Whether a server that knows no such session was meant to know one.
-fn is_forgotten(session: &Session, message: &Value) -> bool {
-    version_of(message).is_none() && method(message) != "initialize" && session.get().is_some()
+/// Whether a message belongs to a session.
+fn is_in_session(message: &Value) -> bool {
+    version_of(message).is_none() && method(message) != "initialize"
 }
 
 /// The answer to a handshake names the session.

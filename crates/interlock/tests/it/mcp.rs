@@ -2,12 +2,14 @@
 
 use std::io::Write as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
 
 use crate::site::Site;
-use crate::stub::Stub;
+use crate::stub::{Reply, Stub};
 use crate::wait::PATIENCE;
 
 /// A client's end of the bridge.
@@ -114,6 +116,12 @@ fn a_client_takes_part_through_the_bridge_and_outlives_a_restart() {
     let again = client.tool("read_messages", &json!({"thread_id": thread}));
     let messages = again["result"]["structuredContent"]["messages"].as_array().unwrap().clone();
     assert_eq!(messages.last().unwrap()["from"], "anna-codex", "{again}");
+    // It is told to look, since what happened meanwhile was told to nobody, and then hears as before.
+    let is_update = |message: &Value| message["method"] == "notifications/resources/updated";
+    client.until(is_update);
+    site.ask(&["thread", "post", thread, "welcome back"]);
+    let update = client.until(is_update);
+    assert!(update["params"]["uri"].as_str().unwrap().ends_with(thread));
     assert_eq!(client.ends(), Some(0));
 }
 
@@ -151,6 +159,54 @@ fn no_proxy_is_told_anything() {
     assert_eq!(inbox["result"]["isError"], false, "{inbox}");
     assert_eq!(client.ends(), Some(0));
     assert!(proxy.asked().is_empty(), "a proxy was told: {:?}", proxy.asked());
+}
+
+/// A server that has forgotten the session is greeted once, however many requests meet it, and told of the subscriptions.
+#[test]
+fn a_forgotten_session_is_begun_anew_once() {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let stub = Stub::new(move |asked| {
+        let said = |result: Value| json!({"jsonrpc": "2.0", "id": asked.body["id"], "result": result});
+        let now = if over.load(Ordering::SeqCst) { "two" } else { "one" };
+        match (asked.body["method"].as_str(), asked.session.as_deref()) {
+            (Some("initialize"), _) => {
+                let server = json!({"name": "interlock", "version": "1"});
+                Reply::InSession(now, said(json!({"protocolVersion": "2025-11-25", "serverInfo": server})))
+            }
+            (_, session) if session != Some(now) => Reply::Json(404, json!({})),
+            (None, _) => Reply::Bytes(Vec::new(), false),
+            _ => Reply::Json(200, said(json!({}))),
+        }
+    });
+    let site = Site::new();
+    let mut command = site.command(&["mcp", "--server", &stub.url]);
+    let mut client = Client::run(command.env("INTERLOCK_TOKEN", "made up"));
+    client.shakes_hands();
+    for uri in ["interlock://threads/a", "interlock://threads/b", "interlock://threads/c"] {
+        client.request("resources/subscribe", &json!({"uri": uri}));
+    }
+    client.request("resources/unsubscribe", &json!({"uri": "interlock://threads/b"}));
+    is_over.store(true, Ordering::SeqCst);
+    for n in 0..8 {
+        client.send(&json!({"jsonrpc": "2.0", "id": n, "method": "tools/list"}));
+    }
+    for n in 0..8 {
+        assert!(client.until(|message| message["id"] == n).get("result").is_some());
+    }
+    for uri in ["interlock://threads/a", "interlock://threads/c"] {
+        client.until(|message| message["params"]["uri"] == uri);
+    }
+    assert_eq!(client.ends(), Some(0));
+    let asked = stub.asked();
+    let of = |method: &str| asked.iter().filter(|one| one.body["method"] == method).collect::<Vec<_>>();
+    assert_eq!(of("initialize").len(), 2, "one greeting for each session");
+    let again: Vec<_> = of("resources/subscribe").into_iter().skip(3).collect();
+    let again: Vec<_> = again
+        .iter()
+        .map(|one| (one.session.as_deref(), one.body["params"]["uri"].as_str().unwrap()))
+        .collect();
+    assert_eq!(again, [(Some("two"), "interlock://threads/a"), (Some("two"), "interlock://threads/c")]);
 }
 
 #[test]
