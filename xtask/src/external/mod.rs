@@ -81,6 +81,7 @@ fn verify_shipped(modules: &Path, binary: &Path) -> Result<Vec<String>> {
     }
     for era in ERAS {
         let tools = inspect(modules, &server, era)?;
+        sees_refusals(modules, &server, era)?;
         println!("inspector, {era} era: {tools} tools, nothing found");
     }
     Ok(wrong)
@@ -106,14 +107,31 @@ fn verify_fixtures(modules: &Path, binary: &Path) -> Result<Vec<String>> {
     Ok(wrong)
 }
 
-/// How many tools the inspector lists, when it has nothing to say against any.
-fn inspect(modules: &Path, server: &Server, era: &str) -> Result<usize> {
+/// The inspector as a client in this era.
+fn inspector(modules: &Path, server: &Server, era: &str) -> Command {
     let mut inspector = Command::new(npm::node(modules));
     inspector.arg(modules.join(".bin/mcp-inspector"));
     inspector.args(["--cli", "--server-url", &format!("http://{}/mcp", server.host), "--transport", "http"]);
     inspector.args(["--header", &format!("Authorization: Bearer {}", server.token), "--protocol-era", era]);
-    inspector.args(["--strict", "--method", "tools/list", "--format", "json"]);
+    inspector.args(["--format", "json"]);
     inspector.env("MCP_CATALOG_PATH", server.folder.path().join("catalog")).stdin(Stdio::null());
+    inspector
+}
+
+/// It checks answers against their schemas, and still sees why a call was refused.
+fn sees_refusals(modules: &Path, server: &Server, era: &str) -> Result<()> {
+    let mut inspector = inspector(modules, server, era);
+    inspector.args(["--method", "tools/call", "--tool-name", "get_thread", "--tool-arg", "thread_id=none"]);
+    let output = inspector.output().context("the inspector cannot be started")?;
+    let (said, noted) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(said.contains("PARAMETER_INVALID"), "the inspector does not see a refusal:\n{said}{noted}");
+    Ok(())
+}
+
+/// How many tools the inspector lists, when it has nothing to say against any.
+fn inspect(modules: &Path, server: &Server, era: &str) -> Result<usize> {
+    let mut inspector = inspector(modules, server, era);
+    inspector.args(["--strict", "--method", "tools/list"]);
     let output = inspector.output().context("the inspector cannot be started")?;
     let (said, noted) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), "the inspector ended with {}:\n{said}{noted}", output.status);
