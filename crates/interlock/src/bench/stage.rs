@@ -19,6 +19,8 @@ use crate::environment::Secret;
 use crate::identity;
 use crate::instance::{Instance, make_private_folder, unwritable};
 
+/// Two callers do the work of hundreds here: their requests are counted as ever, and none is refused.
+const UNLIMITED: &str = "[rate]\nrequests_per_second_max = 1000000000\nrequests_burst_max = 1000000000\n";
 /// Who talks.
 const NAMES: [&str; 2] = ["asker", "answerer"];
 /// Posts before resident memory is read.
@@ -55,6 +57,10 @@ impl Stage {
         let dir = dir.join("instance");
         make_private_folder(&dir)?;
         let instance = Instance::create(&dir)?;
+        let file = instance.config_file();
+        let config = std::fs::read_to_string(&file).map_err(|error| unwritable(&file, &error))?;
+        std::fs::write(&file, config.replace("[rate]\n", UNLIMITED))
+            .map_err(|error| unwritable(&file, &error))?;
         Ok(Self { instance, database: database.cloned(), server: None, others: Vec::new() })
     }
 
