@@ -52,7 +52,12 @@ pub(crate) fn run(cx: &Context, params: &Params) -> End {
         Some(file) => file.clone(),
         None => own_file(params.program)?,
     };
-    let block = block(params.program, cx, &params.name)?;
+    // What is taken out is what stands there, whatever has become of the instance and the program it names.
+    let there = if params.remove { written(params.program, &params.name, &file)? } else { None };
+    let block = match there {
+        Some(block) => block,
+        None => block(params.program, cx, &params.name)?,
+    };
     let shown = block.trim();
     let (done, text) = if params.remove {
         let before = read(&file)?.unwrap_or_default();
@@ -110,8 +115,28 @@ fn block(program: Program, cx: &Context, name: &AgentName) -> Result<String, Pro
         args.extend(["--as".to_owned(), name.to_string(), "--instance".to_owned(), folder]);
         false
     };
-    let args = Value::from(args);
-    Ok(match program {
+    Ok(text(program, &command, &Value::from(args), is_remote))
+}
+
+/// The text of the entry that stands in the file, if it is one of ours for this participant.
+fn written(program: Program, name: &AgentName, file: &Path) -> Result<Option<String>, Problem> {
+    let Some(before) = read(file)? else { return Ok(None) };
+    let parsed = parse(program, &before, file)?;
+    let field = |name: &str| entry(program, &parsed).and_then(|entry| entry.get(name));
+    let (Some(command), Some(args)) = (field("command"), field("args")) else { return Ok(None) };
+    let words: Vec<&str> = args.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    Ok(match words.as_slice() {
+        ["mcp", "--server", _] => Some(text(program, command, args, true)),
+        ["mcp", "--as", whose, "--instance", _] if *whose == name.as_str() => {
+            Some(text(program, command, args, false))
+        }
+        _ => None,
+    })
+}
+
+/// The text of an entry.
+fn text(program: Program, command: &Value, args: &Value, is_remote: bool) -> String {
+    match program {
         // JSON's strings and arrays are TOML's.
         Program::Codex => {
             let token = if is_remote { "env_vars = [\"INTERLOCK_TOKEN\"]\n" } else { "" };
@@ -126,7 +151,7 @@ fn block(program: Program, cx: &Context, name: &AgentName) -> Result<String, Pro
             }
             format!("\n    \"interlock\": {server}")
         }
-    })
+    }
 }
 
 /// The file's text; `None` where there is none.

@@ -122,6 +122,26 @@ fn what_was_written_is_taken_out_and_every_byte_is_as_before() {
     }
 }
 
+/// The program was moved and the instance is gone: what stands there is taken out all the same, but not somebody else's.
+#[test]
+fn what_was_written_is_taken_out_when_what_it_names_is_gone() {
+    for (program, before) in [("codex", "model = \"m\"\n"), ("claude", "{\"mcpServers\": {\"a\": {}}}\n")] {
+        let desk = Desk::with(program, before.as_bytes());
+        desk.install(&["--write"]).ok();
+        let text = fs::read_to_string(desk.file()).unwrap();
+        fs::write(desk.file(), text.replace(env!("CARGO_BIN_EXE_interlock"), "/opt/former/interlock"))
+            .unwrap();
+        fs::remove_dir_all(desk.world.path(".interlock")).unwrap();
+        let there = desk.now();
+        let words = ["agent", "install", program, "berta", "--remove"];
+        let ran = finish(desk.world.command(&words).env("HOME", desk.world.path("home")), b"");
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert_eq!(desk.now(), there, "it is anna's");
+        desk.install(&["--remove"]).ok();
+        assert_eq!(desk.now().as_deref(), Some(before.as_bytes()), "{program}");
+    }
+}
+
 #[test]
 fn a_file_that_was_not_there_is_gone_again() {
     for program in BOTH {
