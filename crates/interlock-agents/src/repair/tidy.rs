@@ -1,6 +1,7 @@
 //! Puts a working tree into a known state, whatever the last process was killed in.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::WorkError;
 use crate::git::Git;
@@ -47,7 +48,12 @@ fn discard(git: &Git) -> Result<(), WorkError> {
 }
 
 /// What git locks at the top of a work tree's own directory, in the commands that are run here.
-const LOCKED: [&str; 4] = ["index.lock", "HEAD.lock", "ORIG_HEAD.lock", "REVERT_HEAD.lock"];
+const LOCKED: [&str; 6] =
+    ["index.lock", "HEAD.lock", "ORIG_HEAD.lock", "REVERT_HEAD.lock", "AUTO_MERGE.lock", "BISECT_HEAD.lock"];
+/// What all work trees of a repository share: somebody who lives holds it for milliseconds.
+const SHARED: &str = "packed-refs.lock";
+/// Its age from which on nobody holds it any more.
+const SHARED_STALE: Duration = Duration::from_secs(10);
 
 /// Removes locks whose holder was killed: only the agent's own process works here, and that is this one. Of the
 /// branches that is the one named and the one checked out; all others may be locked by somebody who lives.
@@ -60,6 +66,11 @@ fn unlock(git: &Git, branch: Option<&str>) -> Result<(), WorkError> {
         if entry.path().extension().is_some_and(|ending| ending == "lock") {
             remove(&entry.path())?;
         }
+    }
+    let shared = git.dir().join(git.text(&["rev-parse", "--git-path", SHARED])?);
+    let changed = std::fs::metadata(&shared).and_then(|metadata| metadata.modified());
+    if changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= SHARED_STALE)) {
+        remove(&shared)?;
     }
     let current = git.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
     for branch in branch.into_iter().chain(current.ok.then_some(current.out.as_str())) {
