@@ -19,6 +19,8 @@ mod idempotency;
 mod input;
 mod ledger;
 mod mcp;
+mod mcp_prompts;
+mod mcp_sessions;
 mod members;
 mod orders;
 mod payloads;
