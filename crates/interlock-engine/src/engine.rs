@@ -31,6 +31,8 @@ pub struct EngineConfig {
     pub store: Arc<dyn Store>,
     /// The constants of waking and guarding.
     pub policy: Policy,
+    /// The names of those that somebody has set; the others have their defaults.
+    pub policy_set: BTreeSet<String>,
     /// Signs checkpoints.
     pub ledger_key: LogKey,
     /// Issues and verifies tokens.
@@ -59,6 +61,7 @@ pub type Caller = Actor;
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) policy: Policy,
+    policy_set: BTreeSet<String>,
     pub(crate) notifier: Notifier,
     pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
     halted: Mutex<BTreeSet<WorkspaceId>>,
@@ -82,6 +85,7 @@ impl Engine {
         Ok(Arc::new(Self {
             store: config.store,
             policy: config.policy,
+            policy_set: config.policy_set,
             notifier: Notifier::new(),
             supervisors: Mutex::default(),
             halted: Mutex::default(),
@@ -102,6 +106,11 @@ impl Engine {
     /// The constants of waking and guarding.
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Whether somebody has set the constant of this name.
+    pub fn is_policy_set(&self, name: &str) -> bool {
+        self.policy_set.contains(name)
     }
 
     /// The token issuer.

@@ -117,6 +117,7 @@ fn table() -> Table {
         .json::<op::RenewWakes, _, _>(http::wake::renew)
         .json::<op::ReportWake, _, _>(http::wake::report)
         .json::<op::GetStatus, _, _>(http::workspace::status)
+        .json::<op::GetPolicy, _, _>(http::policy::get)
         .json::<op::HaltAgents, _, _>(http::workspace::halt)
         .json::<op::ListEntries, _, _>(http::ledger::entries)
         .json::<op::GetCheckpoint, _, _>(http::ledger::checkpoint)

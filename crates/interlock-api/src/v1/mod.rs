@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod event;
 pub mod ledger;
 pub mod message;
+pub mod policy;
 pub mod search;
 pub mod session;
 pub mod summary;

@@ -1,5 +1,6 @@
 //! An engine on a temporary file, spoken to in the domain's words.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -134,6 +135,7 @@ fn engine(store: &Arc<FaultyStore>, issuer_pem: &str) -> Arc<Engine> {
     Engine::new(EngineConfig {
         store: Arc::<FaultyStore>::clone(store),
         policy: Policy::default(),
+        policy_set: BTreeSet::new(),
         ledger_key: LogKey::from_seed([7; 32]),
         issuer: Issuer::from_pem(issuer_pem).unwrap(),
         clock: Arc::new(move || Timestamp::from_millis(i64::try_from(wall()).unwrap())),

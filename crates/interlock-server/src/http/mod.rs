@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod delivery;
 pub(crate) mod ledger;
 pub(crate) mod message;
+pub(crate) mod policy;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod summary;

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod message;
+pub(crate) mod policy;
 pub(crate) mod safe;
 pub(crate) mod status;
 pub(crate) mod style;
