@@ -5,9 +5,11 @@ use std::sync::Arc;
 use interlock_core::actor::Role;
 use interlock_core::command::Envelope;
 use interlock_core::facts::{Facts, Keys, Position, Reply, Used};
+use interlock_core::job::JobState;
 use interlock_core::policy::Policy;
 use interlock_core::{
-    Decision, Event, Hybrid, Now, Reason, Refusal, Stop, decide, evolve, idempotency_digest, keys, more_keys,
+    Decision, Effect, Event, Hybrid, Now, Reason, Refusal, Stop, decide, evolve, idempotency_digest, keys,
+    more_keys,
 };
 use interlock_ledger::{Checkpoint, Hash, LogKey, Tree, leaf_hash};
 use interlock_store::{BatchWork, Head, NewEntry, Step, WriteSet};
@@ -36,6 +38,8 @@ pub(crate) struct Done {
     pub(crate) reply: Reply,
     pub(crate) index: Option<u64>,
     pub(crate) events: Vec<Event>,
+    /// Whether it left a job for a worker.
+    pub(crate) has_work: bool,
 }
 
 /// One batch.
@@ -167,10 +171,15 @@ fn record(
         set.last_at = at;
         index = Some(place);
     }
+    let has_work = effects.iter().any(is_work);
     for effect in effects {
         facts.apply(effect);
     }
-    Ok(Verdict::Done(Done { reply, index, events }))
+    Ok(Verdict::Done(Done { reply, index, events, has_work }))
+}
+
+fn is_work(effect: &Effect) -> bool {
+    matches!(effect, Effect::Job(job) if job.state == JobState::Queued)
 }
 
 /// What an operator was refused is part of the history (S002-51); what agents are refused is not.

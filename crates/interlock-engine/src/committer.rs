@@ -129,11 +129,13 @@ impl Committer {
     /// Answer what is decided; gives back what has to be decided again, with the keys it lacks.
     fn answer(&self, waiting: Vec<Waiting>, verdicts: Vec<Verdict>, extra: &mut Keys) -> Vec<Waiting> {
         let mut again = Vec::new();
-        let mut note = Note { workspace_id: self.workspace_id, threads: Vec::new(), supervisors: false };
+        let mut note =
+            Note { workspace_id: self.workspace_id, threads: Vec::new(), supervisors: false, workers: false };
         let (mut answers, mut size) = (Vec::with_capacity(waiting.len()), 0);
         for (one, verdict) in waiting.into_iter().zip(verdicts) {
             match verdict {
-                Verdict::Done(Done { reply, index, events }) => {
+                Verdict::Done(Done { reply, index, events, has_work }) => {
+                    note.workers |= has_work;
                     collect(&mut note, &events);
                     size = index.map_or(0, |index| index + 1).max(size);
                     answers.push((one.reply, Ok(Outcome { reply, index })));
@@ -145,7 +147,7 @@ impl Committer {
                 }
             }
         }
-        if self.has_grown {
+        if self.has_grown || note.workers {
             self.notifier.send(note, size);
         }
         for (reply, answer) in answers {

@@ -130,7 +130,7 @@ impl Engine {
     /// Stop all agents of a workspace, also those of other servers on the same database, until each engine ends; says
     /// whether they were not stopped already.
     pub fn halt(&self, workspace_id: WorkspaceId) -> bool {
-        let note = crate::Note { workspace_id, threads: Vec::new(), supervisors: true };
+        let note = crate::Note { workspace_id, threads: Vec::new(), supervisors: true, workers: false };
         self.notifier.send_elsewhere(&note, 0, true);
         self.halt_here(workspace_id)
     }
@@ -138,7 +138,12 @@ impl Engine {
     /// Stop the agents of a workspace whose supervisors call this server.
     pub fn halt_here(&self, workspace_id: WorkspaceId) -> bool {
         let is_new = self.halted.lock().unwrap_or_else(PoisonError::into_inner).insert(workspace_id);
-        self.notifier.send_here(Some(crate::Note { workspace_id, threads: Vec::new(), supervisors: true }));
+        self.notifier.send_here(Some(crate::Note {
+            workspace_id,
+            threads: Vec::new(),
+            supervisors: true,
+            workers: false,
+        }));
         is_new
     }
 

@@ -21,6 +21,8 @@ pub struct Note {
     pub threads: Vec<ThreadId>,
     /// Whether a supervisor may have something to do.
     pub supervisors: bool,
+    /// Whether a worker may have something to do.
+    pub workers: bool,
 }
 
 /// Sends notes: to whoever waits here, and to the other servers where there are any. No note at all says that anything

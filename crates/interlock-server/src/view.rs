@@ -166,7 +166,8 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         Event::MessagePosted { message, .. } => Some(&message.from),
         Event::StatusChanged { by, .. }
         | Event::WorkspaceHalted { by, .. }
-        | Event::MessageWithdrawn { by, .. } => Some(by),
+        | Event::MessageWithdrawn { by, .. }
+        | Event::JobRequeued { by, .. } => Some(by),
         Event::ParticipantRemoved { agent, .. }
         | Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
@@ -181,7 +182,10 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
         | Event::WakeFinished { agent, .. } => Some(agent),
-        Event::ActionRefused { .. } | Event::WakeJoined { .. } | Event::WakeRecounted { .. } => None,
+        Event::ActionRefused { .. }
+        | Event::WakeJoined { .. }
+        | Event::WakeRecounted { .. }
+        | Event::JobDied { .. } => None,
     }
 }
 

@@ -7,6 +7,7 @@ mod faults;
 mod frozen;
 mod history;
 mod isolation;
+mod jobs;
 mod supervisors;
 mod waking;
 mod world;

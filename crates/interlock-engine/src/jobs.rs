@@ -1,0 +1,174 @@
+//! The runner of jobs: claims what is due, works on a few at once, says what became of each.
+//!
+//! Nobody waits for it, and it may be killed at any instant: what it held is taken by another when the lease has run
+//! out, and counts as a failed attempt. So work is done at least once, and must bear to be done again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use interlock_core::actor::{Actor, AgentName, Role};
+use interlock_core::command::{ClaimJobs, Command, FinishJob, JobOutcome, RenewJob};
+use interlock_core::facts::Reply;
+use interlock_core::id::WorkspaceId;
+use interlock_core::job::Job;
+use interlock_core::limits::CLAIM_JOBS_MAX;
+use interlock_core::{Reason, Refusal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::committer::{Outcome, unavailable};
+use crate::engine::{Engine, Request};
+use crate::notify::Watch;
+
+/// What stands as actor in the ledger where a job's end is history.
+const NAME: &str = "interlock";
+/// The shortest pause between two looks.
+const PAUSE_MS_MIN: i64 = 10;
+/// How long work in hand may take when the runner is told to stop; then it is left to its lease.
+const STOP: Duration = Duration::from_secs(3);
+
+/// How one kind of job is done.
+#[async_trait]
+pub trait Work: Send + Sync + 'static {
+    /// The kind.
+    fn kind(&self) -> &'static str;
+
+    /// Do it; what was done before by an attempt that did not come to its end may be done again.
+    async fn run(&self, job: &Job) -> JobOutcome;
+}
+
+/// How a runner works.
+#[derive(Debug, Clone)]
+pub struct RunnerOptions {
+    /// Its name, for people who look at jobs.
+    pub worker: String,
+    /// For how long it holds a job without a sign of life.
+    pub lease_ms: i64,
+    /// Jobs at once.
+    pub concurrency: u32,
+}
+
+/// Works on a workspace's jobs.
+pub struct JobRunner {
+    engine: Arc<Engine>,
+    actor: Actor,
+    options: RunnerOptions,
+    works: BTreeMap<&'static str, Arc<dyn Work>>,
+}
+
+impl JobRunner {
+    /// A runner of these kinds of work.
+    ///
+    /// # Errors
+    /// `INTERNAL` never, but for a name that is none.
+    pub fn new(
+        engine: Arc<Engine>,
+        workspace_id: WorkspaceId,
+        options: RunnerOptions,
+        works: Vec<Arc<dyn Work>>,
+    ) -> Result<Self, Refusal> {
+        let name = AgentName::parse(NAME).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
+        let actor = Actor { name, role: Role::Supervisor, workspace_id, session_id: None, wake_id: None };
+        let works = works.into_iter().map(|work| (work.kind(), work)).collect();
+        Ok(Self { engine, actor, options, works })
+    }
+
+    /// Work until told to stop; what is in hand then has a few seconds. Dropped at any time, it leaves everything to its
+    /// leases.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let runner = Arc::new(self);
+        let mut in_hand = JoinSet::new();
+        let mut watch = runner.engine.watch();
+        while !*stop.borrow() {
+            watch.catch_up();
+            let free = runner.free(in_hand.len());
+            let claimed = if free == 0 { Vec::new() } else { runner.claim(free).await };
+            let is_full = claimed.len() == usize::try_from(free).unwrap_or(usize::MAX);
+            for job in claimed {
+                in_hand.spawn(Arc::clone(&runner).work_on(job));
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => {}
+                // A panic is a failed attempt like any other: its lease runs out.
+                Some(_) = in_hand.join_next() => {}
+                () = runner.pause(&mut watch), if !is_full => {}
+            }
+        }
+        let rest = async { while in_hand.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP, rest).await.is_err() {
+            tracing::warn!("jobs.left_to_their_leases");
+        }
+    }
+
+    fn free(&self, in_hand: usize) -> u32 {
+        let in_hand = u32::try_from(in_hand).unwrap_or(u32::MAX);
+        self.options.concurrency.saturating_sub(in_hand).min(CLAIM_JOBS_MAX)
+    }
+
+    async fn submit(&self, command: Command) -> Result<Outcome, Refusal> {
+        let request = Request { request_id: self.options.worker.clone(), ..Request::default() };
+        self.engine.submit(self.actor.clone(), "run_jobs", &request, command).await
+    }
+
+    async fn claim(&self, limit: u32) -> Vec<Job> {
+        let claim = ClaimJobs { worker: self.options.worker.clone(), limit, lease_ms: self.options.lease_ms };
+        match self.submit(Command::ClaimJobs(claim)).await.map(|outcome| outcome.reply) {
+            Ok(Reply::Jobs(jobs)) => jobs,
+            Ok(_) => Vec::new(),
+            Err(refusal) => {
+                tracing::warn!(%refusal, "jobs.not_claimed");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Until a job is enqueued or falls due, but no longer than the polling interval.
+    async fn pause(&self, watch: &mut Watch) {
+        let (ws, interval) = (self.actor.workspace_id, self.engine.policy().poll_interval_ms);
+        let due = self.engine.store().next_job(ws).await.map_err(|error| unavailable(&error));
+        let pause_ms = match due {
+            Ok(Some(due)) => due.ms_since(self.engine.now()).clamp(PAUSE_MS_MIN, interval.max(PAUSE_MS_MIN)),
+            Ok(None) | Err(_) => interval,
+        };
+        let until = Instant::now() + Duration::from_millis(u64::try_from(pause_ms).unwrap_or(1_000));
+        watch.wait(until, |note| note.workers && note.workspace_id == ws).await;
+    }
+
+    async fn work_on(self: Arc<Self>, job: Job) {
+        let outcome = match self.works.get(job.kind.as_str()) {
+            None => Some(JobOutcome::Failed(format!("this server does no `{}`", job.kind))),
+            Some(work) => self.while_held(&job, work.run(&job)).await,
+        };
+        let Some(outcome) = outcome else { return };
+        let finish = FinishJob { job_id: job.job_id, fence: job.fence, outcome };
+        if let Err(refusal) = self.submit(Command::FinishJob(finish)).await {
+            // Another has it by now, or will when the lease has run out.
+            tracing::warn!(job_id = %job.job_id, kind = job.kind, %refusal, "job.end_not_noted");
+        }
+    }
+
+    /// The outcome of work, for as long as the job is held; `None` when it was lost to another.
+    async fn while_held(&self, job: &Job, doing: impl Future<Output = JobOutcome>) -> Option<JobOutcome> {
+        let beat = Duration::from_millis(u64::try_from(self.options.lease_ms / 3).unwrap_or(1).max(1));
+        tokio::pin!(doing);
+        loop {
+            tokio::select! {
+                outcome = &mut doing => return Some(outcome),
+                () = tokio::time::sleep(beat) => {}
+            }
+            let lease_ms = self.options.lease_ms;
+            let renew = RenewJob { job_id: job.job_id, fence: job.fence, lease_ms };
+            match self.submit(Command::RenewJob(renew)).await {
+                Err(refusal) if matches!(refusal.reason, Reason::JobLost | Reason::JobNotFound) => {
+                    tracing::warn!(job_id = %job.job_id, kind = job.kind, "job.lost");
+                    return None;
+                }
+                Err(refusal) => tracing::warn!(job_id = %job.job_id, %refusal, "job.not_renewed"),
+                Ok(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The runner of jobs: whatever is killed, each job comes to an end, and nobody waits for it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use interlock_core::command::{Command, JobOutcome};
+use interlock_core::facts::Reply;
+use interlock_core::id::JobId;
+use interlock_core::job::{Job, JobState, NewJob, RetryPolicy};
+use interlock_engine::read::{JobFilter, Page, Store as _};
+use interlock_engine::{JobRunner, RunnerOptions, Work};
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+
+use crate::world::{World, posts};
+
+/// Does what the payload says, and is killed as long as there are kills left.
+struct Errand {
+    done: Mutex<BTreeMap<JobId, u32>>,
+    kills: Mutex<u32>,
+    begun: mpsc::UnboundedSender<JobId>,
+}
+
+impl Errand {
+    fn new(kills: u32) -> (Arc<Self>, mpsc::UnboundedReceiver<JobId>) {
+        let (begun, hears) = mpsc::unbounded_channel();
+        (Arc::new(Self { done: Mutex::default(), kills: Mutex::new(kills), begun }), hears)
+    }
+
+    fn is_killed(&self) -> bool {
+        let mut kills = self.kills.lock().unwrap();
+        let is_killed = *kills > 0;
+        *kills = kills.saturating_sub(1);
+        is_killed
+    }
+}
+
+#[async_trait]
+impl Work for Errand {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    async fn run(&self, job: &Job) -> JobOutcome {
+        if self.is_killed() {
+            self.begun.send(job.job_id).unwrap();
+            std::future::pending::<()>().await;
+        }
+        if job.payload.get("is_poisoned") == Some(&json!(true)) {
+            return JobOutcome::Failed("poisoned".into());
+        }
+        *self.done.lock().unwrap().entry(job.job_id).or_default() += 1;
+        JobOutcome::Done
+    }
+}
+
+fn runner(world: &World, errand: &Arc<Errand>, life: u32) -> JobRunner {
+    let options = RunnerOptions { worker: format!("worker-{life}"), lease_ms: 30, concurrency: 4 };
+    JobRunner::new(Arc::clone(&world.engine), world.here, options, vec![errand.clone()]).unwrap()
+}
+
+async fn enqueues(world: &World, n: u32, is_poisoned: bool, attempts_max: u32) -> JobId {
+    let job = NewJob {
+        kind: "errand".into(),
+        name: Some(format!("number {n}")),
+        payload: json!({"is_poisoned": is_poisoned}),
+        run_at: None,
+        policy: RetryPolicy { base_ms: 1, cap_ms: 5, attempts_max },
+    };
+    let reply = world.does(&world.lead(), &format!("job-{n}"), Command::EnqueueJob(job)).await.unwrap().reply;
+    let Reply::Job(id) = reply else { panic!("no job: {reply:?}") };
+    id
+}
+
+async fn all(world: &World) -> Vec<Job> {
+    world.store.jobs(world.here, JobFilter::default(), Page { after: None, limit: 1_000 }).await.unwrap()
+}
+
+/// Until no job is left that anything comes of by itself.
+async fn drained(world: &World) {
+    let drain = async {
+        while world.store.next_job(world.here).await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), drain).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_fifty_kills_of_the_worker_every_job_is_done_or_dead() {
+    const KILLS: u32 = 50;
+    let world = World::new().await;
+    let (errand, mut begun) = Errand::new(KILLS);
+    let mut accepted = Vec::new();
+    for n in 0..40 {
+        accepted.push(enqueues(&world, n, n % 8 == 0, if n % 8 == 0 { 3 } else { 1_000 }).await);
+    }
+    let (stop, stopping) = watch::channel(false);
+    let mut killed = 0;
+    while killed < KILLS {
+        let life = tokio::spawn(runner(&world, &errand, killed).run(stopping.clone()));
+        // A life ends in the middle of one job, or of several.
+        begun.recv().await.unwrap();
+        life.abort();
+        drop(life.await);
+        killed += 1;
+        while begun.try_recv().is_ok() {
+            killed += 1;
+        }
+    }
+    let last = tokio::spawn(runner(&world, &errand, KILLS).run(stopping));
+    drained(&world).await;
+    stop.send(true).unwrap();
+    last.await.unwrap();
+    let jobs = all(&world).await;
+    let mut seen: Vec<_> = jobs.iter().map(|job| job.job_id).collect();
+    seen.sort_unstable();
+    accepted.sort_unstable();
+    assert_eq!(seen, accepted, "none is lost, none is there twice");
+    let of = |state| jobs.iter().filter(|job| job.state == state).collect::<Vec<_>>();
+    let (completed, dead) = (of(JobState::Completed), of(JobState::Dead));
+    assert_eq!((completed.len(), dead.len()), (35, 5));
+    let done = errand.done.lock().unwrap().clone();
+    assert!(completed.iter().all(|job| done.contains_key(&job.job_id)), "completed is done");
+    assert!(dead.iter().all(|job| job.attempts == 3 && !done.contains_key(&job.job_id)));
+    // Their ends are history, the rest is not.
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.iter().filter(|entry| entry["events"][0]["kind"] == "job.died/1").count(), 5);
+    assert_eq!(ledger.len(), 5);
+}
+
+#[tokio::test]
+async fn a_caller_never_waits_for_a_worker() {
+    let world = World::new().await;
+    let thread = world.thread().await;
+    let waiting = enqueues(&world, 1, false, 3).await;
+    // No worker runs: callers are answered, and the job waits.
+    world.does(&world.lead(), "post", posts(thread, "done at once")).await.unwrap();
+    assert_eq!(world.store.job(world.here, waiting).await.unwrap().unwrap().state, JobState::Queued);
+    let (errand, _begun) = Errand::new(0);
+    let (stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(runner(&world, &errand, 1).run(stopping));
+    drained(&world).await;
+    // Asked for while a worker waits for the next: a commit wakes it.
+    let late = enqueues(&world, 2, false, 3).await;
+    drained(&world).await;
+    stop.send(true).unwrap();
+    working.await.unwrap();
+    assert_eq!(*errand.done.lock().unwrap(), BTreeMap::from([(waiting, 1), (late, 1)]));
+}
+
+#[tokio::test]
+async fn a_kind_that_nobody_does_ends_dead_and_says_why() {
+    let world = World::new().await;
+    let job = NewJob {
+        kind: "nothing".into(),
+        name: None,
+        payload: json!({}),
+        run_at: None,
+        policy: RetryPolicy { base_ms: 1, cap_ms: 1, attempts_max: 2 },
+    };
+    world.does(&world.lead(), "job", Command::EnqueueJob(job)).await.unwrap();
+    let (errand, _begun) = Errand::new(0);
+    let (stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(runner(&world, &errand, 1).run(stopping));
+    drained(&world).await;
+    stop.send(true).unwrap();
+    working.await.unwrap();
+    let job = all(&world).await.remove(0);
+    assert_eq!((job.state, job.attempts), (JobState::Dead, 2));
+    assert_eq!(job.error.as_deref(), Some("this server does no `nothing`"));
+}
