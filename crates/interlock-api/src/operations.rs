@@ -3,7 +3,9 @@
 use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
-use crate::v1::{agent, delivery, event, ledger, message, search, session, summary, thread, wake, workspace};
+use crate::v1::{
+    agent, delivery, event, job, ledger, message, search, session, summary, thread, wake, workspace,
+};
 
 /// What a row says of its end, or that it says nothing.
 macro_rules! announced {
@@ -160,6 +162,18 @@ operations! {
     ReportWake = "report_wake" Post "/v1/wakes/{wake_id}/report"
         tool None, permission WakeRun, mutates true, media Json,
         wake::ReportWakeParams => wake::WakeView;
+    /// List jobs, the server's own work, newest first: what waits, what is worked on, what is dead.
+    ListJobs = "list_jobs" Get "/v1/jobs"
+        tool None, permission JobRead, mutates false, media Json,
+        job::ListJobsParams => job::ListJobsResponse;
+    /// Read one job: its state, its attempts and why the last one failed.
+    GetJob = "get_job" Get "/v1/jobs/{job_id}"
+        tool None, permission JobRead, mutates false, media Json,
+        job::GetJobParams => job::JobView;
+    /// Let a dead job try again, with all its attempts, for a reason.
+    RequeueJob = "requeue_job" Post "/v1/jobs/{job_id}/requeue"
+        tool None, permission JobManage, mutates true, media Json,
+        job::RequeueJobParams => job::JobView;
     /// See the whole workspace at one look: threads, agents, wakes, and what needs a person.
     GetStatus = "get_status" Get "/v1/status"
         tool None, permission WorkspaceRead, mutates false, media Json,

@@ -73,7 +73,7 @@ pub enum Command {
     /// Say what became of an attempt.
     FinishJob(FinishJob),
     /// Let a dead job try again.
-    RequeueJob(JobId),
+    RequeueJob(RequeueJob),
     /// Note that a wake's own token was used: proof that its runtime accepted.
     NoteCall {
         /// The wake.
@@ -266,6 +266,15 @@ pub struct FinishJob {
     pub fence: u64,
     /// What became of the attempt.
     pub outcome: JobOutcome,
+}
+
+/// See [`Command::RequeueJob`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequeueJob {
+    /// The job.
+    pub job_id: JobId,
+    /// Why, in words.
+    pub text: String,
 }
 
 /// What became of an attempt.

@@ -1,6 +1,6 @@
 //! The way in: which facts a command needs, and the arm that decides it.
 
-use crate::command::{Command, Envelope, FinishJob, RenewJob, Report};
+use crate::command::{Command, Envelope, FinishJob, RenewJob, Report, RequeueJob};
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
@@ -80,7 +80,7 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::ClaimJobs(_) => drop(keys.insert(Key::DueJobs)),
         Command::RenewJob(RenewJob { job_id, .. })
         | Command::FinishJob(FinishJob { job_id, .. })
-        | Command::RequeueJob(job_id) => drop(keys.insert(Key::Job(*job_id))),
+        | Command::RequeueJob(RequeueJob { job_id, .. }) => drop(keys.insert(Key::Job(*job_id))),
         Command::NoteCall { wake_id } => {
             keys.insert(Key::Wake(*wake_id));
         }
@@ -127,7 +127,7 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
                 }
             }
         }
-        Command::RequeueJob(job_id) => {
+        Command::RequeueJob(RequeueJob { job_id, .. }) => {
             if let Ok(Some(job)) = facts.job(*job_id) {
                 keys.extend(named(&job.kind, job.name.as_deref()));
             }
@@ -178,7 +178,7 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::ClaimJobs(command) => job::claim(facts, env, command, now),
         Command::RenewJob(command) => job::renew(facts, command, now),
         Command::FinishJob(command) => job::finish(facts, env, command, now),
-        Command::RequeueJob(job_id) => job::requeue(facts, env, *job_id, now),
+        Command::RequeueJob(command) => job::requeue(facts, env, command, now),
         Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
     }
 }

@@ -218,7 +218,17 @@ pub enum Event {
     JobDied { job_id: JobId, job: String, attempts: u32, reason: Reason },
     /// A person let a dead job try again.
     #[serde(rename = "job.requeued/1")]
-    JobRequeued { job_id: JobId, job: String, by: AgentName },
+    JobRequeued {
+        job_id: JobId,
+        job: String,
+        by: AgentName,
+        /// Of the reason in words.
+        text_digest: Digest,
+        #[serde(skip)]
+        text: String,
+        #[serde(skip)]
+        text_salt: Salt,
+    },
 }
 
 impl Event {

@@ -1,5 +1,7 @@
 //! The policy constants of waking and guarding, as data with their defaults (S002-122).
 
+use crate::job::RetryPolicy;
+
 /// What the rules of `wake` and `guard` are parameterised with. Durations in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,6 +26,14 @@ pub struct Policy {
     pub turns_without_progress_max: u32,
     /// Identical findings that block a thread (S002-83).
     pub identical_findings_max: u32,
+    /// Attempts of a job in all; after so many it is dead.
+    pub job_attempts_max: u32,
+    /// The longest pause after a job's first failed attempt; doubles with each further one.
+    pub job_backoff_ms: i64,
+    /// The longest pause between two attempts of a job.
+    pub job_backoff_ms_max: i64,
+    /// How long a worker holds a job without renewing.
+    pub job_lease_ms: i64,
 }
 
 impl Default for Policy {
@@ -39,6 +49,10 @@ impl Default for Policy {
             session_defer_max_ms: 60_000,
             turns_without_progress_max: 20,
             identical_findings_max: 3,
+            job_attempts_max: 10,
+            job_backoff_ms: 2_000,
+            job_backoff_ms_max: 600_000,
+            job_lease_ms: 30_000,
         }
     }
 }
@@ -54,6 +68,9 @@ impl Policy {
             ("lease_ms", self.lease_ms),
             ("session_recheck_ms", self.session_recheck_ms),
             ("session_defer_max_ms", self.session_defer_max_ms),
+            ("job_backoff_ms", self.job_backoff_ms),
+            ("job_backoff_ms_max", self.job_backoff_ms_max),
+            ("job_lease_ms", self.job_lease_ms),
         ];
         if let Some((name, value)) = positive.iter().find(|(_, value)| *value < 1 || *value > 86_400_000) {
             return Some(format!("`{name}` is {value}, allowed are 1 to 86400000 (one day)"));
@@ -67,7 +84,22 @@ impl Policy {
         if self.turns_without_progress_max == 0 || self.identical_findings_max == 0 {
             return Some("a guard of 0 would block every thread at once".into());
         }
+        if self.job_attempts_max == 0 {
+            return Some("`job_attempts_max` is 0, and a job needs an attempt".into());
+        }
+        if self.job_backoff_ms > self.job_backoff_ms_max {
+            return Some("`job_backoff_ms` must not be above `job_backoff_ms_max`".into());
+        }
         None
+    }
+
+    /// How often and when a job is tried again that says nothing else.
+    pub const fn job_retry(&self) -> RetryPolicy {
+        RetryPolicy {
+            base_ms: self.job_backoff_ms,
+            cap_ms: self.job_backoff_ms_max,
+            attempts_max: self.job_attempts_max,
+        }
     }
 
     /// The pause before attempt number `attempt` + 1, when attempt number `attempt` (from 1) has failed.

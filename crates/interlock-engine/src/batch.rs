@@ -14,6 +14,8 @@ use interlock_core::{
 use interlock_ledger::{Checkpoint, Hash, LogKey, Tree, leaf_hash};
 use interlock_store::{BatchWork, Head, NewEntry, Step, WriteSet};
 
+use crate::tally::{JobStep, steps};
+
 /// What stays the same for all batches of a workspace.
 pub(crate) struct Ground {
     pub(crate) policy: Policy,
@@ -40,6 +42,8 @@ pub(crate) struct Done {
     pub(crate) events: Vec<Event>,
     /// Whether it left a job for a worker.
     pub(crate) has_work: bool,
+    /// What became of jobs.
+    pub(crate) steps: Vec<JobStep>,
 }
 
 /// One batch.
@@ -172,10 +176,15 @@ fn record(
         index = Some(place);
     }
     let has_work = effects.iter().any(is_work);
+    let mut job_steps = Vec::new();
     for effect in effects {
+        if let Effect::Job(job) = &effect {
+            // A job that was not looked for is a new one.
+            job_steps.extend(steps(facts.job(job.job_id).ok().flatten(), job));
+        }
         facts.apply(effect);
     }
-    Ok(Verdict::Done(Done { reply, index, events, has_work }))
+    Ok(Verdict::Done(Done { reply, index, events, has_work, steps: job_steps }))
 }
 
 fn is_work(effect: &Effect) -> bool {

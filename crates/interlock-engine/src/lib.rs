@@ -17,13 +17,14 @@ mod neighbours;
 mod notify;
 mod presence;
 mod search;
+mod tally;
 mod wakes;
 
 /// What reads of the store are asked and answered with.
 pub mod read {
     pub use interlock_store::{
-        Counts, EntryRow, Found, InboxRow, JobFilter, Page, Search, Store, StoreError, StoredMessage,
-        ThreadFilter, TimelineRow, WakeFilter,
+        Counts, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store, StoreError,
+        StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
     };
 }
 
@@ -38,4 +39,5 @@ pub use jobs::{JobRunner, RunnerOptions, Work};
 pub use neighbours::Neighbourhood;
 pub use notify::{Note, Watch};
 pub use presence::{PRESENCES_MAX, Presence};
+pub use tally::{JOB_MS_BOUNDS, JobTally};
 pub use wakes::{ClaimWait, Claimed};

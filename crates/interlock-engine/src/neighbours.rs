@@ -55,7 +55,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn put(&self, note: &Note, size: u64, halt: bool) {
-        let Note { workspace_id, threads, supervisors, workers } = note.clone();
+        let Note { workspace_id, threads, supervisors, workers, jobs: _ } = note.clone();
         let threads = (threads.len() <= WORD_THREADS_MAX).then(|| threads.into_iter().collect());
         let word = Word { from: self.from, workspace_id, size, threads, supervisors, workers, halt };
         self.untold.send_modify(|untold| untold.add(word));
@@ -125,7 +125,13 @@ impl Engine {
         match threads {
             Some(threads) => {
                 let threads = threads.into_iter().collect();
-                self.notifier.send_here(Some(Note { workspace_id, threads, supervisors, workers }));
+                self.notifier.send_here(Some(Note {
+                    workspace_id,
+                    threads,
+                    supervisors,
+                    workers,
+                    jobs: workers,
+                }));
             }
             None => self.notifier.send_here(None),
         }

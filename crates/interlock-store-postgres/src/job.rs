@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use interlock_core::Timestamp;
 use interlock_core::id::JobId;
 use interlock_core::job::{Job, JobState};
-use interlock_store::{JobFilter, Page, StoreError};
+use interlock_store::{JobCounts, JobFilter, Page, StoreError};
 
 use crate::apply::{Values, boxed, some};
-use crate::error::text;
+use crate::error::{corrupt, text};
 use crate::pool::Line;
-use crate::row::{documents, get};
+use crate::row::{documents, get, number};
 
 /// What is written of a job besides its id.
 pub(crate) struct Columns(String, Option<String>, String, i64, String);
@@ -76,4 +76,19 @@ pub(crate) async fn next(line: &Line, ws: i64) -> Result<Option<Timestamp>, Stor
     let found = line.one(sql, &[&ws]).await?;
     let due = found.map(|found| get::<Option<i64>>(&found, 0)).transpose()?.flatten();
     Ok(due.map(Timestamp::from_millis))
+}
+
+pub(crate) async fn counts(line: &Line, ws: i64) -> Result<JobCounts, StoreError> {
+    let sql = "SELECT state, count(*), min(due_at) FROM job WHERE ws = $1 AND state IN ('queued', 'running', 'dead')
+               GROUP BY state";
+    let mut counts = JobCounts::default();
+    for found in line.all(sql, &[&ws]).await? {
+        let state = get::<String>(&found, 0)?;
+        let state = JobState::parse(&state).ok_or_else(|| corrupt("job", "a state that is none"))?;
+        counts.states.insert(state, number(&found, 1)?);
+        if state == JobState::Queued {
+            counts.first_due_at = get::<Option<i64>>(&found, 2)?.map(Timestamp::from_millis);
+        }
+    }
+    Ok(counts)
 }

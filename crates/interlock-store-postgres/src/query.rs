@@ -184,20 +184,10 @@ pub(crate) async fn next_due(
 
 pub(crate) async fn counts(line: &Line, ws: i64) -> Result<Counts, StoreError> {
     let sql = "SELECT 0, status, count(*) FROM thread WHERE ws = $1 GROUP BY status
-               UNION ALL SELECT 1, coalesce(result, state), count(*) FROM wake WHERE ws = $1 GROUP BY 2
-               UNION ALL SELECT 2, state, count(*) FROM job WHERE ws = $1 GROUP BY state
-               UNION ALL SELECT 3, '', min(due_at) FROM job WHERE ws = $1 AND state = 'queued'";
+               UNION ALL SELECT 1, coalesce(result, state), count(*) FROM wake WHERE ws = $1 GROUP BY 2";
     let mut counts = Counts::default();
     for found in line.all(sql, &[&ws]).await? {
-        let kind = match get::<i32>(&found, 0)? {
-            0 => &mut counts.threads,
-            1 => &mut counts.wakes,
-            2 => &mut counts.jobs,
-            _ => {
-                counts.first_job_at = get::<Option<i64>>(&found, 2)?.map(Timestamp::from_millis);
-                continue;
-            }
-        };
+        let kind = if get::<i32>(&found, 0)? == 0 { &mut counts.threads } else { &mut counts.wakes };
         kind.insert(get(&found, 1)?, number(&found, 2)?);
     }
     Ok(counts)

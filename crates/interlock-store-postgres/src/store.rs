@@ -14,9 +14,9 @@ use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobFilter,
-    LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
-    Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
+    JobFilter, LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow,
+    WakeFilter, Workspace,
 };
 
 use crate::neighbours::Circle;
@@ -224,6 +224,10 @@ impl Store for PostgresStore {
 
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
         read!(self, ws, job::next)
+    }
+
+    async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
+        read!(self, ws, job::counts)
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

@@ -4,7 +4,7 @@ use interlock_core::id::JobId;
 use interlock_core::job::{Job, JobState};
 use interlock_core::limits::{DUE_JOBS_MAX, JOB_KEPT_MS};
 use interlock_core::{RowChange, Timestamp};
-use interlock_store::{JobFilter, Page, StoreError};
+use interlock_store::{JobCounts, JobFilter, Page, StoreError};
 use rusqlite::{Connection, params};
 
 use crate::apply::run;
@@ -74,6 +74,17 @@ pub(crate) fn first_of(
     let sql = "SELECT min(due_at) FROM job WHERE ws = ? AND state = ?";
     let due = one(connection, sql, params![ws, state.as_str()], |row| row.get::<_, Option<i64>>(0))?;
     Ok(due.flatten().map(Timestamp::from_millis))
+}
+
+pub(crate) fn counts(connection: &Connection, ws: i64) -> Result<JobCounts, StoreError> {
+    let sql = "SELECT count(*) FROM job WHERE ws = ? AND state = ?";
+    let mut counts =
+        JobCounts { first_due_at: first_of(connection, ws, JobState::Queued)?, ..JobCounts::default() };
+    for state in JobState::ALL.iter().filter(|state| **state != JobState::Completed) {
+        let count = one(connection, sql, params![ws, state.as_str()], |row| row.get::<_, u64>(0))?;
+        counts.states.extend(count.filter(|count| *count > 0).map(|count| (*state, count)));
+    }
+    Ok(counts)
 }
 
 /// Write a job's row, or remove it.

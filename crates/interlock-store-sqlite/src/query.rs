@@ -4,7 +4,6 @@ use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
-use interlock_core::job::JobState;
 use interlock_core::text::Salt;
 use interlock_core::thread::{Message, MessageText, Thread, Withdrawal};
 use interlock_core::wake::Wake;
@@ -16,7 +15,6 @@ use interlock_store::{
 use rusqlite::{Connection, Row, params};
 
 use crate::error::document;
-use crate::job;
 use crate::load::{agent_row, all, one, thread_row, to_agent, to_thread};
 
 /// Threads looked through for an inbox.
@@ -200,12 +198,9 @@ pub(crate) fn counts(connection: &Connection, ws: i64) -> Result<Counts, StoreEr
     let pair = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?));
     let threads = "SELECT status, count(*) FROM thread WHERE ws = ? GROUP BY status";
     let wakes = "SELECT coalesce(result, state), count(*) FROM wake WHERE ws = ? GROUP BY 1";
-    let jobs = "SELECT state, count(*) FROM job WHERE ws = ? GROUP BY state";
     Ok(Counts {
         threads: all(connection, threads, params![ws], pair)?.into_iter().collect(),
         wakes: all(connection, wakes, params![ws], pair)?.into_iter().collect(),
-        jobs: all(connection, jobs, params![ws], pair)?.into_iter().collect(),
-        first_job_at: job::first_of(connection, ws, JobState::Queued)?,
     })
 }
 

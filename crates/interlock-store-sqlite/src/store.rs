@@ -12,8 +12,9 @@ use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobFilter,
-    LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
+    JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    Workspace,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -206,6 +207,10 @@ impl Store for SqliteStore {
 
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
         self.read(ws, job::next).await
+    }
+
+    async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
+        self.read(ws, job::counts).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

@@ -19,8 +19,8 @@ pub use error::StoreError;
 pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_in};
 pub use neighbours::{Heard, Neighbours, WORD_THREADS_MAX, Word};
 pub use query::{
-    Counts, EntryRow, InboxRow, JobFilter, LedgerHead, Page, StoredMessage, ThreadFilter, TimelineRow,
-    WakeFilter,
+    Counts, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page, StoredMessage, ThreadFilter,
+    TimelineRow, WakeFilter,
 };
 pub use search::{Found, Search, search};
 pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
@@ -141,7 +141,10 @@ pub trait Store: Send + Sync + 'static {
     /// When the next job is to be run or taken from a silent worker; in the past when that is overdue.
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Threads by status, wakes and jobs by state.
+    /// Jobs by state, and when the first of those that wait is due.
+    async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError>;
+
+    /// Threads by status and wakes by state.
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError>;
 
     /// The ledger's size and newest checkpoint.

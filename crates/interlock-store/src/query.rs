@@ -96,10 +96,25 @@ pub struct Counts {
     pub threads: BTreeMap<String, u64>,
     /// Wakes by state, finished ones by result.
     pub wakes: BTreeMap<String, u64>,
-    /// Jobs by state; completed ones as long as they are kept.
-    pub jobs: BTreeMap<String, u64>,
+}
+
+/// How many jobs wait, are worked on and need a person, and since when.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Jobs by state; those that are done are not counted.
+    pub states: BTreeMap<JobState, u64>,
     /// When the first of the queued jobs was due, or will be.
-    pub first_job_at: Option<Timestamp>,
+    pub first_due_at: Option<Timestamp>,
+}
+
+impl JobCounts {
+    /// So many more.
+    pub fn add(&mut self, other: Self) {
+        for (state, count) in other.states {
+            *self.states.entry(state).or_default() += count;
+        }
+        self.first_due_at = [self.first_due_at, other.first_due_at].into_iter().flatten().min();
+    }
 }
 
 /// The ledger as a whole.

@@ -15,8 +15,9 @@ use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobFilter,
-    LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
+    JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    Workspace,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -296,6 +297,10 @@ impl Store for FaultyStore {
 
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
         self.call(self.inner.next_job(ws)).await
+    }
+
+    async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
+        self.call(self.inner.job_counts(ws)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

@@ -1,26 +1,34 @@
 //! Rules of jobs: one holder at a time, a pause after each failure, death after exactly so many attempts.
 
-use super::{Job, JobLease, JobState, NewJob};
-use crate::command::{ClaimJobs, Envelope, FinishJob, JobOutcome, RenewJob};
+use super::{Job, JobLease, JobState, NewJob, Requeued};
+use crate::command::{ClaimJobs, Envelope, FinishJob, JobOutcome, RenewJob, RequeueJob};
 use crate::decide::Stop;
 use crate::event::Event;
-use crate::facts::{Decision, Effect, Facts, Missing, Reply};
+use crate::facts::{Decision, Effect, Facts, Reply};
 use crate::id::JobId;
-use crate::limits::{CLAIM_JOBS_MAX, JOB_ERROR_BYTES_MAX, JOB_KEPT_MS};
+use crate::limits::{
+    CLAIM_JOBS_MAX, JOB_ERROR_BYTES_MAX, JOB_KEPT_MS, JOB_KIND_CHARS_MAX, JOB_NAME_BYTES_MAX,
+    JOB_PAYLOAD_BYTES_MAX, REASON_BYTES_MAX,
+};
 use crate::reason::{Reason, Refusal};
+use crate::text::{Salt, digest};
+use crate::thread::within;
 use crate::time::{Now, Timestamp};
 
 /// The `n`th job that a decision asks for, with the effect that makes it; none when one of that name is not over yet.
 ///
 /// # Errors
-/// [`Missing`] for a named job whose name was not looked up.
+/// Missing when its name was not looked up, `LIMIT_EXCEEDED` for a name or a payload that is too long.
 pub fn enqueue(
     facts: &Facts,
     env: &Envelope,
     new: &NewJob,
     n: u32,
     now: &Now,
-) -> Result<(JobId, Option<Effect>), Missing> {
+) -> Result<(JobId, Option<Effect>), Stop> {
+    check_kind(&new.kind)?;
+    within("the job's name", new.name.as_deref().unwrap_or_default(), JOB_NAME_BYTES_MAX)?;
+    payload_fits(&new.payload)?;
     if let Some(name) = &new.name
         && let Some(job_id) = facts.job_named(&new.kind, name)?
     {
@@ -40,8 +48,33 @@ pub fn enqueue(
         error: None,
         enqueued_at: now.wall,
         finished_at: None,
+        trace: env.trace.clone(),
+        requeues: 0,
+        requeued: None,
     };
     Ok((job.job_id, Some(Effect::Job(Box::new(job)))))
+}
+
+/// A kind of work is one word.
+///
+/// # Errors
+/// `PARAMETER_INVALID`.
+pub fn check_kind(kind: &str) -> Result<(), Refusal> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.';
+    if (1..=JOB_KIND_CHARS_MAX).contains(&kind.len()) && kind.bytes().all(fits) {
+        return Ok(());
+    }
+    let detail = format!("a job's kind is 1 to {JOB_KIND_CHARS_MAX} of a-z 0-9 `_` `.`");
+    Err(Refusal::new(Reason::ParameterInvalid, detail))
+}
+
+fn payload_fits(payload: &serde_json::Value) -> Result<(), Refusal> {
+    let bytes = payload.to_string().len();
+    if bytes <= JOB_PAYLOAD_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!("the job's payload has {bytes} bytes, at most {JOB_PAYLOAD_BYTES_MAX} are allowed");
+    Err(Refusal::new(Reason::LimitExceeded, detail))
 }
 
 /// A job that nothing else asks for.
@@ -181,8 +214,20 @@ fn held(facts: &Facts, job_id: JobId, fence: u64) -> Result<Job, Stop> {
     Err(Refusal::new(Reason::JobLost, detail).hint("stop working on it").into())
 }
 
-/// A person lets a dead job try again.
-pub(crate) fn requeue(facts: &Facts, env: &Envelope, job_id: JobId, now: &Now) -> Result<Decision, Stop> {
+/// A person lets a dead job try again, with all its attempts.
+pub(crate) fn requeue(
+    facts: &Facts,
+    env: &Envelope,
+    command: &RequeueJob,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let RequeueJob { job_id, text } = command;
+    let job_id = *job_id;
+    if text.trim().is_empty() {
+        let detail = "a job is requeued for a reason, and none is given";
+        return Err(Refusal::new(Reason::ParameterInvalid, detail).hint("say why in `text`").into());
+    }
+    within("the reason", text, REASON_BYTES_MAX)?;
     let job = facts.job(job_id)?.ok_or_else(|| not_found(job_id))?;
     if job.state != JobState::Dead {
         let detail = format!("`{job_id}` is {}, and only a dead job is requeued", job.state);
@@ -194,13 +239,30 @@ pub(crate) fn requeue(facts: &Facts, env: &Envelope, job_id: JobId, now: &Now) -
         let detail = format!("`{other}` does the same and is not over yet");
         return Err(Refusal::new(Reason::JobExists, detail).into());
     }
-    let event = Event::JobRequeued { job_id, job: job.kind.clone(), by: env.actor.name.clone() };
-    let job =
-        Job { state: JobState::Queued, run_at: now.wall, attempts: 0, finished_at: None, ..job.clone() };
+    let (by, text_salt) = (env.actor.name.clone(), Salt::derive(&env.entropy, 0));
+    let requeued = Requeued { by: by.clone(), at: now.wall, text: text.clone(), salt: text_salt.0 };
+    let event = Event::JobRequeued {
+        job_id,
+        job: job.kind.clone(),
+        by,
+        text_digest: digest(&text_salt, &[text.as_bytes()]),
+        text: text.clone(),
+        text_salt,
+    };
+    let job = Job {
+        state: JobState::Queued,
+        run_at: now.wall,
+        attempts: 0,
+        finished_at: None,
+        requeues: job.requeues.saturating_add(1),
+        requeued: Some(requeued),
+        ..job.clone()
+    };
     Ok(answered(vec![Effect::Job(Box::new(job))], vec![event], Reply::Job(job_id)))
 }
 
-fn not_found(job_id: JobId) -> Refusal {
+/// The refusal for a job that is not there.
+pub fn not_found(job_id: JobId) -> Refusal {
     Refusal::new(Reason::JobNotFound, format!("there is no job `{job_id}`"))
 }
 

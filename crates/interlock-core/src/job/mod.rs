@@ -6,6 +6,6 @@
 mod decide;
 mod model;
 
-pub use decide::enqueue;
+pub use decide::{check_kind, enqueue, not_found};
 pub(crate) use decide::{claim, enqueue_alone, finish, renew, requeue};
-pub use model::{Job, JobLease, JobState, NewJob, RetryPolicy};
+pub use model::{Job, JobLease, JobState, NewJob, Requeued, RetryPolicy};

@@ -1,6 +1,6 @@
 //! What a job is.
 
-use crate::actor::closed_set;
+use crate::actor::{AgentName, closed_set};
 use crate::id::JobId;
 use crate::text::fingerprint;
 use crate::time::Timestamp;
@@ -64,9 +64,11 @@ pub struct JobLease {
 pub struct NewJob {
     /// What kind of work, in one word.
     pub kind: String,
-    /// While a job of this kind and name is not over, no second one is made.
+    /// What it is about, such as an id: people see it. While a job of this kind and name is not over, no second one is
+    /// made.
     pub name: Option<String>,
-    /// What the work needs to know.
+    /// What the work needs to know: ids by which it looks up the rest. It stays where it is and is shown to nobody, and
+    /// secrets have no place in it all the same.
     pub payload: serde_json::Value,
     /// Not before; absent = at once.
     pub run_at: Option<Timestamp>,
@@ -103,13 +105,37 @@ pub struct Job {
     pub enqueued_at: Timestamp,
     /// When it was over.
     pub finished_at: Option<Timestamp>,
+    /// The W3C `traceparent` of the request that asked for it, where it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// How often a person let it try again.
+    #[serde(default)]
+    pub requeues: u32,
+    /// Who did so last, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requeued: Option<Requeued>,
+}
+
+/// That a person let a dead job try again.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Requeued {
+    /// Who.
+    pub by: AgentName,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in words.
+    pub text: String,
+    /// What the ledger's digest of the words is salted with.
+    pub salt: [u8; 16],
 }
 
 impl Job {
-    /// When something is to be done about it: run, taken from a worker that went silent, or forgotten.
+    /// When something is to be done about it: run, taken from a worker that went silent, or forgotten. Never forgotten is
+    /// what a person had to do with: the reason given then stands in the job.
     pub fn due_at(&self) -> Timestamp {
         match (self.state, &self.lease, self.finished_at) {
             (JobState::Running, Some(lease), _) => lease.until,
+            (JobState::Completed, _, _) if self.requeues > 0 => Timestamp::from_millis(i64::MAX),
             (JobState::Completed | JobState::Dead, _, Some(at)) => at,
             _ => self.run_at,
         }

@@ -1,16 +1,19 @@
 //! The runner of jobs: whatever is killed, each job comes to an end, and nobody waits for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interlock_core::command::{Command, JobOutcome};
+use interlock_core::command::{Command, JobOutcome, RequeueJob};
 use interlock_core::facts::Reply;
 use interlock_core::id::JobId;
 use interlock_core::job::{Job, JobState, NewJob, RetryPolicy};
+use interlock_core::limits::JOB_RUN_MS_MAX;
+use interlock_core::policy::Policy;
 use interlock_engine::read::{JobFilter, Page, Store as _};
 use interlock_engine::{JobRunner, RunnerOptions, Work};
+use interlock_testkit::faults::Fault;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
@@ -62,16 +65,20 @@ fn runner(world: &World, errand: &Arc<Errand>, life: u32) -> JobRunner {
 }
 
 async fn enqueues(world: &World, n: u32, is_poisoned: bool, attempts_max: u32) -> JobId {
-    let job = NewJob {
+    let job = Command::EnqueueJob(errand(n, is_poisoned, attempts_max));
+    let reply = world.does(&world.lead(), &format!("job-{n}"), job).await.unwrap().reply;
+    let Reply::Job(id) = reply else { panic!("no job: {reply:?}") };
+    id
+}
+
+fn errand(n: u32, is_poisoned: bool, attempts_max: u32) -> NewJob {
+    NewJob {
         kind: "errand".into(),
         name: Some(format!("number {n}")),
         payload: json!({"is_poisoned": is_poisoned}),
         run_at: None,
         policy: RetryPolicy { base_ms: 1, cap_ms: 5, attempts_max },
-    };
-    let reply = world.does(&world.lead(), &format!("job-{n}"), Command::EnqueueJob(job)).await.unwrap().reply;
-    let Reply::Job(id) = reply else { panic!("no job: {reply:?}") };
-    id
+    }
 }
 
 async fn all(world: &World) -> Vec<Job> {
@@ -171,4 +178,149 @@ async fn a_kind_that_nobody_does_ends_dead_and_says_why() {
     let job = all(&world).await.remove(0);
     assert_eq!((job.state, job.attempts), (JobState::Dead, 2));
     assert_eq!(job.error.as_deref(), Some("this server does no `nothing`"));
+}
+
+/// Does not come to an end.
+struct Endless(mpsc::UnboundedSender<JobId>, i64);
+
+#[async_trait]
+impl Work for Endless {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    async fn run(&self, job: &Job) -> JobOutcome {
+        self.0.send(job.job_id).unwrap();
+        std::future::pending().await
+    }
+
+    fn run_ms_max(&self) -> i64 {
+        self.1
+    }
+}
+
+#[tokio::test]
+async fn callers_are_answered_while_every_worker_is_busy() {
+    let world = World::new().await;
+    let thread = world.thread().await;
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
+    let at_once = options.concurrency;
+    let endless = vec![Arc::new(Endless(begun, JOB_RUN_MS_MAX)) as Arc<dyn Work>];
+    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, endless).unwrap();
+    let (_stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(runner.run(stopping));
+    for n in 0..at_once + 2 {
+        enqueues(&world, n, false, 3).await;
+    }
+    for _ in 0..at_once {
+        begins.recv().await.unwrap();
+    }
+    world.does(&world.lead(), "post", posts(thread, "done at once")).await.unwrap();
+    assert_eq!(world.bodies(thread).await, ["done at once"]);
+    let counts = world.store.job_counts(world.here).await.unwrap();
+    let expected = [(JobState::Queued, 2), (JobState::Running, u64::from(at_once))];
+    assert_eq!(counts.states, expected.into(), "the rest waits");
+    working.abort();
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_has_failed() {
+    let world = World::new().await;
+    let id = enqueues(&world, 1, false, 2).await;
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let endless = vec![Arc::new(Endless(begun, 1)) as Arc<dyn Work>];
+    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
+    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, endless).unwrap();
+    let (stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(runner.run(stopping));
+    drained(&world).await;
+    stop.send(true).unwrap();
+    working.await.unwrap();
+    assert_eq!([begins.recv().await, begins.recv().await], [Some(id), Some(id)]);
+    let job = all(&world).await.remove(0);
+    assert_eq!((job.state, job.attempts), (JobState::Dead, 2));
+    assert_eq!(job.error.as_deref(), Some("it took longer than 1 ms"));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_at_any_call_loses_no_job() {
+    for fault in [Fault::Before, Fault::After] {
+        for n in 1..=24 {
+            let world = World::with(Policy { poll_interval_ms: 5, ..Policy::default() }).await;
+            world.store.fail_call(n, fault);
+            let (errand, _begun) = Errand::new(0);
+            let (stop, stopping) = watch::channel(false);
+            let working = tokio::spawn(runner(&world, &errand, 1).run(stopping));
+            let mut accepted = BTreeSet::new();
+            for number in 0..3 {
+                accepted.insert(asks_until_accepted(&world, number).await);
+            }
+            drained_for_all_faults(&world).await;
+            stop.send(true).unwrap();
+            working.await.unwrap();
+            world.store.heal();
+            let jobs = all(&world).await;
+            assert!(jobs.iter().all(|job| job.state == JobState::Completed), "{fault:?} {n}: {jobs:?}");
+            // A job whose answer was lost and which was done meanwhile is asked for once more.
+            let there: BTreeSet<JobId> = jobs.iter().map(|job| job.job_id).collect();
+            assert!(
+                accepted.is_subset(&there) && there.len() <= accepted.len() + 1,
+                "{fault:?} {n}: {jobs:?}"
+            );
+            let done = errand.done.lock().unwrap().clone();
+            assert!(there.iter().all(|id| done.contains_key(id)), "{fault:?} {n}: completed is done");
+        }
+    }
+}
+
+async fn asks_until_accepted(world: &World, n: u32) -> JobId {
+    for attempt in 0..3 {
+        let key = format!("job-{n}-{attempt}");
+        match world.does(&world.lead(), &key, Command::EnqueueJob(errand(n, false, 1_000))).await {
+            Ok(outcome) => match outcome.reply {
+                Reply::Job(id) => return id,
+                other => panic!("{other:?}"),
+            },
+            Err(refusal) => assert!(refusal.code().is_retryable(), "{refusal}"),
+        }
+    }
+    panic!("job {n} was never accepted");
+}
+
+/// As `drained`, where looking may fail too.
+async fn drained_for_all_faults(world: &World) {
+    let drain = async {
+        while world.store.next_job(world.here).await != Ok(None) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), drain).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_became_of_jobs_is_counted_once() {
+    let world = World::new().await;
+    for n in 0..4 {
+        enqueues(&world, n, n == 0, 2).await;
+    }
+    // The same name again is the same job.
+    enqueues(&world, 3, false, 2).await;
+    let before = world.engine.job_tally();
+    assert_eq!((before.accepted, before.claimed), (4, 0));
+    let (errand, _begun) = Errand::new(0);
+    let (stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(runner(&world, &errand, 1).run(stopping));
+    drained(&world).await;
+    stop.send(true).unwrap();
+    working.await.unwrap();
+    let dead = all(&world).await.into_iter().find(|job| job.state == JobState::Dead).unwrap();
+    let requeue = Command::RequeueJob(RequeueJob { job_id: dead.job_id, text: "once more".into() });
+    let first = world.does(&world.lead(), "again", requeue.clone()).await.unwrap();
+    let again = world.does(&world.lead(), "again", requeue).await.unwrap();
+    assert_eq!(first, again, "the same key is the same requeue");
+    let tally = world.engine.job_tally();
+    assert_eq!((tally.accepted, tally.completed, tally.dead, tally.requeued), (4, 3, 1, 1));
+    assert_eq!((tally.claimed, tally.retried), (5, 1));
+    assert_eq!(tally.within.iter().sum::<u64>(), 3);
 }

@@ -8,6 +8,7 @@ mod frozen;
 mod history;
 mod isolation;
 mod jobs;
+mod killed;
 mod supervisors;
 mod waking;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use interlock_core::command::{ClaimJobs, FinishJob, JobOutcome, RenewJob};
+use interlock_core::command::{ClaimJobs, FinishJob, JobOutcome, RenewJob, RequeueJob};
 use interlock_core::facts::{Key, Keys};
 use interlock_core::id::{JobId, WorkspaceId};
 use interlock_core::job::{Job, JobState, NewJob, RetryPolicy};
@@ -24,6 +24,10 @@ pub(crate) fn new_job(kind: &str, name: Option<&str>, attempts_max: u32) -> NewJ
         run_at: None,
         policy: RetryPolicy { base_ms: 100, cap_ms: 1_000, attempts_max },
     }
+}
+
+fn requeue(job_id: JobId) -> Command {
+    Command::RequeueJob(RequeueJob { job_id, text: "the receiver is mended".into() })
 }
 
 async fn begin(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story, WorkspaceId) {
@@ -97,9 +101,9 @@ pub async fn jobs_are_enqueued_with_what_asked_for_them(database: Arc<dyn Databa
     let mail = all(JobFilter { kind: Some("mail".into()), state: Some(JobState::Queued) }).await.unwrap();
     assert_eq!(mail.iter().map(|job| job.kind.as_str()).collect::<Vec<_>>(), ["mail"]);
     assert!(all(JobFilter { state: Some(JobState::Dead), kind: None }).await.unwrap().is_empty());
-    let counts = store.counts(ws).await.unwrap();
-    assert_eq!(counts.jobs.into_iter().collect::<Vec<_>>(), [("queued".to_owned(), 2)]);
-    assert_eq!(counts.first_job_at, Some(tale.sequencer.wall));
+    let counts = store.job_counts(ws).await.unwrap();
+    assert_eq!(counts.states, [(JobState::Queued, 2)].into());
+    assert_eq!(counts.first_due_at, Some(tale.sequencer.wall));
     assert_eq!(store.next_job(ws).await.unwrap(), Some(tale.sequencer.wall));
     let named = Keys::from([
         Key::JobNamed("push".into(), "one two".into()),
@@ -193,15 +197,12 @@ pub async fn a_job_dies_after_its_last_attempt(database: Arc<dyn Database>) {
     // A job of the same name is made meanwhile: the dead one must wait for its end.
     let other = tale.enqueue(new_job("b", Some("n"), 1)).await;
     assert_ne!(other, silent);
-    assert_eq!(tale.does(Command::RequeueJob(silent)).await.unwrap_err().reason, Reason::JobExists);
-    assert_eq!(tale.does(Command::RequeueJob(other)).await.unwrap_err().reason, Reason::JobNotDead);
-    assert_eq!(
-        tale.does(Command::RequeueJob(JobId::from_u128(1))).await.unwrap_err().reason,
-        Reason::JobNotFound
-    );
+    assert_eq!(tale.does(requeue(silent)).await.unwrap_err().reason, Reason::JobExists);
+    assert_eq!(tale.does(requeue(other)).await.unwrap_err().reason, Reason::JobNotDead);
+    assert_eq!(tale.does(requeue(JobId::from_u128(1))).await.unwrap_err().reason, Reason::JobNotFound);
     let job = tale.take_jobs("w", 9).await.0.remove(0);
     tale.finish(&job, JobOutcome::Done).await.unwrap();
-    let (reply, events) = tale.does(Command::RequeueJob(silent)).await.unwrap();
+    let (reply, events) = tale.does(requeue(silent)).await.unwrap();
     assert_eq!(reply, Reply::Job(silent));
     assert!(matches!(&events[..], [Event::JobRequeued { job_id, .. }] if *job_id == silent));
     let again = tale.take_jobs("w", 9).await.0.remove(0);
@@ -237,5 +238,5 @@ pub async fn a_name_is_taken_until_its_job_is_over(database: Arc<dyn Database>) 
     tale.later(1);
     tale.take_jobs("w", 0).await;
     assert_eq!(store.job(ws, first.job_id).await.unwrap(), None);
-    assert_eq!(store.counts(ws).await.unwrap().jobs["queued"], 2);
+    assert_eq!(store.job_counts(ws).await.unwrap().states, [(JobState::Queued, 2)].into());
 }
