@@ -25,14 +25,30 @@ pub struct IdError {
     pub text: String,
 }
 
-fn encode(value: u128) -> String {
-    (0..TEXT_LEN)
-        .rev()
-        .map(|place| {
-            let index = usize::try_from((value >> (5 * place)) & 31).unwrap_or(0);
-            ALPHABET.get(index).copied().map_or('0', char::from)
-        })
-        .collect()
+/// What each byte stands for: a digit, or nothing. Small letters count as large ones.
+const DIGITS: [Option<u8>; 256] = digits();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, and a byte is less than 256")]
+const fn digits() -> [Option<u8>; 256] {
+    let mut table = [None; 256];
+    let (mut digit, mut left): (u8, &[u8]) = (0, ALPHABET);
+    while let [letter, rest @ ..] = left {
+        table[*letter as usize] = Some(digit);
+        table[letter.to_ascii_lowercase() as usize] = Some(digit);
+        (digit, left) = (digit + 1, rest);
+    }
+    table
+}
+
+fn encode(value: u128) -> [u8; TEXT_LEN] {
+    let mut text = [b'0'; TEXT_LEN];
+    let mut rest = value;
+    for place in text.iter_mut().rev() {
+        let index = usize::try_from(rest & 31).unwrap_or(0);
+        *place = ALPHABET.get(index).copied().unwrap_or(b'0');
+        rest >>= 5;
+    }
+    text
 }
 
 fn decode(text: &str) -> Option<u128> {
@@ -41,12 +57,12 @@ fn decode(text: &str) -> Option<u128> {
     }
     let mut value: u128 = 0;
     for (place, byte) in text.bytes().enumerate() {
-        let digit = ALPHABET.iter().position(|a| *a == byte.to_ascii_uppercase())?;
+        let digit = DIGITS.get(usize::from(byte)).copied().flatten()?;
         // 26 characters carry 130 bits; the first may only use three of its five.
         if place == 0 && digit > 7 {
             return None;
         }
-        value = (value << 5) | u128::try_from(digit).ok()?;
+        value = (value << 5) | u128::from(digit);
     }
     Some(value)
 }
@@ -106,7 +122,8 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}_{}", $prefix, encode(self.0))
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(std::str::from_utf8(&encode(self.0)).unwrap_or_default())
             }
         }
 

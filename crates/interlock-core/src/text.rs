@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::Digest as _;
 
 /// Sixteen bytes that keep a digest of short text from being guessed.
@@ -43,26 +44,16 @@ impl Digest {
     /// The digest with this hex text.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        // Of another length nothing is decoded at all.
+        let is_whole = text.len() == 2 * bytes.len();
+        let decoded = is_whole.then(|| HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes))?;
+        decoded.ok().map(|_| Self(bytes))
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            for half in [byte >> 4, byte & 15] {
-                text.push(HEX.get(usize::from(half)).copied().map_or('0', char::from));
-            }
-        }
-        f.write_str(&text)
+        f.write_str(HEXLOWER.encode_mut_str(&self.0, &mut [0; 64]))
     }
 }
 

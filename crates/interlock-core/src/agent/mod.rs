@@ -2,8 +2,10 @@
 
 mod decide;
 mod evolve;
+mod launch;
 mod model;
 
 pub(crate) use decide::register;
 pub(crate) use evolve::evolve;
+pub use launch::check_launch;
 pub use model::{Agent, Launch, LaunchVariable, Runtime, Sandbox};

@@ -1,7 +1,7 @@
 //! Registering agents and opening threads.
 
 use interlock_core::actor::Role;
-use interlock_core::agent::{Launch, LaunchVariable, Runtime};
+use interlock_core::agent::{Launch, LaunchVariable, Runtime, Sandbox, check_launch};
 use interlock_core::command::{CreateThread, RegisterAgent};
 use interlock_core::limits::{COMMAND_WORDS_MAX, LAUNCH_BYTES_MAX, PARTICIPANTS_MAX, TITLE_BYTES_MAX};
 use interlock_core::thread::{Status, ThreadKind, ThreadRole};
@@ -74,6 +74,35 @@ fn a_launch_must_make_sense() {
     for (n, (runtime, launch, wanted)) in cases.into_iter().enumerate() {
         let done = register(&mut World::new(), "a", runtime, launch);
         assert_eq!(done.err().map(|refusal| refusal.reason), wanted, "case {n}");
+    }
+}
+
+/// What a coding agent's program would not understand, or would not hold to, is refused rather than ignored.
+#[test]
+fn a_launch_says_nothing_that_its_runtime_does_not_do() {
+    let writable = |sandbox: Option<Sandbox>| Launch {
+        sandbox,
+        writable: vec!["/srv/more".into()],
+        ..Launch::default()
+    };
+    let tools = Launch { allowed_tools: vec!["Bash(make:*)".into()], ..Launch::default() };
+    let cases = [
+        (Runtime::Codex, Launch::default(), true),
+        (Runtime::Codex, tools.clone(), false),
+        (Runtime::Claude, tools.clone(), true),
+        (Runtime::Command, Launch { command: words(&["x"]).command, ..tools }, false),
+        (Runtime::Codex, writable(None), true),
+        (Runtime::Codex, writable(Some(Sandbox::WorkspaceWrite)), true),
+        (Runtime::Claude, writable(Some(Sandbox::ReadOnly)), false),
+        (Runtime::Codex, writable(Some(Sandbox::DangerFullAccess)), false),
+        (Runtime::Codex, Launch { writable: vec!["more".into()], ..Launch::default() }, false),
+        (Runtime::Claude, words(&[""]), false),
+    ];
+    for (n, (runtime, launch, is_taken)) in cases.into_iter().enumerate() {
+        let checked = check_launch(runtime, &launch).err().map(|refusal| refusal.reason);
+        assert_eq!(checked, (!is_taken).then_some(Reason::ParameterInvalid), "case {n}");
+        let done = register(&mut World::new(), "a", runtime, launch);
+        assert_eq!(done.err().map(|refusal| refusal.reason), checked, "case {n}");
     }
 }
 

@@ -8,14 +8,15 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use interlock_api::Problem;
 use interlock_core::id::ThreadId;
-use interlock_core::limits::SUBSCRIPTIONS_MAX;
+use interlock_core::limits::{PAGE_ROWS_MAX, SUBSCRIPTIONS_MAX};
 use interlock_core::{Reason, Refusal};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, ErrorData, Implementation, JsonObject,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, Implementation, JsonObject, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ServerCapabilities, ServerConfig,
-    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceContents,
+    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::Value;
@@ -23,9 +24,9 @@ use serde_json::Value;
 use super::expiry::expired;
 use super::instructions::INSTRUCTIONS;
 use super::overlay::authenticated;
-use super::resources;
 use super::subscriptions::{Subscriptions, changed, may_see};
 use super::tools::{Asking, Tools};
+use super::{prompts, resources};
 use crate::context::State;
 use crate::guard::RequestId;
 
@@ -60,6 +61,14 @@ impl Handler {
     async fn read(&self, asking: &Asking, tool: &str, parameters: JsonObject) -> Result<Value, ErrorData> {
         let answer = self.tools.read(&self.state, asking.clone(), tool, parameters).await;
         answer.map_err(|refusal| protocol_error(&refusal, &asking.request_id))
+    }
+
+    /// A thread and its summary.
+    async fn contents(&self, uri: &str, asking: &Asking) -> Result<ResourceContents, ErrorData> {
+        let thread = self.visible(uri, asking).await?;
+        let whole = self.read(asking, "get_thread", resources::parameters(thread)).await?;
+        let summary = self.read(asking, "summarize_thread", resources::parameters(thread)).await?;
+        Ok(resources::contents(uri, &whole, &summary))
     }
 
     async fn visible(&self, uri: &str, asking: &Asking) -> Result<ThreadId, ErrorData> {
@@ -99,6 +108,8 @@ impl ServerHandler for Handler {
             .enable_tools()
             .enable_resources()
             .enable_resources_subscribe()
+            .enable_prompts()
+            .enable_completions()
             .build();
         let server = Implementation::new("interlock", env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities).with_server_info(server).with_instructions(INSTRUCTIONS)
@@ -164,12 +175,55 @@ impl ServerHandler for Handler {
         context: Context,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let asking = Self::asking(&context)?;
-        let thread = self.visible(&request.uri, &asking).await?;
-        let whole = self.read(&asking, "get_thread", resources::parameters(thread)).await?;
-        let summary = self.read(&asking, "summarize_thread", resources::parameters(thread)).await?;
-        let contents = resources::contents(&request.uri, &whole, &summary);
-        let result = ReadResourceResult::new(vec![contents]).with_ttl_ms(0);
+        let result =
+            ReadResourceResult::new(vec![self.contents(&request.uri, &asking).await?]).with_ttl_ms(0);
         Ok(result.with_cache_scope(CacheScope::Private).into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: Context,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let all = ListPromptsResult::with_all_items(prompts::all());
+        Ok(all.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let asking = Self::asking(&context)?;
+        let refuse = |refusal: &Refusal| protocol_error(refusal, &asking.request_id);
+        match request.name.as_str() {
+            prompts::INBOX => Ok(prompts::inbox().into()),
+            prompts::THREAD => {
+                let thread =
+                    prompts::named(request.arguments.as_ref()).map_err(|refusal| refuse(&refusal))?;
+                let contents = self.contents(&resources::uri_of(thread), &asking).await?;
+                Ok(prompts::thread(contents).into())
+            }
+            other => {
+                let refusal = Refusal::new(Reason::ParameterInvalid, format!("there is no prompt `{other}`"));
+                Err(refuse(&refusal.hint("list the prompts to see what there is")))
+            }
+        }
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: Context,
+    ) -> Result<CompleteResult, ErrorData> {
+        // What is completed while somebody types is a courtesy: for what is not known there is nothing to offer.
+        if !prompts::completes_threads(&request) {
+            return Ok(CompleteResult::default());
+        }
+        let asking = Self::asking(&context)?;
+        let parameters = JsonObject::from_iter([("limit".to_owned(), PAGE_ROWS_MAX.into())]);
+        let answer = self.read(&asking, "list_threads", parameters).await?;
+        Ok(CompleteResult::new(prompts::completed(&answer, &request.argument.value)))
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

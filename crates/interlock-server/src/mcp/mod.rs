@@ -10,6 +10,7 @@ mod expiry;
 mod handler;
 mod instructions;
 mod overlay;
+mod prompts;
 mod resources;
 mod schema;
 mod sessions;

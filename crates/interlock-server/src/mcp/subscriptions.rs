@@ -2,7 +2,7 @@
 //! `subscriptions/listen` with the newer. Both are fed by the engine's notes, and only with what their reader may see.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use interlock_core::actor::Actor;
 use interlock_core::id::ThreadId;
@@ -18,8 +18,21 @@ use crate::context::State;
 /// The subscriptions of one session, and the task that serves them.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    threads: Arc<Mutex<BTreeSet<ThreadId>>>,
+    wanted: Arc<Mutex<Wanted>>,
     task: Mutex<Option<AbortHandle>>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Wanted {
+    threads: BTreeSet<ThreadId>,
+    /// Whoever asked last: a session belongs to one participant, whose later token may carry another role.
+    actor: Option<Actor>,
+}
+
+type Shared = Arc<Mutex<Wanted>>;
+
+fn locked(shared: &Shared) -> MutexGuard<'_, Wanted> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Subscriptions {
@@ -32,16 +45,17 @@ impl Subscriptions {
         peer: &Peer<RoleServer>,
     ) -> bool {
         {
-            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-            if threads.len() >= SUBSCRIPTIONS_MAX && !threads.contains(&thread) {
+            let mut wanted = locked(&self.wanted);
+            if wanted.threads.len() >= SUBSCRIPTIONS_MAX && !wanted.threads.contains(&thread) {
                 return false;
             }
-            threads.insert(thread);
+            wanted.threads.insert(thread);
+            wanted.actor = Some(actor.clone());
         }
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_none_or(AbortHandle::is_finished) {
-            let (threads, watch) = (Arc::clone(&self.threads), state.engine.watch());
-            let serving = serve(Arc::clone(state), actor.clone(), peer.clone(), threads, watch);
+            let (wanted, watch) = (Arc::clone(&self.wanted), state.engine.watch());
+            let serving = serve(Arc::clone(state), peer.clone(), wanted, watch);
             *task = Some(tokio::spawn(serving).abort_handle());
         }
         true
@@ -49,7 +63,7 @@ impl Subscriptions {
 
     /// Take a thread out.
     pub(super) fn remove(&self, thread: ThreadId) {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).remove(&thread);
+        locked(&self.wanted).threads.remove(&thread);
     }
 }
 
@@ -61,17 +75,11 @@ impl Drop for Subscriptions {
     }
 }
 
-async fn serve(
-    state: Arc<State>,
-    actor: Actor,
-    peer: Peer<RoleServer>,
-    threads: Arc<Mutex<BTreeSet<ThreadId>>>,
-    mut watch: Watch,
-) {
+async fn serve(state: Arc<State>, peer: Peer<RoleServer>, shared: Shared, mut watch: Watch) {
     while !peer.is_transport_closed() {
         let note = watch.next().await;
-        let wanted = threads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for thread in changed(note.as_ref(), &wanted) {
+        let Wanted { threads, actor: Some(actor) } = locked(&shared).clone() else { continue };
+        for thread in changed(note.as_ref(), &threads) {
             if !may_see(&state, &actor, thread).await {
                 continue;
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use interlock_api::{OPERATIONS, Operation, Problem};
+use interlock_api::{Method, OPERATIONS, Operation, Problem};
 use interlock_core::actor::Actor;
 use interlock_core::{Reason, Refusal};
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
@@ -133,7 +133,8 @@ fn describe(name: &'static str, row: &Operation) -> Tool {
     let problem = generator.subschema_for::<Problem>();
     let output = schema::output(&(row.response)(&mut generator), &problem);
     let annotations = ToolAnnotations::with_title(title(name))
-        .read_only(!row.mutates)
+        // A heartbeat changes nothing that the ledger knows of, and others see it all the same.
+        .read_only(row.method == Method::Get)
         // Nothing is ever deleted: history only grows.
         .destructive(false)
         .idempotent(true)

@@ -206,7 +206,7 @@ impl World {
 async fn how_an_agent_is_started_is_shown_to_those_who_manage_agents() {
     let world = World::new().await;
     let launch = json!({
-        "command": ["claude"], "directory": "/srv/w", "repository": "/srv/r", "sandbox": "read-only",
+        "command": ["claude"], "directory": "/srv/w", "repository": "/srv/r", "sandbox": "workspace-write",
         "model": "m", "allowed_tools": ["Bash(make:*)"], "writable": ["/srv/more"],
         "environment": [{"name": "SECRET", "value": "hush-hush"}],
     });

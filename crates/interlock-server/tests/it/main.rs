@@ -20,6 +20,8 @@ mod input;
 mod jobs;
 mod ledger;
 mod mcp;
+mod mcp_prompts;
+mod mcp_sessions;
 mod members;
 mod orders;
 mod payloads;

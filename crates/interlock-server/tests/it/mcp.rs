@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use interlock_api::OPERATIONS;
+use interlock_api::{Method, OPERATIONS};
 use interlock_core::Reason;
 use interlock_core::actor::Role;
 use interlock_core::limits::{REQUEST_BYTES_MAX, SUBSCRIPTIONS_MAX};
@@ -127,7 +127,7 @@ async fn every_tool_says_what_it_takes_gives_and_does() {
             let name = tool["name"].as_str().unwrap();
             let row = rows.iter().find(|row| row.id == name).unwrap_or_else(|| panic!("{name}"));
             let hints = &tool["annotations"];
-            assert_eq!(hints["readOnlyHint"], !row.mutates, "{name}");
+            assert_eq!(hints["readOnlyHint"], row.method == Method::Get, "{name}");
             assert_eq!((&hints["destructiveHint"], &hints["openWorldHint"]), (&false.into(), &false.into()));
             assert_eq!(hints["idempotentHint"], true, "{name}");
             assert!(tool["description"].as_str().unwrap().len() > 20, "{name}");

@@ -8,7 +8,7 @@ use interlock_api::operations::{ListAgents, RegisterAgent};
 use interlock_api::v1::agent::{ListAgentsParams, RegisterAgentParams};
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Launch, LaunchVariable, Runtime, Sandbox};
+use interlock_core::agent::{Launch, LaunchVariable, Runtime, Sandbox, check_launch};
 
 use super::{KeyParams, PageParams, view};
 use crate::consent::{self, Asked};
@@ -75,7 +75,7 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
     match verb {
         Verb::Add(params) => add(cx, params).await,
         Verb::List(page) => list(cx, page).await,
-        Verb::Install(params) => super::install::run(cx, &params),
+        Verb::Install(params) => super::install::run(cx, &params).await,
     }
 }
 
@@ -104,6 +104,8 @@ async fn add(cx: &Context, params: AddParams) -> End {
         allowed_tools: params.allowed_tools,
         writable,
     };
+    // Before anybody is asked to agree to it.
+    check_launch(runtime, &launch).map_err(|refusal| Problem::of(&refusal, ""))?;
     if runtime.is_cli() {
         let asked = Asked { name: params.name.to_string(), runtime, launch: launch.clone() };
         consent::ask(cx, &[asked], params.yes)?;

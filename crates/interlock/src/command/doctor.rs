@@ -9,6 +9,7 @@ use crate::exit::{Answer, End};
 use crate::render::style::Paint;
 use crate::render::table::{Cell, table};
 
+mod approval;
 mod database;
 mod folder;
 mod machine;

@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use interlock_api::Problem;
+use interlock_api::operations::ListAgents;
+use interlock_api::v1::agent::ListAgentsParams;
 use interlock_core::Reason;
 use interlock_core::actor::AgentName;
+use interlock_core::limits::PAGE_ROWS_MAX;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -47,7 +50,7 @@ pub(crate) struct Params {
 }
 
 /// Do it.
-pub(crate) fn run(cx: &Context, params: &Params) -> End {
+pub(crate) async fn run(cx: &Context, params: &Params) -> End {
     let file = match &params.file {
         Some(file) => file.clone(),
         None => own_file(params.program)?,
@@ -68,8 +71,11 @@ pub(crate) fn run(cx: &Context, params: &Params) -> End {
         let after = with(params.program, before.as_deref(), &block, &file)?;
         store(&file, before.as_deref().unwrap_or_default(), Some(&after))?;
         let next = next(params.program, cx.remote().is_some());
-        let text =
-            format!("written into {}; take it out again with --remove\n\n{shown}\n\n{next}", file.display());
+        let missing = unregistered(cx, &params.name).await.unwrap_or_default();
+        let text = format!(
+            "written into {}; take it out again with --remove\n\n{shown}\n\n{next}{missing}",
+            file.display()
+        );
         ("written", text)
     } else {
         ("shown", format!("for {}; --write puts it there:\n\n{shown}\n", file.display()))
@@ -87,6 +93,21 @@ fn next(program: Program, is_remote: bool) -> String {
         Program::Claude => "it asks for your approval when it is next started in this folder\n",
     };
     format!("{token}{approval}")
+}
+
+/// What is said where nobody goes by this name yet. A server that cannot be asked is no reason to wait with the file.
+async fn unregistered(cx: &Context, name: &AgentName) -> Option<String> {
+    let server = cx.connect().ok()?;
+    let mut request = ListAgentsParams { limit: PAGE_ROWS_MAX, ..ListAgentsParams::default() };
+    loop {
+        let page = server.read::<ListAgents>(&request).await.ok()?;
+        if page.agents.iter().any(|agent| agent.name == *name) {
+            return None;
+        }
+        let Some(next) = page.next_cursor else { break };
+        request.cursor = Some(next);
+    }
+    Some(format!("nobody is called {name} yet: interlock agent add {name}\n"))
 }
 
 /// The program's own file.

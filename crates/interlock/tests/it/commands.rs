@@ -207,6 +207,23 @@ fn coding_agents_begin_in_their_repository() {
     assert_eq!(places, [json!(root), json!(tree), Value::Null]);
 }
 
+/// Nobody is asked to agree to what cannot be registered.
+#[test]
+fn what_an_agents_program_does_not_understand_is_refused_before_anybody_is_asked() {
+    let stub = Stub::always(200, json!({}));
+    let world = World::with_server(&stub.url);
+    let cases: [(&[&str], &str); 2] = [
+        (&["--runtime", "codex", "--allow-tool", "Bash(make:*)"], "allowed tools are for `claude`"),
+        (&["--runtime", "claude", "--sandbox", "read-only", "--writable", "."], "mean nothing"),
+    ];
+    for (words, part) in cases {
+        let ran = world.run(&[&["agent", "add", "a"], words].concat());
+        assert!(ran.err.contains(part) && !ran.err.contains("will start these programs"), "{}", ran.err);
+        ran.failed(2, "PARAMETER_INVALID");
+    }
+    assert!(stub.asked().is_empty());
+}
+
 #[test]
 fn messages_are_posted_from_arguments_and_from_standard_input() {
     let answer = json!({

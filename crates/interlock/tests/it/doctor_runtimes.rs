@@ -91,8 +91,6 @@ fn versions_are_read_and_compared_with_the_measured_ones() {
     is(&report, "codex", "ok", &format!("{} 0.169.0", codex.display()));
     is(&report, "claude", "warn", "9.9.9");
     assert!(check(&report, "claude")["hint"].as_str().unwrap().contains("measured with 2.1.329"), "{report}");
-    is(&report, "codex approval", "ok", "approval_policy=never");
-    is(&report, "claude approval", "ok", "nor your own settings allow is refused");
     // Nobody has logged in yet.
     for name in ["codex login", "claude login"] {
         is(&report, name, "warn", "has no folder of its own yet");
@@ -145,6 +143,67 @@ fn sessions_that_are_open_elsewhere_are_counted_and_stale_marks_told_apart() {
     }
     held.unlock().unwrap();
     is(&machine.report(), "codex sessions", "ok", "0 open now, 2 left behind");
+}
+
+/// What a person has set for themselves: shown, and pointed out where it stands in the way.
+#[test]
+fn a_persons_own_settings_of_approval_are_read() {
+    let machine = Machine::new();
+    machine.has("codex", "echo codex-cli 0.169.0");
+    machine.has("claude", "echo '2.1.329 (Claude Code)'");
+    for folder in ["home/.codex", "home/.claude"] {
+        fs::create_dir_all(machine.world.path(folder)).unwrap();
+    }
+    let settings = |allow: Value, deny: Value, ask: Value| {
+        json!({"permissions": {"defaultMode": "plan", "allow": allow, "deny": deny, "ask": ask}}).to_string()
+    };
+    let ours = "\n[mcp_servers.interlock]\ncommand = \"x\"\n";
+    let (prompt, off) = ("default_tools_approval_mode = \"prompt\"\n", "enabled = false\n");
+    let codex = [
+        (String::new(), "ok", "approval_policy=codex's own choice"),
+        (
+            "approval_policy = \"never\"\nsandbox_mode = \"read-only\"".to_owned(),
+            "ok",
+            "approval_policy=never, sandbox_mode=read-only",
+        ),
+        ("approval_policy = { granular = { rules = true } }".to_owned(), "ok", "approval_policy=granular"),
+        (ours.to_owned(), "ok", "our tools auto"),
+        (format!("{ours}{prompt}"), "ok", "our tools prompt"),
+        (format!("approval_policy = \"never\"{ours}{prompt}"), "warn", "our tools prompt"),
+        (format!("{ours}{off}"), "warn", "switched off"),
+        ("approval_policy = ".to_owned(), "fail", "config.toml cannot be understood"),
+    ];
+    for (text, verdict, part) in codex {
+        machine.world.write("home/.codex/config.toml", &text);
+        is(&machine.report(), "codex approval", verdict, part);
+    }
+    let none = json!([]);
+    let claude = [
+        ("{}".to_owned(), "ok", "defaultMode=default"),
+        (settings(json!(["Bash(make:*)"]), none.clone(), none.clone()), "ok", "here too: Bash(make:*)"),
+        (settings(json!(["Bash"]), none.clone(), none.clone()), "warn", "defaultMode=plan"),
+        (
+            settings(none.clone(), json!(["mcp__interlock"]), none.clone()),
+            "fail",
+            "refuses our tools: mcp__interlock",
+        ),
+        (
+            settings(none.clone(), none.clone(), json!(["mcp__interlock__post_message"])),
+            "fail",
+            "refuses our tools",
+        ),
+        (settings(none.clone(), json!(["mcp__interlocked"]), none.clone()), "ok", "defaultMode=plan"),
+        (settings(none.clone(), json!(["Edit"]), none.clone()), "warn", "refuses Edit"),
+        (settings(none.clone(), json!(["Edit(/etc/**)"]), none.clone()), "ok", "defaultMode=plan"),
+        ("{".to_owned(), "fail", "settings.json cannot be understood"),
+    ];
+    for (text, verdict, part) in claude {
+        machine.world.write("home/.claude/settings.json", &text);
+        is(&machine.report(), "claude approval", verdict, part);
+    }
+    fs::remove_file(machine.world.path("home/.claude/settings.json")).unwrap();
+    fs::create_dir(machine.world.path("home/.claude/settings.json")).unwrap();
+    is(&machine.report(), "claude approval", "warn", "cannot be read");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::stub::{Reply, Stub};
 use crate::world::{Ran, World, finish};
 
 /// An instance, and the configuration of one of the programs.
@@ -278,4 +279,36 @@ fn codex_is_found_by_its_own_variable_first_and_a_named_file_before_both() {
     assert_eq!(fs::read(&named).unwrap(), fs::read(home.join("config.toml")).unwrap());
     // Where nothing says where it is, nothing is guessed.
     desk.world.run(&["agent", "install", "codex", "anna"]).failed(2, "PATH_UNWRITABLE");
+}
+
+/// A name that nobody has would be found out only when the first tool is refused.
+#[test]
+fn a_name_that_nobody_has_is_pointed_out() {
+    let agent = |name: &str| {
+        serde_json::json!({
+            "agent_id": "agt_00000000000000000000000001", "name": name, "role": "participant", "runtime": "unmanaged",
+            "command": [], "created_at": "2026-01-02T11:59:55.000Z",
+        })
+    };
+    for (there, is_known) in [("berta", false), ("anna", true)] {
+        let second = agent(there);
+        let stub = Stub::new(move |asked| {
+            let is_first = !asked.target.contains("cursor=");
+            let page = if is_first {
+                serde_json::json!({"agents": [agent("adam")], "next_cursor": "adam"})
+            } else {
+                serde_json::json!({"agents": [second]})
+            };
+            Reply::Json(200, page)
+        });
+        let world = World::with_server(&stub.url);
+        let ran = world.run(&["agent", "install", "claude", "anna", "--write"]).ok();
+        assert_eq!(
+            !ran.out.contains("nobody is called anna yet: interlock agent add anna"),
+            is_known,
+            "{}",
+            ran.out
+        );
+        assert_eq!(stub.asked().len(), 2, "every page is looked at");
+    }
 }

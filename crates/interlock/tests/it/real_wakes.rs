@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use interlock_scripted_model::Fault;
 
 use crate::desk::{Desk, Kind};
+use crate::doctor_runtimes::check;
 use crate::wait::until;
+use crate::world::finish;
 
 /// Dormant, woken, reads, answers in words that only its model can have, sleeps; and the second time it remembers.
 fn a_dormant_agent_works_and_remembers(test: &str, kind: Kind) {
@@ -149,4 +151,35 @@ fn codex_without_our_tools_fails_by_name() {
 #[test]
 fn claude_without_our_tools_fails_by_name() {
     without_tools_a_wake_fails("claude without tools", Kind::Claude);
+}
+
+/// What `doctor runtimes` calls a failure is one: a rule of the person's own keeps the agent from our tools.
+#[test]
+fn claude_whose_person_denies_our_tools_cannot_be_woken_and_the_doctor_says_so() {
+    let test = "claude, tools denied";
+    let (Some(program), Some(desk)) = (Kind::Claude.program(test), Desk::open(test, Kind::Claude)) else {
+        return;
+    };
+    let looks = || {
+        let mut doctor = desk.site.command(&["doctor", "runtimes", "--json"]);
+        doctor.env("CLAUDE_CONFIG_DIR", desk.site.path("home")).env("PATH", program.parent().unwrap());
+        let report = finish(&mut doctor, b"").only_json();
+        check(&report, "claude approval")["verdict"].clone()
+    };
+    assert_eq!(looks(), "ok");
+    desk.says("good morning");
+    let wake = desk.ended(0);
+    assert_eq!(wake["result"], "triggered", "{}", desk.log(&wake));
+    for rule in ["mcp__interlock", "mcp__interlock__ack_read"] {
+        desk.site.write("home/settings.json", &format!("{{\"permissions\": {{\"deny\": [\"{rule}\"]}}}}"));
+        assert_eq!(looks(), "fail", "{rule}");
+        let made = desk.site.ask(&["thread", "create", rule, "--with", "worker"]);
+        desk.site.ask(&["thread", "post", made["thread_id"].as_str().unwrap(), "good morning"]);
+        let wake = until("the end of a wake", || {
+            desk.wakes()
+                .into_iter()
+                .find(|wake| wake["thread_id"] == made["thread_id"] && wake["state"] == "finished")
+        });
+        assert_eq!(wake["result"], "failed", "{rule}: {}", desk.log(&wake));
+    }
 }

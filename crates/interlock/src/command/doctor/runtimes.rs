@@ -8,7 +8,7 @@ use interlock_core::agent::Runtime;
 use interlock_core::id::SessionId;
 use tokio::process::Command;
 
-use super::Check;
+use super::{Check, approval};
 use crate::context::Context;
 use crate::environment;
 
@@ -26,8 +26,8 @@ struct Known {
     measured: &'static str,
     home_variable: &'static str,
     home_folder: &'static str,
-    /// How its tools are allowed when Interlock starts it.
-    approval: &'static str,
+    /// What its person's own settings say about approval.
+    approval: fn(&'static str, &Path) -> Check,
     /// Where it keeps a file for each session that a process has.
     sessions: &'static str,
     /// The names of its checks beside the one of the program itself.
@@ -49,7 +49,7 @@ const ALL: [Known; 2] = [
         measured: "0.169.0",
         home_variable: "CODEX_HOME",
         home_folder: ".codex",
-        approval: "approval_policy=never in the sandbox of the agent; our own tools are approved",
+        approval: approval::codex,
         sessions: "thread-writer-locks",
         checks: Names { approval: "codex approval", login: "codex login", sessions: "codex sessions" },
     },
@@ -60,7 +60,7 @@ const ALL: [Known; 2] = [
         measured: "2.1.329",
         home_variable: "CLAUDE_CONFIG_DIR",
         home_folder: ".claude",
-        approval: "nobody is asked: what neither the agent's sandbox and rules nor your own settings allow is refused",
+        approval: approval::claude,
         sessions: "sessions",
         checks: Names { approval: "claude approval", login: "claude login", sessions: "claude sessions" },
     },
@@ -86,11 +86,14 @@ async fn one(cx: &Context, known: &Known) -> Vec<Check> {
         );
         return vec![Check::warn(name, "not found in PATH", hint)];
     };
-    let mut checks = vec![version(known, &program).await, Check::ok(known.checks.approval, known.approval)];
+    let mut checks = vec![version(known, &program).await];
     let home = environment::text(known.home_variable).map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(environment::text("HOME")?).join(known.home_folder)));
     match home.filter(|home| home.is_dir()) {
-        Some(home) => checks.push(locks(known, &home)),
+        Some(home) => {
+            checks.push((known.approval)(known.checks.approval, &home));
+            checks.push(locks(known, &home));
+        }
         None => checks.push(Check::warn(
             known.checks.login,
             format!("{name} has no folder of its own yet"),

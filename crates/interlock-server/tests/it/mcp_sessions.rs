@@ -1,0 +1,75 @@
+//! Sessions of MCP's older revisions: how many there are at once, and how long they last.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use interlock_core::actor::Role;
+use serde_json::json;
+
+use crate::rpc::{Era, LEGACY, Rpc};
+use crate::world::World;
+
+/// `MCP_SESSIONS_MAX` and `MCP_SESSION_SECONDS_MAX` of docs/limits.md.
+const SESSIONS_MAX: usize = 1_000;
+const SESSION_SECONDS_MAX: u64 = 3_600;
+
+async fn lists(rpc: &Rpc<'_>) -> StatusCode {
+    rpc.request("tools/list", json!({})).await.status
+}
+
+/// One session more than there may be ends the one that nobody used for longest, and no other.
+#[tokio::test]
+async fn the_session_unused_for_longest_makes_room() {
+    let world = World::new().await;
+    world.stage().await;
+    let era = Era::Legacy(LEGACY);
+    let first = Rpc::of(&world, era, Role::Participant).await;
+    let second = Rpc::of(&world, era, Role::Participant).await;
+    // Tokens of many, because each of them may ask only so often.
+    for n in 2..SESSIONS_MAX {
+        let token = world.token_of(&format!("agent-{}", n / 50), Role::Participant, world.here);
+        Rpc::open(&world, era, &token).await;
+    }
+    for rpc in [&second, &first] {
+        assert_eq!(lists(rpc).await, StatusCode::OK, "all of them have room");
+    }
+    let third = Rpc::of(&world, era, Role::Participant).await;
+    for rpc in [&second, &first, &third] {
+        assert_eq!(lists(rpc).await, StatusCode::OK, "what was used is kept");
+    }
+    // Whoever's session was ended begins a new one, and goes on.
+    for n in 0..SESSIONS_MAX {
+        let token = world.token_of(&format!("late-{}", n / 50), Role::Participant, world.here);
+        Rpc::open(&world, era, &token).await;
+    }
+    assert_eq!(lists(&first).await, StatusCode::NOT_FOUND);
+    let again = Rpc::of(&world, era, Role::Participant).await;
+    assert_eq!(lists(&again).await, StatusCode::OK);
+}
+
+/// A client that went away without a word leaves nothing behind for ever.
+#[tokio::test]
+async fn a_session_without_a_request_ends() {
+    let world = World::new().await;
+    world.stage().await;
+    let era = Era::Legacy(LEGACY);
+    let (used, idle) =
+        (Rpc::of(&world, era, Role::Participant).await, Rpc::of(&world, era, Role::Participant).await);
+    let half = Duration::from_secs(SESSION_SECONDS_MAX / 2 + 60);
+    pass(half).await;
+    assert_eq!(lists(&used).await, StatusCode::OK);
+    pass(half).await;
+    assert_eq!(lists(&used).await, StatusCode::OK, "a request begins the time anew");
+    let said = idle.request("tools/list", json!({})).await;
+    assert_eq!(said.status, StatusCode::NOT_FOUND, "{said:?}");
+}
+
+/// Every timer on the way fires, and whoever it wakes gets their turn.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::timeout(time, std::future::pending::<()>()).await.unwrap_err();
+    tokio::time::resume();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
