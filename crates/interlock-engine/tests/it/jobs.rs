@@ -12,12 +12,12 @@ use interlock_core::job::{Job, JobState, NewJob, RetryPolicy};
 use interlock_core::limits::JOB_RUN_MS_MAX;
 use interlock_core::policy::Policy;
 use interlock_engine::read::{JobFilter, Page, Store as _};
-use interlock_engine::{JobRunner, RunnerOptions, Work};
+use interlock_engine::{JobRunner, Request, RunnerOptions, Work, authorize};
 use interlock_testkit::faults::Fault;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
-use crate::world::{World, posts};
+use crate::world::{AnyWrite, World, posts};
 
 /// Does what the payload says, and is killed as long as there are kills left.
 struct Errand {
@@ -323,4 +323,40 @@ async fn what_became_of_jobs_is_counted_once() {
     assert_eq!((tally.accepted, tally.completed, tally.dead, tally.requeued), (4, 3, 1, 1));
     assert_eq!((tally.claimed, tally.retried), (5, 1));
     assert_eq!(tally.within.iter().sum::<u64>(), 3);
+}
+
+/// Says that no attempt will do better.
+struct Hopeless;
+
+#[async_trait]
+impl Work for Hopeless {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    async fn run(&self, _job: &Job) -> JobOutcome {
+        JobOutcome::Hopeless("never".into())
+    }
+}
+
+#[tokio::test]
+async fn the_trace_of_what_asked_for_a_job_is_in_its_end() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let world = World::new().await;
+    let permit = authorize::<AnyWrite>(&world.lead()).unwrap();
+    let request = Request { trace: Some(TRACE.into()), ..Request::default() };
+    let job = Command::EnqueueJob(errand(1, false, 3));
+    world.engine.execute(&permit, &request, job).await.unwrap();
+    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
+    let work = vec![Arc::new(Hopeless) as Arc<dyn Work>];
+    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, work).unwrap();
+    let (stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(runner.run(stopping));
+    drained(&world).await;
+    stop.send(true).unwrap();
+    working.await.unwrap();
+    assert_eq!(all(&world).await.remove(0).trace.as_deref(), Some(TRACE));
+    let entry = world.ledger().await.remove(0);
+    assert_eq!((&entry["trace"], &entry["operation"]), (&json!(TRACE), &json!("run_jobs")));
+    assert_eq!(entry["events"][0]["kind"], "job.died/1");
 }
