@@ -58,7 +58,7 @@ pub const TYPE_PREFIX_CHARS_MAX: usize = 64;
 /// Jobs handed out by one claim.
 pub const CLAIM_JOBS_MAX: u32 = 32;
 /// Jobs of each state looked at by one claim.
-pub const DUE_JOBS_MAX: u32 = 128;
+pub const DUE_JOBS_MAX: u32 = 32;
 /// Characters of what kind of work a job is.
 pub const JOB_KIND_CHARS_MAX: usize = 64;
 /// Bytes of a job's name.

@@ -28,6 +28,8 @@ use crate::notify::Watch;
 const NAME: &str = "interlock";
 /// The shortest pause between two looks.
 const PAUSE_MS_MIN: i64 = 10;
+/// Between two looks while something is due that a claim has not given.
+const OVERDUE_MS: i64 = 50;
 /// Between two tries to say what became of a job, while the store is away.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long work in hand may take when the runner is told to stop; then it is left to its lease.
@@ -149,6 +151,8 @@ impl JobRunner {
         let (ws, interval) = (self.actor.workspace_id, self.engine.policy().poll_interval_ms);
         let due = if is_well { self.engine.store().next_job(ws).await } else { Ok(None) };
         let pause_ms = match due {
+            // Due by this machine's clock, but not by the database's, or another server's by now.
+            Ok(Some(due)) if due <= self.engine.now() => OVERDUE_MS.min(interval),
             Ok(Some(due)) => due.ms_since(self.engine.now()).clamp(PAUSE_MS_MIN, interval.max(PAUSE_MS_MIN)),
             Ok(None) => interval,
             Err(error) => {
@@ -184,24 +188,30 @@ impl JobRunner {
         }
     }
 
-    /// The outcome of work, for as long as the job is held; `None` when it was lost to another.
+    /// The outcome of work, for as long as the job is held; `None` when it was lost to another, or may be by now.
     async fn while_held(&self, job: &Job, doing: impl Future<Output = JobOutcome>) -> Option<JobOutcome> {
-        let beat = Duration::from_millis(u64::try_from(self.options.lease_ms / 3).unwrap_or(1).max(1));
+        let lease_ms = self.options.lease_ms;
+        let lease = Duration::from_millis(u64::try_from(lease_ms).unwrap_or(1).max(1));
+        let mut held_until = Instant::now() + lease;
         tokio::pin!(doing);
         loop {
             tokio::select! {
                 outcome = &mut doing => return Some(outcome),
-                () = tokio::time::sleep(beat) => {}
+                () = tokio::time::sleep(lease / 3) => {}
             }
-            let lease_ms = self.options.lease_ms;
+            let asked_at = Instant::now();
             let renew = RenewJob { job_id: job.job_id, fence: job.fence, lease_ms };
             match self.submit(Command::RenewJob(renew), job.trace.clone()).await {
                 Err(refusal) if matches!(refusal.reason, Reason::JobLost | Reason::JobNotFound) => {
                     tracing::warn!(job_id = %job.job_id, kind = job.kind, "job.lost");
                     return None;
                 }
+                Err(refusal) if Instant::now() >= held_until => {
+                    tracing::warn!(job_id = %job.job_id, kind = job.kind, %refusal, "job.let_go");
+                    return None;
+                }
                 Err(refusal) => tracing::warn!(job_id = %job.job_id, %refusal, "job.not_renewed"),
-                Ok(_) => {}
+                Ok(_) => held_until = asked_at + lease,
             }
         }
     }

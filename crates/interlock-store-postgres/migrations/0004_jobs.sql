@@ -11,4 +11,5 @@ CREATE TABLE job (
     PRIMARY KEY (ws, id)
 );
 CREATE INDEX job_due ON job (ws, state, due_at);
+CREATE INDEX job_by_state ON job (ws, state, id);
 CREATE UNIQUE INDEX job_by_name ON job (ws, kind, name) WHERE name IS NOT NULL AND state IN ('queued', 'running');

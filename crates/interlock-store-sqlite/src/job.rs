@@ -52,9 +52,14 @@ pub(crate) fn jobs(
     filter: &JobFilter,
     page: &Page<JobId>,
 ) -> Result<Vec<Job>, StoreError> {
-    // `+` keeps the planner from an index on a column that is only compared when a filter is given.
-    let sql = "SELECT doc FROM job WHERE ws = ?1 AND id < ?2 AND (?3 IS NULL OR +state = ?3)
-               AND (?4 IS NULL OR +kind = ?4) ORDER BY id DESC LIMIT ?5";
+    // Each reads its index backwards, as far as the page goes.
+    let sql = if filter.state.is_some() {
+        "SELECT doc FROM job WHERE ws = ?1 AND id < ?2 AND state = ?3
+         AND (?4 IS NULL OR kind = ?4) ORDER BY id DESC LIMIT ?5"
+    } else {
+        "SELECT doc FROM job WHERE ws = ?1 AND id < ?2 AND ?3 IS NULL
+         AND (?4 IS NULL OR kind = ?4) ORDER BY id DESC LIMIT ?5"
+    };
     let after = page.after.map_or([0xFF; 16], JobId::to_bytes);
     let values = params![ws, after, filter.state.map(JobState::as_str), filter.kind, page.limit];
     documents(&all(connection, sql, values, |row| row.get(0))?)

@@ -15,7 +15,7 @@ use interlock_engine::read::{JobFilter, Page, Store as _};
 use interlock_engine::{JobRunner, Request, RunnerOptions, Work, authorize};
 use interlock_testkit::faults::Fault;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::world::{AnyWrite, World, posts};
 
@@ -359,4 +359,95 @@ async fn the_trace_of_what_asked_for_a_job_is_in_its_end() {
     let entry = world.ledger().await.remove(0);
     assert_eq!((&entry["trace"], &entry["operation"]), (&json!(TRACE), &json!("run_jobs")));
     assert_eq!(entry["events"][0]["kind"], "job.died/1");
+}
+
+/// Comes to its end when it is let go.
+struct Gated(mpsc::UnboundedSender<JobId>, Arc<Notify>);
+
+#[async_trait]
+impl Work for Gated {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    async fn run(&self, job: &Job) -> JobOutcome {
+        self.0.send(job.job_id).unwrap();
+        self.1.notified().await;
+        JobOutcome::Done
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_while_the_store_is_away_is_not_done_again() {
+    let world = World::new().await;
+    let id = enqueues(&world, 1, false, 3).await;
+    let ((begun, mut begins), gate) = (mpsc::unbounded_channel(), Arc::new(Notify::new()));
+    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
+    let work = vec![Arc::new(Gated(begun, Arc::clone(&gate))) as Arc<dyn Work>];
+    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, work).unwrap();
+    let (stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(runner.run(stopping));
+    assert_eq!(begins.recv().await, Some(id));
+    world.store.set_down(true);
+    let before = world.store.batches();
+    gate.notify_one();
+    // It was said twice in vain.
+    world.store.batches_reach(before + 2).await;
+    world.store.heal();
+    drained(&world).await;
+    stop.send(true).unwrap();
+    working.await.unwrap();
+    let job = world.store.job(world.here, id).await.unwrap().unwrap();
+    assert_eq!((job.state, job.attempts), (JobState::Completed, 1));
+    assert_eq!(begins.recv().await, None, "nobody did it once more");
+}
+
+/// Says when it is dropped before its end.
+struct Dropped(mpsc::UnboundedSender<bool>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.send(false).unwrap();
+    }
+}
+
+/// Says that it has begun, and that it was let go.
+struct Watched(mpsc::UnboundedSender<bool>);
+
+#[async_trait]
+impl Work for Watched {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    async fn run(&self, _job: &Job) -> JobOutcome {
+        let _dropped = Dropped(self.0.clone());
+        self.0.send(true).unwrap();
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn work_that_cannot_be_held_any_longer_is_let_go() {
+    let world = World::new().await;
+    enqueues(&world, 1, false, 3).await;
+    let (works, mut heard) = mpsc::unbounded_channel();
+    let options = RunnerOptions { worker: "worker".into(), lease_ms: 60, concurrency: 1 };
+    let work = vec![Arc::new(Watched(works)) as Arc<dyn Work>];
+    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, work).unwrap();
+    let (_stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(runner.run(stopping));
+    assert_eq!(heard.recv().await, Some(true));
+    // Nobody else may have it as long as it is renewed.
+    let job = all(&world).await.remove(0);
+    let renewed = async {
+        while all(&world).await.remove(0).lease == job.lease {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), renewed).await.unwrap();
+    assert!(heard.try_recv().is_err(), "it is at work still");
+    world.store.set_down(true);
+    assert_eq!(heard.recv().await, Some(false));
+    working.abort();
 }

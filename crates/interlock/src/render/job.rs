@@ -34,7 +34,7 @@ fn row(view: View, job: &JobView) -> [Cell; 8] {
 pub(crate) fn show(view: View, job: &JobView) -> String {
     let requeued = job.requeued.as_ref().map_or_else(String::new, |requeued| {
         let times = if job.requeues == 1 { "once".into() } else { format!("{} times", job.requeues) };
-        let why = safe::summary(&requeued.text, 200);
+        let why = safe::line(&requeued.text);
         format!("{times}, the last time by {} at {}: {why}", requeued.by, requeued.at)
     });
     let worker = job.worker.as_deref().map_or_else(String::new, safe::line);

@@ -352,8 +352,8 @@ fn one_job() -> Value {
 #[test]
 fn jobs_as_a_list() {
     let expected = "\
-JOB                             KIND  STATE   TRIES    ASKED   NEXT    ABOUT     ERROR
-job_00000000000000000000000004  mail  queued  1 of 10  2m ago  in 30s  number 7  it says no
+JOB                             KIND  STATE   TRIES    ASKED   NEXT      ABOUT     ERROR
+job_00000000000000000000000004  mail  queued  1 of 10  2m ago  in 30.0s  number 7  it says \\x1b[31m no
 ";
     let mut answer = json!({"jobs": [one_job()]});
     assert_eq!(job::list(view(), &of(answer.clone())), expected);
@@ -371,9 +371,9 @@ about     number 7
 state     queued
 tries     1 of 10
 next      2026-01-02T12:00:30.000Z
-error     it says no
+error     it says \\x1b[31m no
 asked     2026-01-02T11:58:00.000Z
-requeued  once, the last time by anna at 2026-01-02T11:59:00.000Z: it is mended
+requeued  once, the last time by anna at 2026-01-02T11:59:00.000Z: it is\\nmended
 ";
     assert_eq!(job::show(view(), &of(one_job())), expected);
 }
