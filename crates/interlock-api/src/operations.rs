@@ -4,7 +4,7 @@ use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{
-    agent, delivery, event, job, ledger, message, search, session, summary, thread, wake, workspace,
+    agent, delivery, event, job, ledger, message, policy, search, session, summary, thread, wake, workspace,
 };
 
 /// What a row says of its end, or that it says nothing.
@@ -178,6 +178,10 @@ operations! {
     GetStatus = "get_status" Get "/v1/status"
         tool None, permission WorkspaceRead, mutates false, media Json,
         workspace::GetStatusParams => workspace::StatusView;
+    /// See the constants of waking, guarding and jobs: value, source and default of each.
+    GetPolicy = "get_policy" Get "/v1/policy"
+        tool None, permission WorkspaceRead, mutates false, media Json,
+        policy::GetPolicyParams => policy::PolicyView;
     /// Stop every agent at once; supervisors kill what runs and start nothing more until the server restarts.
     HaltAgents = "halt_agents" Post "/v1/halt"
         tool None, permission WorkspaceHalt, mutates true, media Json,

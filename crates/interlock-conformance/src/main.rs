@@ -8,6 +8,7 @@
 
 mod fixtures;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ async fn instance(folder: &TempDir) -> Outcome<(Arc<Engine>, String)> {
     let engine = Engine::new(EngineConfig {
         store: Arc::new(store),
         policy: Policy::default(),
+        policy_set: BTreeSet::new(),
         ledger_key: LogKey::from_seed(random_bytes()?),
         issuer: Issuer::from_pem(&Issuer::generate_pem()?)?,
         clock: Arc::new(now),

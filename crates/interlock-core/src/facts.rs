@@ -123,7 +123,7 @@ pub enum RowChange {
 /// The rows of a batch: loaded, changed by events, and finally the changes to write.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// The constants of waking and guarding.
+    /// The constants of waking, guarding and jobs.
     pub policy: Policy,
     agents: BTreeMap<AgentName, Option<Agent>>,
     threads: BTreeMap<ThreadId, Option<Thread>>,

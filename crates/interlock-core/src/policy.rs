@@ -1,103 +1,138 @@
-//! The policy constants of waking and guarding, as data with their defaults (S002-122).
+//! The policy constants of waking, guarding and jobs, as data with their defaults (S002-122).
 
+use crate::actor::closed_set;
 use crate::job::RetryPolicy;
 
-/// What the rules of `wake` and `guard` are parameterised with. Durations in milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Policy {
-    /// How often due wakes are looked for when no trigger arrives (S002-76).
-    pub poll_interval_ms: i64,
-    /// How long a runtime may take to accept a wake (S002-77).
-    pub accept_timeout_ms: i64,
-    /// Retries after a wake's first attempt (S002-78).
-    pub wake_retries_max: u32,
-    /// The pause before the first retry; doubles with each (2 s, 4 s).
-    pub retry_backoff_ms: i64,
-    /// How long one agent process may run for one wake.
-    pub run_ms_max: i64,
-    /// How long a supervisor holds a wake without renewing.
-    pub lease_ms: i64,
-    /// How long after its session was found in use a wake is tried again.
-    pub session_recheck_ms: i64,
-    /// How long a wake waits for a session in use before it goes on in a fresh one.
-    pub session_defer_max_ms: i64,
-    /// Finished wakes without progress that block a thread (S002-82).
-    pub turns_without_progress_max: u32,
-    /// Identical findings that block a thread (S002-83).
-    pub identical_findings_max: u32,
-    /// Attempts of a job in all; after so many it is dead.
-    pub job_attempts_max: u32,
-    /// The longest pause after a job's first failed attempt; doubles with each further one.
-    pub job_backoff_ms: i64,
-    /// The longest pause between two attempts of a job.
-    pub job_backoff_ms_max: i64,
-    /// How long a worker holds a job without renewing.
-    pub job_lease_ms: i64,
+closed_set! {
+    /// What a constant counts.
+    Unit {
+        /// Milliseconds.
+        Ms = "ms",
+        /// Attempts of one wake, or of one job.
+        Attempts = "attempts",
+        /// Finished wakes of one thread.
+        Turns = "turns",
+        /// Reports of one finding.
+        Reports = "reports",
+    }
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            poll_interval_ms: 5_000,
-            accept_timeout_ms: 8_000,
-            wake_retries_max: 2,
-            retry_backoff_ms: 2_000,
-            run_ms_max: 15 * 60_000,
-            lease_ms: 60_000,
-            session_recheck_ms: 5_000,
-            session_defer_max_ms: 60_000,
-            turns_without_progress_max: 20,
-            identical_findings_max: 3,
-            job_attempts_max: 10,
-            job_backoff_ms: 2_000,
-            job_backoff_ms_max: 600_000,
-            job_lease_ms: 30_000,
+/// What is known of one constant, whatever its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Constant {
+    /// Its name, as `config.toml` has it.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+    /// Its value where none is set.
+    pub default: i64,
+    /// The least value that is taken.
+    pub min: i64,
+    /// The largest value that is taken.
+    pub max: i64,
+    /// What it is for, in a sentence.
+    pub meaning: &'static str,
+}
+
+/// One day, in milliseconds: no constant waits for longer.
+const DAY_MS: i64 = 86_400_000;
+/// No guard counts further.
+const COUNT_MAX: i64 = 1_000_000;
+
+macro_rules! constants {
+    ($( $(#[doc = $meaning:literal])+ $name:ident: $type:ty = $default:literal $unit:ident $min:literal to $max:expr; )*) => {
+        /// What the rules of `wake`, `guard` and `job` are parameterised with. Durations in milliseconds.
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Policy {
+            $( $(#[doc = $meaning])+ pub $name: $type, )*
         }
-    }
+
+        impl Default for Policy {
+            fn default() -> Self {
+                Self { $( $name: $default, )* }
+            }
+        }
+
+        /// Every constant, in the order of the reference.
+        pub const CONSTANTS: &[Constant] = &[
+            $( Constant {
+                name: stringify!($name),
+                unit: Unit::$unit,
+                default: $default,
+                min: $min,
+                max: $max,
+                meaning: concat!($($meaning),+),
+            }, )*
+        ];
+
+        impl Policy {
+            /// Every constant with its value here, in the order of the reference.
+            pub fn values(&self) -> impl Iterator<Item = (&'static Constant, i64)> {
+                CONSTANTS.iter().zip([ $( i64::from(self.$name), )* ])
+            }
+        }
+    };
+}
+
+constants! {
+    /// How often due wakes are looked for when no commit announces one.
+    poll_interval_ms: i64 = 5_000 Ms 1 to DAY_MS;
+    /// How long a runtime may take to accept a wake, from the moment the server knows of its start.
+    accept_timeout_ms: i64 = 8_000 Ms 1 to DAY_MS;
+    /// Retries after the first attempt of a wake.
+    wake_retries_max: u32 = 2 Attempts 0 to 100;
+    /// The pause before the first retry; it doubles with each further one.
+    retry_backoff_ms: i64 = 2_000 Ms 1 to DAY_MS;
+    /// How long one agent process may run for one wake.
+    run_ms_max: i64 = 900_000 Ms 1 to DAY_MS;
+    /// How long a supervisor holds a wake without renewing it.
+    lease_ms: i64 = 60_000 Ms 1 to DAY_MS;
+    /// How long after its runtime's session was found in use by another process a wake is tried again.
+    session_recheck_ms: i64 = 5_000 Ms 1 to DAY_MS;
+    /// How long a wake waits for such a session before it goes on in a fresh one.
+    session_defer_max_ms: i64 = 60_000 Ms 1 to DAY_MS;
+    /// So many turns without progress block a thread.
+    turns_without_progress_max: u32 = 20 Turns 1 to COUNT_MAX;
+    /// The same finding, reported or rejected so often, blocks a thread.
+    identical_findings_max: u32 = 3 Reports 1 to COUNT_MAX;
+    /// Attempts of a job in all; after so many it is dead.
+    job_attempts_max: u32 = 10 Attempts 1 to 100;
+    /// The longest pause after a job's first failed attempt; it doubles with each further one.
+    job_backoff_ms: i64 = 2_000 Ms 1 to DAY_MS;
+    /// The longest pause between two attempts of a job.
+    job_backoff_max_ms: i64 = 600_000 Ms 1 to DAY_MS;
+    /// How long a worker holds a job without renewing it.
+    job_lease_ms: i64 = 30_000 Ms 1 to DAY_MS;
 }
 
 impl Policy {
     /// Why this set makes no sense, or nothing. Checked before a server starts with it.
     pub fn fault(&self) -> Option<String> {
-        let positive = [
-            ("poll_interval_ms", self.poll_interval_ms),
-            ("accept_timeout_ms", self.accept_timeout_ms),
-            ("retry_backoff_ms", self.retry_backoff_ms),
-            ("run_ms_max", self.run_ms_max),
-            ("lease_ms", self.lease_ms),
-            ("session_recheck_ms", self.session_recheck_ms),
-            ("session_defer_max_ms", self.session_defer_max_ms),
-            ("job_backoff_ms", self.job_backoff_ms),
-            ("job_backoff_ms_max", self.job_backoff_ms_max),
-            ("job_lease_ms", self.job_lease_ms),
+        let outside = self.values().find(|(constant, value)| *value < constant.min || *value > constant.max);
+        if let Some((Constant { name, min, max, .. }, value)) = outside {
+            return Some(format!("`{name}` is {value}, allowed are {min} to {max}"));
+        }
+        let ordered = [
+            (self.accept_timeout_ms < self.run_ms_max, "`accept_timeout_ms` must be below `run_ms_max`"),
+            (self.poll_interval_ms < self.lease_ms, "`poll_interval_ms` must be below `lease_ms`"),
+            (
+                self.session_recheck_ms <= self.session_defer_max_ms,
+                "`session_recheck_ms` must not be above `session_defer_max_ms`",
+            ),
+            (
+                self.job_backoff_ms <= self.job_backoff_max_ms,
+                "`job_backoff_ms` must not be above `job_backoff_max_ms`",
+            ),
         ];
-        if let Some((name, value)) = positive.iter().find(|(_, value)| *value < 1 || *value > 86_400_000) {
-            return Some(format!("`{name}` is {value}, allowed are 1 to 86400000 (one day)"));
-        }
-        if self.accept_timeout_ms >= self.run_ms_max {
-            return Some("`accept_timeout_ms` must be below `run_ms_max`".into());
-        }
-        if self.poll_interval_ms >= self.lease_ms {
-            return Some("`poll_interval_ms` must be below `lease_ms`".into());
-        }
-        if self.turns_without_progress_max == 0 || self.identical_findings_max == 0 {
-            return Some("a guard of 0 would block every thread at once".into());
-        }
-        if self.job_attempts_max == 0 {
-            return Some("`job_attempts_max` is 0, and a job needs an attempt".into());
-        }
-        if self.job_backoff_ms > self.job_backoff_ms_max {
-            return Some("`job_backoff_ms` must not be above `job_backoff_ms_max`".into());
-        }
-        None
+        ordered.iter().find(|(holds, _)| !holds).map(|(_, rule)| (*rule).to_owned())
     }
 
     /// How often and when a job is tried again that says nothing else.
     pub const fn job_retry(&self) -> RetryPolicy {
         RetryPolicy {
             base_ms: self.job_backoff_ms,
-            cap_ms: self.job_backoff_ms_max,
+            cap_ms: self.job_backoff_max_ms,
             attempts_max: self.job_attempts_max,
         }
     }

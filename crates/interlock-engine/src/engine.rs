@@ -30,8 +30,10 @@ const NOTED_MAX: usize = 10_000;
 pub struct EngineConfig {
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
-    /// The constants of waking and guarding.
+    /// The constants of waking, guarding and jobs.
     pub policy: Policy,
+    /// The names of those that somebody has set; the others have their defaults.
+    pub policy_set: BTreeSet<String>,
     /// Signs checkpoints.
     pub ledger_key: LogKey,
     /// Issues and verifies tokens.
@@ -60,6 +62,7 @@ pub type Caller = Actor;
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) policy: Policy,
+    policy_set: BTreeSet<String>,
     pub(crate) notifier: Notifier,
     pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
     halted: Mutex<BTreeSet<WorkspaceId>>,
@@ -84,6 +87,7 @@ impl Engine {
         Ok(Arc::new(Self {
             store: config.store,
             policy: config.policy,
+            policy_set: config.policy_set,
             notifier: Notifier::new(),
             supervisors: Mutex::default(),
             halted: Mutex::default(),
@@ -102,9 +106,14 @@ impl Engine {
         self.store.as_ref()
     }
 
-    /// The constants of waking and guarding.
+    /// The constants of waking, guarding and jobs.
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Whether somebody has set the constant of this name.
+    pub fn is_policy_set(&self, name: &str) -> bool {
+        self.policy_set.contains(name)
     }
 
     /// What became of jobs through this engine since it began.

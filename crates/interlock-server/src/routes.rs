@@ -120,6 +120,7 @@ fn table() -> Table {
         .json::<op::GetJob, _, _>(http::job::get)
         .json::<op::RequeueJob, _, _>(http::job::requeue)
         .json::<op::GetStatus, _, _>(http::workspace::status)
+        .json::<op::GetPolicy, _, _>(http::policy::get)
         .json::<op::HaltAgents, _, _>(http::workspace::halt)
         .json::<op::ListEntries, _, _>(http::ledger::entries)
         .json::<op::GetCheckpoint, _, _>(http::ledger::checkpoint)

@@ -94,6 +94,7 @@ pub(crate) async fn open(
     let engine = Engine::new(EngineConfig {
         store,
         policy: instance.config.policy.clone(),
+        policy_set: instance.config.policy_set.clone(),
         ledger_key: instance.ledger_key()?,
         issuer: instance.issuer()?,
         clock: Arc::new(Context::now),

@@ -6,6 +6,7 @@ pub mod event;
 pub mod job;
 pub mod ledger;
 pub mod message;
+pub mod policy;
 pub mod search;
 pub mod session;
 pub mod summary;

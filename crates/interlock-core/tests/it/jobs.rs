@@ -251,7 +251,7 @@ fn a_policy_that_makes_no_sense_is_refused() {
     assert!(of(|p| p.job_attempts_max = 0).unwrap().contains("job_attempts_max"));
     assert!(of(|p| p.job_backoff_ms = 0).unwrap().contains("job_backoff_ms"));
     assert!(of(|p| p.job_lease_ms = 86_400_001).unwrap().contains("job_lease_ms"));
-    assert!(of(|p| p.job_backoff_ms_max = p.job_backoff_ms - 1).unwrap().contains("job_backoff_ms_max"));
+    assert!(of(|p| p.job_backoff_max_ms = p.job_backoff_ms - 1).unwrap().contains("job_backoff_max_ms"));
     let retry = Policy { job_attempts_max: 4, ..Policy::default() }.job_retry();
     assert_eq!((retry.attempts_max, retry.base_ms, retry.cap_ms), (4, 2_000, 600_000));
 }

@@ -1,5 +1,6 @@
 //! An engine on a temporary file, spoken to in the domain's words.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -144,6 +145,7 @@ fn engine(store: Arc<dyn interlock_store::Store>, issuer_pem: &str, policy: Poli
     Engine::new(EngineConfig {
         store,
         policy,
+        policy_set: BTreeSet::new(),
         ledger_key: LogKey::from_seed([7; 32]),
         issuer: Issuer::from_pem(issuer_pem).unwrap(),
         clock: Arc::new(move || Timestamp::from_millis(i64::try_from(wall()).unwrap())),

@@ -5,6 +5,7 @@ pub(crate) mod delivery;
 pub(crate) mod job;
 pub(crate) mod ledger;
 pub(crate) mod message;
+pub(crate) mod policy;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod summary;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -70,7 +71,14 @@ impl World {
         let now = Timestamp::from_millis(i64::try_from(now).unwrap());
         let clock = Arc::new(move || now);
         let ledger_key = LogKey::from_seed([7; 32]);
-        let config = EngineConfig { store, policy: Policy::default(), ledger_key, issuer, clock };
+        let config = EngineConfig {
+            store,
+            policy: Policy::default(),
+            policy_set: BTreeSet::new(),
+            ledger_key,
+            issuer,
+            clock,
+        };
         let engine = Engine::new(config).unwrap();
         let name = AgentName::parse("ann").unwrap();
         let actor = Actor { name, role: Role::Participant, workspace_id, session_id: None, wake_id: None };

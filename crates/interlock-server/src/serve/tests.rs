@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use interlock_core::Timestamp;
@@ -29,6 +30,7 @@ impl Small {
         let engine = Engine::new(EngineConfig {
             store: Arc::new(store),
             policy: Policy::default(),
+            policy_set: BTreeSet::new(),
             ledger_key: LogKey::from_seed([7; 32]),
             issuer: Issuer::from_pem(&Issuer::generate_pem().unwrap()).unwrap(),
             clock: Arc::new(move || Timestamp::from_millis(i64::try_from(wall()).unwrap())),

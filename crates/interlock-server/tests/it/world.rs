@@ -252,6 +252,7 @@ fn engine(store: &Arc<FaultyStore>, issuer_pem: &str, shift_ms: &Arc<AtomicI64>)
         store: Arc::<FaultyStore>::clone(store),
         // Nothing is found by polling here: what is found was announced.
         policy: Policy { poll_interval_ms: i64::from(LONG_MS), ..Policy::default() },
+        policy_set: [String::from("poll_interval_ms")].into(),
         ledger_key: LogKey::from_seed([7; 32]),
         issuer: Issuer::from_pem(issuer_pem).unwrap(),
         clock: Arc::new(clock),

@@ -11,6 +11,7 @@ pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
 pub(crate) mod migrate;
+pub(crate) mod policy;
 mod reconnect;
 pub(crate) mod search;
 pub(crate) mod status;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Status(params) => interruptible(status::run(&cx, &params)),
         Command::Agent(verb) => interruptible(agent::run(&cx, verb)),
         Command::Thread(verb) => interruptible(thread::run(&cx, verb)),
+        Command::Policy(verb) => interruptible(policy::run(&cx, verb)),
         Command::Wake(verb) => interruptible(wake::run(&cx, verb)),
         Command::Job(verb) => interruptible(job::run(&cx, verb)),
         Command::Events(params) => interruptible(events::run(&cx, params)),

@@ -1,5 +1,6 @@
 //! `config.toml`: what an instance is told by people.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -28,9 +29,12 @@ pub(crate) struct Config {
     /// The PostgreSQL database; the file in the folder unless there is one.
     #[serde(default)]
     pub(crate) database_url: Option<Secret>,
-    /// The constants of waking and guarding.
+    /// The constants of waking, guarding and jobs.
     #[serde(default)]
     pub(crate) policy: Policy,
+    /// The names of those that stand in the file.
+    #[serde(skip)]
+    pub(crate) policy_set: BTreeSet<String>,
     /// How many requests one caller may make.
     #[serde(default)]
     pub(crate) rate: RateLimits,
@@ -72,11 +76,12 @@ impl Config {
     }
 
     fn parse(text: &str, file: &Path) -> Result<Self, Problem> {
-        let config: Self = toml::from_str(text).map_err(|error| {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let start = error.span().map(|span| span.start);
             let before = start.and_then(|start| text.as_bytes().get(..start));
             wrong(file, &before.map(place).unwrap_or_default(), error.message())
         })?;
+        config.policy_set = names(text, "policy");
         match config.policy.fault() {
             Some(fault) => Err(wrong(file, " [policy]", &fault)),
             None => Ok(config),
@@ -95,7 +100,7 @@ impl Config {
              listen = \"{}\"\n\n\
              # A PostgreSQL database instead of the file in this folder.\n\
              {}\n\n\
-             # The constants of waking and guarding, with their defaults; durations in milliseconds.\n\
+             # The constants of waking, guarding and jobs, with their defaults; durations in milliseconds.\n\
              [policy]\n{policy}\n\n\
              # How many requests one caller may make; further ones are told to wait.\n\
              [rate]\n{rate}\n",
@@ -134,6 +139,13 @@ impl Config {
         }
         Err(wrong(file, "", "the line with `database_url` is not found"))
     }
+}
+
+/// The names that stand in a table of the file; it was understood before.
+fn names(text: &str, table: &str) -> BTreeSet<String> {
+    let whole: toml::Table = toml::from_str(text).unwrap_or_default();
+    let table = whole.get(table).and_then(toml::Value::as_table);
+    table.into_iter().flat_map(|table| table.keys().cloned()).collect()
 }
 
 /// Defaults as a file may set them, each line commented out.

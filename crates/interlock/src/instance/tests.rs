@@ -46,7 +46,11 @@ fn a_new_instance_is_closed_to_others_and_has_every_default() {
 fn the_template_names_every_constant_with_its_default() {
     let template = Config::template(WorkspaceId::from_u128(7), None);
     let set = template.replace("# poll", "poll").replace("# accept", "accept").replace("# lease", "lease");
-    assert_eq!(parse(&set).unwrap(), parse(&template).unwrap());
+    let (set, unset) = (parse(&set).unwrap(), parse(&template).unwrap());
+    assert_eq!(set.policy, unset.policy);
+    let names: Vec<&str> = set.policy_set.iter().map(String::as_str).collect();
+    assert_eq!(names, ["accept_timeout_ms", "lease_ms", "poll_interval_ms"]);
+    assert!(unset.policy_set.is_empty());
     let serde_json::Value::Object(policy) = serde_json::to_value(Policy::default()).unwrap() else {
         panic!()
     };

@@ -5,6 +5,7 @@ pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod job;
 pub(crate) mod message;
+pub(crate) mod policy;
 pub(crate) mod safe;
 pub(crate) mod status;
 pub(crate) mod style;

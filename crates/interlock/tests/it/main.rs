@@ -32,6 +32,7 @@ mod no_server;
 mod outcome;
 mod pilot_repository;
 mod pilot_sample;
+mod policy;
 mod postgres;
 mod postgres_faults;
 mod postgres_migrate;

@@ -23,6 +23,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "thread",
         "wake",
         "job",
+        "policy",
         "events",
         "log",
         "mcp",
@@ -51,7 +52,8 @@ fn help_of_threads_lists_exactly_their_verbs() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 17] = [
+    let verbs: [(&str, &[&str]); 18] = [
+        ("policy", &["show"]),
         ("migrate", &[]),
         ("pilot", &[]),
         ("up", &[]),

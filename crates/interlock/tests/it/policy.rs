@@ -1,0 +1,71 @@
+//! `policy show`, and docs/policy.md, which says the same.
+
+use interlock_core::policy::CONSTANTS;
+use serde_json::{Value, json};
+
+use crate::site::Site;
+
+/// Each constant as the command shows it, by name.
+fn shown(site: &Site) -> Vec<Value> {
+    site.ask(&["policy", "show"])["constants"].as_array().unwrap().clone()
+}
+
+#[test]
+fn every_constant_is_shown_with_value_source_and_default_whether_a_server_runs_or_not() {
+    let site = Site::with_instance("run_ms_max = 3600000\nlease_ms = 60000");
+    let idle = shown(&site);
+    let server = site.up(&["--server-only"]);
+    assert_eq!(shown(&site), idle, "a server says what one would start with");
+    let names: Vec<&str> = idle.iter().map(|constant| constant["name"].as_str().unwrap()).collect();
+    let expected: Vec<&str> = CONSTANTS.iter().map(|constant| constant.name).collect();
+    assert_eq!(names, expected);
+    for constant in &idle {
+        let is_set = ["run_ms_max", "lease_ms"].contains(&constant["name"].as_str().unwrap());
+        assert_eq!(constant["source"], if is_set { "config" } else { "default" }, "{constant}");
+        if constant["name"] == "run_ms_max" {
+            assert_eq!((&constant["value"], &constant["default"]), (&json!(3_600_000), &json!(900_000)));
+        } else {
+            assert_eq!(constant["value"], constant["default"], "{constant}");
+        }
+    }
+    let text = site.run(&["policy", "show"]).ok().out;
+    let line = text.lines().find(|line| line.starts_with("run_ms_max")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().take(5).collect();
+    assert_eq!(words, ["run_ms_max", "3600000", "900000", "ms", "config.toml"]);
+    drop(server);
+}
+
+/// What a server would not start with is not shown as if it would.
+#[test]
+fn a_policy_that_makes_no_sense_is_refused() {
+    for (set, part) in [
+        ("session_recheck_ms = 70000", "`session_recheck_ms` must not be above `session_defer_max_ms`"),
+        ("identical_findings_max = 0", "`identical_findings_max` is 0, allowed are 1 to 1000000"),
+        ("poll_interval_ms = 60000", "`poll_interval_ms` must be below `lease_ms`"),
+    ] {
+        let site = Site::with_instance(set);
+        for words in [&["policy", "show"][..], &["up", "--server-only"]] {
+            let ran = site.run(words);
+            assert!(ran.err.contains(part), "{}", ran.err);
+            assert_eq!(ran.code, 2, "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn the_page_has_every_constant_with_its_default_and_unit() {
+    let page = include_str!("../../../../docs/policy.md");
+    let rows: Vec<Vec<String>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('|').skip(1).map(|cell| cell.trim().to_owned()).collect())
+        .collect();
+    assert_eq!(rows.len(), CONSTANTS.len());
+    for (row, constant) in rows.iter().zip(CONSTANTS) {
+        let expected =
+            [format!("`{}`", constant.name), constant.default.to_string(), constant.unit.to_string()];
+        assert_eq!(row[..3], expected);
+        let range = format!("{} to {}", constant.min, constant.max);
+        assert_eq!(row[3], range, "{}", constant.name);
+    }
+}
