@@ -7,6 +7,8 @@ use serde_json::Value;
 pub struct Conversation {
     /// The names of the tools on offer, as the program calls them.
     pub tools: Vec<String>,
+    /// Whether they are called from scripts.
+    pub scripts: Scripts,
     /// What its user said, in order; the last one is what the model is asked now.
     pub asked: Vec<String>,
     /// What was done since then, in order.
@@ -28,6 +30,18 @@ impl Conversation {
         };
         self.tools.iter().find(is_it).map(String::as_str)
     }
+}
+
+/// Whether tools are called from scripts, as Codex has its own models do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scripts {
+    /// They are not.
+    #[default]
+    None,
+    /// They are, and a script has to ask first which tools there are.
+    Unasked,
+    /// They are.
+    Known,
 }
 
 /// One tool call with what came of it.

@@ -14,6 +14,6 @@ mod faults;
 mod server;
 mod wire;
 
-pub use conversation::{Call, Conversation, Reply, Step, ToolResult};
+pub use conversation::{Call, Conversation, Reply, Scripts, Step, ToolResult};
 pub use faults::{Fault, Faults};
 pub use server::{REQUEST_BYTES_MAX, ScriptedModel, Seen};

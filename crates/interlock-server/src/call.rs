@@ -23,6 +23,9 @@ use crate::guard::RequestId;
 /// Up to here a number with a fraction part names one integer: 2^53.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
+/// Names of a set that a refusal lists.
+const NAMES_TOLD_MAX: usize = 16;
+
 /// How a parameter outside the body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -125,7 +128,8 @@ pub(crate) fn typed<O: Op>(
             .hint("send a fresh key with each new request, and the same one with its retries"));
     }
     let parameters = serde_json::to_vec(&call.parameters).map_err(|e| malformed(&e))?;
-    let params = serde_json::from_value(Value::Object(call.parameters)).map_err(|e| parameter(&e))?;
+    let params =
+        serde_path_to_error::deserialize(Value::Object(call.parameters)).map_err(|e| parameter(&e))?;
     let request = Request {
         request_id: call.request_id,
         trace: call.trace.filter(|trace| is_traceparent(trace)),
@@ -303,9 +307,17 @@ fn malformed(error: &serde_json::Error) -> Refusal {
     Refusal::new(Reason::BodyMalformed, format!("the body is no JSON: {error}"))
 }
 
-fn parameter(error: &serde_json::Error) -> Refusal {
-    Refusal::new(Reason::ParameterInvalid, error.to_string())
-        .hint("see /v1/openapi.json for what this operation takes")
+fn parameter(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
+    let (path, text) = (error.path().to_string(), error.inner().to_string());
+    // What is missing is named anyway, and stands nowhere.
+    let text = if path == "." { text } else { format!("`{path}`: {text}") };
+    let list = text.split_once(", expected one of ");
+    let detail = match list {
+        Some((what, names)) if names.split(", ").count() > NAMES_TOLD_MAX => what,
+        _ => &text,
+    };
+    Refusal::new(Reason::ParameterInvalid, detail)
+        .hint("see the tool's input schema or /v1/openapi.json for what this operation takes")
 }
 
 /// The id the guard gave this request.

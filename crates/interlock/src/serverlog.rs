@@ -21,6 +21,8 @@ use crate::instance::unwritable;
 const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Bytes gathered before they are written.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
+/// What is logged unless said otherwise. The MCP library tells of every request what our own line of it says better.
+const FILTER: &str = "info,rmcp=warn";
 /// How long a line may wait.
 const WRITE_EVERY: Duration = Duration::from_millis(500);
 
@@ -39,7 +41,7 @@ impl Drop for Guard {
 /// # Errors
 /// `PATH_UNWRITABLE`; `CONFIG_INVALID` for a filter that is none.
 pub(crate) fn start(file: &Path, filter: Option<&str>) -> Result<Guard, Problem> {
-    let filter = EnvFilter::try_new(filter.unwrap_or("info")).map_err(|error| {
+    let filter = EnvFilter::try_new(filter.unwrap_or(FILTER)).map_err(|error| {
         Problem::new(Reason::ConfigInvalid, &format!("INTERLOCK_LOG: {error}"), "")
             .hint("set it to a level such as info or debug, or unset it")
     })?;

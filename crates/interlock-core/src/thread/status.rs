@@ -78,6 +78,7 @@ pub(crate) fn change_status(
             Reason::ParameterInvalid,
             format!("the reason `{}` is given by rules, not by callers", command.reason),
         )
+        .hint(format!("give one of {}", CALLER_REASONS.map(Reason::as_str).join(", ")))
         .into());
     }
     let owner = owner(thread, command)?;

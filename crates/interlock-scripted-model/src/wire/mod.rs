@@ -4,6 +4,7 @@ mod chat;
 mod gemini;
 mod messages;
 mod responses;
+mod scripts;
 
 use serde_json::{Value, json};
 

@@ -1,15 +1,18 @@
-//! OpenAI Responses, as Codex CLI speaks it.
+//! OpenAI Responses, as Codex CLI speaks it: with functions to models that it does not know, with scripts to its own.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{event, text_of, tokens, tokens_of};
-use crate::conversation::{Call, Conversation, Reply, Step, ToolResult};
+use super::{event, scripts, text_of, tokens, tokens_of, with};
+use crate::conversation::{Call, Conversation, Reply, Scripts, Step, ToolResult};
 
 pub(super) fn read(request: &Value) -> Conversation {
     let mut conversation = Conversation { tools: tools(request), ..Conversation::default() };
     let mut calls: BTreeMap<String, Call> = BTreeMap::new();
+    if scripts::are_spoken(request) {
+        conversation.scripts = Scripts::Unasked;
+    }
     for item in request.get("input").and_then(Value::as_array).into_iter().flatten() {
         let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         match text("type").as_str() {
@@ -35,11 +38,28 @@ pub(super) fn read(request: &Value) -> Conversation {
                     conversation.steps.push(Step { call, result });
                 }
             }
+            "custom_tool_call" if text("name") == scripts::EXEC => {
+                if let Some(call) = scripts::call(&text("input")) {
+                    calls.insert(text("call_id"), call);
+                }
+            }
+            "custom_tool_call_output" => {
+                let output = item.get("output").unwrap_or(&Value::Null);
+                if let Some(call) = calls.remove(&text("call_id")) {
+                    conversation.steps.push(Step { call, result: scripts::result(output) });
+                } else if text("call_id").starts_with(ASKED) {
+                    conversation.tools = scripts::names(output);
+                    conversation.scripts = Scripts::Known;
+                }
+            }
             _ => {}
         }
     }
     conversation
 }
+
+/// How the call begins that asks which tools there are.
+const ASKED: &str = "asked_";
 
 fn tools(request: &Value) -> Vec<String> {
     let mut names = Vec::new();
@@ -71,7 +91,18 @@ fn split(name: &str) -> (Option<&str>, &str) {
     }
 }
 
+/// A script to be run.
+fn exec(id: &str, script: &str) -> Value {
+    json!({
+        "type": "custom_tool_call", "id": format!("ctc_{id}"), "call_id": id, "name": scripts::EXEC, "input": script,
+        "status": "completed",
+    })
+}
+
 fn items(conversation: &Conversation, reply: &Reply) -> Vec<Value> {
+    if conversation.scripts == Scripts::Unasked {
+        return vec![exec(&format!("{ASKED}{}", conversation.asked.len()), scripts::ASK)];
+    }
     let number = conversation.steps.len();
     let turn = conversation.asked.len();
     let message = |text: &str| {
@@ -83,17 +114,28 @@ fn items(conversation: &Conversation, reply: &Reply) -> Vec<Value> {
     match reply {
         Reply::Say(text) => vec![message(text)],
         Reply::Call(text, call) => {
-            let (space, name) = split(&call.name);
-            let mut item = json!({
-                "type": "function_call", "id": format!("fc_{turn}_{number}"), "call_id": format!("call_{turn}_{number}"),
-                "name": name, "arguments": call.arguments.to_string(), "status": "completed",
-            });
-            if let (Some(space), Some(item)) = (space, item.as_object_mut()) {
-                item.insert("namespace".into(), space.into());
-            }
+            let id = format!("call_{turn}_{number}");
+            let item = if conversation.scripts == Scripts::Known {
+                exec(&id, &scripts::script(call))
+            } else {
+                function(&id, call)
+            };
             let said = (!text.is_empty()).then(|| message(text));
             said.into_iter().chain([item]).collect()
         }
+    }
+}
+
+/// A function to be called.
+fn function(id: &str, call: &Call) -> Value {
+    let (space, name) = split(&call.name);
+    let item = json!({
+        "type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": name,
+        "arguments": call.arguments.to_string(), "status": "completed",
+    });
+    match space {
+        Some(space) => with(item, "namespace", space.into()),
+        None => item,
     }
 }
 

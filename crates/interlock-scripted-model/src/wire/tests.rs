@@ -39,6 +39,83 @@ fn what_codex_sends_is_understood_and_answered() {
     );
 }
 
+/// With its own models Codex has all tools called from scripts, and names those of servers only to a script that asks.
+#[test]
+fn what_codex_sends_to_its_own_models_is_understood_and_answered() {
+    let said = |text: &str| json!({"type": "input_text", "text": text});
+    let done = || said("Script completed\nWall time 0.1 seconds\nOutput:\n");
+    let output = |id: &str, blocks: Vec<Value>| json!({"type": "custom_tool_call_output", "call_id": id, "output": blocks});
+    let mut input = vec![
+        json!({"type": "additional_tools", "role": "developer", "tools": [
+            {"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "exec"}, {"type": "function", "name": "wait"}]},
+        ]}),
+        json!({"type": "message", "role": "user", "content": [said("first")]}),
+    ];
+    let read = |input: &[Value]| Wire::Responses.read(&json!({"stream": true, "input": input}));
+    // What is called is what the next request shows as having been called.
+    let answers = |input: &[Value], reply: &Reply| {
+        let text = Wire::Responses.stream(&read(input), reply).concat();
+        let done = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        let mut items = done.map(|data| serde_json::from_str::<Value>(data).unwrap()["item"].clone());
+        items.rfind(|item| item["type"] == "custom_tool_call").unwrap_or_else(|| panic!("{text}"))
+    };
+    let asks = answers(&input, &Reply::Say("I have no tools".into()));
+    assert!(asks["input"].as_str().unwrap().contains("ALL_TOOLS"), "{asks}");
+    input.extend([
+        asks.clone(),
+        output(
+            asks["call_id"].as_str().unwrap(),
+            vec![done(), said("[\"exec_command\",\"mcp__interlock__inbox\"]")],
+        ),
+    ]);
+    assert_eq!(read(&input).tools, ["exec_command", "mcp__interlock__inbox"]);
+    for (call, result, text, is_error) in [
+        (
+            call(),
+            vec![done(), said("{\"structuredContent\":{\"threads\":[]}}")],
+            "{\"structuredContent\":{\"threads\":[]}}",
+            false,
+        ),
+        (
+            Reply::Call(
+                "why".into(),
+                Call { name: "exec_command".into(), arguments: json!({"cmd": "echo '))'"}) },
+            ),
+            vec![done(), said("{\"wall_time_seconds\":0.1,\"exit_code\":3,\"output\":\"))\\n\"}")],
+            "Process exited with code 3\nOutput:\n))\n",
+            false,
+        ),
+        (
+            Reply::Call(
+                "why".into(),
+                Call { name: "exec_command".into(), arguments: json!({"cmd": "sleep 99"}) },
+            ),
+            vec![done(), said("{\"wall_time_seconds\":30,\"session_id\":7,\"output\":\"\"}")],
+            "Process running with session ID 7\nOutput:\n",
+            false,
+        ),
+        (
+            call(),
+            vec![said("Script failed\nOutput:\nno such tool")],
+            "Script failed\nOutput:\nno such tool",
+            true,
+        ),
+    ] {
+        let item = answers(&input, &call);
+        input.extend([item.clone(), output(item["call_id"].as_str().unwrap(), result)]);
+        let step = read(&input).steps.pop().unwrap();
+        assert_eq!(Reply::Call("why".into(), step.call), call);
+        assert_eq!((step.result.text.as_str(), step.result.is_error), (text, is_error));
+    }
+    input.push(json!({"type": "message", "role": "user", "content": [said("second")]}));
+    let talk = read(&input);
+    assert_eq!(
+        (talk.asked.len(), talk.steps.len(), talk.tools.len()),
+        (2, 0, 2),
+        "what was asked once is known"
+    );
+}
+
 #[test]
 fn what_claude_sends_is_understood_and_answered() {
     let request = json!({"tools": [{"name": "Bash"}], "messages": [
@@ -147,7 +224,7 @@ fn each_format_is_at_its_path_and_streams_when_it_is_asked_to() {
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let word = "(type|role|user|message|content|text|tools|name|input|messages|function_call|function_call_output|call_id|tool_use|tool_result|id|output|namespace|contents|parts|model|functionDeclarations|functionCall|functionResponse|args|response|error|assistant|tool|tool_calls|tool_call_id|function|arguments|x)";
+    let word = "(type|role|user|message|content|text|tools|name|input|messages|function_call|function_call_output|call_id|custom_tool_call|custom_tool_call_output|additional_tools|custom|exec|tool_use|tool_result|id|output|namespace|contents|parts|model|functionDeclarations|functionCall|functionResponse|args|response|error|assistant|tool|tool_calls|tool_call_id|function|arguments|x)";
     let leaf = prop_oneof![
         word.prop_map(Value::from),
         any::<i64>().prop_map(Value::from),

@@ -152,8 +152,8 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
     let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
     let resume = thread.and_then(|thread| thread.members.get(&wake.agent).and_then(|member| member.session));
     let prompt = format!(
-        "You are `{}` in thread {}. Messages up to seq {} wait for you (wake {}). Read them, do the work, answer \
-         in the thread, then acknowledge them.",
+        "You are `{}` in thread {} of Interlock. Messages up to seq {} wait for you (wake {}). Read them, do the \
+         work, answer in the thread, then acknowledge them: with read_messages, post_message and ack_read.",
         wake.agent, wake.thread_id, wake.seq, wake.wake_id
     );
     Ok(ClaimedWake {

@@ -1,8 +1,10 @@
 //! What an agent is told before it uses the tools: the etiquette, and nothing about any one job.
 
-/// Shown to models by their clients; kept short, because it is in every conversation.
+/// Shown to models by their clients; kept short, because it is in every conversation. The first line has to do alone where
+/// a program shows no more of it before its model has looked our tools up, as Codex does.
 pub(super) const INSTRUCTIONS: &str = "\
-Interlock connects you with other agents and people in threads. You act as the agent your token names.
+Interlock connects you with other agents and people in threads. You act as the agent your token names. \
+When woken: read_messages, do the work, post_message what came of it, ack_read what you dealt with.
 
 When you are woken you get ids only. Do this:
 1. read_messages of the thread after your acked_seq (get_thread or summarize_thread if you come late).
@@ -29,6 +31,12 @@ mod tests {
     #[test]
     fn they_are_short_and_name_what_agents_need() {
         assert!(INSTRUCTIONS.chars().count() < 1_500, "{}", INSTRUCTIONS.chars().count());
+        // What Codex shows of servers whose tools are not loaded yet, cut off there.
+        let first = INSTRUCTIONS.lines().next().unwrap();
+        assert!(first.chars().count() <= 250, "{}", first.chars().count());
+        for word in ["threads", "read_messages", "post_message", "ack_read"] {
+            assert!(first.contains(word), "{word}");
+        }
         let events = [
             et::FIX_PUSHED,
             et::RE_REVIEW_REQUESTED,

@@ -1,8 +1,15 @@
 //! JSON Schemas that every client's model takes: one piece, no nulls, no formats that only some know.
+//!
+//! Sets of names are open in answers, because a client may know its tools from before the server was renewed, and checks
+//! what it gets by what it knows. In what is sent they are closed, but for those that are longer than a model should read
+//! in every conversation.
 
 use rmcp::model::JsonObject;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
+
+/// Names of a set that a schema lists; a longer set is only described.
+const NAMES_LISTED_MAX: usize = 16;
 
 /// A generator that writes everything out in place.
 pub(super) fn generator() -> SchemaGenerator {
@@ -17,6 +24,7 @@ pub(super) fn generator() -> SchemaGenerator {
 /// What a tool takes: the operation's parameters, and the key that makes a change repeatable.
 pub(super) fn input(schema: &schemars::Schema, needs_key: bool) -> JsonObject {
     let mut schema = object(schema);
+    schema.values_mut().for_each(|value| open_names(value, Names::TooMany));
     if needs_key {
         let key = json!({
             "type": "string", "minLength": 1, "maxLength": 200,
@@ -43,7 +51,9 @@ pub(super) fn output(answer: &schemars::Schema, problem: &schemars::Schema) -> J
         field.remove("description");
     }
     problem.insert("description".into(), "Problem details, where `isError` says that it was refused.".into());
-    let branches = json!([object(answer), problem]);
+    let mut answer = object(answer);
+    answer.values_mut().for_each(|value| open_names(value, Names::All));
+    let branches = json!([answer, problem]);
     JsonObject::from_iter([("type".to_owned(), "object".into()), ("anyOf".to_owned(), branches)])
 }
 
@@ -103,6 +113,48 @@ fn drop_null_branch(map: &mut Map<String, Value>) {
     }
 }
 
+/// Which sets of names are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    All,
+    TooMany,
+}
+
+/// A set of names becomes a text; a short one is named in its description.
+fn open_names(value: &mut Value, which: Names) {
+    if let Some(names) = names(value) {
+        let is_short = names.len() <= NAMES_LISTED_MAX;
+        if is_short && which == Names::TooMany {
+            return;
+        }
+        let list = is_short.then(|| format!("One of these, or later another: {}.", names.join(", ")));
+        let Some(map) = value.as_object_mut() else { return };
+        let said = map.remove("description").and_then(|text| text.as_str().map(str::to_owned));
+        let words: Vec<String> = said.into_iter().chain(list).collect();
+        for word in ["oneOf", "enum"] {
+            map.remove(word);
+        }
+        map.insert("type".into(), "string".into());
+        map.insert("description".into(), words.join(" ").into());
+        return;
+    }
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(|one| open_names(one, which)),
+        Value::Object(map) => map.values_mut().for_each(|one| open_names(one, which)),
+        _ => {}
+    }
+}
+
+/// The names of a set of names.
+fn names(value: &Value) -> Option<Vec<String>> {
+    let text = |name: &Value| name.as_str().map(str::to_owned);
+    let constants = value.get("oneOf").and_then(Value::as_array);
+    if let Some(branches) = constants {
+        return branches.iter().map(|branch| text(branch.get("const")?)).collect();
+    }
+    value.get("enum")?.as_array()?.iter().map(text).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +180,39 @@ mod tests {
             portable(json!({"properties": {"x": {"type": ["string", "null"], "default": null}}})),
             json!({"properties": {"x": {"type": "string"}}})
         );
+    }
+
+    fn opened(mut value: Value, which: Names) -> Value {
+        open_names(&mut value, which);
+        value
+    }
+
+    fn set(count: usize) -> Value {
+        let names: Vec<_> = (0..count).map(|n| json!({"const": format!("n{n}"), "type": "string"})).collect();
+        json!({"description": "Which.", "default": "n0", "oneOf": names})
+    }
+
+    #[test]
+    fn answers_hold_whatever_name_comes_later() {
+        let object = |schema: &Value| json!({"properties": {"list": {"items": schema}}});
+        assert_eq!(
+            opened(object(&set(2)), Names::All),
+            object(
+                &json!({"type": "string", "default": "n0", "description": "Which. One of these, or later another: n0, n1."})
+            )
+        );
+        let long = json!({"type": "string", "default": "n0", "description": "Which."});
+        assert_eq!(opened(set(NAMES_LISTED_MAX + 1), Names::All), long);
+        let listed = opened(json!({"type": "string", "enum": ["a"]}), Names::All);
+        assert_eq!(listed, json!({"type": "string", "description": "One of these, or later another: a."}));
+        let alternatives = json!({"oneOf": [{"type": "string"}, {"const": "a"}]});
+        assert_eq!(opened(alternatives.clone(), Names::All), alternatives, "no set of names");
+    }
+
+    #[test]
+    fn what_is_sent_is_listed_unless_nobody_could_read_it() {
+        assert_eq!(opened(set(NAMES_LISTED_MAX), Names::TooMany), set(NAMES_LISTED_MAX));
+        let long = json!({"type": "string", "default": "n0", "description": "Which."});
+        assert_eq!(opened(set(NAMES_LISTED_MAX + 1), Names::TooMany), long);
     }
 }

@@ -141,6 +141,29 @@ async fn every_tool_says_what_it_takes_gives_and_does() {
     }
 }
 
+/// What stands in every conversation is worth its tokens, and a client that knows the tools from before the server was
+/// renewed takes a name that came since.
+#[tokio::test]
+async fn tools_are_short_and_their_answers_open() {
+    let world = World::new().await;
+    let rpc = Rpc::of(&world, Era::Modern, Role::Operator).await;
+    let said = rpc.request("tools/list", json!({})).await;
+    for tool in said.result()["tools"].as_array().unwrap() {
+        let name = tool["name"].as_str().unwrap();
+        let input = tool["inputSchema"].to_string();
+        assert!(input.len() < 4_000, "{name} takes {} bytes to tell what it takes", input.len());
+        let answer = tool["outputSchema"]["anyOf"][0].to_string();
+        assert!(!answer.contains("\"const\"") && !answer.contains("\"enum\""), "{name}: {answer}");
+    }
+    let tools = said.result()["tools"].as_array().unwrap();
+    let change = tools.iter().find(|tool| tool["name"] == "update_thread_status").unwrap();
+    let reason = &change["inputSchema"]["properties"]["reason"];
+    assert_eq!(reason["type"], "string", "{reason}");
+    assert!(reason["description"].as_str().unwrap().contains("NOT_CONVERGED"), "{reason}");
+    let state = &change["outputSchema"]["anyOf"][0]["properties"]["status"]["description"];
+    assert!(state.as_str().unwrap().contains("active, blocked, resolved, closed"), "{state}");
+}
+
 /// No nulls, no formats, no references: what the narrowest dialect takes.
 fn assert_portable(name: &str, value: &Value) {
     match value {
@@ -209,13 +232,25 @@ async fn wrong_arguments_are_named() {
     let rpc = Rpc::of(&world, Era::Legacy(LEGACY), Role::Coordinator).await;
     for (arguments, named) in [
         (json!({}), "thread_id"),
-        (json!({"thread_id": stage.thread, "after_seq": "eleven"}), "eleven"),
+        (
+            json!({"thread_id": stage.thread, "after_seq": "eleven"}),
+            "`after_seq`: invalid type: string \"eleven\"",
+        ),
         (json!({"thread_id": "thr_nothing"}), "thr_nothing"),
         (json!({"thread_id": stage.thread, "limit": 100_000}), "limit"),
     ] {
         let (problem, is_error) = rpc.tool("read_messages", arguments).await;
         assert!(is_error && problem["code"] == "INVALID_ARGUMENT", "{problem}");
         assert!(problem["detail"].as_str().unwrap().contains(named), "{problem}");
+    }
+    // Which reasons there are is told in a hint, and the whole of a long list nowhere.
+    for (given, named) in [("NO_SUCH", "`NO_SUCH`"), ("NO_PROGRESS", "`NO_PROGRESS`")] {
+        let change = json!({"thread_id": stage.thread, "status": "blocked", "reason": given, "idempotency_key": given});
+        let (problem, is_error) = rpc.tool("update_thread_status", change).await;
+        assert!(is_error && problem["reason"] == "PARAMETER_INVALID", "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(named) && detail.len() < 200, "{problem}");
+        assert_eq!(problem["hint"].as_str().unwrap().contains("OPEN_FINDINGS"), given == "NO_PROGRESS");
     }
     let key = json!({"thread_id": stage.thread, "body": "x", "idempotency_key": 7});
     refused(rpc.tool("post_message", key).await, Reason::ParameterInvalid);

@@ -149,9 +149,11 @@ impl Bridge {
             return;
         }
         let id = message.get("id").map(Value::to_string);
+        // Held meanwhile: an answer that is there at once must find its request to take out.
+        let mut running = self.running();
         let handle = tasks.spawn(Arc::clone(self).answer(message));
         if let Some(id) = id {
-            self.running().insert(id, handle);
+            running.insert(id, handle);
         }
     }
 

@@ -51,7 +51,6 @@ pub(crate) fn point(
             model.url()
         );
         launch.command.extend(["-c", "model_provider=\"scripted\"", "-c", &provider].map(str::to_owned));
-        launch.model = Some("scripted".into());
     } else {
         set("CLAUDE_CONFIG_DIR", &home);
         set("ANTHROPIC_BASE_URL", &model.url());

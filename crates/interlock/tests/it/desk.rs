@@ -64,13 +64,19 @@ impl Desk {
 
     /// Register an agent of this kind, with this key for its model.
     pub(crate) fn register(&self, name: &str, program: &Path, key: &str) {
+        // One that Codex does not know: it is spoken to in the plainest way.
+        self.register_with(name, program, key, Some("scripted").filter(|_| self.kind == Kind::Codex));
+    }
+
+    /// The same with this model, or with what the program takes by itself.
+    pub(crate) fn register_with(&self, name: &str, program: &Path, key: &str, model: Option<&str>) {
         let work = self.site.path("work");
         let mut words = vec!["agent".to_owned(), "add".to_owned(), name.to_owned(), "--yes".to_owned()];
         let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
         add(&["--cwd", work.to_str().unwrap()]);
-        match self.kind {
-            Kind::Codex => add(&["--runtime", "codex", "--model", "scripted"]),
-            Kind::Claude => add(&["--runtime", "claude"]),
+        add(&["--runtime", if self.kind == Kind::Codex { "codex" } else { "claude" }]);
+        if let Some(model) = model {
+            add(&["--model", model]);
         }
         for (name, value) in self.variables(key) {
             add(&["--env", &format!("{name}={value}")]);

@@ -129,7 +129,7 @@ fn a_client_takes_part_through_the_bridge_and_outlives_a_restart() {
 #[test]
 fn the_stateless_revision_passes_the_bridge() {
     let site = Site::with_instance("");
-    let _server = site.up(&["--server-only"]);
+    let server = site.up(&["--server-only"]);
     site.ask(&["agent", "add", "anna-claude"]);
     let mut client = Client::start(&site, "anna-claude");
     let meta = json!({
@@ -144,6 +144,16 @@ fn the_stateless_revision_passes_the_bridge() {
     let wrong = client.until(|message| message.get("error").is_some());
     assert_eq!(wrong["error"]["code"], -32_700);
     assert_eq!(client.ends(), Some(0));
+    site.run(&["stop"]).ok();
+    drop(server);
+    let log = std::fs::read_to_string(site.path(".interlock/logs/server.log")).unwrap();
+    let targets: Vec<_> =
+        log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["target"].clone()).collect();
+    let ours = |target: &Value| target.as_str().is_some_and(|target| target.starts_with("interlock"));
+    assert!(
+        targets.len() > 2 && targets.iter().all(ours),
+        "a line for each request, and no other: {targets:?}"
+    );
 }
 
 /// The token goes to the server alone, whatever the environment names as a proxy.

@@ -178,6 +178,16 @@ fn claude_takes_part(test: &str, way: Way) {
     let request = desk.request();
     desk.says(way, "claude", &["-p", &request, "--allowedTools", "mcp__interlock"]);
     desk.took_part();
+    // Our prompts are commands of its own, whose words its model gets.
+    for (command, words) in [
+        ("/mcp__interlock__inbox".to_owned(), "Work through my Interlock inbox"),
+        (format!("/mcp__interlock__thread {}", desk.thread), "Go on with this thread of Interlock"),
+    ] {
+        desk.says(way, "claude", &["-p", &command]);
+        let seen = desk.machine.model.seen();
+        let asked = seen.iter().any(|seen| seen.conversation.prompt().contains(words));
+        assert!(asked, "{command}: {:?}", seen.last());
+    }
     desk.install(way, "claude", "--remove");
     assert!(!desk.says(way, "claude", &["mcp", "list"]).contains("interlock"));
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use interlock_scripted_model::Fault;
+use interlock_scripted_model::{Fault, Scripts};
 
 use crate::desk::{Desk, Kind};
 use crate::doctor_runtimes::check;
@@ -54,6 +54,38 @@ fn codex_is_woken_works_and_remembers() {
 #[test]
 fn claude_is_woken_works_and_remembers() {
     a_dormant_agent_works_and_remembers("claude wakes", Kind::Claude);
+}
+
+/// With a model that it knows, Codex has tools called from scripts, and shows ours only to those that ask for them.
+#[test]
+fn codex_is_woken_with_the_model_that_it_takes_by_itself() {
+    let test = "codex, its own model";
+    let (Some(program), Some(desk)) = (Kind::Codex.program(test), Desk::open(test, Kind::Codex)) else {
+        return;
+    };
+    desk.register_with("native", &program, desk.model.key(), None);
+    let made = desk.site.ask(&["thread", "create", "Its own", "--with", "native"]);
+    let thread = made["thread_id"].as_str().unwrap();
+    for n in 0..2 {
+        desk.site.ask(&["thread", "post", thread, "good morning"]);
+        let wake = desk.ended(n);
+        assert_eq!(
+            (&wake["result"], &wake["attempts"]),
+            (&"triggered".into(), &1.into()),
+            "{}",
+            desk.log(&wake)
+        );
+        assert!(wake["usage"]["input_tokens"].as_u64() > Some(100), "{wake}");
+        let log = desk.log(&wake);
+        assert!(log.contains("interlock_wake.read_messages completed"), "{log}");
+    }
+    let seen = desk.model.seen();
+    let talk = &seen.last().unwrap().conversation;
+    assert_eq!((talk.scripts, talk.asked.len()), (Scripts::Known, 2), "{talk:?}");
+    assert!(talk.tools.iter().any(|tool| tool == "mcp__interlock_wake__ack_read"), "{:?}", talk.tools);
+    let read = desk.site.ask(&["thread", "read", thread]);
+    let last = read["messages"].as_array().unwrap().last().unwrap().clone();
+    assert!(last["body"].as_str().unwrap().contains("My turn 2 here"), "{last}");
 }
 
 /// Turns of one session are charged one by one: their cost goes with their tokens, however many came before.

@@ -36,7 +36,7 @@ impl Machine {
             self.model.url()
         );
         let script = format!(
-            "export KEY={}\nexec '{}' -c 'model=\"scripted\"' -c 'model_provider=\"scripted\"' -c '{provider}' \"$@\"",
+            "export KEY={}\nexec '{}' -c 'model_provider=\"scripted\"' -c '{provider}' \"$@\"",
             self.model.key(),
             program.display()
         );
