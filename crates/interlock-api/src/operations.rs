@@ -4,7 +4,7 @@ use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{
-    agent, delivery, event, ledger, message, policy, search, session, summary, thread, wake, workspace,
+    agent, delivery, event, job, ledger, message, policy, search, session, summary, thread, wake, workspace,
 };
 
 /// What a row says of its end, or that it says nothing.
@@ -162,11 +162,23 @@ operations! {
     ReportWake = "report_wake" Post "/v1/wakes/{wake_id}/report"
         tool None, permission WakeRun, mutates true, media Json,
         wake::ReportWakeParams => wake::WakeView;
+    /// List jobs, the server's own work, newest first: what waits, what is worked on, what is dead.
+    ListJobs = "list_jobs" Get "/v1/jobs"
+        tool None, permission JobRead, mutates false, media Json,
+        job::ListJobsParams => job::ListJobsResponse;
+    /// Read one job: its state, its attempts and why the last one failed.
+    GetJob = "get_job" Get "/v1/jobs/{job_id}"
+        tool None, permission JobRead, mutates false, media Json,
+        job::GetJobParams => job::JobView;
+    /// Let a dead job try again, with all its attempts, for a reason.
+    RequeueJob = "requeue_job" Post "/v1/jobs/{job_id}/requeue"
+        tool None, permission JobManage, mutates true, media Json,
+        job::RequeueJobParams => job::JobView;
     /// See the whole workspace at one look: threads, agents, wakes, and what needs a person.
     GetStatus = "get_status" Get "/v1/status"
         tool None, permission WorkspaceRead, mutates false, media Json,
         workspace::GetStatusParams => workspace::StatusView;
-    /// See the constants of waking and guarding: value, source and default of each.
+    /// See the constants of waking, guarding and jobs: value, source and default of each.
     GetPolicy = "get_policy" Get "/v1/policy"
         tool None, permission WorkspaceRead, mutates false, media Json,
         policy::GetPolicyParams => policy::PolicyView;

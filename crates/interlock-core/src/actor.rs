@@ -129,6 +129,10 @@ closed_set! {
         WakeRead = "wake:read",
         /// Claim, renew and report wakes.
         WakeRun = "wake:run",
+        /// Read jobs.
+        JobRead = "job:read",
+        /// Let dead jobs try again.
+        JobManage = "job:manage",
         /// Read and export the ledger.
         LedgerRead = "ledger:read",
         /// See the whole workspace at one look.
@@ -166,7 +170,7 @@ impl Role {
             ),
             Self::Auditor => matches!(
                 permission,
-                P::ThreadRead | P::AgentRead | P::WakeRead | P::LedgerRead | P::WorkspaceRead
+                P::ThreadRead | P::AgentRead | P::WakeRead | P::JobRead | P::LedgerRead | P::WorkspaceRead
             ),
             Self::Supervisor => matches!(permission, P::WakeRun | P::WakeRead | P::AgentRead),
         }

@@ -2,7 +2,8 @@
 
 use crate::actor::{Actor, AgentName, Role};
 use crate::agent::{Launch, Runtime};
-use crate::id::{CommandId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
+use crate::id::{CommandId, JobId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
+use crate::job::NewJob;
 use crate::reason::Reason;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
@@ -63,6 +64,16 @@ pub enum Command {
     TriggerParticipant(TriggerParticipant),
     /// Stop all agents.
     HaltAgents,
+    /// Do something later that nobody waits for.
+    EnqueueJob(NewJob),
+    /// Take due jobs for a worker.
+    ClaimJobs(ClaimJobs),
+    /// Keep a job while it is worked on.
+    RenewJob(RenewJob),
+    /// Say what became of an attempt.
+    FinishJob(FinishJob),
+    /// Let a dead job try again.
+    RequeueJob(RequeueJob),
     /// Note that a wake's own token was used: proof that its runtime accepted.
     NoteCall {
         /// The wake.
@@ -222,6 +233,59 @@ pub struct RenewWakes {
     pub incarnation: String,
     /// The wakes it holds, with their fences.
     pub wakes: Vec<(WakeId, u64)>,
+}
+
+/// See [`Command::ClaimJobs`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimJobs {
+    /// The worker, for people to read.
+    pub worker: String,
+    /// How many at most.
+    pub limit: u32,
+    /// For how long they are held.
+    pub lease_ms: i64,
+}
+
+/// See [`Command::RenewJob`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenewJob {
+    /// The job.
+    pub job_id: JobId,
+    /// The claim's fence.
+    pub fence: u64,
+    /// For how long from now it is held.
+    pub lease_ms: i64,
+}
+
+/// See [`Command::FinishJob`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishJob {
+    /// The job.
+    pub job_id: JobId,
+    /// The claim's fence.
+    pub fence: u64,
+    /// What became of the attempt.
+    pub outcome: JobOutcome,
+}
+
+/// See [`Command::RequeueJob`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequeueJob {
+    /// The job.
+    pub job_id: JobId,
+    /// Why, in words.
+    pub text: String,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobOutcome {
+    /// The work is done.
+    Done,
+    /// It failed; the next attempt may not.
+    Failed(String),
+    /// It failed, and no attempt will do better.
+    Hopeless(String),
 }
 
 /// See [`Command::ReportWake`].

@@ -1,11 +1,11 @@
 //! The way in: which facts a command needs, and the arm that decides it.
 
-use crate::command::{Command, Envelope, Report};
+use crate::command::{Command, Envelope, FinishJob, RenewJob, Report, RequeueJob};
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
 use crate::time::Now;
-use crate::{agent, thread, wake};
+use crate::{agent, job, thread, wake};
 
 /// Why a command has no decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +76,20 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::ReportWake(command) => {
             keys.insert(Key::Wake(command.wake_id));
         }
+        Command::EnqueueJob(new) => keys.extend(named(&new.kind, new.name.as_deref())),
+        Command::ClaimJobs(_) => drop(keys.insert(Key::DueJobs)),
+        Command::RenewJob(RenewJob { job_id, .. })
+        | Command::FinishJob(FinishJob { job_id, .. })
+        | Command::RequeueJob(RequeueJob { job_id, .. }) => drop(keys.insert(Key::Job(*job_id))),
         Command::NoteCall { wake_id } => {
             keys.insert(Key::Wake(*wake_id));
         }
     }
     keys
+}
+
+fn named(kind: &str, name: Option<&str>) -> Option<Key> {
+    name.map(|name| Key::JobNamed(kind.to_owned(), name.to_owned()))
 }
 
 /// What else to load, now that the first facts are there; empty for most commands.
@@ -116,6 +125,11 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
                 if wake.attempts > 0 {
                     keys.extend(thread_of(wake.thread_id));
                 }
+            }
+        }
+        Command::RequeueJob(RequeueJob { job_id, .. }) => {
+            if let Ok(Some(job)) = facts.job(*job_id) {
+                keys.extend(named(&job.kind, job.name.as_deref()));
             }
         }
         _ => {}
@@ -160,6 +174,11 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RenewWakes(command) => wake::renew(facts, command, now),
         Command::ReportWake(command) => wake::report(facts, env, command, now),
         Command::HaltAgents => wake::halt(facts, env),
+        Command::EnqueueJob(new) => job::enqueue_alone(facts, env, new, now),
+        Command::ClaimJobs(command) => job::claim(facts, env, command, now),
+        Command::RenewJob(command) => job::renew(facts, command, now),
+        Command::FinishJob(command) => job::finish(facts, env, command, now),
+        Command::RequeueJob(command) => job::requeue(facts, env, command, now),
         Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
     }
 }

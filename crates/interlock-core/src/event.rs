@@ -2,7 +2,7 @@
 
 use crate::actor::{AgentName, Role};
 use crate::agent::{Launch, Runtime};
-use crate::id::{AgentId, MessageId, SessionId, ThreadId, WakeId};
+use crate::id::{AgentId, JobId, MessageId, SessionId, ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
@@ -213,13 +213,33 @@ pub enum Event {
         reason: Option<Reason>,
         exit_code: Option<i32>,
     },
+    /// A job failed too often.
+    #[serde(rename = "job.died/1")]
+    JobDied { job_id: JobId, job: String, attempts: u32, reason: Reason },
+    /// A person let a dead job try again.
+    #[serde(rename = "job.requeued/1")]
+    JobRequeued {
+        job_id: JobId,
+        job: String,
+        by: AgentName,
+        /// Of the reason in words.
+        text_digest: Digest,
+        #[serde(skip)]
+        text: String,
+        #[serde(skip)]
+        text_salt: Salt,
+    },
 }
 
 impl Event {
     /// The thread it belongs to, where it belongs to one.
     pub const fn thread_id(&self) -> Option<ThreadId> {
         match self {
-            Self::ActionRefused { .. } | Self::WorkspaceHalted { .. } | Self::AgentRegistered { .. } => None,
+            Self::ActionRefused { .. }
+            | Self::WorkspaceHalted { .. }
+            | Self::AgentRegistered { .. }
+            | Self::JobDied { .. }
+            | Self::JobRequeued { .. } => None,
             Self::ThreadCreated { thread_id, .. }
             | Self::ParticipantAdded { thread_id, .. }
             | Self::ParticipantRemoved { thread_id, .. }

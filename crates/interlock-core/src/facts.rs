@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::actor::AgentName;
 use crate::agent::Agent;
 use crate::event::Event;
-use crate::id::{MessageId, ThreadId, WakeId};
+use crate::id::{JobId, MessageId, ThreadId, WakeId};
+use crate::job::Job;
 use crate::policy::Policy;
 use crate::text::Digest;
 use crate::thread::{Finding, Message, MessageHead, Thread, Withdrawal};
@@ -36,6 +37,12 @@ pub enum Key {
     Asks(AsksKey),
     /// Unfinished wakes that are due, or leased, with their leases.
     LiveWakes,
+    /// A job.
+    Job(JobId),
+    /// The job of this kind and name that is not over, where there is one.
+    JobNamed(String, String),
+    /// Jobs whose time has come: queued ones, those of silent workers, and completed ones to forget.
+    DueJobs,
 }
 
 /// What to load: a set of keys.
@@ -107,12 +114,16 @@ pub enum RowChange {
     Lease(Lease),
     /// Operational: remove a lease.
     Unlease(WakeId),
+    /// Operational: insert or replace a job.
+    Job(Job),
+    /// Operational: remove a job.
+    Unjob(JobId),
 }
 
 /// The rows of a batch: loaded, changed by events, and finally the changes to write.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// The constants of waking and guarding.
+    /// The constants of waking, guarding and jobs.
     pub policy: Policy,
     agents: BTreeMap<AgentName, Option<Agent>>,
     threads: BTreeMap<ThreadId, Option<Thread>>,
@@ -125,6 +136,9 @@ pub struct Facts {
     asks: BTreeMap<AsksKey, Vec<Ask>>,
     /// Taken back in this batch.
     withdrawn: BTreeSet<(ThreadId, u64)>,
+    jobs: BTreeMap<JobId, Option<Job>>,
+    job_names: BTreeMap<(String, String), Option<JobId>>,
+    due_jobs: Option<Vec<JobId>>,
     used: BTreeMap<Digest, Option<Used>>,
     dirty: Dirty,
 }
@@ -145,6 +159,7 @@ struct Dirty {
     wakes: BTreeSet<WakeId>,
     findings: BTreeSet<(ThreadId, usize)>,
     leases: BTreeSet<WakeId>,
+    jobs: BTreeSet<JobId>,
     appended: Vec<RowChange>,
 }
 
@@ -166,6 +181,9 @@ impl Facts {
             Key::Wake(id) => self.wakes.contains_key(id),
             Key::Asks(key) => self.asks.contains_key(key),
             Key::LiveWakes => self.live_wakes.is_some(),
+            Key::Job(id) => self.jobs.contains_key(id),
+            Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
+            Key::DueJobs => self.due_jobs.is_some(),
         }
     }
 
@@ -235,6 +253,27 @@ impl Facts {
         }
     }
 
+    /// Loaded: a job.
+    pub fn put_job(&mut self, id: JobId, job: Option<Job>) {
+        self.jobs.entry(id).or_insert(job);
+    }
+
+    /// Loaded: the job of a kind and name that is not over.
+    pub fn put_job_named(&mut self, kind: String, name: String, job: Option<JobId>) {
+        self.job_names.entry((kind, name)).or_insert(job);
+    }
+
+    /// Loaded: the jobs whose time has come.
+    pub fn put_due_jobs(&mut self, jobs: Vec<Job>) {
+        if self.due_jobs.is_some() {
+            return;
+        }
+        self.due_jobs = Some(jobs.iter().map(|job| job.job_id).collect());
+        for job in jobs {
+            self.put_job(job.job_id, Some(job));
+        }
+    }
+
     // What rules read.
 
     /// What an idempotency key was used for.
@@ -272,6 +311,23 @@ impl Facts {
     pub fn live_wakes(&self) -> Result<impl Iterator<Item = &Wake>, Missing> {
         let ids = self.live_wakes.as_ref().ok_or(Missing(Key::LiveWakes))?;
         Ok(ids.iter().filter_map(|id| self.wakes.get(id)?.as_ref()))
+    }
+
+    /// A job.
+    pub fn job(&self, id: JobId) -> Result<Option<&Job>, Missing> {
+        self.jobs.get(&id).map(Option::as_ref).ok_or(Missing(Key::Job(id)))
+    }
+
+    /// The job of a kind and name that is not over.
+    pub fn job_named(&self, kind: &str, name: &str) -> Result<Option<JobId>, Missing> {
+        let key = (kind.to_owned(), name.to_owned());
+        self.job_names.get(&key).copied().ok_or(Missing(Key::JobNamed(key.0, key.1)))
+    }
+
+    /// The jobs whose time has come.
+    pub fn due_jobs(&self) -> Result<impl Iterator<Item = &Job>, Missing> {
+        let ids = self.due_jobs.as_ref().ok_or(Missing(Key::DueJobs))?;
+        Ok(ids.iter().filter_map(|id| self.jobs.get(id)?.as_ref()))
     }
 
     /// A thread's findings.
@@ -391,7 +447,29 @@ impl Facts {
                 self.dirty.leases.insert(id);
                 self.leases.remove(&id);
             }
+            Effect::Job(job) => self.insert_job(*job),
+            Effect::ForgetJob(id) => {
+                self.dirty.jobs.insert(id);
+                self.jobs.insert(id, None);
+            }
         }
+    }
+
+    fn insert_job(&mut self, job: Job) {
+        let id = job.job_id;
+        if let Some(name) = &job.name
+            && let Some(named) = self.job_names.get_mut(&(job.kind.clone(), name.clone()))
+            && (!job.state.is_terminal() || *named == Some(id))
+        {
+            *named = (!job.state.is_terminal()).then_some(id);
+        }
+        if let Some(due) = self.due_jobs.as_mut()
+            && !due.contains(&id)
+        {
+            due.push(id);
+        }
+        self.dirty.jobs.insert(id);
+        self.jobs.insert(id, Some(job));
     }
 
     /// The rows that this batch changed, each once; leaves the facts without changes.
@@ -408,17 +486,30 @@ impl Facts {
             Some(lease) => RowChange::Lease(lease.clone()),
             None => RowChange::Unlease(*id),
         }));
+        let jobs = dirty.jobs.iter().map(|id| match self.jobs.get(id) {
+            Some(Some(job)) => RowChange::Job(job.clone()),
+            _ => RowChange::Unjob(*id),
+        });
+        // What is over first: its name may have been given to another.
+        let is_open = |row: &RowChange| matches!(row, RowChange::Job(job) if !job.state.is_terminal());
+        let (open, over): (Vec<_>, Vec<_>) = jobs.partition(is_open);
+        rows.extend(over);
+        rows.extend(open);
         rows
     }
 }
 
 /// What a decision changes outside the ledger: operational rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// A supervisor holds a wake.
     Lease(Lease),
     /// Nobody holds it any more.
     Unlease(WakeId),
+    /// A job is made or changed.
+    Job(Box<Job>),
+    /// A job is forgotten.
+    ForgetJob(JobId),
 }
 
 /// What became of a decision: the answer to its caller.
@@ -440,6 +531,10 @@ pub enum Reply {
     Renewed(Vec<(WakeId, bool)>),
     /// A wake was changed.
     Wake(WakeId),
+    /// Jobs handed to a worker.
+    Jobs(Vec<Job>),
+    /// A job was made or changed, or is there already.
+    Job(JobId),
     /// All agents were stopped; so many wakes were running.
     Halted(u32),
 }
@@ -491,6 +586,7 @@ impl Reply {
                 | Event::WakeAttemptFailed { wake_id, .. }
                 | Event::WakeReleased { wake_id, .. }
                 | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
+                Event::JobRequeued { job_id, .. } => Some(Self::Job(*job_id)),
                 Event::WorkspaceHalted { running, .. } => Some(Self::Halted(*running)),
                 _ => None,
             })

@@ -17,6 +17,7 @@ mod evolve;
 pub mod facts;
 pub mod guard;
 pub mod id;
+pub mod job;
 pub mod limits;
 pub mod policy;
 pub mod reason;

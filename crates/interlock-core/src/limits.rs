@@ -55,6 +55,24 @@ pub const SUBSCRIPTIONS_MAX: usize = 256;
 pub const SUBSCRIBERS_MAX: usize = 1_024;
 /// Characters of the beginning of a type that a subscriber asks for.
 pub const TYPE_PREFIX_CHARS_MAX: usize = 64;
+/// Jobs handed out by one claim.
+pub const CLAIM_JOBS_MAX: u32 = 32;
+/// Jobs of each state looked at by one claim.
+pub const DUE_JOBS_MAX: u32 = 32;
+/// Characters of what kind of work a job is.
+pub const JOB_KIND_CHARS_MAX: usize = 64;
+/// Bytes of a job's name.
+pub const JOB_NAME_BYTES_MAX: usize = 200;
+/// Bytes of what a job's work needs to know, written as JSON without spaces.
+pub const JOB_PAYLOAD_BYTES_MAX: usize = 16_384;
+/// Jobs that one server works on at once.
+pub const JOBS_AT_ONCE_MAX: u32 = 8;
+/// Milliseconds that one attempt of a job may take: five minutes.
+pub const JOB_RUN_MS_MAX: i64 = 5 * 60 * 1_000;
+/// Bytes kept of why a job's attempt failed.
+pub const JOB_ERROR_BYTES_MAX: usize = 1_000;
+/// Milliseconds for which a completed job is kept to be looked at: a day.
+pub const JOB_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Messages that a thread's summary looks at: its last ones.
 pub const SUMMARY_MESSAGES_MAX: u32 = 1_000;
 /// Bytes of a text that is searched for.

@@ -1,13 +1,14 @@
-//! The policy constants of waking and guarding, as data with their defaults (S002-122).
+//! The policy constants of waking, guarding and jobs, as data with their defaults (S002-122).
 
 use crate::actor::closed_set;
+use crate::job::RetryPolicy;
 
 closed_set! {
     /// What a constant counts.
     Unit {
         /// Milliseconds.
         Ms = "ms",
-        /// Attempts of one wake.
+        /// Attempts of one wake, or of one job.
         Attempts = "attempts",
         /// Finished wakes of one thread.
         Turns = "turns",
@@ -40,7 +41,7 @@ const COUNT_MAX: i64 = 1_000_000;
 
 macro_rules! constants {
     ($( $(#[doc = $meaning:literal])+ $name:ident: $type:ty = $default:literal $unit:ident $min:literal to $max:expr; )*) => {
-        /// What the rules of `wake` and `guard` are parameterised with. Durations in milliseconds.
+        /// What the rules of `wake`, `guard` and `job` are parameterised with. Durations in milliseconds.
         #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct Policy {
@@ -95,6 +96,14 @@ constants! {
     turns_without_progress_max: u32 = 20 Turns 1 to COUNT_MAX;
     /// The same finding, reported or rejected so often, blocks a thread.
     identical_findings_max: u32 = 3 Reports 1 to COUNT_MAX;
+    /// Attempts of a job in all; after so many it is dead.
+    job_attempts_max: u32 = 10 Attempts 1 to 100;
+    /// The longest pause after a job's first failed attempt; it doubles with each further one.
+    job_backoff_ms: i64 = 2_000 Ms 1 to DAY_MS;
+    /// The longest pause between two attempts of a job.
+    job_backoff_max_ms: i64 = 600_000 Ms 1 to DAY_MS;
+    /// How long a worker holds a job without renewing it.
+    job_lease_ms: i64 = 30_000 Ms 1 to DAY_MS;
 }
 
 impl Policy {
@@ -111,8 +120,21 @@ impl Policy {
                 self.session_recheck_ms <= self.session_defer_max_ms,
                 "`session_recheck_ms` must not be above `session_defer_max_ms`",
             ),
+            (
+                self.job_backoff_ms <= self.job_backoff_max_ms,
+                "`job_backoff_ms` must not be above `job_backoff_max_ms`",
+            ),
         ];
         ordered.iter().find(|(holds, _)| !holds).map(|(_, rule)| (*rule).to_owned())
+    }
+
+    /// How often and when a job is tried again that says nothing else.
+    pub const fn job_retry(&self) -> RetryPolicy {
+        RetryPolicy {
+            base_ms: self.job_backoff_ms,
+            cap_ms: self.job_backoff_max_ms,
+            attempts_max: self.job_attempts_max,
+        }
     }
 
     /// The pause before attempt number `attempt` + 1, when attempt number `attempt` (from 1) has failed.

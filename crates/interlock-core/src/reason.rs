@@ -262,6 +262,12 @@ reasons! {
     ToolsUnavailable => "TOOLS_UNAVAILABLE", Conflict, "the agent's runtime could not reach Interlock's tools";
     TurnIncomplete => "TURN_INCOMPLETE", Conflict, "the agent's runtime ended without finishing its turn";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
+    JobNotFound => "JOB_NOT_FOUND", NotFound, "there is no such job";
+    JobNotDead => "JOB_NOT_DEAD", Conflict, "only a dead job is requeued";
+    JobExists => "JOB_EXISTS", Conflict, "a job that does the same is not over yet";
+    JobLost => "JOB_LOST", Conflict, "the worker does not hold the job any more";
+    JobFailed => "JOB_FAILED", Conflict, "the job failed too often";
+    JobAbandoned => "JOB_ABANDONED", Conflict, "the job's worker went silent in its last attempt";
     Halted => "HALTED", Conflict, "all agents were stopped by a person";
     ThreadEnded => "THREAD_ENDED", Conflict, "the thread was resolved or closed";
     ParticipantRemoved => "PARTICIPANT_REMOVED", Conflict, "the agent takes no part in the thread any more";

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use interlock_core::actor::Role;
 use interlock_core::command::Envelope;
 use interlock_core::facts::{Facts, Keys, Position, Reply, Used};
+use interlock_core::job::JobState;
 use interlock_core::policy::Policy;
 use interlock_core::{
-    Decision, Event, Hybrid, Now, Reason, Refusal, Stop, decide, evolve, idempotency_digest, keys, more_keys,
+    Decision, Effect, Event, Hybrid, Now, Reason, Refusal, Stop, decide, evolve, idempotency_digest, keys,
+    more_keys,
 };
 use interlock_ledger::{Checkpoint, Hash, LogKey, Tree, leaf_hash};
 use interlock_store::{BatchWork, Head, NewEntry, Step, WriteSet};
+
+use crate::tally::{JobStep, steps};
 
 /// What stays the same for all batches of a workspace.
 pub(crate) struct Ground {
@@ -36,6 +40,10 @@ pub(crate) struct Done {
     pub(crate) reply: Reply,
     pub(crate) index: Option<u64>,
     pub(crate) events: Vec<Event>,
+    /// Whether it left a job for a worker.
+    pub(crate) has_work: bool,
+    /// What became of jobs.
+    pub(crate) steps: Vec<JobStep>,
 }
 
 /// One batch.
@@ -167,10 +175,20 @@ fn record(
         set.last_at = at;
         index = Some(place);
     }
+    let has_work = effects.iter().any(is_work);
+    let mut job_steps = Vec::new();
     for effect in effects {
+        if let Effect::Job(job) = &effect {
+            // A job that was not looked for is a new one.
+            job_steps.extend(steps(facts.job(job.job_id).ok().flatten(), job));
+        }
         facts.apply(effect);
     }
-    Ok(Verdict::Done(Done { reply, index, events }))
+    Ok(Verdict::Done(Done { reply, index, events, has_work, steps: job_steps }))
+}
+
+fn is_work(effect: &Effect) -> bool {
+    matches!(effect, Effect::Job(job) if job.state == JobState::Queued)
 }
 
 /// What an operator was refused is part of the history (S002-51); what agents are refused is not.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Done, Ground, Verdict};
 use crate::notify::{Note, Notifier};
+use crate::tally::Tally;
 
 /// Commands of one batch.
 const COMMANDS_MAX: usize = 512;
@@ -41,6 +42,7 @@ pub(crate) struct Committer {
     pub(crate) workspace_id: WorkspaceId,
     pub(crate) ground: Arc<Ground>,
     pub(crate) notifier: Notifier,
+    tally: Arc<Tally>,
     tree: Option<Tree>,
     /// Whether the last batch made the ledger grow.
     has_grown: bool,
@@ -53,8 +55,9 @@ impl Committer {
         workspace_id: WorkspaceId,
         ground: Arc<Ground>,
         notifier: Notifier,
+        tally: Arc<Tally>,
     ) -> Self {
-        Self { store, workspace_id, ground, notifier, tree: None, has_grown: false, frozen: None }
+        Self { store, workspace_id, ground, notifier, tally, tree: None, has_grown: false, frozen: None }
     }
 
     /// Until every sender is gone.
@@ -129,11 +132,16 @@ impl Committer {
     /// Answer what is decided; gives back what has to be decided again, with the keys it lacks.
     fn answer(&self, waiting: Vec<Waiting>, verdicts: Vec<Verdict>, extra: &mut Keys) -> Vec<Waiting> {
         let mut again = Vec::new();
-        let mut note = Note { workspace_id: self.workspace_id, threads: Vec::new(), supervisors: false };
+        let mut note = Note::of(self.workspace_id);
         let (mut answers, mut size) = (Vec::with_capacity(waiting.len()), 0);
         for (one, verdict) in waiting.into_iter().zip(verdicts) {
             match verdict {
-                Verdict::Done(Done { reply, index, events }) => {
+                Verdict::Done(Done { reply, index, events, has_work, steps }) => {
+                    note.workers |= has_work;
+                    note.jobs |= !steps.is_empty();
+                    for step in steps {
+                        self.tally.add(step);
+                    }
                     collect(&mut note, &events);
                     size = index.map_or(0, |index| index + 1).max(size);
                     answers.push((one.reply, Ok(Outcome { reply, index })));
@@ -145,7 +153,7 @@ impl Committer {
                 }
             }
         }
-        if self.has_grown {
+        if self.has_grown || note.jobs {
             self.notifier.send(note, size);
         }
         for (reply, answer) in answers {

@@ -11,7 +11,7 @@ use interlock_core::policy::Policy;
 use interlock_core::text::{Digest, fingerprint};
 use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_ledger::LogKey;
-use interlock_store::{Store, StoreError};
+use interlock_store::{JobCounts, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -19,8 +19,9 @@ use crate::auth::Permit;
 use crate::batch::Ground;
 use crate::committer::{Committer, Outcome, WAITING_MAX, Waiting, unavailable};
 use crate::issuer::Issuer;
-use crate::notify::{Notifier, Watch};
+use crate::notify::{Note, Notifier, Watch};
 use crate::presence::{Presence, Presences};
+use crate::tally::{JobTally, Tally};
 
 /// Sessions whose first call has been noted; forgotten all at once when there are too many.
 const NOTED_MAX: usize = 10_000;
@@ -29,7 +30,7 @@ const NOTED_MAX: usize = 10_000;
 pub struct EngineConfig {
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
-    /// The constants of waking and guarding.
+    /// The constants of waking, guarding and jobs.
     pub policy: Policy,
     /// The names of those that somebody has set; the others have their defaults.
     pub policy_set: BTreeSet<String>,
@@ -71,6 +72,7 @@ pub struct Engine {
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     committers: RwLock<BTreeMap<WorkspaceId, mpsc::Sender<Waiting>>>,
     noted: Mutex<BTreeSet<SessionId>>,
+    tally: Arc<Tally>,
 }
 
 impl Engine {
@@ -95,6 +97,7 @@ impl Engine {
             clock: config.clock,
             committers: RwLock::default(),
             noted: Mutex::default(),
+            tally: Arc::default(),
         }))
     }
 
@@ -103,7 +106,7 @@ impl Engine {
         self.store.as_ref()
     }
 
-    /// The constants of waking and guarding.
+    /// The constants of waking, guarding and jobs.
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -111,6 +114,25 @@ impl Engine {
     /// Whether somebody has set the constant of this name.
     pub fn is_policy_set(&self, name: &str) -> bool {
         self.policy_set.contains(name)
+    }
+
+    /// What became of jobs through this engine since it began.
+    pub fn job_tally(&self) -> JobTally {
+        self.tally.now()
+    }
+
+    /// The jobs of all workspaces served here.
+    ///
+    /// # Errors
+    /// What the store cannot do now.
+    pub async fn job_counts(&self) -> Result<JobCounts, Refusal> {
+        let workspaces: Vec<WorkspaceId> =
+            self.committers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        let mut all = JobCounts::default();
+        for id in workspaces {
+            all.add(self.store.job_counts(id).await.map_err(|error| unavailable(&error))?);
+        }
+        Ok(all)
     }
 
     /// The token issuer.
@@ -139,7 +161,7 @@ impl Engine {
     /// Stop all agents of a workspace, also those of other servers on the same database, until each engine ends; says
     /// whether they were not stopped already.
     pub fn halt(&self, workspace_id: WorkspaceId) -> bool {
-        let note = crate::Note { workspace_id, threads: Vec::new(), supervisors: true };
+        let note = Note { supervisors: true, ..Note::of(workspace_id) };
         self.notifier.send_elsewhere(&note, 0, true);
         self.halt_here(workspace_id)
     }
@@ -147,7 +169,7 @@ impl Engine {
     /// Stop the agents of a workspace whose supervisors call this server.
     pub fn halt_here(&self, workspace_id: WorkspaceId) -> bool {
         let is_new = self.halted.lock().unwrap_or_else(PoisonError::into_inner).insert(workspace_id);
-        self.notifier.send_here(Some(crate::Note { workspace_id, threads: Vec::new(), supervisors: true }));
+        self.notifier.send_here(Some(Note { supervisors: true, ..Note::of(workspace_id) }));
         is_new
     }
 
@@ -265,7 +287,8 @@ impl Engine {
             return Ok(sender);
         }
         let (sender, queue) = mpsc::channel(WAITING_MAX);
-        let committer = Committer::new(Arc::clone(&self.store), id, ground, self.notifier.clone());
+        let (notifier, tally) = (self.notifier.clone(), Arc::clone(&self.tally));
+        let committer = Committer::new(Arc::clone(&self.store), id, ground, notifier, tally);
         tokio::spawn(committer.run(queue));
         tokio::spawn(crate::search::keep_index(Arc::clone(&self.store), id, self.notifier.watch()));
         committers.insert(id, sender.clone());

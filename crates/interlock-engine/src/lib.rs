@@ -12,17 +12,19 @@ mod envelope;
 mod export;
 mod feed;
 mod issuer;
+mod jobs;
 mod neighbours;
 mod notify;
 mod presence;
 mod search;
+mod tally;
 mod wakes;
 
 /// What reads of the store are asked and answered with.
 pub mod read {
     pub use interlock_store::{
-        Counts, EntryRow, Found, InboxRow, Page, Search, Store, StoreError, StoredMessage, ThreadFilter,
-        TimelineRow, WakeFilter,
+        Counts, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store, StoreError,
+        StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
     };
 }
 
@@ -33,7 +35,9 @@ pub use entropy::{random_bytes, random_session, random_token};
 pub use export::{ExportFailure, Signed};
 pub use feed::{Happened, Next, Place, Stretch};
 pub use issuer::{Claims, Issuer};
+pub use jobs::{JobRunner, RunnerOptions, Work};
 pub use neighbours::Neighbourhood;
 pub use notify::{Note, Watch};
 pub use presence::{PRESENCES_MAX, Presence};
+pub use tally::{JOB_MS_BOUNDS, JobTally};
 pub use wakes::{ClaimWait, Claimed};

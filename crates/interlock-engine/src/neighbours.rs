@@ -33,6 +33,7 @@ impl Untold {
             return;
         };
         known.supervisors |= word.supervisors;
+        known.workers |= word.workers;
         known.halt |= word.halt;
         known.size = known.size.max(word.size);
         known.threads = match (known.threads.take(), word.threads) {
@@ -54,9 +55,9 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn put(&self, note: &Note, size: u64, halt: bool) {
-        let Note { workspace_id, threads, supervisors } = note.clone();
+        let Note { workspace_id, threads, supervisors, workers, jobs: _ } = note.clone();
         let threads = (threads.len() <= WORD_THREADS_MAX).then(|| threads.into_iter().collect());
-        let word = Word { from: self.from, workspace_id, size, threads, supervisors, halt };
+        let word = Word { from: self.from, workspace_id, size, threads, supervisors, workers, halt };
         self.untold.send_modify(|untold| untold.add(word));
     }
 
@@ -116,7 +117,7 @@ impl Engine {
     }
 
     fn heard(&self, word: Word) {
-        let Word { workspace_id, threads, supervisors, halt, .. } = word;
+        let Word { workspace_id, threads, supervisors, workers, halt, .. } = word;
         if halt {
             tracing::warn!("agents.halted_elsewhere");
             self.halt_here(workspace_id);
@@ -124,7 +125,13 @@ impl Engine {
         match threads {
             Some(threads) => {
                 let threads = threads.into_iter().collect();
-                self.notifier.send_here(Some(Note { workspace_id, threads, supervisors }));
+                self.notifier.send_here(Some(Note {
+                    workspace_id,
+                    threads,
+                    supervisors,
+                    workers,
+                    jobs: workers,
+                }));
             }
             None => self.notifier.send_here(None),
         }

@@ -21,6 +21,17 @@ pub struct Note {
     pub threads: Vec<ThreadId>,
     /// Whether a supervisor may have something to do.
     pub supervisors: bool,
+    /// Whether a worker may have something to do.
+    pub workers: bool,
+    /// Whether something became of a job.
+    pub jobs: bool,
+}
+
+impl Note {
+    /// One that says nothing yet.
+    pub(crate) const fn of(workspace_id: WorkspaceId) -> Self {
+        Self { workspace_id, threads: Vec::new(), supervisors: false, workers: false, jobs: false }
+    }
 }
 
 /// Sends notes: to whoever waits here, and to the other servers where there are any. No note at all says that anything

@@ -1,8 +1,14 @@
 //! Metrics in the Prometheus text format. Labels are routes and statuses, never ids or names.
 
+mod jobs;
+
 use std::time::Duration;
 
+use interlock_core::Timestamp;
+use interlock_engine::JobTally;
+use interlock_engine::read::JobCounts;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -51,9 +57,17 @@ impl Metrics {
         self.durations.get_or_create(&Route { route: route.to_owned() }).observe(elapsed.as_secs_f64());
     }
 
-    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+    /// Everything, with how jobs stand; `counts` are absent when the store is away.
+    pub(crate) fn text(
+        &self,
+        tally: JobTally,
+        counts: Option<&JobCounts>,
+        now: Timestamp,
+    ) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &jobs::registry(tally, counts, now))?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }

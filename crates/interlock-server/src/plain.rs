@@ -24,7 +24,12 @@ pub(crate) async fn ready(AxumState(state): AxumState<Arc<State>>, request: Requ
 }
 
 pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Request) -> Response {
-    match state.metrics.text() {
+    let counts = state.engine.job_counts().await;
+    if let Err(refusal) = &counts {
+        // What is counted in memory is told all the same.
+        tracing::warn!(%refusal, "metrics.without_jobs");
+    }
+    match state.metrics.text(state.engine.job_tally(), counts.as_ref().ok(), state.engine.now()) {
         Ok(text) => {
             with_body(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
         }

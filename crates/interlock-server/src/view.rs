@@ -1,12 +1,14 @@
 //! From rows to what goes over the wire.
 
 use interlock_api::v1::agent::AgentView;
+use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
 use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::WakeView;
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch};
 use interlock_core::id::WakeId;
+use interlock_core::job::{Job, JobState};
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
 use interlock_core::wake::Wake;
 use interlock_core::{Event, Timestamp};
@@ -29,6 +31,30 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         allowed_tools,
         writable,
         created_at: agent.created_at,
+    }
+}
+
+/// A job, without what it was given to work with.
+pub(crate) fn job(job: Job) -> JobView {
+    let (worker, held_until) = job.lease.map(|lease| (lease.worker, lease.until)).unzip();
+    let requeued =
+        job.requeued.map(|requeued| RequeuedView { by: requeued.by, at: requeued.at, text: requeued.text });
+    JobView {
+        job_id: job.job_id,
+        kind: job.kind,
+        name: job.name,
+        state: job.state,
+        attempts: job.attempts,
+        attempts_max: job.policy.attempts_max,
+        run_at: (job.state == JobState::Queued).then_some(job.run_at),
+        worker,
+        held_until,
+        error: job.error,
+        enqueued_at: job.enqueued_at,
+        finished_at: job.finished_at,
+        traceparent: job.trace,
+        requeues: job.requeues,
+        requeued,
     }
 }
 
@@ -166,7 +192,8 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         Event::MessagePosted { message, .. } => Some(&message.from),
         Event::StatusChanged { by, .. }
         | Event::WorkspaceHalted { by, .. }
-        | Event::MessageWithdrawn { by, .. } => Some(by),
+        | Event::MessageWithdrawn { by, .. }
+        | Event::JobRequeued { by, .. } => Some(by),
         Event::ParticipantRemoved { agent, .. }
         | Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
@@ -181,7 +208,10 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
         | Event::WakeFinished { agent, .. } => Some(agent),
-        Event::ActionRefused { .. } | Event::WakeJoined { .. } | Event::WakeRecounted { .. } => None,
+        Event::ActionRefused { .. }
+        | Event::WakeJoined { .. }
+        | Event::WakeRecounted { .. }
+        | Event::JobDied { .. } => None,
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use interlock_core::facts::RowChange;
+use interlock_core::facts::{Position, RowChange};
+use interlock_core::thread::Message;
 use interlock_ledger::TILE_WIDTH;
 use interlock_store::{StoreError, WriteSet};
 use tokio_postgres::types::ToSql;
 
 use crate::error::text;
+use crate::job;
 use crate::row::signed;
 
 type Bytes = Vec<Vec<u8>>;
@@ -58,6 +60,10 @@ const USED: &str = "INSERT INTO idempotency (ws, key, fingerprint, idx)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[])";
 const LEASES: &str = "INSERT INTO lease (ws, wake, doc) SELECT $1, * FROM unnest($2::bytea[], $3::text[])
     ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";
+const JOBS: &str = "INSERT INTO job (ws, id, kind, name, state, due_at, doc)
+    SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
+    ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, doc = excluded.doc";
+const UNJOBS: &str = "DELETE FROM job WHERE ws = $1 AND id = ANY($2)";
 const UNLEASES: &str = "DELETE FROM lease WHERE ws = $1 AND wake = ANY($2)";
 
 /// The statements that write everything of a batch.
@@ -122,6 +128,7 @@ struct Rows {
     timeline: TimelineColumns,
     used: (Bytes, Bytes, Numbers),
     leases: BTreeMap<Vec<u8>, Option<String>>,
+    jobs: BTreeMap<Vec<u8>, Option<job::Columns>>,
 }
 
 impl Rows {
@@ -150,18 +157,7 @@ impl Rows {
                 self.withdrawals.3.push(withdrawal.text.clone());
                 self.withdrawals.4.push(withdrawal.text_salt.0.to_vec());
             }
-            RowChange::Message(message, position) => {
-                let columns = &mut self.messages;
-                columns.0.push(message.thread_id.to_bytes().to_vec());
-                columns.1.push(signed(message.head.seq));
-                columns.2.push(message.head.message_id.to_bytes().to_vec());
-                columns.3.push(signed(position.index));
-                columns.4.push(i64::from(position.n));
-                columns.5.push(text("message", &message.head)?);
-                columns.6.push(message.text.body.clone());
-                columns.7.push(message.text.data.clone());
-                columns.8.push(message.text.salt.0.to_vec());
-            }
+            RowChange::Message(message, position) => self.add_message(message, position)?,
             RowChange::Wake(wake) => {
                 let (thread, agent) = (wake.thread_id.to_bytes().to_vec(), wake.agent.to_string());
                 let result = wake.result.map(|result| result.as_str().to_owned());
@@ -191,8 +187,26 @@ impl Rows {
             RowChange::Lease(lease) => {
                 self.leases.insert(lease.wake_id.to_bytes().to_vec(), Some(text("lease", lease)?));
             }
+            RowChange::Job(job) => {
+                self.jobs.insert(job.job_id.to_bytes().to_vec(), Some(job::Columns::of(job)?));
+            }
+            RowChange::Unjob(id) => drop(self.jobs.insert(id.to_bytes().to_vec(), None)),
             RowChange::Unlease(wake) => drop(self.leases.insert(wake.to_bytes().to_vec(), None)),
         }
+        Ok(())
+    }
+
+    fn add_message(&mut self, message: &Message, position: &Position) -> Result<(), StoreError> {
+        let columns = &mut self.messages;
+        columns.0.push(message.thread_id.to_bytes().to_vec());
+        columns.1.push(signed(message.head.seq));
+        columns.2.push(message.head.message_id.to_bytes().to_vec());
+        columns.3.push(signed(position.index));
+        columns.4.push(i64::from(position.n));
+        columns.5.push(text("message", &message.head)?);
+        columns.6.push(message.text.body.clone());
+        columns.7.push(message.text.data.clone());
+        columns.8.push(message.text.salt.0.to_vec());
         Ok(())
     }
 
@@ -225,17 +239,23 @@ impl Rows {
         }
         put(LEASES, some(held.is_empty(), || vec![boxed(held), boxed(docs)]));
         put(UNLEASES, some(free.is_empty(), || vec![boxed(free)]));
+        let (gone, over, open) = job::columns(self.jobs);
+        put(UNJOBS, gone);
+        put(JOBS, over);
+        put(JOBS, open);
     }
 }
 
-type Values = Vec<Box<dyn ToSql + Sync + Send>>;
+/// The columns of a statement.
+pub(crate) type Values = Vec<Box<dyn ToSql + Sync + Send>>;
 
-fn boxed<T: ToSql + Sync + Send + 'static>(column: T) -> Box<dyn ToSql + Sync + Send> {
+/// One column.
+pub(crate) fn boxed<T: ToSql + Sync + Send + 'static>(column: T) -> Box<dyn ToSql + Sync + Send> {
     Box::new(column)
 }
 
 /// A table's columns, unless there is no row for it.
-fn some(is_empty: bool, values: impl FnOnce() -> Values) -> Option<Values> {
+pub(crate) fn some(is_empty: bool, values: impl FnOnce() -> Values) -> Option<Values> {
     (!is_empty).then(values)
 }
 

@@ -9,6 +9,7 @@ mod apply;
 mod archive;
 mod batch;
 mod error;
+mod job;
 mod load;
 mod look;
 mod neighbours;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use interlock_core::actor::AgentName;
 use interlock_core::facts::{Facts, Key, Keys, Known, Used};
-use interlock_core::id::{MessageId, ThreadId, WakeId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
+use interlock_core::job::Job;
 use interlock_core::text::Digest;
 use interlock_core::wake::{Asks, AsksKey, Lease, Wake};
 use interlock_core::{Event, Timestamp, limits};
@@ -43,6 +44,21 @@ const LIVE: &str = "(SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JO
     AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.ws = w.ws AND l.wake = w.id) ORDER BY w.due_at, w.id LIMIT $2)
     ORDER BY 1, 2, 3";
 
+const JOBS: &str = "SELECT doc FROM job WHERE ws = $1 AND id = ANY($2)";
+// Each pair is a kind, which has no space, a space, and a name.
+const JOBS_NAMED: &str = "SELECT j.doc FROM unnest($2::text[]) AS pair JOIN job j ON j.ws = $1
+    AND j.kind = split_part(pair, ' ', 1) AND j.name = substr(pair, strpos(pair, ' ') + 1)
+    AND j.state IN ('queued', 'running')";
+// Of each state the first: those of silent workers, those that wait, and completed ones to forget.
+const JOBS_DUE: &str = "(SELECT 1, due_at, id, doc FROM job WHERE ws = $1 AND state = 'running'
+    AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint ORDER BY due_at, id LIMIT ($2::bigint[])[1])
+    UNION ALL (SELECT 2, due_at, id, doc FROM job WHERE ws = $1 AND state = 'queued'
+    AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint ORDER BY due_at, id LIMIT ($2::bigint[])[1])
+    UNION ALL (SELECT 3, due_at, id, doc FROM job WHERE ws = $1 AND state = 'completed'
+    AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint - ($2::bigint[])[2]
+    ORDER BY due_at, id LIMIT ($2::bigint[])[1])
+    ORDER BY 1, 2, 3";
+
 /// The keys of a round, by kind, as statements take them.
 #[derive(Default)]
 pub(crate) struct Wanted {
@@ -54,6 +70,10 @@ pub(crate) struct Wanted {
     messages: Vec<Vec<u8>>,
     wakes: Vec<Vec<u8>>,
     live_max: Option<i64>,
+    jobs: Vec<Vec<u8>>,
+    jobs_named: Vec<String>,
+    /// How many of each state, and for how long completed ones are kept.
+    jobs_due: Vec<i64>,
     keys: Keys,
 }
 
@@ -75,6 +95,11 @@ impl Wanted {
                 // Asked for one by one, see `asks`.
                 Key::Asks(_) => {}
                 Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
+                Key::Job(id) => wanted.jobs.push(id.to_bytes().to_vec()),
+                Key::JobNamed(kind, name) => wanted.jobs_named.push(format!("{kind} {name}")),
+                Key::DueJobs => {
+                    wanted.jobs_due = vec![i64::from(limits::DUE_JOBS_MAX), limits::JOB_KEPT_MS];
+                }
             }
         }
         Self { keys, ..wanted }
@@ -95,6 +120,7 @@ impl Wanted {
             (FINDINGS, &self.findings),
             (MESSAGES, &self.messages),
             (WAKES, &self.wakes),
+            (JOBS, &self.jobs),
         ];
         let mut asks: Vec<Ask<'_>> = Vec::new();
         if !self.agents.is_empty() {
@@ -104,6 +130,12 @@ impl Wanted {
             if !list.is_empty() {
                 asks.push((sql, list));
             }
+        }
+        if !self.jobs_named.is_empty() {
+            asks.push((JOBS_NAMED, &self.jobs_named));
+        }
+        if !self.jobs_due.is_empty() {
+            asks.push((JOBS_DUE, &self.jobs_due));
         }
         if let Some(max) = &self.live_max {
             asks.push((LIVE, max));
@@ -143,6 +175,12 @@ impl Wanted {
                 },
                 Key::Asks(_) => {}
                 Key::LiveWakes => facts.put_live_wakes(std::mem::take(&mut found.live)),
+                Key::Job(id) => facts.put_job(id, found.jobs.remove(&id)),
+                Key::JobNamed(kind, name) => {
+                    let id = found.jobs_named.remove(&(kind.clone(), name.clone()));
+                    facts.put_job_named(kind, name, id);
+                }
+                Key::DueJobs => facts.put_due_jobs(std::mem::take(&mut found.jobs_due)),
             }
         }
         Ok(())
@@ -181,6 +219,9 @@ struct Found {
     messages: BTreeMap<(ThreadId, MessageId), Known>,
     wakes: BTreeMap<WakeId, (Wake, Option<Lease>)>,
     live: Vec<(Wake, Option<Lease>)>,
+    jobs: BTreeMap<JobId, Job>,
+    jobs_named: BTreeMap<(String, String), JobId>,
+    jobs_due: Vec<Job>,
 }
 
 impl Found {
@@ -214,6 +255,15 @@ impl Found {
                     let pair = wake_and_lease(row, 1)?;
                     self.wakes.insert(pair.0.wake_id, pair);
                 }
+                JOBS => {
+                    let job: Job = document("job", get(row, 0)?)?;
+                    self.jobs.insert(job.job_id, job);
+                }
+                JOBS_NAMED => {
+                    let job: Job = document("job", get(row, 0)?)?;
+                    self.jobs_named.insert((job.kind, job.name.unwrap_or_default()), job.job_id);
+                }
+                JOBS_DUE => self.jobs_due.push(document("job", get(row, 3)?)?),
                 _ => {
                     let (wake, lease) = wake_and_lease(row, 3)?;
                     // Due by the clock that the rules are told, not by that of a moment later.

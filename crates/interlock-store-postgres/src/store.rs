@@ -8,21 +8,22 @@ use deadpool_postgres::Pool;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::job::Job;
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery,
-    LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
-    Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
+    JobFilter, LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow,
+    WakeFilter, Workspace,
 };
 
 use crate::neighbours::Circle;
 use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
-use crate::{Options, batch, open, query, search};
+use crate::{Options, batch, job, open, query, search};
 
 /// Workspaces whose number is remembered; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 10_000;
@@ -206,6 +207,27 @@ impl Store for PostgresStore {
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         read!(self, ws, query::next_due, after)
+    }
+
+    async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {
+        read!(self, ws, job::job, id)
+    }
+
+    async fn jobs(
+        &self,
+        ws: WorkspaceId,
+        filter: JobFilter,
+        page: Page<JobId>,
+    ) -> Result<Vec<Job>, StoreError> {
+        read!(self, ws, job::jobs, &filter, &page)
+    }
+
+    async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
+        read!(self, ws, job::next)
+    }
+
+    async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
+        read!(self, ws, job::counts)
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

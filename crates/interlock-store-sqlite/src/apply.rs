@@ -8,6 +8,7 @@ use interlock_store::{StoreError, WriteSet};
 use rusqlite::{Connection, ToSql, params};
 
 use crate::error::{store, text};
+use crate::job;
 use crate::query::place;
 
 /// Write everything of a batch.
@@ -38,7 +39,8 @@ pub(crate) fn apply(connection: &Connection, ws: i64, set: &WriteSet) -> Result<
     set.rows.iter().try_for_each(|row| change(connection, ws, row))
 }
 
-fn run(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<(), StoreError> {
+/// Run one statement.
+pub(crate) fn run(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
     statement.execute(values).map(|_| ()).map_err(|e| store(&e))
 }
@@ -102,6 +104,7 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
                        ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";
             run(connection, sql, params![ws, lease.wake_id.to_bytes(), text("lease", lease)?])
         }
+        RowChange::Job(_) | RowChange::Unjob(_) => job::change(connection, ws, row),
         RowChange::Unlease(wake) => {
             run(connection, "DELETE FROM lease WHERE ws = ? AND wake = ?", params![ws, wake.to_bytes()])
         }

@@ -7,6 +7,7 @@ mod anchor;
 mod apply;
 mod archive;
 mod error;
+mod job;
 mod load;
 mod lock;
 mod open;

@@ -11,6 +11,7 @@ use interlock_store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{corrupt, document, store};
+use crate::job;
 use crate::query::place;
 
 /// Load what the keys name.
@@ -34,6 +35,12 @@ pub(crate) fn load(
             Key::Wake(id) => facts.put_wake(*id, wake(connection, ws, *id)?, lease(connection, ws, *id)?),
             Key::Asks(key) => facts.put_asks(key.clone(), asks(connection, ws, key)?),
             Key::LiveWakes => facts.put_live_wakes(live_wakes(connection, ws, now)?),
+            Key::Job(id) => facts.put_job(*id, job::job(connection, ws, *id)?),
+            Key::JobNamed(kind, name) => {
+                let found = job::named(connection, ws, kind, name)?;
+                facts.put_job_named(kind.clone(), name.clone(), found);
+            }
+            Key::DueJobs => facts.put_due_jobs(job::due(connection, ws, now)?),
         }
     }
     Ok(())

@@ -6,20 +6,22 @@ use async_trait::async_trait;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::job::Job;
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery,
-    LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
+    JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    Workspace,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::reader::Readers;
 use crate::writer::Ask;
-use crate::{Options, load, open, query, search, timeline, writer};
+use crate::{Options, job, load, open, query, search, timeline, writer};
 
 /// A store in one SQLite file. Whoever opens it for a server holds the instance's lock.
 pub struct SqliteStore {
@@ -188,6 +190,27 @@ impl Store for SqliteStore {
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.read(ws, move |c, ws| query::next_due(c, ws, after)).await
+    }
+
+    async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.read(ws, move |c, ws| job::job(c, ws, id)).await
+    }
+
+    async fn jobs(
+        &self,
+        ws: WorkspaceId,
+        filter: JobFilter,
+        page: Page<JobId>,
+    ) -> Result<Vec<Job>, StoreError> {
+        self.read(ws, move |c, ws| job::jobs(c, ws, &filter, &page)).await
+    }
+
+    async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
+        self.read(ws, job::next).await
+    }
+
+    async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
+        self.read(ws, job::counts).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

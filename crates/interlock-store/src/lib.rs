@@ -19,7 +19,8 @@ pub use error::StoreError;
 pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_in};
 pub use neighbours::{Heard, Neighbours, WORD_THREADS_MAX, Word};
 pub use query::{
-    Counts, EntryRow, InboxRow, LedgerHead, Page, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    Counts, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page, StoredMessage, ThreadFilter,
+    TimelineRow, WakeFilter,
 };
 pub use search::{Found, Search, search};
 pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
@@ -28,7 +29,8 @@ use async_trait::async_trait;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::job::Job;
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
@@ -124,6 +126,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// When the first pending wake that is not held falls due after this time.
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// One job.
+    async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError>;
+
+    /// Jobs, newest first.
+    async fn jobs(
+        &self,
+        ws: WorkspaceId,
+        filter: JobFilter,
+        page: Page<JobId>,
+    ) -> Result<Vec<Job>, StoreError>;
+
+    /// When the next job is to be run or taken from a silent worker; in the past when that is overdue.
+    async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Jobs by state, and when the first of those that wait is due.
+    async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError>;
 
     /// Threads by status and wakes by state.
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError>;

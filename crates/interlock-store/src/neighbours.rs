@@ -23,6 +23,8 @@ pub struct Word {
     pub threads: Option<BTreeSet<ThreadId>>,
     /// Whether a supervisor may have something to do.
     pub supervisors: bool,
+    /// Whether a worker may have something to do.
+    pub workers: bool,
     /// All agents of the workspace are to be stopped.
     pub halt: bool,
 }

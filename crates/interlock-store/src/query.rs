@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use interlock_core::actor::AgentName;
 use interlock_core::facts::Position;
 use interlock_core::id::ThreadId;
+use interlock_core::job::JobState;
 use interlock_core::thread::{Message, Status, Thread};
 use interlock_core::wake::WakeState;
 use interlock_core::{Event, Timestamp};
@@ -38,6 +39,15 @@ pub struct WakeFilter {
     pub state: Option<WakeState>,
     /// Not finished.
     pub is_live: bool,
+}
+
+/// Which jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// In this state.
+    pub state: Option<JobState>,
+    /// Of this kind.
+    pub kind: Option<String>,
 }
 
 /// A message with where it stands in the ledger.
@@ -86,6 +96,25 @@ pub struct Counts {
     pub threads: BTreeMap<String, u64>,
     /// Wakes by state, finished ones by result.
     pub wakes: BTreeMap<String, u64>,
+}
+
+/// How many jobs wait, are worked on and need a person, and since when.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Jobs by state; those that are done are not counted.
+    pub states: BTreeMap<JobState, u64>,
+    /// When the first of the queued jobs was due, or will be.
+    pub first_due_at: Option<Timestamp>,
+}
+
+impl JobCounts {
+    /// So many more.
+    pub fn add(&mut self, other: Self) {
+        for (state, count) in other.states {
+            *self.states.entry(state).or_default() += count;
+        }
+        self.first_due_at = [self.first_due_at, other.first_due_at].into_iter().flatten().min();
+    }
 }
 
 /// The ledger as a whole.

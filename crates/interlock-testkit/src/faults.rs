@@ -9,13 +9,15 @@ use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::Key;
-use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::job::Job;
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery,
-    LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
+    JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    Workspace,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -278,6 +280,27 @@ impl Store for FaultyStore {
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.call(self.inner.next_due(ws, after)).await
+    }
+
+    async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.call(self.inner.job(ws, id)).await
+    }
+
+    async fn jobs(
+        &self,
+        ws: WorkspaceId,
+        filter: JobFilter,
+        page: Page<JobId>,
+    ) -> Result<Vec<Job>, StoreError> {
+        self.call(self.inner.jobs(ws, filter, page)).await
+    }
+
+    async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {
+        self.call(self.inner.next_job(ws)).await
+    }
+
+    async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
+        self.call(self.inner.job_counts(ws)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

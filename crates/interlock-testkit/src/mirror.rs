@@ -6,7 +6,8 @@ use interlock_core::Event;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::{Position, RowChange};
-use interlock_core::id::{ThreadId, WakeId};
+use interlock_core::id::{JobId, ThreadId, WakeId};
+use interlock_core::job::Job;
 use interlock_core::text::Digest;
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::{Lease, Wake, WakeState};
@@ -29,6 +30,8 @@ pub struct Mirror {
     pub wakes: BTreeMap<WakeId, Wake>,
     /// Leases.
     pub leases: BTreeMap<WakeId, Lease>,
+    /// Jobs.
+    pub jobs: BTreeMap<JobId, Job>,
     /// Timeline rows that are no messages.
     pub timeline: Vec<(ThreadId, Position, Event)>,
     /// Idempotency keys: fingerprint and entry.
@@ -66,6 +69,8 @@ impl Mirror {
                 RowChange::Wake(wake) => drop(self.wakes.insert(wake.wake_id, wake)),
                 RowChange::Lease(lease) => drop(self.leases.insert(lease.wake_id, lease)),
                 RowChange::Unlease(id) => drop(self.leases.remove(&id)),
+                RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
+                RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
                 RowChange::Timeline(thread, position, event) => {
                     self.timeline.push((thread, position, event));
                 }
@@ -114,8 +119,10 @@ const fn kind(change: &RowChange) -> &'static str {
         RowChange::Idempotency(..) => "idempotency",
         RowChange::Lease(_) => "lease",
         RowChange::Unlease(_) => "unlease",
+        RowChange::Job(_) => "job",
+        RowChange::Unjob(_) => "unjob",
     }
 }
 
 /// How many kinds of changes there are.
-pub(crate) const KINDS: usize = 12;
+pub(crate) const KINDS: usize = 14;

@@ -3,15 +3,17 @@
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Launch, LaunchVariable, Runtime};
 use interlock_core::command::{
-    AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, PostMessage,
+    AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, JobOutcome, PostMessage,
     RegisterAgent, RemoveParticipant, Report, ReportWake, Terms,
 };
 use interlock_core::id::{FindingId, ThreadId};
+use interlock_core::limits::JOB_KEPT_MS;
 use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use interlock_core::wake::{Lane, Lease, Outcome, WakeState};
 use interlock_core::{Command, Envelope, Reason, Reply};
 use serde_json::{Map, json};
 
+use crate::conformance::jobs::new_job;
 use crate::{Sequencer, envelope};
 
 /// The agents of a story; the last is run by nobody.
@@ -103,7 +105,7 @@ impl Story {
         };
         let by = AGENTS[usize::from(who) % AGENTS.len()];
         let seq = self.sequencer.mirror.threads[&thread].seq;
-        match what % 15 {
+        match what % 16 {
             0 if threads.len() < 4 => drop(self.open("another").await),
             1 | 2 => drop(self.post(thread, by, "to everybody", &[]).await),
             3 => {
@@ -125,7 +127,30 @@ impl Story {
                 drop(self.tell("olga", Command::AddParticipant(back)).await);
             }
             13 => drop(self.tell("olga", order(thread, by)).await),
+            14 => self.work(who, which).await,
             _ => self.sequencer.wall = self.sequencer.wall.plus_ms(i64::from(which) * 500),
+        }
+    }
+
+    /// A job is asked for, or taken and ended; now and then everything is old.
+    pub(crate) async fn work(&mut self, who: u8, which: u8) {
+        match who % 3 {
+            0 => drop(self.enqueue(new_job("mail", which.is_multiple_of(2).then_some("name"), 2)).await),
+            1 => {
+                for job in self.take_jobs("worker", u32::from(which % 3) + 1).await.0 {
+                    let done = if which.is_multiple_of(4) {
+                        JobOutcome::Failed("no".into())
+                    } else {
+                        JobOutcome::Done
+                    };
+                    self.finish(&job, done).await.unwrap();
+                }
+            }
+            _ => {
+                let days = if which.is_multiple_of(8) { JOB_KEPT_MS } else { 0 };
+                self.sequencer.wall = self.sequencer.wall.plus_ms(days);
+                drop(self.take_jobs("silent", 1).await);
+            }
         }
     }
 

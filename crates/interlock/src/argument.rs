@@ -5,6 +5,7 @@ use interlock_api::v1::message::Data;
 use interlock_api::v1::thread::ParticipantParams;
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{LaunchVariable, Runtime, Sandbox};
+use interlock_core::job::JobState;
 use interlock_core::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PAGE_ROWS_MAX, WAIT_MS_MAX};
 use interlock_core::thread::{Status, ThreadKind, ThreadRole};
 use interlock_core::time::Timestamp;
@@ -53,6 +54,11 @@ pub(crate) fn sandbox() -> impl TypedValueParser<Value = Sandbox> {
 /// Where a wake stands.
 pub(crate) fn wake_state() -> impl TypedValueParser<Value = WakeState> {
     one_of(WakeState::ALL, WakeState::as_str)
+}
+
+/// Where a job stands.
+pub(crate) fn job_state() -> impl TypedValueParser<Value = JobState> {
+    one_of(JobState::ALL, JobState::as_str)
 }
 
 /// Rows of a page.

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, doctor, events, init, ledger, log, mcp, migrate, policy, status, stop, supervise, thread,
-    token, up, verify, wake,
+    agent, builtin, doctor, events, init, job, ledger, log, mcp, migrate, policy, status, stop, supervise,
+    thread, token, up, verify, wake,
 };
 
 /// The control plane for a team of AI coding agents.
@@ -61,7 +61,10 @@ pub(crate) enum Command {
     /// See who was woken, why, and what came of it.
     #[command(subcommand)]
     Wake(wake::Verb),
-    /// See the constants of waking and guarding.
+    /// See the server's own work, and let what is dead try again.
+    #[command(subcommand)]
+    Job(job::Verb),
+    /// See the constants of waking, guarding and jobs.
     #[command(subcommand)]
     Policy(policy::Verb),
     /// Follow what happens in the workspace, event by event.

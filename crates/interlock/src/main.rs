@@ -19,6 +19,7 @@ mod environment;
 mod exit;
 mod identity;
 mod instance;
+mod jobs;
 mod node;
 mod output;
 mod panic;

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod delivery;
 pub mod event;
+pub mod job;
 pub mod ledger;
 pub mod message;
 pub mod policy;

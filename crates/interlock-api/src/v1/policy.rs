@@ -42,7 +42,7 @@ pub struct ConstantView {
 /// Answer of `get_policy`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyView {
-    /// Every constant of waking and guarding, in the order of the reference.
+    /// Every constant of waking, guarding and jobs, in the order of the reference.
     pub constants: Vec<ConstantView>,
 }
 

@@ -94,6 +94,9 @@ pub struct StatusView {
     pub thread_counts: BTreeMap<String, u64>,
     /// Wakes by state; finished ones by result.
     pub wake_counts: BTreeMap<String, u64>,
+    /// Jobs that wait, are worked on or are dead, by state.
+    #[serde(default)]
+    pub job_counts: BTreeMap<String, u64>,
     /// What waits for a person, longest first; at most 50.
     pub attention: Vec<Attention>,
     /// The agents; at most 200.

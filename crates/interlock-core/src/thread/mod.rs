@@ -47,7 +47,7 @@ pub fn not_found(id: ThreadId) -> Refusal {
 }
 
 /// A text within its limit, or the refusal that names both. Without NUL, which not every database takes.
-fn within(what: &str, text: &str, bytes_max: usize) -> Result<(), Refusal> {
+pub(crate) fn within(what: &str, text: &str, bytes_max: usize) -> Result<(), Refusal> {
     if text.contains('\0') {
         return Err(Refusal::new(Reason::ParameterInvalid, format!("{what} holds a NUL character"))
             .hint("leave it out; in `data` it may stand as \\u0000"));

@@ -32,10 +32,12 @@ const fn place(event: &Event) -> usize {
         Event::ParticipantRemoved { .. } => 21,
         Event::MessageWithdrawn { .. } => 22,
         Event::WakeRecounted { .. } => 23,
+        Event::JobDied { .. } => 24,
+        Event::JobRequeued { .. } => 25,
     }
 }
 
-const FILES: [&[&str]; 24] = [
+const FILES: [&[&str]; 26] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -64,6 +66,8 @@ const FILES: [&[&str]; 24] = [
         "thread.message_withdrawn-1-reason",
     ],
     &["wake.recounted-1", "wake.recounted-1-nothing"],
+    &["job.died-1"],
+    &["job.requeued-1"],
 ];
 
 fn folder() -> &'static Path {

@@ -12,6 +12,8 @@ mod golden;
 mod guarding;
 mod idempotency;
 mod invariants;
+mod jobs;
+mod jobs_model;
 mod members;
 mod opening;
 mod orders;

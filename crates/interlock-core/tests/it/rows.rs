@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::{Facts, Key, Keys, Known, Position, RowChange, Used};
-use interlock_core::id::{ThreadId, WakeId};
+use interlock_core::id::{JobId, ThreadId, WakeId};
+use interlock_core::job::{Job, JobState};
+use interlock_core::limits::{DUE_JOBS_MAX, JOB_KEPT_MS};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Finding, Message, Thread};
 use interlock_core::wake::{Asks, Lease, Wake, WakeState};
@@ -23,6 +25,7 @@ pub(crate) struct Rows {
     pub(crate) timeline: Vec<(ThreadId, Position, Event)>,
     pub(crate) used: BTreeMap<Digest, (Digest, u64)>,
     pub(crate) leases: BTreeMap<WakeId, Lease>,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
 }
 
 impl Rows {
@@ -65,6 +68,11 @@ impl Rows {
                     facts.put_asks(key.clone(), asks.into_vec());
                 }
                 Key::LiveWakes => facts.put_live_wakes(self.live_wakes(now)),
+                Key::Job(id) => facts.put_job(*id, self.jobs.get(id).cloned()),
+                Key::JobNamed(kind, name) => {
+                    facts.put_job_named(kind.clone(), name.clone(), self.job_named(kind, name));
+                }
+                Key::DueJobs => facts.put_due_jobs(self.due_jobs(now)),
             }
         }
     }
@@ -82,6 +90,26 @@ impl Rows {
         let mut wakes: Vec<&Wake> = self.live().filter(is_wanted).collect();
         wakes.sort_by_key(|wake| (wake.due_at, wake.wake_id));
         wakes.into_iter().map(|wake| (wake.clone(), self.leases.get(&wake.wake_id).cloned())).collect()
+    }
+
+    fn job_named(&self, kind: &str, name: &str) -> Option<JobId> {
+        let is_it =
+            |job: &&Job| job.kind == kind && job.name.as_deref() == Some(name) && !job.state.is_terminal();
+        self.jobs.values().find(is_it).map(|job| job.job_id)
+    }
+
+    /// Of each state the first, as a store gives them.
+    fn due_jobs(&self, now: Timestamp) -> Vec<Job> {
+        let kept = now.plus_ms(-JOB_KEPT_MS);
+        let until = [(JobState::Running, now), (JobState::Queued, now), (JobState::Completed, kept)];
+        let of = |(state, until)| {
+            let is_due = move |job: &&Job| job.state == state && job.due_at() <= until;
+            let mut jobs: Vec<Job> = self.jobs.values().filter(is_due).cloned().collect();
+            jobs.sort_by_key(|job| (job.due_at(), job.job_id));
+            jobs.truncate(usize::try_from(DUE_JOBS_MAX).unwrap());
+            jobs
+        };
+        until.into_iter().flat_map(of).collect()
     }
 
     fn used(&self, digest: &Digest, entries: &[Vec<Event>]) -> Option<Used> {
@@ -142,12 +170,14 @@ impl Rows {
                 }
                 RowChange::Lease(lease) => drop(self.leases.insert(lease.wake_id, lease)),
                 RowChange::Unlease(id) => drop(self.leases.remove(&id)),
+                RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
+                RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
             }
         }
     }
 
     /// The rows that follow from the ledger alone.
     pub(crate) fn projected(&self) -> Self {
-        Self { leases: BTreeMap::new(), used: BTreeMap::new(), ..self.clone() }
+        Self { leases: BTreeMap::new(), jobs: BTreeMap::new(), used: BTreeMap::new(), ..self.clone() }
     }
 }

@@ -203,7 +203,10 @@ fn roles_and_their_permissions() {
                 P::WorkspaceRead,
             ],
         ),
-        (Role::Auditor, vec![P::ThreadRead, P::AgentRead, P::WakeRead, P::LedgerRead, P::WorkspaceRead]),
+        (
+            Role::Auditor,
+            vec![P::ThreadRead, P::AgentRead, P::WakeRead, P::JobRead, P::LedgerRead, P::WorkspaceRead],
+        ),
         (Role::Operator, everything_but_running.clone()),
         (Role::Supervisor, vec![P::AgentRead, P::WakeRead, P::WakeRun]),
         (Role::Admin, everything_but_running),

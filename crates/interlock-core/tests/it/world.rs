@@ -580,5 +580,9 @@ const fn operation(command: &Command) -> &'static str {
         Command::TriggerParticipant(_) => "trigger_participant",
         Command::HaltAgents => "halt_agents",
         Command::NoteCall { .. } => "note_call",
+        Command::EnqueueJob(_) | Command::ClaimJobs(_) | Command::RenewJob(_) | Command::FinishJob(_) => {
+            "run_jobs"
+        }
+        Command::RequeueJob(_) => "requeue_job",
     }
 }

@@ -7,6 +7,8 @@ mod faults;
 mod frozen;
 mod history;
 mod isolation;
+mod jobs;
+mod killed;
 mod supervisors;
 mod waking;
 mod world;

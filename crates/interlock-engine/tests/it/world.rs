@@ -45,11 +45,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(Policy::default()).await
+    }
+
+    pub(crate) async fn with(policy: Policy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = FaultyStore::over(Arc::new(open(&folder)));
         let here = WorkspaceId::from_u128(1);
         let issuer_pem = Issuer::generate_pem().unwrap();
-        let engine = engine(&store, &issuer_pem);
+        let engine = engine(Arc::<FaultyStore>::clone(&store), &issuer_pem, policy);
         let world = Self { store, engine, here, folder, issuer_pem };
         world.serves(here).await;
         world
@@ -64,7 +68,8 @@ impl World {
     /// A new engine on the same file, which knows only what was written.
     pub(crate) fn restart(self) -> Self {
         let store = FaultyStore::over(Arc::new(open(&self.folder)));
-        let engine = engine(&store, &self.issuer_pem);
+        let policy = self.engine.policy().clone();
+        let engine = engine(Arc::<FaultyStore>::clone(&store), &self.issuer_pem, policy);
         Self { store, engine, ..self }
     }
 
@@ -130,11 +135,16 @@ fn open(folder: &tempfile::TempDir) -> SqliteStore {
     SqliteStore::open(&Options::at(folder.path().join("interlock.db"))).unwrap()
 }
 
-fn engine(store: &Arc<FaultyStore>, issuer_pem: &str) -> Arc<Engine> {
+/// An engine over any store, whose tokens nobody asks for.
+pub(crate) fn engine_over(store: Arc<dyn interlock_store::Store>, policy: Policy) -> Arc<Engine> {
+    engine(store, &Issuer::generate_pem().unwrap(), policy)
+}
+
+fn engine(store: Arc<dyn interlock_store::Store>, issuer_pem: &str, policy: Policy) -> Arc<Engine> {
     let wall = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     Engine::new(EngineConfig {
-        store: Arc::<FaultyStore>::clone(store),
-        policy: Policy::default(),
+        store,
+        policy,
         policy_set: BTreeSet::new(),
         ledger_key: LogKey::from_seed([7; 32]),
         issuer: Issuer::from_pem(issuer_pem).unwrap(),

@@ -97,6 +97,7 @@ const fn permission(event: &Event) -> Permission {
     match event {
         Event::AgentRegistered { .. } => Permission::AgentRead,
         Event::WorkspaceHalted { .. } => Permission::WorkspaceRead,
+        Event::JobDied { .. } | Event::JobRequeued { .. } => Permission::JobRead,
         _ => Permission::LedgerRead,
     }
 }

@@ -45,6 +45,7 @@ pub(crate) async fn status(
         is_waiting = !is_left && cx.wait_here(&mut watch, until).await && p.while_size.is_some();
     }
     let counts = store.counts(ws).await.map_err(failed)?;
+    let jobs = store.job_counts(ws).await.map_err(failed)?;
     let blocked = ThreadFilter { status: Some(Status::Blocked), member: None };
     let blocked =
         store.threads(ws, blocked, Page { after: None, limit: ATTENTION_MAX }).await.map_err(failed)?;
@@ -59,6 +60,7 @@ pub(crate) async fn status(
         workspace_id: ws,
         thread_counts: counts.threads,
         wake_counts: counts.wakes,
+        job_counts: jobs.states.into_iter().map(|(state, count)| (state.to_string(), count)).collect(),
         attention: attention(blocked),
         agents: agents.iter().map(|agent| activity(&cx, agent, busy.get(&agent.name).copied())).collect(),
         threads: threads.into_iter().map(|thread| view::thread(thread, &[])).collect(),

@@ -82,8 +82,14 @@ async fn every_sample_is_a_request_that_is_done() {
 }
 
 /// What of the stage must never reach another workspace.
-fn secrets(stage: &Stage) -> [String; 4] {
-    [stage.thread.to_string(), stage.wake.to_string(), "\"a job\"".into(), "please begin".into()]
+fn secrets(stage: &Stage) -> [String; 5] {
+    [
+        stage.thread.to_string(),
+        stage.wake.to_string(),
+        stage.job.to_string(),
+        "\"a job\"".into(),
+        "please begin".into(),
+    ]
 }
 
 #[tokio::test]
@@ -122,6 +128,7 @@ async fn lists_of_another_workspace_are_empty() {
         ("/v1/inbox", Role::Coordinator, "threads"),
         ("/v1/agents", Role::Coordinator, "agents"),
         ("/v1/wakes", Role::Supervisor, "wakes"),
+        ("/v1/jobs", Role::Auditor, "jobs"),
         ("/v1/status", Role::Auditor, "supervisors"),
         ("/v1/ledger/entries", Role::Auditor, "entries"),
     ] {

@@ -216,6 +216,8 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
             json!({"thread_id": thread_id, "agent": "executor"})
         }
         "register_agent" => json!({"name": "newcomer"}),
+        "get_job" => json!({"job_id": stage.job}),
+        "requeue_job" => json!({"job_id": stage.job, "text": "it is mended"}),
         "get_wake" => json!({"wake_id": wake_id}),
         "claim_wakes" => json!({"supervisor": "keeper", "incarnation": "1", "limit": 1}),
         "renew_wakes" => {
@@ -229,7 +231,7 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         // A stream that waits would not end.
         "follow_events" => json!({"until_now": true}),
         "list_threads" | "search_messages" | "inbox" | "heartbeat_session" | "list_agents" | "list_wakes"
-        | "get_status" | "get_policy" | "halt_agents" | "list_entries" | "get_checkpoint"
+        | "list_jobs" | "get_status" | "get_policy" | "halt_agents" | "list_entries" | "get_checkpoint"
         | "export_ledger" => json!({}),
         other => panic!("give `{other}` sample parameters, and the tests of all rows cover it"),
     };

@@ -17,6 +17,7 @@ mod events;
 mod health;
 mod idempotency;
 mod input;
+mod jobs;
 mod ledger;
 mod mcp;
 mod mcp_prompts;

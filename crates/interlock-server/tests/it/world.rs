@@ -9,12 +9,14 @@ use axum::Router;
 use interlock_api::client::Client;
 use interlock_api::v1::message::{PostMessageParams, PostMessageResponse};
 use interlock_api::{Op, Problem, operations as op};
-use interlock_core::Timestamp;
 use interlock_core::actor::{Actor, AgentName, Role};
-use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::command::{ClaimJobs, Command, FinishJob, JobOutcome};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::job::NewJob;
 use interlock_core::policy::Policy;
+use interlock_core::{Reply, Timestamp};
 use interlock_engine::read::Store as _;
-use interlock_engine::{Engine, EngineConfig, Issuer};
+use interlock_engine::{Engine, EngineConfig, Issuer, Request, authorize};
 use interlock_ledger::LogKey;
 use interlock_server::{RateLimits, Server, ServerConfig, router};
 use interlock_store_sqlite::{Options, SqliteStore};
@@ -25,6 +27,8 @@ use tokio::task::JoinHandle;
 
 /// How long tokens of these tests hold.
 const TOKEN_MS: i64 = 3_600_000;
+/// What the jobs of these tests have to work with, and nobody is shown.
+pub(crate) const HIDDEN: &str = "hunter2-in-a-payload";
 /// A wait that nobody here sits out: what ends it is a commit.
 pub(crate) const LONG_MS: u32 = 50_000;
 
@@ -54,6 +58,8 @@ pub(crate) struct Stage {
     pub(crate) wake: WakeId,
     /// The coordinator's first message.
     pub(crate) message: MessageId,
+    /// A dead job.
+    pub(crate) job: JobId,
 }
 
 impl World {
@@ -180,7 +186,47 @@ impl World {
         let thread = call::<op::CreateThread>(&lead, &thread, "stage-thread").await.unwrap().thread_id;
         let message = says(&lead, thread, "please begin", "stage-post").await.unwrap().message_id;
         let wakes = call::<op::ListWakes>(&lead, &json!({}), "").await.unwrap().wakes;
-        Stage { thread, wake: wakes[0].wake_id, message }
+        Stage { thread, wake: wakes[0].wake_id, message, job: self.dead_job("stage").await }
+    }
+
+    /// What the server itself does with jobs.
+    pub(crate) async fn works(&self, command: Command) -> Reply {
+        let name = agent("interlock");
+        let actor =
+            Actor { name, role: Role::Admin, workspace_id: self.here, session_id: None, wake_id: None };
+        let permit = authorize::<op::RequeueJob>(&actor).unwrap();
+        self.engine.execute(&permit, &Request::default(), command).await.unwrap().reply
+    }
+
+    /// A job that waits, is worked on, or is over, as the test has it.
+    pub(crate) async fn job(&self, kind: &str, name: &str) -> JobId {
+        let new = NewJob {
+            kind: kind.into(),
+            name: Some(name.into()),
+            payload: json!({"hidden": HIDDEN}),
+            run_at: None,
+            policy: Policy::default().job_retry(),
+        };
+        match self.works(Command::EnqueueJob(new)).await {
+            Reply::Job(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Takes every due job, and ends each so.
+    pub(crate) async fn ends_jobs(&self, outcome: &JobOutcome) {
+        let claim = ClaimJobs { worker: "worker".into(), limit: 32, lease_ms: 60_000 };
+        let Reply::Jobs(jobs) = self.works(Command::ClaimJobs(claim)).await else { panic!("no jobs") };
+        for job in jobs {
+            let outcome = outcome.clone();
+            self.works(Command::FinishJob(FinishJob { job_id: job.job_id, fence: job.fence, outcome })).await;
+        }
+    }
+
+    pub(crate) async fn dead_job(&self, name: &str) -> JobId {
+        let id = self.job("errand", name).await;
+        self.ends_jobs(&JobOutcome::Hopeless("nobody is there".into())).await;
+        id
     }
 
     /// Everything that is written, of both workspaces.

@@ -1,11 +1,13 @@
 //! What every store must do alike. Each test gets an empty [`Database`](crate::Database).
 
+pub(crate) mod jobs;
 mod probe;
 mod random;
 mod reading;
 mod searching;
 mod writing;
 
+pub use jobs::*;
 pub use random::*;
 pub use reading::*;
 pub use searching::*;
@@ -56,6 +58,10 @@ macro_rules! store_conformance {
             searches_find_what_is_there
             an_index_of_another_version_does_not_count
             searches_stay_in_their_workspace
+            jobs_are_enqueued_with_what_asked_for_them
+            a_job_has_one_holder
+            a_job_dies_after_its_last_attempt
+            a_name_is_taken_until_its_job_is_over
             the_same_commands_give_the_same_dump
             rows_loaded_are_the_rows_made
         }

@@ -1,10 +1,13 @@
 //! Looking into a batch: works that load facts, or write what they are told, and nothing else.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use interlock_core::facts::{Facts, Key, Keys};
 use interlock_core::id::WorkspaceId;
+use interlock_core::job::{Job, JobState};
+use interlock_core::limits::JOB_KEPT_MS;
 use interlock_core::policy::Policy;
 use interlock_store::{BatchWork, Committed, Head, LedgerHead, Step, Store, StoreError, WriteSet};
 
@@ -76,13 +79,25 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     let mut keys: Keys = mirror.agents.keys().cloned().map(Key::Agent).collect();
     keys.extend(mirror.used.keys().copied().map(Key::Idempotency));
     keys.extend(mirror.wakes.keys().copied().map(Key::Wake));
+    keys.extend(mirror.jobs.keys().copied().map(Key::Job));
+    keys.insert(Key::DueJobs);
     for thread in mirror.threads.keys() {
         keys.extend([Key::Thread(*thread), Key::ThreadWakes(*thread), Key::Findings(*thread)]);
     }
     keys.extend(
         mirror.messages.values().map(|m| Key::Message(m.message.thread_id, m.message.head.message_id)),
     );
-    let (facts, _) = load(store, ws, keys.clone()).await;
+    let (facts, head) = load(store, ws, keys.clone()).await;
+    for (id, job) in &mirror.jobs {
+        assert_eq!(facts.job(*id).unwrap(), Some(job));
+    }
+    let due: BTreeSet<_> = facts.due_jobs().unwrap().map(|job| job.job_id).collect();
+    let is_due = |job: &&Job| match job.state {
+        JobState::Queued | JobState::Running => job.due_at() <= head.wall_now,
+        JobState::Completed => job.due_at().plus_ms(JOB_KEPT_MS) <= head.wall_now,
+        JobState::Dead => false,
+    };
+    assert_eq!(due, mirror.jobs.values().filter(is_due).map(|job| job.job_id).collect());
     assert!(keys.iter().all(|key| facts.has(key)), "a key was not looked for");
     for (name, agent) in &mirror.agents {
         assert_eq!(facts.agent(name).unwrap(), Some(agent));

@@ -38,6 +38,10 @@ async fn busy(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story) {
             tale.tell("olga", become_(thread, *status)).await;
         }
     }
+    // Asked for, done, and forgotten when they are old.
+    for (who, which) in [(0, 0), (1, 1), (0, 2), (2, 8), (0, 1)] {
+        tale.work(who, which).await;
+    }
     (store, tale)
 }
 
@@ -62,6 +66,9 @@ pub async fn every_kind_of_row_comes_back(database: Arc<dyn Database>) {
         let messages: Vec<_> =
             mirror.messages.range((*id, 0)..=(*id, u64::MAX)).map(|(_, m)| m.clone()).collect();
         assert_eq!(store.messages(ws, *id, 0, 1_000).await.unwrap(), messages);
+    }
+    for (id, job) in &mirror.jobs {
+        assert_eq!(store.job(ws, *id).await.unwrap().as_ref(), Some(job));
     }
     for (id, wake) in &mirror.wakes {
         assert_eq!(store.wake(ws, *id).await.unwrap().as_ref(), Some(wake));

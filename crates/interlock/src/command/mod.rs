@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod install;
+pub(crate) mod job;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
@@ -54,6 +55,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Thread(verb) => interruptible(thread::run(&cx, verb)),
         Command::Policy(verb) => interruptible(policy::run(&cx, verb)),
         Command::Wake(verb) => interruptible(wake::run(&cx, verb)),
+        Command::Job(verb) => interruptible(job::run(&cx, verb)),
         Command::Events(params) => interruptible(events::run(&cx, params)),
         Command::Mcp(params) => blocking(mcp::run(&cx, &params)),
         Command::Log(params) => log::run(&cx, &params),

@@ -19,7 +19,7 @@ use crate::exit::{Answer, End, Failure};
 use crate::instance::{Instance, Run};
 use crate::node::{self, Node};
 use crate::output::Output;
-use crate::{environment, identity, serverlog};
+use crate::{environment, identity, jobs, serverlog};
 
 /// How long the token of the built-in supervisor holds: longer than a server runs.
 const SUPERVISOR_TOKEN_MS: u64 = 10 * 365 * 86_400_000;
@@ -71,8 +71,11 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     let run = node::run_of(&server);
     instance.write_run(&run)?;
     let (stop_agents, agents_stop) = watch::channel(false);
+    let (stop_jobs, jobs_stop) = watch::channel(false);
     let (stop_server, server_stop) = watch::channel(false);
+    let working = jobs::runner(&engine, instance, &run.url)?.run(jobs_stop);
     let serving = tokio::spawn(server.serve(server_stop));
+    let working = tokio::spawn(working);
     tracing::info!(url = run.url, pid = run.pid, "server.started");
     announce(cx, instance, &run)?;
 
@@ -87,11 +90,15 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
             Err(Problem::new(Reason::Defect, &format!("the supervisor ended: {error}"), ""))
         }),
     };
+    stop_jobs.send_replace(true);
     // Other servers' agents go on.
     engine.halt_here(instance.config.workspace_id);
     stop_agents.send_replace(true);
     if ended.is_ok() && !params.server_only && tokio::time::timeout(AGENTS_STOP, supervising).await.is_err() {
         tracing::warn!("agents.stop_cut_off");
+    }
+    if let Err(error) = working.await {
+        tracing::error!(%error, "jobs.ended_badly");
     }
     stop_server.send_replace(true);
     if let Err(error) = serving.await {

@@ -29,7 +29,7 @@ pub(crate) struct Config {
     /// The PostgreSQL database; the file in the folder unless there is one.
     #[serde(default)]
     pub(crate) database_url: Option<Secret>,
-    /// The constants of waking and guarding.
+    /// The constants of waking, guarding and jobs.
     #[serde(default)]
     pub(crate) policy: Policy,
     /// The names of those that stand in the file.
@@ -100,7 +100,7 @@ impl Config {
              listen = \"{}\"\n\n\
              # A PostgreSQL database instead of the file in this folder.\n\
              {}\n\n\
-             # The constants of waking and guarding, with their defaults; durations in milliseconds.\n\
+             # The constants of waking, guarding and jobs, with their defaults; durations in milliseconds.\n\
              [policy]\n{policy}\n\n\
              # How many requests one caller may make; further ones are told to wait.\n\
              [rate]\n{rate}\n",

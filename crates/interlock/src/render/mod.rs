@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod job;
 pub(crate) mod message;
 pub(crate) mod policy;
 pub(crate) mod safe;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use interlock_api::v1::workspace::{Activity, AgentActivity, Attention, StatusView};
+use interlock_core::job::JobState;
 
 use super::style::Paint;
 use super::table::{Cell, table};
@@ -41,9 +42,16 @@ fn head(view: View, url: &str, status: &StatusView) -> String {
     }
     lines.push(format!("threads: {}", counts(&status.thread_counts)));
     lines.push(format!("wakes: {}", counts(&status.wake_counts)));
+    if !status.job_counts.is_empty() {
+        lines.push(format!("jobs: {}", counts(&status.job_counts)));
+    }
     lines.push(format!("ledger: {} entries", status.ledger_size));
     lines.push(supervisors(view, status));
-    if status.attention.is_empty() {
+    let dead = status.job_counts.get(JobState::Dead.as_str()).copied().unwrap_or(0);
+    if dead > 0 {
+        let look = "look: interlock job list --state dead";
+        lines.push(paint(Paint::Red, &format!("dead jobs need a person: {dead} ({look})")));
+    } else if status.attention.is_empty() {
         lines.push(paint(Paint::Green, "nothing needs a person"));
     }
     lines.push(String::new());

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::style::{Paint, Style};
 use super::table::{Cell, table};
-use super::{View, message, safe, status, summary, thread, timeline, wake, when};
+use super::{View, job, message, safe, status, summary, thread, timeline, wake, when};
 
 const THREAD: &str = "thr_00000000000000000000000001";
 const WAKE: &str = "wak_00000000000000000000000002";
@@ -320,6 +320,77 @@ executor  dormant
         "is_halted": false, "ledger_size": 42,
     }));
     assert_eq!(status::show(view(), "http://127.0.0.1:7070", &answer), expected);
+}
+
+#[test]
+fn a_status_says_that_dead_jobs_need_a_person() {
+    let answer: StatusView = of(json!({
+        "workspace_id": "ws_00000000000000000000000009", "thread_counts": {}, "wake_counts": {},
+        "job_counts": {"queued": 3, "dead": 2}, "attention": [], "agents": [], "threads": [], "wakes": [],
+        "supervisors": [{"name": "here", "silent_ms": 20}], "is_halted": false, "ledger_size": 42,
+    }));
+    let shown = status::show(view(), "http://127.0.0.1:7070", &answer);
+    assert!(shown.contains("\njobs: 2 dead, 3 queued\n"), "{shown}");
+    assert!(
+        shown.contains("\ndead jobs need a person: 2 (look: interlock job list --state dead)\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("nothing needs a person"), "{shown}");
+}
+
+const JOB: &str = "job_00000000000000000000000004";
+
+fn one_job() -> Value {
+    json!({
+        "job_id": JOB, "kind": "mail", "name": "number 7", "state": "queued", "attempts": 1,
+        "attempts_max": 10, "run_at": "2026-01-02T12:00:30Z", "error": "it says \u{1b}[31m no",
+        "enqueued_at": "2026-01-02T11:58:00Z", "requeues": 1,
+        "requeued": {"by": "anna", "at": "2026-01-02T11:59:00Z", "text": "it is\nmended"},
+    })
+}
+
+#[test]
+fn jobs_as_a_list() {
+    let expected = "\
+JOB                             KIND  STATE   TRIES    ASKED   NEXT      ABOUT     ERROR
+job_00000000000000000000000004  mail  queued  1 of 10  2m ago  in 30.0s  number 7  it says \\x1b[31m no
+";
+    let mut answer = json!({"jobs": [one_job()]});
+    assert_eq!(job::list(view(), &of(answer.clone())), expected);
+    answer["jobs"][0]["run_at"] = "2026-01-02T11:59:59Z".into();
+    assert!(job::list(view(), &of(answer)).contains("  due  "));
+    assert_eq!(job::list(view(), &of(json!({"jobs": []}))), "no jobs\n");
+}
+
+#[test]
+fn one_job_with_what_became_of_it() {
+    let expected = "\
+job       job_00000000000000000000000004
+kind      mail
+about     number 7
+state     queued
+tries     1 of 10
+next      2026-01-02T12:00:30.000Z
+error     it says \\x1b[31m no
+asked     2026-01-02T11:58:00.000Z
+requeued  once, the last time by anna at 2026-01-02T11:59:00.000Z: it is\\nmended
+";
+    assert_eq!(job::show(view(), &of(one_job())), expected);
+}
+
+#[test]
+fn events_of_jobs_are_told_in_words() {
+    let died =
+        json!({"kind": "job.died/1", "job_id": JOB, "job": "mail", "attempts": 3, "reason": "JOB_FAILED"});
+    assert_eq!(
+        live("job.died", &died),
+        format!("11:59:55.007  executor     gave up job {JOB} (mail) after attempt 3 (JOB_FAILED)")
+    );
+    let requeued = json!({"kind": "job.requeued/1", "job_id": JOB, "job": "mail", "by": "anna"});
+    assert_eq!(
+        live("job.requeued", &requeued),
+        format!("11:59:55.007  executor     let job {JOB} (mail) try again")
+    );
 }
 
 fn live(kind: &str, event: &Value) -> String {

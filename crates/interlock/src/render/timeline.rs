@@ -94,6 +94,11 @@ fn what(item: &TimelineItem) -> (Paint, String) {
             let paint = if result == "failed" { Paint::Red } else { Paint::Green };
             (paint, format!("is done: {result}{}", because()))
         }
+        "job.died" => {
+            let job = format!("{} ({})", text("job_id"), text("job"));
+            (Paint::Red, format!("gave up job {job} after attempt {}{}", text("attempts"), because()))
+        }
+        "job.requeued" => (Paint::Yellow, format!("let job {} ({}) try again", text("job_id"), text("job"))),
         other => (Paint::Plain, safe::line(other)),
     }
 }

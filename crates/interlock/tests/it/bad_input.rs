@@ -111,7 +111,7 @@ fn a_broken_configuration_starts_nothing() {
         ("accept_timeout_ms = 0", "`accept_timeout_ms` is 0"),
         ("surprise = 1", "surprise"),
         ("lease_ms = \"long\"", "line "),
-        ("identical_findings_max = 0", "a guard of 0"),
+        ("identical_findings_max = 0", "`identical_findings_max` is 0"),
     ] {
         let site = Site::with_instance(policy);
         let problem = refuses_to_start(&site, 2, "CONFIG_INVALID");

@@ -24,6 +24,7 @@ mod install;
 mod instance;
 mod interrupt;
 mod job;
+mod jobs;
 mod kill;
 mod ledger;
 mod mcp;

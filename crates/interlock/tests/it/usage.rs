@@ -22,6 +22,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "agent",
         "thread",
         "wake",
+        "job",
         "policy",
         "events",
         "log",
