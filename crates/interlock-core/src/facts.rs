@@ -11,9 +11,9 @@ use crate::event::Event;
 use crate::id::{MessageId, ThreadId, WakeId};
 use crate::policy::Policy;
 use crate::text::Digest;
-use crate::thread::{Finding, Message, MessageHead, Thread, Withdrawal};
+use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
-use crate::wake::{Ask, AsksKey, Lease, Wake};
+use crate::wake::{Ask, AsksKey, Halt, Lease, Wake};
 
 /// One thing to load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,8 @@ pub enum Key {
     Asks(AsksKey),
     /// Unfinished wakes that are due, or leased, with their leases.
     LiveWakes,
+    /// Whether all agents are stopped.
+    Halt,
 }
 
 /// What to load: a set of keys.
@@ -95,6 +97,8 @@ pub enum RowChange {
     Message(Message, Position),
     /// Note on a message that it was taken back; once at most.
     Withdrawal(ThreadId, MessageId, Withdrawal),
+    /// Note that a message answers another one or follows from it; of one agent's the first stays.
+    Answer(ThreadId, MessageId, Answer),
     /// Insert or replace a wake.
     Wake(Wake),
     /// Insert or replace a finding.
@@ -103,6 +107,8 @@ pub enum RowChange {
     Timeline(ThreadId, Position, Event),
     /// Remember an idempotency key.
     Idempotency(Digest, Digest, u64),
+    /// Note that all agents are stopped, or that they are not any more.
+    Halt(Option<Halt>),
     /// Operational: insert or replace a lease.
     Lease(Lease),
     /// Operational: remove a lease.
@@ -125,8 +131,17 @@ pub struct Facts {
     asks: BTreeMap<AsksKey, Vec<Ask>>,
     /// Taken back in this batch.
     withdrawn: BTreeSet<(ThreadId, u64)>,
+    halt: Halted,
     used: BTreeMap<Digest, Option<Used>>,
     dirty: Dirty,
+}
+
+/// Whether all agents are stopped, as far as it is known.
+#[derive(Debug, Clone, Default)]
+enum Halted {
+    #[default]
+    NotLoaded,
+    Loaded(Option<Halt>),
 }
 
 /// What rules know of an earlier message.
@@ -166,6 +181,7 @@ impl Facts {
             Key::Wake(id) => self.wakes.contains_key(id),
             Key::Asks(key) => self.asks.contains_key(key),
             Key::LiveWakes => self.live_wakes.is_some(),
+            Key::Halt => !matches!(self.halt, Halted::NotLoaded),
         }
     }
 
@@ -235,6 +251,13 @@ impl Facts {
         }
     }
 
+    /// Loaded: whether all agents are stopped.
+    pub fn put_halt(&mut self, halt: Option<Halt>) {
+        if !self.has(&Key::Halt) {
+            self.halt = Halted::Loaded(halt);
+        }
+    }
+
     // What rules read.
 
     /// What an idempotency key was used for.
@@ -272,6 +295,14 @@ impl Facts {
     pub fn live_wakes(&self) -> Result<impl Iterator<Item = &Wake>, Missing> {
         let ids = self.live_wakes.as_ref().ok_or(Missing(Key::LiveWakes))?;
         Ok(ids.iter().filter_map(|id| self.wakes.get(id)?.as_ref()))
+    }
+
+    /// Who stopped all agents and when; nothing while they are not.
+    pub fn halt(&self) -> Result<Option<&Halt>, Missing> {
+        match &self.halt {
+            Halted::NotLoaded => Err(Missing(Key::Halt)),
+            Halted::Loaded(halt) => Ok(halt.as_ref()),
+        }
     }
 
     /// A thread's findings.
@@ -335,6 +366,11 @@ impl Facts {
             Some(None) => Err(Corrupt(format!("{id} does not exist"))),
             None => Err(Missing(Key::Wake(id)).into()),
         }
+    }
+
+    pub(crate) fn set_halt(&mut self, halt: Option<Halt>) {
+        self.append(RowChange::Halt(halt.clone()));
+        self.halt = Halted::Loaded(halt);
     }
 
     pub(crate) fn forget_live(&mut self, id: WakeId, thread: ThreadId) {
@@ -440,8 +476,10 @@ pub enum Reply {
     Renewed(Vec<(WakeId, bool)>),
     /// A wake was changed.
     Wake(WakeId),
-    /// All agents were stopped; so many wakes were running.
+    /// All agents were stopped, then and already before this command or not; so many wakes were running.
     Halted(u32),
+    /// Agents may run again.
+    Resumed,
 }
 
 /// One command's outcome: no events = no ledger entry.
@@ -491,9 +529,22 @@ impl Reply {
                 | Event::WakeAttemptFailed { wake_id, .. }
                 | Event::WakeReleased { wake_id, .. }
                 | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
-                Event::WorkspaceHalted { running, .. } => Some(Self::Halted(*running)),
+                Event::ServersHalted { running, .. } | Event::WorkspaceHalted { running, .. } => {
+                    Some(Self::Halted(*running))
+                }
+                Event::WorkspaceResumed { .. } => Some(Self::Resumed),
                 _ => None,
             })
+            .or_else(|| Self::of_lesser(events))
             .unwrap_or(Self::Unchanged)
+    }
+
+    /// The answer of events that answer something only where nothing else happened: mostly they come with others.
+    fn of_lesser(events: &[Event]) -> Option<Self> {
+        events.iter().find_map(|event| match event {
+            Event::ParticipantAdded { thread_id, .. } => Some(Self::Thread(*thread_id)),
+            Event::WakeJoined { wake_id, .. } => Some(Self::Wake(*wake_id)),
+            _ => None,
+        })
     }
 }

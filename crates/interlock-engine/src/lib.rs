@@ -11,10 +11,12 @@ mod entropy;
 mod envelope;
 mod export;
 mod feed;
+mod halt;
 mod issuer;
 mod neighbours;
 mod notify;
 mod presence;
+mod reading;
 mod search;
 mod wakes;
 
@@ -36,4 +38,5 @@ pub use issuer::{Claims, Issuer};
 pub use neighbours::Neighbourhood;
 pub use notify::{Note, Watch};
 pub use presence::{PRESENCES_MAX, Presence};
+pub use reading::Reading;
 pub use wakes::{ClaimWait, Claimed};

@@ -6,7 +6,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{MessageId, ThreadId, WakeId};
 use interlock_core::text::Digest;
-use interlock_core::wake::{Asks, AsksKey, Lease, Wake};
+use interlock_core::wake::{Asks, AsksKey, Halt, Lease, Wake};
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
 use tokio_postgres::Row;
@@ -28,6 +28,7 @@ const MESSAGES: &str =
     "SELECT id, thread, head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND id = ANY($2)";
 const WAKES: &str = "SELECT w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
     WHERE w.ws = $1 AND w.id = ANY($2)";
+const HALT: &str = "SELECT doc FROM halt WHERE ws = $1 LIMIT $2";
 // Running ones first and all of them: the rule that no agent runs twice needs every one. Then those claimed and not
 // started: they count although they may be held back by now, or not among the first. Then what is due, the urgent in a
 // lane of their own: however many others are due, these are looked at.
@@ -54,6 +55,8 @@ pub(crate) struct Wanted {
     messages: Vec<Vec<u8>>,
     wakes: Vec<Vec<u8>>,
     live_max: Option<i64>,
+    /// Rows of a halt, of which there is one at most.
+    halt_max: Option<i64>,
     keys: Keys,
 }
 
@@ -74,6 +77,7 @@ impl Wanted {
                 Key::Wake(id) => wanted.wakes.push(id.to_bytes().to_vec()),
                 // Asked for one by one, see `asks`.
                 Key::Asks(_) => {}
+                Key::Halt => wanted.halt_max = Some(1),
                 Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
             }
         }
@@ -104,6 +108,9 @@ impl Wanted {
             if !list.is_empty() {
                 asks.push((sql, list));
             }
+        }
+        if let Some(max) = &self.halt_max {
+            asks.push((HALT, max));
         }
         if let Some(max) = &self.live_max {
             asks.push((LIVE, max));
@@ -142,6 +149,7 @@ impl Wanted {
                     None => facts.put_wake(id, None, None),
                 },
                 Key::Asks(_) => {}
+                Key::Halt => facts.put_halt(found.halt.take()),
                 Key::LiveWakes => facts.put_live_wakes(std::mem::take(&mut found.live)),
             }
         }
@@ -181,6 +189,7 @@ struct Found {
     messages: BTreeMap<(ThreadId, MessageId), Known>,
     wakes: BTreeMap<WakeId, (Wake, Option<Lease>)>,
     live: Vec<(Wake, Option<Lease>)>,
+    halt: Option<Halt>,
 }
 
 impl Found {
@@ -214,6 +223,7 @@ impl Found {
                     let pair = wake_and_lease(row, 1)?;
                     self.wakes.insert(pair.0.wake_id, pair);
                 }
+                HALT => self.halt = Some(document("halt", get(row, 0)?)?),
                 _ => {
                     let (wake, lease) = wake_and_lease(row, 3)?;
                     // Due by the clock that the rules are told, not by that of a moment later.

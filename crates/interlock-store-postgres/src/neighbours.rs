@@ -159,19 +159,22 @@ struct Wire {
     threads: Option<BTreeSet<ThreadId>>,
     supervisors: bool,
     halt: bool,
+    /// Absent in what servers of an earlier version say.
+    #[serde(default)]
+    resume: bool,
 }
 
 fn said(word: &Word) -> Result<String, StoreError> {
-    let Word { from, workspace_id, size, threads, supervisors, halt } = word.clone();
+    let Word { from, workspace_id, size, threads, supervisors, halt, resume } = word.clone();
     let threads = threads.filter(|threads| threads.len() <= WORD_THREADS_MAX);
-    error::text("-", &Wire { from, workspace_id, size, threads, supervisors, halt })
+    error::text("-", &Wire { from, workspace_id, size, threads, supervisors, halt, resume })
 }
 
 /// What this build does not understand, another one said of something.
 fn understood(text: &str) -> Heard {
     serde_json::from_str(text).map_or(Heard::Anything, |wire| {
-        let Wire { from, workspace_id, size, threads, supervisors, halt } = wire;
-        Heard::Word(Word { from, workspace_id, size, threads, supervisors, halt })
+        let Wire { from, workspace_id, size, threads, supervisors, halt, resume } = wire;
+        Heard::Word(Word { from, workspace_id, size, threads, supervisors, halt, resume })
     })
 }
 
@@ -182,7 +185,15 @@ mod tests {
     fn word(threads: u128) -> Word {
         let threads = (0..threads).map(ThreadId::from_u128).collect();
         let workspace_id = WorkspaceId::from_u128(7);
-        Word { from: u64::MAX, workspace_id, size: 9, threads: Some(threads), supervisors: true, halt: false }
+        Word {
+            from: u64::MAX,
+            workspace_id,
+            size: 9,
+            threads: Some(threads),
+            supervisors: true,
+            halt: false,
+            resume: false,
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use interlock_store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{corrupt, document, store};
-use crate::query::place;
+use crate::query::{self, place};
 
 /// Load what the keys name.
 pub(crate) fn load(
@@ -33,6 +33,7 @@ pub(crate) fn load(
             }
             Key::Wake(id) => facts.put_wake(*id, wake(connection, ws, *id)?, lease(connection, ws, *id)?),
             Key::Asks(key) => facts.put_asks(key.clone(), asks(connection, ws, key)?),
+            Key::Halt => facts.put_halt(query::halt(connection, ws)?),
             Key::LiveWakes => facts.put_live_wakes(live_wakes(connection, ws, now)?),
         }
     }

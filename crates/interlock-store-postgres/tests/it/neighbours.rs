@@ -12,7 +12,7 @@ use crate::made::{Made, block_on};
 fn word(number: u64) -> Word {
     let threads = Some(BTreeSet::from([ThreadId::from_u128(number.into())]));
     let workspace_id = WorkspaceId::from_u128(1);
-    Word { from: number, workspace_id, size: number, threads, supervisors: true, halt: false }
+    Word { from: number, workspace_id, size: number, threads, supervisors: true, halt: false, resume: false }
 }
 
 /// One that listens already.

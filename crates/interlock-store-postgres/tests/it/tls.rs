@@ -70,7 +70,15 @@ async fn everything_works(store: PostgresStore) {
     let envelope = tale.say(thread, "ann", "unread on the way");
     tale.sequencer.run(vec![envelope]).await.1.unwrap();
     assert_eq!(store.messages(ws, thread, 0, 10).await.unwrap().len(), 1);
-    let word = Word { from: 1, workspace_id: ws, size: 9, threads: None, supervisors: true, halt: false };
+    let word = Word {
+        from: 1,
+        workspace_id: ws,
+        size: 9,
+        threads: None,
+        supervisors: true,
+        halt: false,
+        resume: false,
+    };
     neighbours.tell(&word).await.unwrap();
     assert_eq!(neighbours.hear().await, Ok(Heard::Word(word)));
 }

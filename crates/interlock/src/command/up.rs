@@ -74,6 +74,10 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     let (stop_server, server_stop) = watch::channel(false);
     let serving = tokio::spawn(server.serve(server_stop));
     tracing::info!(url = run.url, pid = run.pid, "server.started");
+    if let Err(problem) = super::resume::own_halt(cx, instance, &run).await {
+        // Agents stay stopped, which `status` shows; `interlock resume` lets them go on.
+        tracing::warn!(%problem, "agents.not_resumed");
+    }
     announce(cx, instance, &run)?;
 
     let mut supervising = if params.server_only {
@@ -88,7 +92,7 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
         }),
     };
     // Other servers' agents go on.
-    engine.halt_here(instance.config.workspace_id);
+    engine.end_here(instance.config.workspace_id);
     stop_agents.send_replace(true);
     if ended.is_ok() && !params.server_only && tokio::time::timeout(AGENTS_STOP, supervising).await.is_err() {
         tracing::warn!("agents.stop_cut_off");
