@@ -58,6 +58,7 @@ macro_rules! store_conformance {
             searches_stay_in_their_workspace
             the_same_commands_give_the_same_dump
             rows_loaded_are_the_rows_made
+            whatever_anybody_does_is_what_the_model_says
         }
     };
     (@tests always $make:expr => $($test:ident)*) => {
