@@ -16,6 +16,7 @@ mod schema;
 mod sessions;
 mod subscriptions;
 mod tools;
+mod worded;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -128,7 +129,9 @@ async fn enter(AxumState(door): AxumState<Arc<Door>>, request: Request, next: Ne
     let end = (parts.method == Method::GET).then(|| expiry::expired(&door.state, &parts.headers));
     let is_old = !events::knows_empty_events(&parts.headers);
     parts.extensions.insert(actor.clone());
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let has_sent_json = worded::is_json(&parts.headers);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let mut response = worded::worded(response, has_sent_json, &id).await;
     if let Some(end) = end {
         response = expiry::until(end, response);
     }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use interlock_core::actor::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::ask::Ask;
 use crate::rpc::{Era, LEGACY, Rpc};
 use crate::world::World;
 
@@ -71,5 +72,46 @@ async fn pass(time: Duration) {
     tokio::time::resume();
     for _ in 0..100 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// What the protocol has no error for is refused like everything else: by a code and a reason that stay the same.
+#[tokio::test]
+async fn requests_that_are_no_messages_are_refused_by_name() {
+    let world = World::new().await;
+    let token = world.token(Role::Participant);
+    let call =
+        || Ask::new("POST", "/mcp").token(&token).header("accept", "application/json, text/event-stream");
+    for body in ["{\"jsonrpc\":", "[]", "\"x\"", "{\"id\": 1}"] {
+        let said =
+            call().header("content-type", "application/json; charset=utf-8").body(body).send(&world).await;
+        assert_eq!(said.status, StatusCode::BAD_REQUEST, "{body}: {}", said.text());
+        let message: Value = serde_json::from_str(said.text()).unwrap();
+        let error = &message["error"];
+        assert_eq!(
+            (&error["code"], &error["data"]["reason"]),
+            (&json!(-32_700), &json!("BODY_MALFORMED")),
+            "{body}"
+        );
+        assert_eq!(error["data"]["request_id"], said.request_id());
+    }
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string();
+    let text = call().header("content-type", "text/plain").body(ping.as_str());
+    let unread = Ask::new("POST", "/mcp").token(&token).header("accept", "text/html").body(ping.as_str());
+    let unread = unread.header("content-type", "application/json");
+    let lost = call().header("content-type", "application/json").body(ping.as_str());
+    let lost = lost.header("mcp-protocol-version", LEGACY).header("mcp-session-id", "no-such-session");
+    let cases = [
+        (text, StatusCode::UNSUPPORTED_MEDIA_TYPE, "MEDIA_TYPE_UNSUPPORTED"),
+        (unread, StatusCode::NOT_ACCEPTABLE, "PARAMETER_INVALID"),
+        (lost, StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND"),
+        (Ask::new("PUT", "/mcp").token(&token), StatusCode::METHOD_NOT_ALLOWED, "METHOD_UNSUPPORTED"),
+    ];
+    for (ask, status, reason) in cases {
+        let said = ask.send(&world).await;
+        assert_eq!(said.status, status, "{}", said.text());
+        let problem: Value = serde_json::from_str(said.text()).unwrap();
+        assert_eq!((&problem["status"], &problem["reason"]), (&json!(status.as_u16()), &json!(reason)));
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
     }
 }

@@ -63,12 +63,14 @@ async fn play(
     let model = if params.scripted_model { Some(model::start().await?) } else { None };
     let stage = Stage::prepare(params, show)?;
     outcome.repo = stage.repo();
-    let result = match launch::agree(cx, params, &stage, model.as_ref()) {
+    let agreed = launch::agree(cx, params, &stage, model.as_ref());
+    let has_begun = agreed.is_ok();
+    let result = match agreed {
         Ok(()) => serve(cx, params, show, outcome, &stage, model.as_ref(), interrupt).await,
         Err(problem) => Err(problem),
     };
     outcome.changes = stage.changes();
-    stage.clear(&result);
+    stage.clear(has_begun, &result);
     outcome.repo = stage.repo();
     result
 }

@@ -126,11 +126,11 @@ impl Stage {
     }
 
     /// Remove what is throw-away: work trees and instance; of the user's repository only the work trees' entries.
-    /// A run that was cut off before its first commit leaves no branch. A sample that was worked on stays, it is the
+    /// A run that was cut off before its first commit, or never begun, leaves no branch. A sample that was worked on stays, it is the
     /// result; the instance of a run that failed stays too, for a look at its logs.
-    pub(crate) fn clear(&self, result: &Result<(), Problem>) {
-        let is_cut_off =
-            result.as_ref().is_err_and(|problem| problem.known_reason() == Some(Reason::Interrupted));
+    pub(crate) fn clear(&self, has_begun: bool, result: &Result<(), Problem>) {
+        let is_interrupted = |problem: &Problem| problem.known_reason() == Some(Reason::Interrupted);
+        let is_cut_off = !has_begun || result.as_ref().is_err_and(is_interrupted);
         if self.is_kept || (result.is_err() && !is_cut_off) {
             Show::note(&format!("kept: {}", self.root.display()));
             return;

@@ -153,4 +153,8 @@ fn without_consent_nothing_is_started() {
     let problem = &outcome(&ran)["problem"];
     assert_eq!(problem["reason"], "SPAWN_FAILED");
     assert!(problem["hint"].as_str().unwrap().contains("@openai/codex"), "{problem}");
+    // Of what was never begun nothing stays, neither here nor in their repository.
+    assert_eq!(site.pilot_folders(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(crate::repository::git(&repository, &["branch", "--list", "interlock/*"]), "");
+    assert_eq!(crate::repository::git(&repository, &["worktree", "list"]).lines().count(), 1);
 }
