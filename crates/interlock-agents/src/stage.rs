@@ -61,6 +61,7 @@ pub(crate) fn say(thread: &mut Thread, from: &str, to: &str, event_type: &str, d
         posted_at: Timestamp::from_millis(1_700_000_000_000 + i64::try_from(seq).unwrap()),
         body: "text".to_owned(),
         data: data.as_object().cloned().unwrap_or_default(),
+        extra: serde_json::Map::new(),
     });
 }
 

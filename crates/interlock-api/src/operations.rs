@@ -182,10 +182,14 @@ operations! {
     GetPolicy = "get_policy" Get "/v1/policy"
         tool None, permission WorkspaceRead, mutates false, media Json,
         policy::GetPolicyParams => policy::PolicyView;
-    /// Stop every agent at once; supervisors kill what runs and start nothing more until the server restarts.
+    /// Stop every agent at once; supervisors kill what runs and start nothing more until agents are let go on.
     HaltAgents = "halt_agents" Post "/v1/halt"
         tool None, permission WorkspaceHalt, mutates true, media Json,
         workspace::HaltAgentsParams => workspace::HaltAgentsResponse;
+    /// Let agents go on after they were stopped; the wakes that wait are handed out then.
+    ResumeAgents = "resume_agents" Post "/v1/resume"
+        tool None, permission WorkspaceHalt, mutates true, media Json,
+        workspace::ResumeAgentsParams => workspace::ResumeAgentsResponse;
     /// Read ledger entries: who did what, when, with which result.
     ListEntries = "list_entries" Get "/v1/ledger/entries"
         tool None, permission LedgerRead, mutates false, media Json,

@@ -74,6 +74,11 @@ pub enum Command {
     FinishJob(FinishJob),
     /// Let a dead job try again.
     RequeueJob(RequeueJob),
+    /// Let agents run again after they were stopped.
+    ResumeAgents {
+        /// Only when they are stopped since then.
+        since: Option<Timestamp>,
+    },
     /// Note that a wake's own token was used: proof that its runtime accepted.
     NoteCall {
         /// The wake.
@@ -122,6 +127,8 @@ pub struct PostMessage {
     pub body: String,
     /// The event's data.
     pub data: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Fields that this version does not know, kept as they were sent.
+    pub extra: serde_json::Map<String, serde_json::Value>,
     /// Whom it is for; empty = everybody but the sender.
     pub to: Vec<AgentName>,
     /// The thread role it is for.

@@ -69,8 +69,9 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::TriggerParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
-        Command::ClaimWakes(_) | Command::HaltAgents => {
-            keys.insert(Key::LiveWakes);
+        Command::ClaimWakes(_) | Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
+        Command::ResumeAgents { .. } => {
+            keys.insert(Key::Halt);
         }
         Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
         Command::ReportWake(command) => {
@@ -117,7 +118,7 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
             }
             if matches!(command.report, Report::Started { .. }) {
                 // An agent has one process: what else of it runs or is claimed.
-                keys.insert(Key::LiveWakes);
+                keys.extend([Key::LiveWakes, Key::Halt]);
             }
         }
         Command::ClaimWakes(_) => {
@@ -179,6 +180,7 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RenewJob(command) => job::renew(facts, command, now),
         Command::FinishJob(command) => job::finish(facts, env, command, now),
         Command::RequeueJob(command) => job::requeue(facts, env, command, now),
+        Command::ResumeAgents { since } => wake::resume(facts, env, *since),
         Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
     }
 }

@@ -28,9 +28,15 @@ pub enum Event {
     /// An operator's action was refused; nothing else changed.
     #[serde(rename = "operator.action_refused/1")]
     ActionRefused { operation: String, reason: Reason },
-    /// A person stopped all agents; so many wakes were running.
+    /// A person stopped all agents, until each server ended; so many wakes were running. Not written any more.
     #[serde(rename = "workspace.halted/1")]
+    ServersHalted { by: AgentName, running: u32 },
+    /// A person stopped all agents until they are let go on; so many wakes were running.
+    #[serde(rename = "workspace.halted/2")]
     WorkspaceHalted { by: AgentName, running: u32 },
+    /// A person lets agents go on.
+    #[serde(rename = "workspace.resumed/1")]
+    WorkspaceResumed { by: AgentName },
     /// An agent was made known.
     #[serde(rename = "agent.registered/1")]
     AgentRegistered {
@@ -236,7 +242,9 @@ impl Event {
     pub const fn thread_id(&self) -> Option<ThreadId> {
         match self {
             Self::ActionRefused { .. }
+            | Self::ServersHalted { .. }
             | Self::WorkspaceHalted { .. }
+            | Self::WorkspaceResumed { .. }
             | Self::AgentRegistered { .. }
             | Self::JobDied { .. }
             | Self::JobRequeued { .. } => None,
@@ -274,6 +282,8 @@ impl Event {
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }
                 | Self::StatusChanged { .. }
+                | Self::WorkspaceHalted { .. }
+                | Self::WorkspaceResumed { .. }
         )
     }
 

@@ -12,9 +12,9 @@ use crate::id::{JobId, MessageId, ThreadId, WakeId};
 use crate::job::Job;
 use crate::policy::Policy;
 use crate::text::Digest;
-use crate::thread::{Finding, Message, MessageHead, Thread, Withdrawal};
+use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
-use crate::wake::{Ask, AsksKey, Lease, Wake};
+use crate::wake::{Ask, AsksKey, Halt, Lease, Wake};
 
 /// One thing to load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub enum Key {
     JobNamed(String, String),
     /// Jobs whose time has come: queued ones, those of silent workers, and completed ones to forget.
     DueJobs,
+    /// Whether all agents are stopped.
+    Halt,
 }
 
 /// What to load: a set of keys.
@@ -102,6 +104,8 @@ pub enum RowChange {
     Message(Message, Position),
     /// Note on a message that it was taken back; once at most.
     Withdrawal(ThreadId, MessageId, Withdrawal),
+    /// Note that a message answers another one or follows from it; of one agent's the first stays.
+    Answer(ThreadId, MessageId, Answer),
     /// Insert or replace a wake.
     Wake(Wake),
     /// Insert or replace a finding.
@@ -110,6 +114,8 @@ pub enum RowChange {
     Timeline(ThreadId, Position, Event),
     /// Remember an idempotency key.
     Idempotency(Digest, Digest, u64),
+    /// Note that all agents are stopped, or that they are not any more.
+    Halt(Option<Halt>),
     /// Operational: insert or replace a lease.
     Lease(Lease),
     /// Operational: remove a lease.
@@ -139,8 +145,17 @@ pub struct Facts {
     jobs: BTreeMap<JobId, Option<Job>>,
     job_names: BTreeMap<(String, String), Option<JobId>>,
     due_jobs: Option<Vec<JobId>>,
+    halt: Halted,
     used: BTreeMap<Digest, Option<Used>>,
     dirty: Dirty,
+}
+
+/// Whether all agents are stopped, as far as it is known.
+#[derive(Debug, Clone, Default)]
+enum Halted {
+    #[default]
+    NotLoaded,
+    Loaded(Option<Halt>),
 }
 
 /// What rules know of an earlier message.
@@ -184,6 +199,7 @@ impl Facts {
             Key::Job(id) => self.jobs.contains_key(id),
             Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
             Key::DueJobs => self.due_jobs.is_some(),
+            Key::Halt => !matches!(self.halt, Halted::NotLoaded),
         }
     }
 
@@ -274,6 +290,13 @@ impl Facts {
         }
     }
 
+    /// Loaded: whether all agents are stopped.
+    pub fn put_halt(&mut self, halt: Option<Halt>) {
+        if !self.has(&Key::Halt) {
+            self.halt = Halted::Loaded(halt);
+        }
+    }
+
     // What rules read.
 
     /// What an idempotency key was used for.
@@ -328,6 +351,14 @@ impl Facts {
     pub fn due_jobs(&self) -> Result<impl Iterator<Item = &Job>, Missing> {
         let ids = self.due_jobs.as_ref().ok_or(Missing(Key::DueJobs))?;
         Ok(ids.iter().filter_map(|id| self.jobs.get(id)?.as_ref()))
+    }
+
+    /// Who stopped all agents and when; nothing while they are not.
+    pub fn halt(&self) -> Result<Option<&Halt>, Missing> {
+        match &self.halt {
+            Halted::NotLoaded => Err(Missing(Key::Halt)),
+            Halted::Loaded(halt) => Ok(halt.as_ref()),
+        }
     }
 
     /// A thread's findings.
@@ -391,6 +422,11 @@ impl Facts {
             Some(None) => Err(Corrupt(format!("{id} does not exist"))),
             None => Err(Missing(Key::Wake(id)).into()),
         }
+    }
+
+    pub(crate) fn set_halt(&mut self, halt: Option<Halt>) {
+        self.append(RowChange::Halt(halt.clone()));
+        self.halt = Halted::Loaded(halt);
     }
 
     pub(crate) fn forget_live(&mut self, id: WakeId, thread: ThreadId) {
@@ -535,8 +571,10 @@ pub enum Reply {
     Jobs(Vec<Job>),
     /// A job was made or changed, or is there already.
     Job(JobId),
-    /// All agents were stopped; so many wakes were running.
+    /// All agents were stopped, then and already before this command or not; so many wakes were running.
     Halted(u32),
+    /// Agents may run again.
+    Resumed,
 }
 
 /// One command's outcome: no events = no ledger entry.
@@ -587,9 +625,22 @@ impl Reply {
                 | Event::WakeReleased { wake_id, .. }
                 | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
                 Event::JobRequeued { job_id, .. } => Some(Self::Job(*job_id)),
-                Event::WorkspaceHalted { running, .. } => Some(Self::Halted(*running)),
+                Event::ServersHalted { running, .. } | Event::WorkspaceHalted { running, .. } => {
+                    Some(Self::Halted(*running))
+                }
+                Event::WorkspaceResumed { .. } => Some(Self::Resumed),
                 _ => None,
             })
+            .or_else(|| Self::of_lesser(events))
             .unwrap_or(Self::Unchanged)
+    }
+
+    /// The answer of events that answer something only where nothing else happened: mostly they come with others.
+    fn of_lesser(events: &[Event]) -> Option<Self> {
+        events.iter().find_map(|event| match event {
+            Event::ParticipantAdded { thread_id, .. } => Some(Self::Thread(*thread_id)),
+            Event::WakeJoined { wake_id, .. } => Some(Self::Wake(*wake_id)),
+            _ => None,
+        })
     }
 }

@@ -21,8 +21,6 @@ pub const PARENTS_MAX: usize = 16;
 pub const EXPIRES_IN_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1_000;
 /// Acknowledgements that are remembered of each participant of a thread, with their times.
 pub const ACKS_MAX: usize = 8;
-/// Messages after a message that are looked through for what its addressees did.
-pub const DELIVERY_MESSAGES_MAX: u32 = 1_000;
 /// Messages that one wake remembers having been asked for by; of the others, which end first, it knows the last end.
 pub const WAKE_ASKS_MAX: usize = 32;
 /// Messages that are loaded of those that one wake does not remember: more than the commands of one batch.
@@ -53,6 +51,8 @@ pub const LIVE_WAKES_MAX: u32 = 512;
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 /// Subscribers that follow the events of one server at once.
 pub const SUBSCRIBERS_MAX: usize = 1_024;
+/// Of those, subscribers of one caller.
+pub const SUBSCRIBERS_OF_CALLER_MAX: usize = 128;
 /// Characters of the beginning of a type that a subscriber asks for.
 pub const TYPE_PREFIX_CHARS_MAX: usize = 64;
 /// Jobs handed out by one claim.

@@ -18,9 +18,11 @@ use tokio::time::Instant;
 use crate::auth::Permit;
 use crate::batch::Ground;
 use crate::committer::{Committer, Outcome, WAITING_MAX, Waiting, unavailable};
+use crate::halt::Halts;
 use crate::issuer::Issuer;
-use crate::notify::{Note, Notifier, Watch};
+use crate::notify::{Notifier, Watch};
 use crate::presence::{Presence, Presences};
+use crate::reading::Readings;
 use crate::tally::{JobTally, Tally};
 
 /// Sessions whose first call has been noted; forgotten all at once when there are too many.
@@ -65,8 +67,9 @@ pub struct Engine {
     policy_set: BTreeSet<String>,
     pub(crate) notifier: Notifier,
     pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
-    halted: Mutex<BTreeSet<WorkspaceId>>,
+    pub(crate) halts: Halts,
     presences: Presences,
+    pub(crate) readings: Readings,
     ledger_key: LogKey,
     issuer: Issuer,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -90,8 +93,9 @@ impl Engine {
             policy_set: config.policy_set,
             notifier: Notifier::new(),
             supervisors: Mutex::default(),
-            halted: Mutex::default(),
+            halts: Halts::default(),
             presences: Presences::default(),
+            readings: Readings::default(),
             ledger_key: config.ledger_key,
             issuer: config.issuer,
             clock: config.clock,
@@ -156,26 +160,6 @@ impl Engine {
     /// `INTERNAL` when the origin is no name.
     pub fn vkey(&self, origin: &str) -> Result<String, Refusal> {
         self.ledger_key.vkey(origin).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))
-    }
-
-    /// Stop all agents of a workspace, also those of other servers on the same database, until each engine ends; says
-    /// whether they were not stopped already.
-    pub fn halt(&self, workspace_id: WorkspaceId) -> bool {
-        let note = Note { supervisors: true, ..Note::of(workspace_id) };
-        self.notifier.send_elsewhere(&note, 0, true);
-        self.halt_here(workspace_id)
-    }
-
-    /// Stop the agents of a workspace whose supervisors call this server.
-    pub fn halt_here(&self, workspace_id: WorkspaceId) -> bool {
-        let is_new = self.halted.lock().unwrap_or_else(PoisonError::into_inner).insert(workspace_id);
-        self.notifier.send_here(Some(Note { supervisors: true, ..Note::of(workspace_id) }));
-        is_new
-    }
-
-    /// Whether all agents of a workspace were stopped.
-    pub fn is_halted(&self, workspace_id: WorkspaceId) -> bool {
-        self.halted.lock().unwrap_or_else(PoisonError::into_inner).contains(&workspace_id)
     }
 
     /// A workspace's supervisors heard of, with how long ago.

@@ -18,6 +18,17 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long the end of a server waits for what it has still to say.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
 
+/// What a word asks for besides looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Nothing.
+    None,
+    /// Stop all agents.
+    Halt,
+    /// They may go on.
+    Resume,
+}
+
 /// What the others have not been told yet: one word for each workspace, whatever happens meanwhile.
 #[derive(Debug, Default)]
 struct Untold {
@@ -34,7 +45,10 @@ impl Untold {
         };
         known.supervisors |= word.supervisors;
         known.workers |= word.workers;
-        known.halt |= word.halt;
+        // What was said last counts.
+        if word.halt || word.resume {
+            (known.halt, known.resume) = (word.halt, word.resume);
+        }
         known.size = known.size.max(word.size);
         known.threads = match (known.threads.take(), word.threads) {
             (Some(mut threads), Some(more)) => {
@@ -54,10 +68,11 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn put(&self, note: &Note, size: u64, halt: bool) {
+    pub(crate) fn put(&self, note: &Note, size: u64, order: Order) {
         let Note { workspace_id, threads, supervisors, workers, jobs: _ } = note.clone();
         let threads = (threads.len() <= WORD_THREADS_MAX).then(|| threads.into_iter().collect());
-        let word = Word { from: self.from, workspace_id, size, threads, supervisors, workers, halt };
+        let (halt, resume) = (order == Order::Halt, order == Order::Resume);
+        let word = Word { from: self.from, workspace_id, size, threads, supervisors, workers, halt, resume };
         self.untold.send_modify(|untold| untold.add(word));
     }
 
@@ -117,10 +132,13 @@ impl Engine {
     }
 
     fn heard(&self, word: Word) {
-        let Word { workspace_id, threads, supervisors, workers, halt, .. } = word;
+        let Word { workspace_id, threads, supervisors, workers, halt, resume, .. } = word;
         if halt {
             tracing::warn!("agents.halted_elsewhere");
             self.halt_here(workspace_id);
+        }
+        if resume {
+            self.resume_here(workspace_id);
         }
         match threads {
             Some(threads) => {

@@ -1,5 +1,6 @@
 //! Who is told after a commit, and never before: long-polls wait here instead of polling.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use interlock_core::id::{ThreadId, WorkspaceId};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use crate::neighbours::Outbox;
+use crate::neighbours::{Order, Outbox};
 
 /// Notes kept for slow listeners; one that falls behind is told to look again.
 const NOTES_MAX: usize = 1024;
@@ -39,12 +40,14 @@ impl Note {
 #[derive(Debug, Clone)]
 pub(crate) struct Notifier {
     here: broadcast::Sender<Option<Note>>,
+    /// Notes sent here so far.
+    sent: Arc<AtomicU64>,
     elsewhere: Arc<OnceLock<Outbox>>,
 }
 
 impl Notifier {
     pub(crate) fn new() -> Self {
-        Self { here: broadcast::Sender::new(NOTES_MAX), elsewhere: Arc::default() }
+        Self { here: broadcast::Sender::new(NOTES_MAX), sent: Arc::default(), elsewhere: Arc::default() }
     }
 
     /// From now on tell others too.
@@ -56,20 +59,27 @@ impl Notifier {
     /// After a commit that left the ledger with so many entries.
     pub(crate) fn send(&self, note: Note, size: u64) {
         if size > 0 {
-            self.send_elsewhere(&note, size, false);
+            self.send_elsewhere(&note, size, Order::None);
         }
         self.send_here(Some(note));
     }
 
     pub(crate) fn send_here(&self, note: Option<Note>) {
+        // Before the note itself: whoever has heard it finds that it was sent.
+        self.sent.fetch_add(1, Ordering::SeqCst);
         // Nobody may be listening.
         drop(self.here.send(note));
     }
 
-    pub(crate) fn send_elsewhere(&self, note: &Note, size: u64, halt: bool) {
+    pub(crate) fn send_elsewhere(&self, note: &Note, size: u64, order: Order) {
         if let Some(outbox) = self.elsewhere.get() {
-            outbox.put(note, size, halt);
+            outbox.put(note, size, order);
         }
+    }
+
+    /// How many notes were sent here so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
     }
 
     pub(crate) fn watch(&self) -> Watch {

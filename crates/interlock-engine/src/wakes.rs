@@ -59,7 +59,8 @@ impl Engine {
         let workspace = permit.actor().workspace_id;
         loop {
             self.heard_of(workspace, &claim.supervisor);
-            if self.is_halted(workspace) {
+            // What was told is forgotten once it is in the store: the word that ends it may be lost.
+            if self.was_told_to_stop(workspace) && self.is_halted(workspace).await {
                 return Ok(Claimed { wakes: Vec::new(), lane, halt: true });
             }
             let asked_at = self.now();
@@ -70,7 +71,14 @@ impl Engine {
                 lane,
             });
             let outcome = self.execute(permit, request, command).await?;
-            let wakes = if let Reply::Claimed(wakes) = outcome.reply { wakes } else { Vec::new() };
+            let wakes = match outcome.reply {
+                Reply::Claimed(wakes) => wakes,
+                Reply::Halted(_) => {
+                    self.halt_is_recorded(workspace);
+                    return Ok(Claimed { wakes: Vec::new(), lane, halt: true });
+                }
+                _ => Vec::new(),
+            };
             if !wakes.is_empty() || Instant::now() >= until {
                 return Ok(Claimed { wakes, lane, halt: false });
             }

@@ -122,6 +122,7 @@ fn table() -> Table {
         .json::<op::GetStatus, _, _>(http::workspace::status)
         .json::<op::GetPolicy, _, _>(http::policy::get)
         .json::<op::HaltAgents, _, _>(http::workspace::halt)
+        .json::<op::ResumeAgents, _, _>(http::workspace::resume)
         .json::<op::ListEntries, _, _>(http::ledger::entries)
         .json::<op::GetCheckpoint, _, _>(http::ledger::checkpoint)
         .stream::<op::ExportLedger, _, _>(http::ledger::export)

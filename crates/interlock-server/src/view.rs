@@ -16,7 +16,7 @@ use interlock_engine::read::{StoredMessage, TimelineRow};
 
 /// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
 pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
-    let Launch { command, directory, repository, environment: _, sandbox, model, allowed_tools, writable } =
+    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, .. } =
         if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
     AgentView {
         agent_id: agent.agent_id,
@@ -121,6 +121,7 @@ pub(crate) fn message(message: Message, now: Timestamp) -> MessageView {
         body: text.body,
         // Written by us from an object; empty text stands for none.
         data: serde_json::from_str::<Data>(&text.data).unwrap_or_default(),
+        extra: serde_json::from_str::<Data>(&text.extra).unwrap_or_default(),
     }
 }
 
@@ -191,7 +192,9 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         Event::ParticipantAdded { participant, .. } => Some(&participant.agent),
         Event::MessagePosted { message, .. } => Some(&message.from),
         Event::StatusChanged { by, .. }
+        | Event::ServersHalted { by, .. }
         | Event::WorkspaceHalted { by, .. }
+        | Event::WorkspaceResumed { by }
         | Event::MessageWithdrawn { by, .. }
         | Event::JobRequeued { by, .. } => Some(by),
         Event::ParticipantRemoved { agent, .. }

@@ -38,15 +38,21 @@ const THREADS: &str = "INSERT INTO thread (ws, id, status, doc, title, salt)
 const MEMBERS: &str =
     "INSERT INTO member (ws, agent, thread) SELECT $1, * FROM unnest($2::text[], $3::bytea[])
     ON CONFLICT DO NOTHING";
-const MESSAGES: &str = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt)
+const MESSAGES: &str = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt, extra)
     SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
-    $8::text[], $9::text[], $10::bytea[])";
+    $8::text[], $9::text[], $10::bytea[], $11::text[])";
 const WITHDRAWALS: &str = "UPDATE message m
     SET withdrawn = w.doc, withdrawn_text = w.words, withdrawn_salt = w.salt
     FROM unnest($2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::bytea[]) AS w (thread, id, doc, words, salt)
     WHERE m.ws = $1 AND m.id = w.id AND m.thread = w.thread";
 const UNMEMBERS: &str = "DELETE FROM member m USING unnest($2::text[], $3::bytea[]) AS u (agent, thread)
     WHERE m.ws = $1 AND m.agent = u.agent AND m.thread = u.thread";
+// Of one agent's answers the first stays.
+const ANSWERS: &str = "INSERT INTO answer (ws, thread, target, agent, doc)
+    SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING";
+const HALT: &str =
+    "INSERT INTO halt (ws, doc) VALUES ($1, $2) ON CONFLICT (ws) DO UPDATE SET doc = excluded.doc";
+const NO_HALT: &str = "DELETE FROM halt WHERE ws = $1";
 const FINDINGS: &str = "INSERT INTO finding (ws, thread, id, reported_seq, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::text[])
     ON CONFLICT (ws, thread, id) DO UPDATE SET doc = excluded.doc";
@@ -123,6 +129,9 @@ struct Rows {
     members: BTreeMap<(String, Vec<u8>), bool>,
     messages: MessageColumns,
     withdrawals: (Bytes, Bytes, Texts, Texts, Bytes),
+    answers: (Bytes, Bytes, Texts, Texts),
+    /// Whether all agents are stopped; the last one counts.
+    halts: Vec<Option<String>>,
     findings: BTreeMap<(Vec<u8>, Vec<u8>), (i64, String)>,
     wakes: BTreeMap<Vec<u8>, WakeColumns>,
     timeline: TimelineColumns,
@@ -158,6 +167,15 @@ impl Rows {
                 self.withdrawals.4.push(withdrawal.text_salt.0.to_vec());
             }
             RowChange::Message(message, position) => self.add_message(message, position)?,
+            RowChange::Answer(thread, to, answer) => {
+                self.answers.0.push(thread.to_bytes().to_vec());
+                self.answers.1.push(to.to_bytes().to_vec());
+                self.answers.2.push(answer.agent.to_string());
+                self.answers.3.push(text("answer", answer)?);
+            }
+            RowChange::Halt(halt) => {
+                self.halts.push(halt.as_ref().map(|halt| text("halt", halt)).transpose()?);
+            }
             RowChange::Wake(wake) => {
                 let (thread, agent) = (wake.thread_id.to_bytes().to_vec(), wake.agent.to_string());
                 let result = wake.result.map(|result| result.as_str().to_owned());
@@ -207,6 +225,7 @@ impl Rows {
         columns.6.push(message.text.body.clone());
         columns.7.push(message.text.data.clone());
         columns.8.push(message.text.salt.0.to_vec());
+        columns.9.push(message.text.extra.clone());
         Ok(())
     }
 
@@ -223,6 +242,15 @@ impl Rows {
         let ids_are_empty = ids.is_empty();
         let columns = || vec![boxed(threads), boxed(ids), boxed(docs), boxed(words), boxed(salts)];
         put(WITHDRAWALS, some(ids_are_empty, columns));
+        let (threads, targets, agents, docs) = self.answers;
+        let has_answers = !docs.is_empty();
+        let columns = || vec![boxed(threads), boxed(targets), boxed(agents), boxed(docs)];
+        put(ANSWERS, has_answers.then(columns));
+        match self.halts.into_iter().next_back() {
+            Some(Some(doc)) => put(HALT, Some(vec![boxed(doc)])),
+            Some(None) => put(NO_HALT, Some(Vec::new())),
+            None => {}
+        }
         put(FINDINGS, findings(self.findings));
         put(WAKES, wakes(self.wakes));
         put(TIMELINE, timeline(self.timeline));
@@ -290,10 +318,10 @@ fn members(rows: Vec<((String, Vec<u8>), bool)>) -> Option<Values> {
 }
 
 fn messages(columns: MessageColumns) -> Option<Values> {
-    let (threads, seqs, ids, places, numbers, heads, bodies, data, salts) = columns;
+    let (threads, seqs, ids, places, numbers, heads, bodies, data, salts, extra) = columns;
     some(threads.is_empty(), || {
         let mut values = vec![boxed(threads), boxed(seqs), boxed(ids), boxed(places), boxed(numbers)];
-        values.extend([boxed(heads), boxed(bodies), boxed(data), boxed(salts)]);
+        values.extend([boxed(heads), boxed(bodies), boxed(data), boxed(salts), boxed(extra)]);
         values
     })
 }
@@ -317,7 +345,7 @@ fn timeline(columns: TimelineColumns) -> Option<Values> {
     })
 }
 
-type MessageColumns = (Bytes, Numbers, Bytes, Numbers, Numbers, Texts, Texts, Texts, Bytes);
+type MessageColumns = (Bytes, Numbers, Bytes, Numbers, Numbers, Texts, Texts, Texts, Bytes, Texts);
 type TimelineColumns = (Bytes, Numbers, Numbers, Numbers, Numbers, Texts);
 type WakeColumns = (Vec<u8>, String, String, Option<String>, i64, bool, bool, String);
 

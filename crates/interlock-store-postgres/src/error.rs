@@ -20,7 +20,9 @@ pub(crate) fn store(error: &tokio_postgres::Error) -> StoreError {
     match db.code().code().get(..2) {
         // Data exceptions, constraints, limits of the program: the same again fails the same.
         Some("22" | "23" | "54") => StoreError::Rejected(words),
-        Some("XX") => StoreError::Corrupt(words),
+        // The server's own word for broken pages and indexes. Its word for everything that has no other, a file that may
+        // not grow any more for one, says nothing of what is stored.
+        Some("XX") if *db.code() != SqlState::INTERNAL_ERROR => StoreError::Corrupt(words),
         Some("42") if *db.code() != SqlState::INSUFFICIENT_PRIVILEGE => StoreError::Corrupt(words),
         _ => StoreError::Unavailable(words),
     }

@@ -7,7 +7,7 @@ use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
 use interlock_core::job::Job;
 use interlock_core::text::Digest;
-use interlock_core::wake::{Asks, AsksKey, Lease, Wake};
+use interlock_core::wake::{Asks, AsksKey, Halt, Lease, Wake};
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
 use tokio_postgres::Row;
@@ -29,6 +29,7 @@ const MESSAGES: &str =
     "SELECT id, thread, head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND id = ANY($2)";
 const WAKES: &str = "SELECT w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
     WHERE w.ws = $1 AND w.id = ANY($2)";
+const HALT: &str = "SELECT doc FROM halt WHERE ws = $1 LIMIT $2";
 // Running ones first and all of them: the rule that no agent runs twice needs every one. Then those claimed and not
 // started: they count although they may be held back by now, or not among the first. Then what is due, the urgent in a
 // lane of their own: however many others are due, these are looked at.
@@ -74,6 +75,8 @@ pub(crate) struct Wanted {
     jobs_named: Vec<String>,
     /// How many of each state, and for how long completed ones are kept.
     jobs_due: Vec<i64>,
+    /// Rows of a halt, of which there is one at most.
+    halt_max: Option<i64>,
     keys: Keys,
 }
 
@@ -94,6 +97,7 @@ impl Wanted {
                 Key::Wake(id) => wanted.wakes.push(id.to_bytes().to_vec()),
                 // Asked for one by one, see `asks`.
                 Key::Asks(_) => {}
+                Key::Halt => wanted.halt_max = Some(1),
                 Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
                 Key::Job(id) => wanted.jobs.push(id.to_bytes().to_vec()),
                 Key::JobNamed(kind, name) => wanted.jobs_named.push(format!("{kind} {name}")),
@@ -137,6 +141,9 @@ impl Wanted {
         if !self.jobs_due.is_empty() {
             asks.push((JOBS_DUE, &self.jobs_due));
         }
+        if let Some(max) = &self.halt_max {
+            asks.push((HALT, max));
+        }
         if let Some(max) = &self.live_max {
             asks.push((LIVE, max));
         }
@@ -174,6 +181,7 @@ impl Wanted {
                     None => facts.put_wake(id, None, None),
                 },
                 Key::Asks(_) => {}
+                Key::Halt => facts.put_halt(found.halt.take()),
                 Key::LiveWakes => facts.put_live_wakes(std::mem::take(&mut found.live)),
                 Key::Job(id) => facts.put_job(id, found.jobs.remove(&id)),
                 Key::JobNamed(kind, name) => {
@@ -222,6 +230,7 @@ struct Found {
     jobs: BTreeMap<JobId, Job>,
     jobs_named: BTreeMap<(String, String), JobId>,
     jobs_due: Vec<Job>,
+    halt: Option<Halt>,
 }
 
 impl Found {
@@ -264,6 +273,7 @@ impl Found {
                     self.jobs_named.insert((job.kind, job.name.unwrap_or_default()), job.job_id);
                 }
                 JOBS_DUE => self.jobs_due.push(document("job", get(row, 3)?)?),
+                HALT => self.halt = Some(document("halt", get(row, 0)?)?),
                 _ => {
                     let (wake, lease) = wake_and_lease(row, 3)?;
                     // Due by the clock that the rules are told, not by that of a moment later.

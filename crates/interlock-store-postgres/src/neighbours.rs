@@ -162,19 +162,22 @@ struct Wire {
     #[serde(default)]
     workers: bool,
     halt: bool,
+    /// Absent in what servers of an earlier version say.
+    #[serde(default)]
+    resume: bool,
 }
 
 fn said(word: &Word) -> Result<String, StoreError> {
-    let Word { from, workspace_id, size, threads, supervisors, workers, halt } = word.clone();
+    let Word { from, workspace_id, size, threads, supervisors, workers, halt, resume } = word.clone();
     let threads = threads.filter(|threads| threads.len() <= WORD_THREADS_MAX);
-    error::text("-", &Wire { from, workspace_id, size, threads, supervisors, workers, halt })
+    error::text("-", &Wire { from, workspace_id, size, threads, supervisors, workers, halt, resume })
 }
 
 /// What this build does not understand, another one said of something.
 fn understood(text: &str) -> Heard {
     serde_json::from_str(text).map_or(Heard::Anything, |wire| {
-        let Wire { from, workspace_id, size, threads, supervisors, workers, halt } = wire;
-        Heard::Word(Word { from, workspace_id, size, threads, supervisors, workers, halt })
+        let Wire { from, workspace_id, size, threads, supervisors, workers, halt, resume } = wire;
+        Heard::Word(Word { from, workspace_id, size, threads, supervisors, workers, halt, resume })
     })
 }
 
@@ -193,6 +196,7 @@ mod tests {
             supervisors: true,
             workers: true,
             halt: false,
+            resume: false,
         }
     }
 

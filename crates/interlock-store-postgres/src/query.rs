@@ -4,8 +4,8 @@ use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::Position;
 use interlock_core::id::{MessageId, ThreadId, WakeId};
-use interlock_core::thread::{Finding, Thread};
-use interlock_core::wake::Wake;
+use interlock_core::thread::{Answer, Finding, Thread};
+use interlock_core::wake::{Halt, Wake};
 use interlock_core::{Hybrid, Timestamp};
 use interlock_ledger::{TILE_WIDTH, TileAt};
 use interlock_store::{
@@ -62,7 +62,8 @@ pub(crate) async fn messages(
     after_seq: u64,
     limit: u32,
 ) -> Result<Vec<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message
+    let sql =
+        "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra FROM message
                WHERE ws = $1 AND thread = $2 AND seq > $3
                ORDER BY seq LIMIT $4";
     let (id, after, limit) = (thread.to_bytes(), signed(after_seq), i64::from(limit));
@@ -76,7 +77,8 @@ pub(crate) async fn message(
     thread: ThreadId,
     id: MessageId,
 ) -> Result<Option<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message
+    let sql =
+        "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra FROM message
                WHERE ws = $1 AND id = $2 AND thread = $3";
     let found = line.one(sql, &[&ws, &id.to_bytes().as_slice(), &thread.to_bytes().as_slice()]).await?;
     found.map(|found| row::message(thread, &found)).transpose()
@@ -90,26 +92,47 @@ pub(crate) async fn timeline(
     after: Option<(u64, u32)>,
     limit: u32,
 ) -> Result<Vec<TimelineRow>, StoreError> {
-    let sql = "(SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt,
+    let sql = "(SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra,
                 NULL::bigint, NULL::bigint, NULL::text FROM message
                 WHERE ws = $1 AND thread = $2 AND (idx, n) > ($3, $4) ORDER BY idx, n LIMIT $5)
                UNION ALL
-               (SELECT NULL, NULL, NULL, NULL, idx, n, NULL, NULL, NULL, at, count, event FROM timeline
+               (SELECT NULL, NULL, NULL, NULL, idx, n, NULL, NULL, NULL, NULL, at, count, event FROM timeline
                 WHERE ws = $1 AND thread = $2 AND (idx, n) > ($3, $4) ORDER BY idx, n LIMIT $5)
                ORDER BY 5, 6 LIMIT $5";
     let (index, n) = after.map_or((-1, -1), |(index, n)| (signed(index), i64::from(n)));
     let (id, limit) = (thread.to_bytes(), i64::from(limit));
     let rows = line.all(sql, &[&ws, &id.as_slice(), &index, &n, &limit]).await?;
     rows.iter()
-        .map(|found| match get::<Option<&str>>(found, 11)? {
+        .map(|found| match get::<Option<&str>>(found, 12)? {
             None => row::message(thread, found).map(TimelineRow::Message),
             Some(event) => {
-                let at = Hybrid { at: Timestamp::from_millis(get(found, 9)?), count: number(found, 10)? };
+                let at = Hybrid { at: Timestamp::from_millis(get(found, 10)?), count: number(found, 11)? };
                 let position = Position { index: number(found, 4)?, n: number(found, 5)?, at };
                 Ok(TimelineRow::Event(position, document("timeline", event)?))
             }
         })
         .collect()
+}
+
+/// What these agents answered first.
+pub(crate) async fn answers(
+    line: &Line,
+    ws: i64,
+    thread: ThreadId,
+    to: MessageId,
+    by: &[AgentName],
+) -> Result<Vec<Answer>, StoreError> {
+    let sql = "SELECT doc FROM answer WHERE ws = $1 AND thread = $2 AND target = $3 AND agent = ANY($4)
+               ORDER BY agent";
+    let by: Vec<&str> = by.iter().map(AgentName::as_str).collect();
+    let (thread, to) = (thread.to_bytes(), to.to_bytes());
+    documents("answer", &line.all(sql, &[&ws, &thread.as_slice(), &to.as_slice(), &by]).await?)
+}
+
+/// Who stopped all agents.
+pub(crate) async fn halt(line: &Line, ws: i64) -> Result<Option<Halt>, StoreError> {
+    let found = line.one("SELECT doc FROM halt WHERE ws = $1", &[&ws]).await?;
+    found.map(|found| document("halt", get(&found, 0)?)).transpose()
 }
 
 pub(crate) async fn inbox(line: &Line, ws: i64, agent: &AgentName) -> Result<Vec<InboxRow>, StoreError> {
@@ -238,19 +261,21 @@ async fn leaves(line: &Line, ws: i64, at: TileAt) -> Result<Vec<u8>, StoreError>
 
 /// Every projected row as text, table by table in the order of its key, as the other store writes them.
 pub(crate) async fn dump(line: &Line, ws: i64) -> Result<Vec<String>, StoreError> {
-    const TABLES: [(&str, &str, &str); 9] = [
+    const TABLES: [(&str, &str, &str); 11] = [
         ("ledger_entry", "idx || ' ' || hex(leaf) || ' ' || convert_from(envelope, 'UTF8')", "idx"),
         ("agent", "doc || launch || hex(salt)", "name"),
         ("thread", "doc || title || hex(salt)", "id"),
         ("member", "agent || ' ' || hex(thread)", "agent, thread"),
         (
             "message",
-            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '') || withdrawn_text || hex(withdrawn_salt)",
+            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '') || withdrawn_text || hex(withdrawn_salt) || extra",
             "thread, seq",
         ),
+        ("answer", "hex(thread) || ' ' || hex(target) || doc", "thread, target, agent"),
         ("finding", "hex(thread) || doc", "thread, id"),
         ("wake", "doc", "id"),
         ("timeline", "hex(thread) || ' ' || idx || '.' || n || ' ' || at || event", "thread, idx, n"),
+        ("halt", "doc", "ws"),
         ("idempotency", "hex(key) || hex(fingerprint) || idx", "key"),
     ];
     line.plain("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;

@@ -48,9 +48,14 @@ pub(crate) fn agent(row: &Row, first: usize) -> Result<Agent, StoreError> {
     Ok(agent)
 }
 
-/// A message from `head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt`.
+/// A message from `head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra`.
 pub(crate) fn message(thread_id: ThreadId, row: &Row) -> Result<StoredMessage, StoreError> {
-    let text = MessageText { body: get(row, 1)?, data: get(row, 2)?, salt: Salt(bytes(row, 3)?) };
+    let text = MessageText {
+        body: get(row, 1)?,
+        data: get(row, 2)?,
+        extra: get(row, 9)?,
+        salt: Salt(bytes(row, 3)?),
+    };
     let withdrawn: Option<&str> = get(row, 6)?;
     let mut withdrawal: Option<Withdrawal> = withdrawn.map(|doc| document("withdrawal", doc)).transpose()?;
     if let Some(withdrawal) = &mut withdrawal {

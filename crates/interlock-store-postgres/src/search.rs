@@ -64,7 +64,7 @@ pub(crate) async fn posted_by(
         }
     }
     let sql = "SELECT m.head, m.body, m.data, m.salt, m.idx, m.n, m.withdrawn, m.withdrawn_text,
-               m.withdrawn_salt, m.thread
+               m.withdrawn_salt, m.extra, m.thread
                FROM unnest($2::bytea[], $3::bigint[]) AS w (thread, seq)
                JOIN message m ON m.ws = $1 AND m.thread = w.thread AND m.seq = w.seq ORDER BY m.idx, m.n";
     let rows = line.all(sql, &[&ws, &threads, &seqs]).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn posted_by(
             format!("{} of {} messages are missing", seqs.len() - rows.len(), seqs.len()),
         ));
     }
-    let thread = |found| Ok(ThreadId::from_u128(u128::from_be_bytes(bytes(found, 9)?)));
+    let thread = |found| Ok(ThreadId::from_u128(u128::from_be_bytes(bytes(found, 10)?)));
     rows.iter().map(|found| row::message(thread(found)?, found)).collect()
 }
 

@@ -10,8 +10,8 @@ use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
-use interlock_core::thread::{Finding, Thread};
-use interlock_core::wake::Wake;
+use interlock_core::thread::{Answer, Finding, Thread};
+use interlock_core::wake::{Halt, Wake};
 use interlock_ledger::TileAt;
 use interlock_store::{
     BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
@@ -168,6 +168,20 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError> {
         read!(self, ws, query::messages, thread, after_seq, limit)
+    }
+
+    async fn answers(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        to: MessageId,
+        by: Vec<AgentName>,
+    ) -> Result<Vec<Answer>, StoreError> {
+        read!(self, ws, query::answers, thread, to, &by)
+    }
+
+    async fn halt(&self, ws: WorkspaceId) -> Result<Option<Halt>, StoreError> {
+        read!(self, ws, query::halt)
     }
 
     async fn timeline(

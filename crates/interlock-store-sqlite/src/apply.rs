@@ -1,8 +1,9 @@
 //! Rows from a write set: one statement per kind of row.
 
 use interlock_core::facts::{Position, RowChange};
-use interlock_core::thread::Message;
-use interlock_core::wake::Wake;
+use interlock_core::id::{MessageId, ThreadId};
+use interlock_core::thread::{Answer, Message};
+use interlock_core::wake::{Halt, Wake};
 use interlock_ledger::TILE_WIDTH;
 use interlock_store::{StoreError, WriteSet};
 use rusqlite::{Connection, ToSql, params};
@@ -81,6 +82,8 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             let (doc, salt) = (text("withdrawal", withdrawal)?, withdrawal.text_salt.0);
             run(connection, sql, params![doc, withdrawal.text, salt, ws, id.to_bytes(), thread.to_bytes()])
         }
+        RowChange::Answer(thread, to, answer) => put_answer(connection, ws, *thread, *to, answer),
+        RowChange::Halt(halt) => put_halt(connection, ws, halt.as_ref()),
         RowChange::Wake(wake) => put_wake(connection, ws, wake),
         RowChange::Finding(finding) => {
             let sql = "INSERT INTO finding (ws, thread, id, reported_seq, doc) VALUES (?, ?, ?, ?, ?)
@@ -117,8 +120,8 @@ fn append_message(
     message: &Message,
     position: &Position,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt, extra)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let (head, words) = (&message.head, &message.text);
     let doc = text("message", head)?;
     let (thread, id) = (message.thread_id.to_bytes(), head.message_id.to_bytes());
@@ -126,8 +129,28 @@ fn append_message(
     run(
         connection,
         sql,
-        params![ws, thread, head.seq, id, index, n, doc, words.body, words.data, words.salt.0],
+        params![ws, thread, head.seq, id, index, n, doc, words.body, words.data, words.salt.0, words.extra],
     )
+}
+
+/// Of one agent's answers the first stays.
+fn put_answer(
+    connection: &Connection,
+    ws: i64,
+    thread: ThreadId,
+    to: MessageId,
+    answer: &Answer,
+) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO answer (ws, thread, target, agent, doc) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    let (agent, doc) = (answer.agent.as_str(), text("answer", answer)?);
+    run(connection, sql, params![ws, thread.to_bytes(), to.to_bytes(), agent, doc])
+}
+
+fn put_halt(connection: &Connection, ws: i64, halt: Option<&Halt>) -> Result<(), StoreError> {
+    let Some(halt) = halt else { return run(connection, "DELETE FROM halt WHERE ws = ?", params![ws]) };
+    let sql = "INSERT INTO halt (ws, doc) VALUES (?, ?) ON CONFLICT (ws) DO UPDATE SET doc = excluded.doc";
+    run(connection, sql, params![ws, text("halt", halt)?])
 }
 
 fn put_wake(connection: &Connection, ws: i64, wake: &Wake) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{corrupt, document, store};
 use crate::job;
-use crate::query::place;
+use crate::query::{self, place};
 
 /// Load what the keys name.
 pub(crate) fn load(
@@ -34,6 +34,7 @@ pub(crate) fn load(
             }
             Key::Wake(id) => facts.put_wake(*id, wake(connection, ws, *id)?, lease(connection, ws, *id)?),
             Key::Asks(key) => facts.put_asks(key.clone(), asks(connection, ws, key)?),
+            Key::Halt => facts.put_halt(query::halt(connection, ws)?),
             Key::LiveWakes => facts.put_live_wakes(live_wakes(connection, ws, now)?),
             Key::Job(id) => facts.put_job(*id, job::job(connection, ws, *id)?),
             Key::JobNamed(kind, name) => {

@@ -5,8 +5,8 @@ use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::id::{MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::text::Salt;
-use interlock_core::thread::{Message, MessageText, Thread, Withdrawal};
-use interlock_core::wake::Wake;
+use interlock_core::thread::{Answer, Message, MessageText, Thread, Withdrawal};
+use interlock_core::wake::{Halt, Wake};
 use interlock_ledger::{TILE_WIDTH, TileAt};
 use interlock_store::{
     Counts, EntryRow, InboxRow, LedgerHead, Page, StoreError, StoredMessage, ThreadFilter, WakeFilter,
@@ -70,9 +70,9 @@ pub(crate) fn threads(
     rows.into_iter().map(to_thread).collect()
 }
 
-type MessageRow = (String, String, String, [u8; 16], u64, u32, Option<String>, String, Vec<u8>);
+type MessageRow = (String, String, String, [u8; 16], u64, u32, Option<String>, String, Vec<u8>, String);
 
-/// Reads the columns `head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt`.
+/// Reads the columns `head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra`.
 pub(crate) fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let (text, salt) = (row.get(7)?, row.get(8)?);
     Ok((
@@ -85,13 +85,14 @@ pub(crate) fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         row.get(6)?,
         text,
         salt,
+        row.get(9)?,
     ))
 }
 
 /// A message from its columns.
 pub(crate) fn to_message(thread_id: ThreadId, row: MessageRow) -> Result<StoredMessage, StoreError> {
-    let (head, body, data, salt, index, n, withdrawn, why, why_salt) = row;
-    let text = MessageText { body, data, salt: Salt(salt) };
+    let (head, body, data, salt, index, n, withdrawn, why, why_salt, extra) = row;
+    let text = MessageText { body, data, extra, salt: Salt(salt) };
     let mut withdrawal: Option<Withdrawal> = withdrawn.map(|doc| document("withdrawal", &doc)).transpose()?;
     if let Some(withdrawal) = &mut withdrawal {
         // Those from before there were reasons have no salt.
@@ -108,7 +109,7 @@ pub(crate) fn messages(
     after_seq: u64,
     limit: u32,
 ) -> Result<Vec<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message WHERE ws = ? AND thread = ? AND seq > ?
+    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra FROM message WHERE ws = ? AND thread = ? AND seq > ?
                ORDER BY seq LIMIT ?";
     // SQLite's integers are signed; nothing lies beyond their largest.
     let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
@@ -123,10 +124,37 @@ pub(crate) fn message(
     thread: ThreadId,
     id: MessageId,
 ) -> Result<Option<StoredMessage>, StoreError> {
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message
+    let sql =
+        "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra FROM message
                WHERE ws = ? AND id = ? AND thread = ?";
     let row = one(connection, sql, params![ws, id.to_bytes(), thread.to_bytes()], message_row)?;
     row.map(|row| to_message(thread, row)).transpose()
+}
+
+/// What these agents answered first.
+pub(crate) fn answers(
+    connection: &Connection,
+    ws: i64,
+    thread: ThreadId,
+    to: MessageId,
+    by: &[AgentName],
+) -> Result<Vec<Answer>, StoreError> {
+    let sql = "SELECT doc FROM answer WHERE ws = ? AND thread = ? AND target = ? AND agent = ?";
+    let mut found = Vec::new();
+    for agent in by {
+        let values = params![ws, thread.to_bytes(), to.to_bytes(), agent.as_str()];
+        let doc = one(connection, sql, values, |row| row.get::<_, String>(0))?;
+        found.extend(doc.map(|doc| document("answer", &doc)).transpose()?);
+    }
+    found.sort_by(|one: &Answer, other| one.agent.cmp(&other.agent));
+    Ok(found)
+}
+
+/// Who stopped all agents.
+pub(crate) fn halt(connection: &Connection, ws: i64) -> Result<Option<Halt>, StoreError> {
+    let doc =
+        one(connection, "SELECT doc FROM halt WHERE ws = ?", params![ws], |row| row.get::<_, String>(0))?;
+    doc.map(|doc| document("halt", &doc)).transpose()
 }
 
 pub(crate) fn inbox(
@@ -252,19 +280,21 @@ fn leaves(connection: &Connection, ws: i64, at: TileAt) -> Result<Vec<u8>, Store
 
 /// Every projected row as text, table by table in the order of its key.
 pub(crate) fn dump(connection: &Connection, ws: i64) -> Result<Vec<String>, StoreError> {
-    const TABLES: [(&str, &str, &str); 9] = [
+    const TABLES: [(&str, &str, &str); 11] = [
         ("ledger_entry", "idx || ' ' || hex(leaf) || ' ' || CAST(envelope AS TEXT)", "idx"),
         ("agent", "doc || launch || hex(salt)", "name"),
         ("thread", "doc || title || hex(salt)", "id"),
         ("member", "agent || ' ' || hex(thread)", "agent, thread"),
         (
             "message",
-            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '') || withdrawn_text || hex(withdrawn_salt)",
+            "hex(thread) || ' ' || idx || '.' || n || head || body || data || hex(salt) || coalesce(withdrawn, '') || withdrawn_text || hex(withdrawn_salt) || extra",
             "thread, seq",
         ),
+        ("answer", "hex(thread) || ' ' || hex(target) || doc", "thread, target, agent"),
         ("finding", "hex(thread) || doc", "thread, id"),
         ("wake", "doc", "id"),
         ("timeline", "hex(thread) || ' ' || idx || '.' || n || ' ' || at || event", "thread, idx, n"),
+        ("halt", "doc", "ws"),
         ("idempotency", "hex(key) || hex(fingerprint) || idx", "key"),
     ];
     let mut lines = Vec::new();

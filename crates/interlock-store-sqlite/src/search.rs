@@ -46,7 +46,7 @@ pub(crate) fn posted_by(
 ) -> Result<Vec<StoredMessage>, StoreError> {
     let sql = "SELECT envelope FROM ledger_entry WHERE place = ?";
     let of_message =
-        "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message
+        "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra FROM message
                       WHERE ws = ? AND thread = ? AND seq = ?";
     let mut found = Vec::new();
     for index in entries {

@@ -8,8 +8,8 @@ use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
-use interlock_core::thread::{Finding, Thread};
-use interlock_core::wake::Wake;
+use interlock_core::thread::{Answer, Finding, Thread};
+use interlock_core::wake::{Halt, Wake};
 use interlock_ledger::TileAt;
 use interlock_store::{
     BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
@@ -151,6 +151,20 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError> {
         self.read(ws, move |c, ws| query::messages(c, ws, thread, after_seq, limit)).await
+    }
+
+    async fn answers(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        to: MessageId,
+        by: Vec<AgentName>,
+    ) -> Result<Vec<Answer>, StoreError> {
+        self.read(ws, move |c, ws| query::answers(c, ws, thread, to, &by)).await
+    }
+
+    async fn halt(&self, ws: WorkspaceId) -> Result<Option<Halt>, StoreError> {
+        self.read(ws, query::halt).await
     }
 
     async fn timeline(

@@ -55,7 +55,7 @@ fn messages(
         Some(position) => first_after(connection, ws, thread, position)?,
         None => 1,
     };
-    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt FROM message WHERE ws = ? AND thread = ? AND seq >= ?
+    let sql = "SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra FROM message WHERE ws = ? AND thread = ? AND seq >= ?
                ORDER BY seq LIMIT ?";
     let rows = all(connection, sql, params![ws, thread.to_bytes(), first, limit], message_row)?;
     rows.into_iter().map(|row| to_message(thread, row).map(TimelineRow::Message)).collect()

@@ -56,7 +56,7 @@ const fn table(name: &'static str, key: usize, columns: &'static [(&'static str,
 use Kind::{Bytes, Flag, Number, Text};
 
 /// Every table but that of the workspaces themselves.
-pub const TABLES: [Table; 13] = [
+pub const TABLES: [Table; 15] = [
     table("ledger_entry", 1, &[("idx", Number), ("leaf", Bytes), ("envelope", Bytes)]),
     table("ledger_tile", 2, &[("level", Number), ("n", Number), ("width", Number), ("hashes", Bytes)]),
     table("ledger_checkpoint", 1, &[("size", Number), ("note", Text)]),
@@ -79,8 +79,10 @@ pub const TABLES: [Table; 13] = [
             ("withdrawn", Text),
             ("withdrawn_text", Text),
             ("withdrawn_salt", Bytes),
+            ("extra", Text),
         ],
     ),
+    table("answer", 3, &[("thread", Bytes), ("target", Bytes), ("agent", Text), ("doc", Text)]),
     table("finding", 2, &[("thread", Bytes), ("id", Bytes), ("reported_seq", Number), ("doc", Text)]),
     table(
         "wake",
@@ -109,6 +111,7 @@ pub const TABLES: [Table; 13] = [
             ("event", Text),
         ],
     ),
+    table("halt", 1, &[("doc", Text)]),
     table("idempotency", 1, &[("key", Bytes), ("fingerprint", Bytes), ("idx", Number)]),
     table("lease", 1, &[("wake", Bytes), ("doc", Text)]),
     table(

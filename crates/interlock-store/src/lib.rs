@@ -31,8 +31,8 @@ use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
-use interlock_core::thread::{Finding, Thread};
-use interlock_core::wake::Wake;
+use interlock_core::thread::{Answer, Finding, Thread};
+use interlock_core::wake::{Halt, Wake};
 use interlock_ledger::TileAt;
 
 /// A workspace as the store knows it.
@@ -94,6 +94,18 @@ pub trait Store: Send + Sync + 'static {
         thread: ThreadId,
         id: MessageId,
     ) -> Result<Option<StoredMessage>, StoreError>;
+
+    /// What each of these agents first posted in answer to a message, or as following from it; in the order of names.
+    async fn answers(
+        &self,
+        ws: WorkspaceId,
+        thread: ThreadId,
+        to: MessageId,
+        by: Vec<AgentName>,
+    ) -> Result<Vec<Answer>, StoreError>;
+
+    /// Who stopped all agents; nothing while they are not stopped.
+    async fn halt(&self, ws: WorkspaceId) -> Result<Option<Halt>, StoreError>;
 
     /// What happened in a thread after a position, messages included, in the ledger's order.
     async fn timeline(

@@ -27,6 +27,8 @@ pub struct Word {
     pub workers: bool,
     /// All agents of the workspace are to be stopped.
     pub halt: bool,
+    /// They may go on.
+    pub resume: bool,
 }
 
 /// What a server hears of the others.

@@ -16,6 +16,7 @@
 pub mod conformance;
 pub mod faults;
 mod mirror;
+mod model;
 pub mod postgres;
 pub mod real;
 mod sequencer;

@@ -6,11 +6,11 @@ use interlock_core::Event;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::{Position, RowChange};
-use interlock_core::id::{JobId, ThreadId, WakeId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
 use interlock_core::job::Job;
 use interlock_core::text::Digest;
-use interlock_core::thread::{Finding, Thread};
-use interlock_core::wake::{Lease, Wake, WakeState};
+use interlock_core::thread::{Answer, Finding, Thread};
+use interlock_core::wake::{Halt, Lease, Wake, WakeState};
 use interlock_store::{StoredMessage, TimelineRow};
 
 /// Rows by key.
@@ -24,6 +24,10 @@ pub struct Mirror {
     pub members: BTreeSet<(AgentName, ThreadId)>,
     /// Messages by thread and `seq`.
     pub messages: BTreeMap<(ThreadId, u64), StoredMessage>,
+    /// Who answered what first.
+    pub answers: BTreeMap<(ThreadId, MessageId, AgentName), Answer>,
+    /// Whether all agents are stopped.
+    pub halt: Option<Halt>,
     /// Findings in the order of their reports.
     pub findings: BTreeMap<ThreadId, Vec<Finding>>,
     /// Wakes.
@@ -60,6 +64,10 @@ impl Mirror {
                     let found = of_thread.find(|(_, stored)| stored.message.head.message_id == id);
                     found.unwrap().1.message.withdrawal = Some(withdrawal);
                 }
+                RowChange::Answer(thread, to, answer) => {
+                    self.answers.entry((thread, to, answer.agent.clone())).or_insert(answer);
+                }
+                RowChange::Halt(halt) => self.halt = halt,
                 RowChange::Finding(finding) => {
                     let findings = self.findings.entry(finding.thread_id).or_default();
                     findings.retain(|other| other.finding_id != finding.finding_id);
@@ -113,6 +121,8 @@ const fn kind(change: &RowChange) -> &'static str {
         RowChange::Unmember(..) => "unmember",
         RowChange::Withdrawal(..) => "withdrawal",
         RowChange::Message(..) => "message",
+        RowChange::Answer(..) => "answer",
+        RowChange::Halt(_) => "halt",
         RowChange::Wake(_) => "wake",
         RowChange::Finding(_) => "finding",
         RowChange::Timeline(..) => "timeline",

@@ -71,6 +71,33 @@ impl TestDatabase {
         sql(&self.url, text)
     }
 
+    /// Change the database itself, as in `ALTER DATABASE ... change`. Sessions that are there notice nothing.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn alter(&self, change: &str) {
+        sql(&self.admin, &format!("ALTER DATABASE {} {change}", self.name));
+    }
+
+    /// End every session in it, without a word to whom it belongs to.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn end_sessions(&self) {
+        let theirs = format!("FROM pg_stat_activity WHERE datname = '{}'", self.name);
+        sql(&self.admin, &format!("SELECT count(pg_terminate_backend(pid)) {theirs}"));
+    }
+
+    /// How many sessions in it have a transaction open in which nothing happens.
+    ///
+    /// # Panics
+    /// When it cannot be told.
+    pub fn idle_in_transaction(&self) -> u32 {
+        let theirs = format!("FROM pg_stat_activity WHERE datname = '{}'", self.name);
+        let count = sql(&self.admin, &format!("SELECT count(*) {theirs} AND state = 'idle in transaction'"));
+        count.trim().parse().unwrap()
+    }
+
     /// Begin a transaction with this, and keep it open.
     ///
     /// # Panics
@@ -194,8 +221,12 @@ fn start(programs: &Path, folder: &Path) {
 }
 
 fn run(programs: &Path, program: &str, arguments: &[&str]) {
+    run_with(programs, program, arguments, &[]);
+}
+
+fn run_with(programs: &Path, program: &str, arguments: &[&str], environment: &[(&'static str, PathBuf)]) {
     let mut command = Command::new(programs.join(program));
-    command.args(arguments).current_dir("/").stdin(Stdio::null());
+    command.args(arguments).current_dir("/").stdin(Stdio::null()).envs(environment.iter().cloned());
     // PostgreSQL does not run as root.
     if rustix::process::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);

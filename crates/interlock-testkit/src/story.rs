@@ -6,7 +6,7 @@ use interlock_core::command::{
     AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, JobOutcome, PostMessage,
     RegisterAgent, RemoveParticipant, Report, ReportWake, Terms,
 };
-use interlock_core::id::{FindingId, ThreadId};
+use interlock_core::id::{FindingId, MessageId, ThreadId};
 use interlock_core::limits::JOB_KEPT_MS;
 use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use interlock_core::wake::{Lane, Lease, Outcome, WakeState};
@@ -65,6 +65,15 @@ impl Story {
         id
     }
 
+    /// Words for these agents, for everybody when there are none; not said yet.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn chat(thread: ThreadId, body: &str, to: &[&str]) -> PostMessage {
+        let Command::PostMessage(post) = chat(thread, body, to) else { unreachable!() };
+        post
+    }
+
     /// A message to these agents, to everybody when there are none.
     pub async fn post(&mut self, thread: ThreadId, by: &str, body: &str, to: &[&str]) -> Option<Reply> {
         self.tell(by, chat(thread, body, to)).await
@@ -73,6 +82,16 @@ impl Story {
     /// A message to everybody, not given yet.
     pub fn say(&mut self, thread: ThreadId, by: &str, body: &str) -> Envelope {
         self.envelope(by, chat(thread, body, &[]))
+    }
+
+    /// A message that answers the first of these, and follows from all of them.
+    pub async fn reply(&mut self, thread: ThreadId, by: &str, to: &[MessageId]) -> Option<Reply> {
+        let mut post = chat(thread, "about that", &[]);
+        if let Command::PostMessage(post) = &mut post {
+            post.in_reply_to = to.first().copied();
+            post.terms.parents = to.to_vec();
+        }
+        self.tell(by, post).await
     }
 
     /// The leases handed out by one claim.
@@ -96,6 +115,17 @@ impl Story {
         self.tell("olga", Command::ReportWake(command)).await
     }
 
+    /// Many messages that answer each other.
+    pub async fn discuss(&mut self, thread: ThreadId) {
+        let mut ids = Vec::new();
+        for n in 0..24_usize {
+            let to: Vec<_> = ids.iter().rev().take(n % 5).copied().collect();
+            let said = self.reply(thread, AGENTS[n % 3], &to).await;
+            let Some(Reply::Message(_, id, ..)) = said else { panic!("no message: {said:?}") };
+            ids.push(id);
+        }
+    }
+
     /// One step out of three numbers.
     pub async fn step(&mut self, (what, who, which): (u8, u8, u8)) {
         let threads: Vec<ThreadId> = self.sequencer.mirror.threads.keys().copied().collect();
@@ -105,7 +135,7 @@ impl Story {
         };
         let by = AGENTS[usize::from(who) % AGENTS.len()];
         let seq = self.sequencer.mirror.threads[&thread].seq;
-        match what % 16 {
+        match what % 19 {
             0 if threads.len() < 4 => drop(self.open("another").await),
             1 | 2 => drop(self.post(thread, by, "to everybody", &[]).await),
             3 => {
@@ -127,7 +157,13 @@ impl Story {
                 drop(self.tell("olga", Command::AddParticipant(back)).await);
             }
             13 => drop(self.tell("olga", order(thread, by)).await),
-            14 => self.work(who, which).await,
+            14 | 15 => self.answer(thread, by, which).await,
+            16 => {
+                let resume = Command::ResumeAgents { since: None };
+                let command = if who.is_multiple_of(3) { Command::HaltAgents } else { resume };
+                drop(self.tell("olga", command).await);
+            }
+            17 => self.work(who, which).await,
             _ => self.sequencer.wall = self.sequencer.wall.plus_ms(i64::from(which) * 500),
         }
     }
@@ -152,6 +188,20 @@ impl Story {
                 drop(self.take_jobs("silent", 1).await);
             }
         }
+    }
+
+    /// Some message of a thread is answered, and others are what that follows from.
+    async fn answer(&mut self, thread_id: ThreadId, by: &str, which: u8) {
+        let of_thread = self.sequencer.mirror.messages.range((thread_id, 0)..=(thread_id, u64::MAX));
+        let ids: Vec<_> = of_thread.map(|(_, stored)| stored.message.head.message_id).collect();
+        let Some(first) = ids.get(usize::from(which) % ids.len().max(1)) else { return };
+        let mut post = chat(thread_id, "about that", &[]);
+        if let Command::PostMessage(post) = &mut post {
+            post.in_reply_to = (!which.is_multiple_of(3)).then_some(*first);
+            post.terms.parents = ids.iter().rev().take(usize::from(which % 4)).copied().collect();
+            post.extra.insert("mood \u{1F980}".into(), json!({"n": [which, null]}));
+        }
+        self.tell(by, post).await;
     }
 
     /// The last message of a thread is taken back.
@@ -227,6 +277,7 @@ pub(crate) fn chat(thread_id: ThreadId, body: &str, to: &[&str]) -> Command {
         schema_version: 1,
         body: body.into(),
         data: None,
+        extra: Map::new(),
         to: to.iter().map(|name| AgentName::parse(name).unwrap()).collect(),
         to_role: None,
         in_reply_to: None,

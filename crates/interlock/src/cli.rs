@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, doctor, events, init, job, ledger, log, mcp, migrate, policy, status, stop, supervise,
-    thread, token, up, verify, wake,
+    agent, builtin, doctor, events, init, job, ledger, log, mcp, migrate, policy, resume, status, stop,
+    supervise, thread, token, up, verify, wake,
 };
 
 /// The control plane for a team of AI coding agents.
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Up(up::Params),
     /// Halt every agent at once and stop the server.
     Stop(stop::Params),
+    /// Let agents go on that were halted: on every server of the workspace.
+    Resume(resume::Params),
     /// See the whole workspace at one look: threads, agents, wakes, and what needs a person.
     Status(status::Params),
     /// Register agents and people, and list them.

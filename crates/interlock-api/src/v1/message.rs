@@ -66,6 +66,15 @@ pub struct MessageView {
     /// The event's data.
     #[serde(default, skip_serializing_if = "Data::is_empty")]
     pub data: Data,
+    /// What its sender sent besides, of a version that this one does not know.
+    #[serde(flatten)]
+    pub extra: Data,
+}
+
+impl MessageView {
+    /// What the server says of a message, besides what its sender sent: a sender's field of such a name is not kept.
+    pub const SAID_BY_SERVER: [&str; 7] =
+        ["message_id", "seq", "from", "state", "superseded_by", "withdrawal", "posted_at"];
 }
 
 /// That a message does not count any more.
@@ -127,11 +136,14 @@ pub struct PostMessageParams {
     /// What it follows from, at most 16 messages of the thread.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<MessageId>,
+    /// Fields that this version does not know are kept with the message, at most 16 KiB.
+    #[serde(flatten)]
+    pub extra: Data,
 }
 
 impl PostMessageParams {
     /// An empty chat message to everybody else in the thread: the ground to fill in the rest of.
-    pub const fn to_all(thread_id: ThreadId) -> Self {
+    pub fn to_all(thread_id: ThreadId) -> Self {
         Self {
             thread_id,
             kind: MessageKind::Chat,
@@ -148,6 +160,7 @@ impl PostMessageParams {
             expires_in_ms: None,
             supersedes: None,
             parents: Vec::new(),
+            extra: Data::new(),
         }
     }
 }
@@ -281,6 +294,9 @@ pub struct InboxItem {
     /// Those of them that are urgent.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub urgent: u32,
+    /// There was too much to look at all of it: at least so many are unread, and maybe none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread_is_minimum: bool,
 }
 
 /// Answer of `inbox`.

@@ -12,7 +12,6 @@ use super::message::MessageView;
 
 /// A participant to be.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ParticipantParams {
     /// Who.
     pub agent: AgentName,

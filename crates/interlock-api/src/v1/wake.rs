@@ -204,7 +204,6 @@ pub struct ClaimWakesResponse {
 
 /// A wake that a supervisor holds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct HeldWake {
     /// The wake.
     pub wake_id: WakeId,
@@ -243,7 +242,7 @@ pub struct RenewWakesResponse {
 
 /// What a supervisor observed of a wake's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "step", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", tag = "step")]
 pub enum ReportParams {
     /// It was started.
     Started {

@@ -107,7 +107,7 @@ pub struct StatusView {
     pub wakes: Vec<WakeView>,
     /// Supervisors heard of since the server started.
     pub supervisors: Vec<SupervisorView>,
-    /// Whether all agents were stopped.
+    /// Whether all agents are stopped.
     pub is_halted: bool,
     /// Ledger entries.
     pub ledger_size: u64,
@@ -122,4 +122,27 @@ pub struct HaltAgentsParams {}
 pub struct HaltAgentsResponse {
     /// Wakes that were running.
     pub running: u32,
+    /// Since when agents are stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Whether they were stopped before this call.
+    #[serde(default)]
+    pub was_halted: bool,
+}
+
+/// Parameters of `resume_agents`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ResumeAgentsParams {
+    /// Only when agents are stopped since then: another halt than the one that is meant stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// Answer of `resume_agents`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ResumeAgentsResponse {
+    /// Whether this call let agents go on.
+    pub resumed: bool,
+    /// Whether agents are stopped now.
+    pub is_halted: bool,
 }

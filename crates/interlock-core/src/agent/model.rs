@@ -40,7 +40,6 @@ closed_set! {
 
 /// One variable of an agent's environment: `NAME` is taken from the supervisor's, `NAME=VALUE` is set.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct LaunchVariable {
     /// The variable's name.
     pub name: String,
@@ -53,7 +52,6 @@ pub struct LaunchVariable {
 #[derive(
     Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
-#[serde(deny_unknown_fields)]
 pub struct Launch {
     /// The command line's words; no shell is started. For `codex` and `claude` the program and first arguments, or
     /// nothing: then the program is looked for on the supervisor's PATH.
@@ -80,6 +78,9 @@ pub struct Launch {
     /// For `codex` and `claude`: further folders that may be written, absolute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// What this version does not know, kept and handed to the supervisor as it was sent.
+    #[serde(flatten)]
+    pub extra: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Launch {

@@ -1,13 +1,15 @@
 //! What a thread's rows become.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Acked, Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread,
+    Acked, Answer, Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread,
     Withdrawal, event_type as et,
 };
 use crate::actor::AgentName;
 use crate::event::{Event, Joined};
 use crate::facts::{Corrupt, Facts, Position, RowChange};
-use crate::id::{SessionId, ThreadId};
+use crate::id::{MessageId, SessionId, ThreadId};
 use crate::text::Digest;
 use crate::wake::Usage;
 
@@ -145,9 +147,24 @@ fn posted(
     thread.seq = head.seq;
     thread.updated_at = position.at.at;
     finding(facts, thread_id, head, print)?;
+    answers(facts, thread_id, head);
     let message = Message { thread_id, head: head.clone(), text: text.clone(), withdrawal: None };
     facts.append(RowChange::Message(message, *position));
     Ok(())
+}
+
+/// Whoever answers a message has acted on it, however long ago that was posted.
+fn answers(facts: &mut Facts, thread_id: ThreadId, head: &MessageHead) {
+    let answered: BTreeSet<&MessageId> = head.in_reply_to.iter().chain(&head.parents).collect();
+    for id in answered {
+        let answer = Answer {
+            agent: head.from.clone(),
+            message_id: head.message_id,
+            seq: head.seq,
+            at: head.posted_at,
+        };
+        facts.append(RowChange::Answer(thread_id, *id, answer));
+    }
 }
 
 fn finding(

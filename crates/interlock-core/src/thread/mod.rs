@@ -15,7 +15,7 @@ pub(crate) use create::create;
 pub(crate) use evolve::evolve;
 pub(crate) use members::{add, remove};
 pub use model::{
-    Acked, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState,
+    Acked, Answer, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState,
     MessageText, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
 };
 pub use post::{check_event_type, is_for};

@@ -295,6 +295,19 @@ impl MessageHead {
     }
 }
 
+/// What somebody did about a message: its first message that answers it or follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Answer {
+    /// Who.
+    pub agent: AgentName,
+    /// The message that answers.
+    pub message_id: MessageId,
+    /// Its `seq`.
+    pub seq: u64,
+    /// When it was posted.
+    pub at: Timestamp,
+}
+
 /// A message without its free text: what the ledger entry holds of it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MessageHead {
@@ -356,6 +369,8 @@ pub struct MessageText {
     pub body: String,
     /// The event's data as JSON text; empty = none.
     pub data: String,
+    /// Fields that no version known here has, as JSON text; empty = none.
+    pub extra: String,
     /// Makes the digest useless for guessing short texts.
     pub salt: Salt,
 }
@@ -363,7 +378,11 @@ pub struct MessageText {
 impl MessageText {
     /// The digest the ledger holds of this text.
     pub fn digest(&self) -> Digest {
-        crate::text::digest(&self.salt, &[self.body.as_bytes(), self.data.as_bytes()])
+        let mut parts = vec![self.body.as_bytes(), self.data.as_bytes()];
+        if !self.extra.is_empty() {
+            parts.push(self.extra.as_bytes());
+        }
+        crate::text::digest(&self.salt, &parts)
     }
 }
 

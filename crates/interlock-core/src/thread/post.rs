@@ -261,7 +261,15 @@ fn compose(
         _ => String::new(),
     };
     within("the data", &data, MESSAGE_DATA_BYTES_MAX)?;
-    let text = MessageText { body: command.body.clone(), data, salt: Salt::derive(&env.entropy, 0) };
+    let extra = if command.extra.is_empty() {
+        String::new()
+    } else {
+        serde_json::to_string(&command.extra)
+            .map_err(|error| Refusal::new(Reason::BodyMalformed, error.to_string()))?
+    };
+    within("what else the message holds", &extra, MESSAGE_DATA_BYTES_MAX)?;
+    let salt = Salt::derive(&env.entropy, 0);
+    let text = MessageText { body: command.body.clone(), data, extra, salt };
     let head = MessageHead {
         message_id: MessageId::derive(now.wall, &env.entropy, 0),
         seq: thread.seq + 1,

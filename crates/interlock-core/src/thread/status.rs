@@ -159,6 +159,7 @@ fn announcement(
     let text = MessageText {
         body: change.text.to_owned(),
         data: data.to_string(),
+        extra: String::new(),
         salt: Salt::derive(&env.entropy, number),
     };
     let head = MessageHead {

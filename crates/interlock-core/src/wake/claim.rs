@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::reaction::finished;
+use super::reaction::{finished, has_ended};
 use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
@@ -22,12 +22,18 @@ pub(crate) fn claim(
     command: &ClaimWakes,
     now: &Now,
 ) -> Result<Decision, Stop> {
+    if facts.halt()?.is_some() {
+        return Ok(Decision { reply: Reply::Halted(super::halt::running(facts)?), ..Decision::unchanged() });
+    }
     let mut events = Vec::new();
     let mut effects = Vec::new();
     let mut ready: Vec<Wake> = Vec::new();
     let mut busy: BTreeSet<AgentName> = BTreeSet::new();
     let mut orphans = 0;
     for wake in facts.live_wakes()? {
+        if has_ended(wake, &events) {
+            continue;
+        }
         let lease = facts.lease(wake.wake_id);
         let end = wake.over(now.wall).filter(|_| wake.state == WakeState::Pending);
         if let Some((result, reason)) = end.filter(|_| orphans < CLAIM_WAKES_MAX) {
@@ -162,13 +168,6 @@ fn give_up(
         status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     }
     Ok(())
-}
-
-/// A person stops all agents. The stop itself is the shell's; this is the record of it.
-pub(crate) fn halt(facts: &Facts, env: &Envelope) -> Result<Decision, Stop> {
-    let running = facts.live_wakes()?.filter(|wake| wake.state == WakeState::Running).count();
-    let running = u32::try_from(running).unwrap_or(u32::MAX);
-    Ok(Decision::of(vec![Event::WorkspaceHalted { by: env.actor.name.clone(), running }]))
 }
 
 /// Leases of this life of the supervisor are prolonged; what is not in the answer was lost.

@@ -1,6 +1,6 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Ladder, Wake, WakeState};
+use super::{Ask, Halt, Ladder, Wake, WakeState};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
@@ -57,6 +57,8 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
+        Event::WorkspaceHalted { by, .. } => facts.set_halt(Some(Halt { at, by: by.clone() })),
+        Event::WorkspaceResumed { .. } => facts.set_halt(None),
         Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
         _ => {}
     }

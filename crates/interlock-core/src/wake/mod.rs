@@ -3,6 +3,7 @@
 mod asks;
 mod claim;
 mod evolve;
+mod halt;
 mod model;
 mod reaction;
 mod report;
@@ -10,8 +11,10 @@ mod session;
 mod trigger;
 
 pub use asks::{Asks, AsksKey, Forgotten};
-pub(crate) use claim::{claim, halt, renew};
+pub(crate) use claim::{claim, renew};
 pub(crate) use evolve::evolve;
+pub use halt::Halt;
+pub(crate) use halt::{halt, resume};
 pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,

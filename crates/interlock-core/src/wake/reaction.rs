@@ -213,9 +213,13 @@ pub(crate) fn on_wait_again(
         return Ok(None);
     }
     let mut seq = wake.seq;
-    let is_later = |other: &&Wake| other.agent == wake.agent && other.wake_id != wake.wake_id;
+    // One that this very entry has ended already is not ended twice.
+    let is_later = |other: &&Wake| {
+        other.agent == wake.agent && other.wake_id != wake.wake_id && !has_ended(other, events)
+    };
+    let behind: Vec<&Wake> = facts.thread_wakes(wake.thread_id)?.filter(is_later).collect();
     let mut is_wanted = wake.over(now.wall).is_none();
-    for later in facts.thread_wakes(wake.thread_id)?.filter(is_later) {
+    for later in behind {
         if let Some(end) = later.over(now.wall) {
             events.push(finished(later, end.0, Some(end.1)));
         } else {
@@ -282,6 +286,13 @@ pub(crate) fn on_removal(
 
 fn superseded(wake: &Wake, reason: Option<Reason>) -> Event {
     finished(wake, WakeResult::Superseded, reason)
+}
+
+/// Whether these events end the wake.
+pub(super) fn has_ended(wake: &Wake, events: &[Event]) -> bool {
+    events
+        .iter()
+        .any(|event| matches!(event, Event::WakeFinished { wake_id, .. } if *wake_id == wake.wake_id))
 }
 
 /// The end of a wake for which no process ran to its end.

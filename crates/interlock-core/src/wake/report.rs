@@ -107,6 +107,11 @@ fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(),
     if lease.until <= now.wall || wake.over(now.wall).is_some() {
         return Err(lost(wake, lease.fence).into());
     }
+    if facts.halt()?.is_some() {
+        return Err(Refusal::new(Reason::Halted, "all agents are stopped: nothing is started")
+            .hint("end the agent's process; let agents go on with: interlock resume")
+            .into());
+    }
     if wake.held {
         return Err(Refusal::new(
             Reason::WakeWrongState,

@@ -24,7 +24,7 @@ const fn place(event: &Event) -> usize {
         Event::WakeReleased { .. } => 13,
         Event::WakeFinished { .. } => 14,
         Event::ActionRefused { .. } => 15,
-        Event::WorkspaceHalted { .. } => 16,
+        Event::ServersHalted { .. } => 16,
         Event::WakeDeferred { .. } => 17,
         Event::WakeUsed { .. } => 18,
         Event::SessionBound { .. } => 19,
@@ -34,10 +34,12 @@ const fn place(event: &Event) -> usize {
         Event::WakeRecounted { .. } => 23,
         Event::JobDied { .. } => 24,
         Event::JobRequeued { .. } => 25,
+        Event::WorkspaceHalted { .. } => 26,
+        Event::WorkspaceResumed { .. } => 27,
     }
 }
 
-const FILES: [&[&str]; 26] = [
+const FILES: [&[&str]; 28] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -68,6 +70,8 @@ const FILES: [&[&str]; 26] = [
     &["wake.recounted-1", "wake.recounted-1-nothing"],
     &["job.died-1"],
     &["job.requeued-1"],
+    &["workspace.halted-2"],
+    &["workspace.resumed-1"],
 ];
 
 fn folder() -> &'static Path {
@@ -83,8 +87,9 @@ fn every_kind_decodes_and_encodes_to_the_same_bytes() {
             let event: Event = serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"));
             assert_eq!(place(&event), number, "{file}");
             assert_eq!(serde_json::to_string(&event).unwrap(), text, "{file}");
-            let kind = file.split('-').next().unwrap();
-            assert!(text.starts_with(&format!("{{\"kind\":\"{kind}/1\",")), "{file}");
+            let mut parts = file.split('-');
+            let (kind, version) = (parts.next().unwrap(), parts.next().unwrap());
+            assert!(text.starts_with(&format!("{{\"kind\":\"{kind}/{version}\",")), "{file}");
         }
     }
 }

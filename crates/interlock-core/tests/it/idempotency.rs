@@ -1,11 +1,11 @@
 //! The same key and request give the same answer and change nothing (S002-25).
 
 use interlock_core::actor::Role;
-use interlock_core::thread::Status;
+use interlock_core::thread::{Status, ThreadRole};
 use interlock_core::{Envelope, Reason};
 
 use crate::refused;
-use crate::world::{Post, World};
+use crate::world::{Done, Post, World};
 
 fn keyed(w: &mut World, key: &str, by: &str, body: &str) -> Envelope {
     w.key = Some(key.into());
@@ -78,4 +78,24 @@ fn a_retry_is_answered_after_things_have_moved_on() {
     let again = w.status("reviewer", Status::Blocked).unwrap();
     assert_eq!(again.reply, first.reply);
     assert_eq!(w.thread().status, Status::Active, "the retry does not block it again");
+}
+
+/// Also where what happened is mostly said by other events of the same entry.
+#[test]
+fn joining_and_waking_are_answered_alike_again() {
+    let mut w = World::pair();
+    w.agent("newcomer").managed();
+    let twice = |w: &mut World, what: &dyn Fn(&mut World) -> Done| {
+        w.key = Some("k".into());
+        let first = what(w);
+        w.key = Some("k".into());
+        let again = what(w);
+        assert!(again.replayed.is_some() && first.replayed.is_none());
+        assert_eq!(again.reply, first.reply);
+    };
+    twice(&mut w, &|w| w.adds("olga", "newcomer", ThreadRole::Participant).unwrap());
+    w.post("olga", Post::chat("now").to(&["newcomer"]).expires_in(1)).unwrap();
+    w.advance_ms(5);
+    // What it waits for is over; now somebody asks for it without a message.
+    twice(&mut w, &|w| w.trigger("olga", "newcomer").unwrap());
 }

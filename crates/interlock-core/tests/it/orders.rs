@@ -399,3 +399,17 @@ fn terms_that_make_no_sense() {
     post.0.terms.expires_in_ms = Some(EXPIRES_IN_MS_MAX);
     assert!(w.post("olga", post).is_ok());
 }
+
+/// A wake that is lost while what waited behind it is over: that ends once, whoever of both is looked at first.
+#[test]
+fn what_waits_behind_a_lost_wake_and_is_over_ends_once() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    w.run_one("sup");
+    w.post("olga", Post::chat("now").to(&["executor"]).expires_in(1)).unwrap();
+    w.advance_ms(w.policy.lease_ms);
+    let again = w.claim("other");
+    assert_eq!(again.len(), 1, "the first goes on");
+    let ends = w.entries.last().unwrap().iter().filter(|event| matches!(event, Event::WakeFinished { .. }));
+    assert_eq!(ends.count(), 1, "{:?}", w.entries.last());
+}

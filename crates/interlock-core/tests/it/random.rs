@@ -42,6 +42,9 @@ enum Op {
     Call(usize),
     Wait(i64),
     Again(usize),
+    Halt,
+    GoOn,
+    Answer { thread: usize, from: usize, back: usize },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -70,6 +73,9 @@ fn op() -> impl Strategy<Value = Op> {
         6 => prop_oneof![Just(1_i64), Just(2_000), Just(8_000), Just(59_999), Just(60_000), Just(-5_000)]
             .prop_map(Op::Wait),
         2 => (0..6_usize).prop_map(Op::Again),
+        1 => Just(Op::Halt),
+        2 => Just(Op::GoOn),
+        3 => (0..4_usize, 0..5_usize, 0..6_usize).prop_map(|(thread, from, back)| Op::Answer { thread, from, back }),
     ]
 }
 
@@ -128,6 +134,7 @@ impl Random {
         let place = self.claims.len() - 1 - number % self.claims.len();
         let since = self.entries_since(self.claimed_at[place]);
         if self.w.started(&claim).is_ok() {
+            assert_eq!(self.w.rows.halt, None, "{} was started while all were stopped", claim.wake_id);
             let (wake, now) = (self.w.wake(claim.wake_id), self.w.now());
             let counts = |ask: &Ask| !ask.is_withdrawn && ask.expires_at.is_none_or(|at| at > now);
             assert!(wake.is_standing || wake.asks.iter().any(counts), "{} was over: {wake:?}", wake.wake_id);
@@ -203,8 +210,10 @@ impl Random {
             }
             Op::Claim { sup, life, limit } => {
                 let at = self.w.entries.len();
+                let is_halted = self.w.rows.halt.is_some();
                 let made =
                     self.w.claim_in(["s1", "s2", "s3"][sup], ["life-1", "life-1", "life-2"][life], limit);
+                assert!(!is_halted || made.is_empty(), "handed out while all were stopped");
                 self.claimed_at.resize(self.claims.len() + made.len(), at);
                 self.claims.extend(made);
             }
@@ -214,6 +223,15 @@ impl Random {
                 drop(self.w.status("olga", if is_pause { Status::Blocked } else { Status::Active }));
             }
             Op::Wait(ms) => self.w.advance_ms(ms),
+            Op::Halt => drop(self.w.give("olga", Command::HaltAgents)),
+            Op::GoOn => drop(self.w.give("olga", Command::ResumeAgents { since: None })),
+            Op::Answer { thread, from, back } => {
+                self.choose(thread);
+                let mut post = Post::chat("about that");
+                post.0.in_reply_to = self.message(back);
+                post.0.terms.parents = (0..back).filter_map(|back| self.message(back)).collect();
+                drop(self.w.post(PEOPLE[from], post));
+            }
             Op::Start(number) => self.start(number),
             Op::Again(number) => self.again(number),
             Op::Accept(_) | Op::End(..) | Op::Renew(_) | Op::Call(_) => self.supervise(op),
@@ -359,6 +377,12 @@ proptest! {
     fn whatever_anybody_does(ops in proptest::collection::vec(op(), 1..90)) {
         let random = Random::run(&ops);
         prop_assert!(random.w.rows.live().all(|wake| wake.state != WakeState::Finished));
+        let ends = |event: &Event| if let Event::WakeFinished { wake_id, .. } = event { Some(*wake_id) } else { None };
+        let mut ended: Vec<_> = random.w.entries.iter().flatten().filter_map(ends).collect();
+        let count = ended.len();
+        ended.sort_unstable();
+        ended.dedup();
+        prop_assert_eq!(ended.len(), count, "a wake ends twice");
     }
 
     /// The rows are what the ledger says: folded at once, singly, and from the written form alone.

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::{Facts, Key, Keys, Known, Position, RowChange, Used};
-use interlock_core::id::{JobId, ThreadId, WakeId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
 use interlock_core::job::{Job, JobState};
 use interlock_core::limits::{DUE_JOBS_MAX, JOB_KEPT_MS};
 use interlock_core::text::Digest;
-use interlock_core::thread::{Finding, Message, Thread};
-use interlock_core::wake::{Asks, Lease, Wake, WakeState};
+use interlock_core::thread::{Answer, Finding, Message, Thread};
+use interlock_core::wake::{Asks, Halt, Lease, Wake, WakeState};
 use interlock_core::{Event, Timestamp};
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,6 +26,8 @@ pub(crate) struct Rows {
     pub(crate) used: BTreeMap<Digest, (Digest, u64)>,
     pub(crate) leases: BTreeMap<WakeId, Lease>,
     pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) answers: BTreeMap<(ThreadId, MessageId, AgentName), Answer>,
+    pub(crate) halt: Option<Halt>,
 }
 
 impl Rows {
@@ -67,6 +69,7 @@ impl Rows {
                     }
                     facts.put_asks(key.clone(), asks.into_vec());
                 }
+                Key::Halt => facts.put_halt(self.halt.clone()),
                 Key::LiveWakes => facts.put_live_wakes(self.live_wakes(now)),
                 Key::Job(id) => facts.put_job(*id, self.jobs.get(id).cloned()),
                 Key::JobNamed(kind, name) => {
@@ -153,6 +156,14 @@ impl Rows {
                     let mut all = self.messages.values_mut().filter(of_thread);
                     let found = all.find(|(message, _)| message.head.message_id == id).unwrap();
                     assert_eq!(found.0.withdrawal.replace(withdrawal), None, "{id} is taken back twice");
+                }
+                RowChange::Answer(thread, to, answer) => {
+                    assert_ne!(to, answer.message_id, "a message answers itself");
+                    self.answers.entry((thread, to, answer.agent.clone())).or_insert(answer);
+                }
+                RowChange::Halt(halt) => {
+                    assert_ne!(self.halt.is_some(), halt.is_some(), "stopped twice, or not at all");
+                    self.halt = halt;
                 }
                 RowChange::Wake(wake) => drop(self.wakes.insert(wake.wake_id, wake)),
                 RowChange::Finding(finding) => {

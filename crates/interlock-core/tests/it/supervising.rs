@@ -426,6 +426,35 @@ fn a_halt_is_an_entry() {
     assert_eq!(w.entries.last().unwrap(), &done.events);
 }
 
+/// Until a person lets agents go on nothing is handed out and nothing is started; what ends meanwhile waits.
+#[test]
+fn while_agents_are_stopped_nothing_is_handed_out_or_started() {
+    let resume = |since| interlock_core::Command::ResumeAgents { since };
+    let mut w = World::pair();
+    w.says("olga", "go, both of you");
+    let claims = w.claim("sup");
+    let (runs, claimed) = (&claims[0], &claims[1]);
+    w.started(runs).unwrap();
+    w.give("olga", interlock_core::Command::HaltAgents).unwrap();
+    let since = w.rows.halt.as_ref().unwrap().at;
+    assert_eq!(w.started(claimed).unwrap_err().reason, Reason::Halted);
+    w.ended(runs, Outcome::Halted).unwrap();
+    w.advance_ms(w.policy.lease_ms);
+    assert_eq!(w.claim_in("sup", "life-2", 8), []);
+    let again = w.give("olga", interlock_core::Command::HaltAgents).unwrap();
+    assert_eq!(
+        (again.events.len(), again.reply),
+        (0, interlock_core::Reply::Halted(0)),
+        "twice is no change"
+    );
+    let other = w.give("olga", resume(Some(since.plus_ms(1)))).unwrap();
+    assert_eq!(other.reply, interlock_core::Reply::Unchanged, "another halt is meant");
+    let done = w.give("olga", resume(Some(since))).unwrap();
+    assert_eq!(done.events, [Event::WorkspaceResumed { by: name("olga") }]);
+    assert_eq!(w.give("olga", resume(None)).unwrap().events, []);
+    assert_eq!(w.claim_in("sup", "life-2", 8).len(), 2);
+}
+
 /// A former process that does not end keeps the agent from starting: a person must hear of it some day.
 #[test]
 fn what_cannot_be_started_is_not_tried_for_ever() {

@@ -87,6 +87,7 @@ impl Post {
             schema_version: 1,
             body: body.into(),
             data: None,
+            extra: serde_json::Map::new(),
             to: Vec::new(),
             to_role: None,
             in_reply_to: None,
@@ -323,7 +324,11 @@ impl World {
             lane: Lane::Trigger,
         };
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
-        let Reply::Claimed(claimed) = done.reply else { panic!("no claim: {done:?}") };
+        let claimed = match done.reply {
+            Reply::Claimed(claimed) => claimed,
+            Reply::Halted(_) => Vec::new(),
+            _ => panic!("no claim: {done:?}"),
+        };
         claimed
             .into_iter()
             .map(|(wake, lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease })
@@ -579,6 +584,7 @@ const fn operation(command: &Command) -> &'static str {
         Command::ReportWake(_) => "report_wake",
         Command::TriggerParticipant(_) => "trigger_participant",
         Command::HaltAgents => "halt_agents",
+        Command::ResumeAgents { .. } => "resume_agents",
         Command::NoteCall { .. } => "note_call",
         Command::EnqueueJob(_) | Command::ClaimJobs(_) | Command::RenewJob(_) | Command::FinishJob(_) => {
             "run_jobs"

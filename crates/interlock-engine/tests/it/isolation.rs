@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use interlock_core::Reason;
 use interlock_core::actor::{Guarded, Permission, Role};
+use interlock_core::command::Command;
 use interlock_core::id::WorkspaceId;
 use interlock_engine::{ClaimWait, Claimed, Request, authorize};
+use interlock_store::{Heard, Neighbours, StoreError, Word};
+use tokio::sync::mpsc;
 
 use crate::world::{World, posts, registers};
 
@@ -32,11 +35,10 @@ async fn halting_one_workspace_leaves_the_others_alone() {
     let world = Arc::new(World::new().await);
     let there = WorkspaceId::from_u128(2);
     world.serves(there).await;
-    assert!(world.engine.halt(world.here));
-    assert!(!world.engine.halt(world.here), "it was halted already");
+    world.engine.halt(world.here);
     assert!(claims(&world, world.here, Duration::from_hours(1)).await.halt);
     assert!(!claims(&world, there, Duration::ZERO).await.halt);
-    assert!(world.engine.is_halted(world.here) && !world.engine.is_halted(there));
+    assert!(world.engine.is_halted(world.here).await && !world.engine.is_halted(there).await);
 }
 
 #[tokio::test]
@@ -83,4 +85,49 @@ async fn a_token_for_a_workspace_that_is_not_served_is_refused() {
     stranger.workspace_id = WorkspaceId::from_u128(77);
     let token = world.engine.issuer().mint(&stranger, world.engine.now(), 60_000).unwrap();
     assert_eq!(world.engine.authenticate(&token).await.unwrap_err().reason, Reason::WorkspaceUnknown);
+}
+
+/// What another server says is heard here; what is said here nobody hears.
+struct Wire(tokio::sync::Mutex<mpsc::UnboundedReceiver<Heard>>);
+
+#[async_trait::async_trait]
+impl Neighbours for Wire {
+    async fn tell(&self, _: &Word) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn hear(&self) -> Result<Heard, StoreError> {
+        match self.0.lock().await.recv().await {
+            Some(heard) => Ok(heard),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A word that agents may go on can be lost; what counts is what the store says.
+#[tokio::test]
+async fn a_server_that_heard_of_a_halt_and_not_of_its_end_goes_on() {
+    let world = World::new().await;
+    let (wire, hears) = mpsc::unbounded_channel();
+    let neighbours: Arc<dyn Neighbours> = Arc::new(Wire(tokio::sync::Mutex::new(hears)));
+    let _neighbourhood = world.engine.join(&neighbours).unwrap();
+    let mut watch = world.engine.watch();
+    let halt = Word {
+        from: 1,
+        workspace_id: world.here,
+        size: 0,
+        threads: None,
+        supervisors: true,
+        workers: false,
+        halt: true,
+        resume: false,
+    };
+    wire.send(Heard::Word(halt)).unwrap();
+    watch.next().await;
+    assert!(claims(&world, world.here, Duration::ZERO).await.halt, "told, and not recorded yet");
+    world.does(&world.lead(), "halt", Command::HaltAgents).await.unwrap();
+    assert!(claims(&world, world.here, Duration::ZERO).await.halt);
+    world.does(&world.lead(), "resume", Command::ResumeAgents { since: None }).await.unwrap();
+    assert!(!claims(&world, world.here, Duration::ZERO).await.halt);
+    assert!(!world.engine.is_halted(world.here).await);
 }

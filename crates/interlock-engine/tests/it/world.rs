@@ -180,6 +180,7 @@ pub(crate) fn posts(thread_id: ThreadId, body: &str) -> Command {
         schema_version: 1,
         body: body.into(),
         data: None,
+        extra: serde_json::Map::new(),
         to: Vec::new(),
         to_role: None,
         in_reply_to: None,

@@ -18,7 +18,7 @@ use interlock_api::v1::event::FollowEventsParams;
 use interlock_api::{Media, Op as _};
 use interlock_core::actor::Actor;
 use interlock_core::{Reason, Refusal};
-use interlock_engine::{Next, Place, Stretch, Watch};
+use interlock_engine::{Next, Place, Reading, Watch};
 use tokio::time::Instant;
 
 use super::cloud;
@@ -91,7 +91,7 @@ impl Feed {
         if let Some(thread) = filter.thread {
             cx.visible(thread).await?;
         }
-        let seat = cx.state.seats.take()?;
+        let seat = cx.state.seats.take(&cx.actor)?;
         // Before the first read, so that nothing is missed between reading and waiting.
         let watch = cx.engine().watch();
         let (size, last) = cx.engine().last_place(cx.workspace()).await?;
@@ -131,18 +131,17 @@ impl Feed {
 
     async fn read(&mut self) -> Result<Option<Bytes>, Refusal> {
         while !self.is_over && !*self.state.stopping.borrow() {
-            self.state.engine.issuer().verify(&self.token)?;
-            if !self.may_follow().await? {
+            let token_left = self.state.engine.issuer().time_left(&self.token)?;
+            self.watch.catch_up();
+            let reading = self.state.engine.reading(self.actor.workspace_id, self.next).await?;
+            if !self.may_follow(&reading).await? {
                 return Ok(None);
             }
-            self.watch.catch_up();
-            let mut stretch = self.state.engine.happened(self.actor.workspace_id, self.next).await?;
             if let Some(end) = self.end {
-                stretch.happened.retain(|happened| happened.place.index < end);
-                self.is_over = stretch.is_end || stretch.next.index >= end;
+                self.is_over = reading.stretch.is_end || reading.stretch.next.index >= end;
             }
-            let is_end = stretch.is_end;
-            let mut text = self.text(stretch).await?;
+            let is_end = reading.stretch.is_end;
+            let mut text = self.text(&reading).await?;
             if !text.is_empty() {
                 if self.is_over {
                     text.extend_from_slice(&self.tells_position().unwrap_or_default());
@@ -154,7 +153,7 @@ impl Feed {
             }
             let silent_until = self.spoke_at + KEEP_ALIVE;
             if is_end {
-                self.wait(silent_until).await;
+                self.wait(silent_until, token_left).await;
             }
             if Instant::now() >= silent_until {
                 let position = self.tells_position().unwrap_or_else(|| Bytes::from_static(b"\n"));
@@ -165,31 +164,29 @@ impl Feed {
     }
 
     /// Whether the thread that is followed is still one that the reader may see.
-    async fn may_follow(&self) -> Result<bool, Refusal> {
+    async fn may_follow(&self, reading: &Reading) -> Result<bool, Refusal> {
         match self.filter.thread {
-            Some(thread) => Sight::of(&self.actor, self.state.engine.store()).sees_thread(thread).await,
+            Some(thread) => {
+                Sight::of(&self.actor, self.state.engine.store()).shared(reading).sees_thread(thread).await
+            }
             None => Ok(true),
         }
     }
 
     /// What of a stretch this subscriber is given, as server-sent events.
-    async fn text(&mut self, stretch: Stretch) -> Result<Vec<u8>, Refusal> {
+    async fn text(&mut self, reading: &Reading) -> Result<Vec<u8>, Refusal> {
         let (engine, ws) = (&self.state.engine, self.actor.workspace_id);
         let store = engine.store();
-        let mut sight = Sight::of(&self.actor, store);
-        let last = stretch.happened.last().map(|happened| happened.place);
-        let mut shown = Vec::new();
-        for happened in stretch.happened {
-            if self.filter.wants(&happened) && sight.sees(&happened.event).await? {
-                shown.push(happened);
+        let mut sight = Sight::of(&self.actor, store).shared(reading);
+        let end = self.end.unwrap_or(u64::MAX);
+        let (mut text, mut told, mut last) = (Vec::new(), self.told, None);
+        for happened in reading.stretch.happened.iter().filter(|happened| happened.place.index < end) {
+            last = Some(happened.place);
+            if !self.filter.wants(happened) || !sight.sees(&happened.event).await? {
+                continue;
             }
-        }
-        let mut messages = cloud::messages(store, ws, &shown).await?;
-        let mut text = Vec::new();
-        let mut told = self.told;
-        for happened in shown {
-            told = Some(happened.place);
-            let event = cloud::event(ws, happened, &mut messages, engine.now());
+            told = last;
+            let event = cloud::event(ws, happened, reading.messages(store).await?, engine.now());
             let data = serde_json::to_vec(&event)
                 .map_err(|error| Refusal::new(Reason::Defect, format!("an event is no JSON: {error}")))?;
             text.extend_from_slice(format!("id: {}\ndata: ", event.id).as_bytes());
@@ -197,16 +194,16 @@ impl Feed {
             text.extend_from_slice(b"\n\n");
         }
         self.told = told;
-        self.next = stretch.next;
+        self.next = reading.stretch.next;
         self.looked = last.or(self.looked);
         Ok(text)
     }
 
     /// Until something may be new. Whoever follows a thread is not woken by others; commits of other nodes are found by
-    /// polling.
-    async fn wait(&mut self, silent_until: Instant) {
+    /// polling. No longer than the token holds, so that the stream ends with it.
+    async fn wait(&mut self, silent_until: Instant, token_left: Duration) {
         let poll_ms = u64::try_from(self.state.engine.policy().poll_interval_ms).unwrap_or(1_000);
-        let until = silent_until.min(Instant::now() + Duration::from_millis(poll_ms));
+        let until = silent_until.min(Instant::now() + Duration::from_millis(poll_ms).min(token_left));
         let (ws, thread) = (self.actor.workspace_id, self.filter.thread);
         let wanted = |note: &interlock_engine::Note| {
             note.workspace_id == ws && thread.is_none_or(|thread| note.threads.contains(&thread))

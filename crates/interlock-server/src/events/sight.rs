@@ -7,8 +7,8 @@ use interlock_core::actor::{Actor, AgentName, Permission};
 use interlock_core::id::ThreadId;
 use interlock_core::limits::TYPE_PREFIX_CHARS_MAX;
 use interlock_core::{Event, Reason, Refusal};
-use interlock_engine::Happened;
 use interlock_engine::read::Store;
+use interlock_engine::{Happened, Reading};
 
 use crate::context::failed;
 use crate::view;
@@ -55,12 +55,19 @@ impl Filter {
 pub(crate) struct Sight<'a> {
     store: &'a dyn Store,
     actor: &'a Actor,
+    /// What is shared with others who look at the same stretch.
+    reading: Option<&'a Reading>,
     threads: BTreeMap<ThreadId, bool>,
 }
 
 impl<'a> Sight<'a> {
     pub(crate) const fn of(actor: &'a Actor, store: &'a dyn Store) -> Self {
-        Self { store, actor, threads: BTreeMap::new() }
+        Self { store, actor, reading: None, threads: BTreeMap::new() }
+    }
+
+    /// The same, with what others have looked up for this stretch already.
+    pub(crate) fn shared(self, reading: &'a Reading) -> Self {
+        Self { reading: Some(reading), ..self }
     }
 
     /// Whether the reader may see this event.
@@ -82,6 +89,9 @@ impl<'a> Sight<'a> {
         if self.actor.role.sees_all_threads() {
             return Ok(true);
         }
+        if let Some(reading) = self.reading {
+            return reading.has_member(self.store, thread, &self.actor.name).await;
+        }
         if let Some(known) = self.threads.get(&thread) {
             return Ok(*known);
         }
@@ -96,8 +106,10 @@ impl<'a> Sight<'a> {
 const fn permission(event: &Event) -> Permission {
     match event {
         Event::AgentRegistered { .. } => Permission::AgentRead,
-        Event::WorkspaceHalted { .. } => Permission::WorkspaceRead,
         Event::JobDied { .. } | Event::JobRequeued { .. } => Permission::JobRead,
+        Event::ServersHalted { .. } | Event::WorkspaceHalted { .. } | Event::WorkspaceResumed { .. } => {
+            Permission::WorkspaceRead
+        }
         _ => Permission::LedgerRead,
     }
 }

@@ -1,4 +1,4 @@
-//! How far a message got with each addressee. Nothing of it is stored: it follows from cursors, wakes and answers.
+//! How far a message got with each addressee: it follows from cursors, wakes and first answers.
 
 use interlock_api::operations as op;
 use interlock_api::v1::delivery::{
@@ -6,8 +6,8 @@ use interlock_api::v1::delivery::{
 };
 use interlock_core::actor::AgentName;
 use interlock_core::id::WakeId;
-use interlock_core::limits::{DELIVERY_MESSAGES_MAX, LIVE_WAKES_MAX, PAGE_ROWS_MAX};
-use interlock_core::thread::{Member, MessageHead, MessageState, SeenAt, Thread, is_for};
+use interlock_core::limits::{LIVE_WAKES_MAX, PAGE_ROWS_MAX};
+use interlock_core::thread::{Answer, Member, MessageHead, MessageState, SeenAt, Thread, is_for};
 use interlock_core::wake::{Wake, WakeResult, WakeState};
 use interlock_core::{Event, Reason, Refusal};
 use interlock_engine::Permit;
@@ -40,7 +40,9 @@ async fn look(cx: &Ctx, p: &GetDeliveryParams) -> Result<DeliveryView, Refusal> 
     })?;
     let head = &stored.message.head;
     let state = stored.message.state(cx.engine().now());
-    let answers = answers(cx, &thread, head).await?;
+    let names = thread.members.keys().cloned().collect();
+    let answers =
+        cx.store().answers(cx.workspace(), p.thread_id, p.message_id, names).await.map_err(failed)?;
     let wakes = wakes(cx, &thread, &stored).await?;
     let is_addressee =
         |(name, member): &(&AgentName, &Member)| is_for(&thread, head, name) && member.since_seq < head.seq;
@@ -55,23 +57,6 @@ async fn look(cx: &Ctx, p: &GetDeliveryParams) -> Result<DeliveryView, Refusal> 
         ledger_index: stored.index,
         addressees: addressees.collect(),
     })
-}
-
-/// The messages after this one that answer it or follow from it, as far as it is looked.
-async fn answers(cx: &Ctx, thread: &Thread, to: &MessageHead) -> Result<Vec<MessageHead>, Refusal> {
-    let (mut found, mut after) = (Vec::new(), to.seq);
-    for _ in 0..DELIVERY_MESSAGES_MAX / PAGE_ROWS_MAX {
-        let page = cx.store().messages(cx.workspace(), thread.thread_id, after, PAGE_ROWS_MAX).await;
-        let page = page.map_err(failed)?;
-        let Some(last) = page.last() else { break };
-        after = last.message.head.seq;
-        let is_answer = |head: &MessageHead| {
-            head.in_reply_to == Some(to.message_id) || head.parents.contains(&to.message_id)
-        };
-        let heads = page.into_iter().map(|StoredMessage { message, .. }| message.head);
-        found.extend(heads.filter(is_answer));
-    }
-    Ok(found)
 }
 
 /// The wakes that this message asked for, those that took them in, and those that somebody asked for since and that
@@ -141,7 +126,7 @@ fn addressee(
     head: &MessageHead,
     state: MessageState,
     wakes: &[Wake],
-    answers: &[MessageHead],
+    answers: &[Answer],
 ) -> AddresseeView {
     // One that took in another's messages ends last, and is the one that counts.
     let mine: Vec<&Wake> = wakes.iter().filter(|wake| wake.agent == *name).collect();
@@ -151,8 +136,8 @@ fn addressee(
         SeenAt::At(at) => SeenView { at: Some(at), no_later_than: None, acked_seq: member.cursor },
         SeenAt::NoLaterThan(at) => SeenView { at: None, no_later_than: Some(at), acked_seq: member.cursor },
     });
-    let acted = answers.iter().find(|answer| answer.from == *name).map(|answer| ActedView {
-        at: answer.posted_at,
+    let acted = answers.iter().find(|answer| answer.agent == *name).map(|answer| ActedView {
+        at: answer.at,
         message_id: answer.message_id,
         seq: answer.seq,
     });

@@ -11,19 +11,23 @@ use interlock_core::id::{MessageId, ThreadId};
 use interlock_core::thread::{Message, MessageState, Priority, is_for};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::Permit;
-use interlock_engine::read::{InboxRow, StoredMessage};
+use interlock_engine::read::InboxRow;
 
 use crate::context::{Ctx, deadline, failed, rows};
 use crate::view;
 
-/// Messages looked at to count what is unread in one thread; more than so many is shown as so many.
+/// Unread messages of one thread that are shown; more than so many is shown as so many. As many are read at once.
 const UNREAD_MAX: u32 = 200;
+/// Messages looked at for one inbox beyond the first `UNREAD_MAX` of each thread.
+const INBOX_MESSAGES_MAX: u32 = 20_000;
 
 pub(crate) async fn post(
     cx: Ctx,
     permit: Permit<op::PostMessage>,
     p: PostMessageParams,
 ) -> Result<PostMessageResponse, Refusal> {
+    let mut extra = p.extra;
+    extra.retain(|name, _| !MessageView::SAID_BY_SERVER.contains(&name.as_str()));
     let command = Command::PostMessage(PostMessage {
         thread_id: p.thread_id,
         kind: p.kind,
@@ -32,6 +36,7 @@ pub(crate) async fn post(
         schema_version: p.schema_version,
         body: p.body,
         data: p.data,
+        extra,
         to: p.to,
         to_role: p.to_role,
         in_reply_to: p.in_reply_to,
@@ -139,35 +144,48 @@ pub(crate) async fn inbox(
 /// The threads in which something is unread for the caller.
 pub(crate) async fn unread_threads(cx: &Ctx) -> Result<Vec<InboxItem>, Refusal> {
     let mut threads = Vec::new();
+    let mut more = INBOX_MESSAGES_MAX;
     for row in cx.store().inbox(cx.workspace(), cx.actor.name.clone()).await.map_err(failed)? {
-        threads.extend(item(cx, row).await?);
+        threads.extend(item(cx, row, &mut more).await?);
     }
     // Stable: those alike stay newest first.
     threads.sort_by_key(|item| item.urgent == 0);
     Ok(threads)
 }
 
-/// A thread with what in it is for the caller; nothing when what is new is for others.
-async fn item(cx: &Ctx, row: InboxRow) -> Result<Option<InboxItem>, Refusal> {
+/// A thread with what in it is for the caller; nothing when what is new is for others. Everything after the cursor is
+/// looked at, as long as there is `more` to look at beyond each thread's first page.
+async fn item(cx: &Ctx, row: InboxRow, more: &mut u32) -> Result<Option<InboxItem>, Refusal> {
     let InboxRow { thread, cursor } = row;
-    let messages =
-        cx.store().messages(cx.workspace(), thread.thread_id, cursor, UNREAD_MAX).await.map_err(failed)?;
-    let now = cx.engine().now();
-    let counts = |stored: &&StoredMessage| {
-        is_for(&thread, &stored.message.head, &cx.actor.name)
-            && stored.message.state(now) == MessageState::Live
+    let (mut unread, mut urgent, mut after) = (0_u32, 0_u32, cursor);
+    let is_minimum = loop {
+        let page = cx.store().messages(cx.workspace(), thread.thread_id, after, UNREAD_MAX).await;
+        let page = page.map_err(failed)?;
+        let now = cx.engine().now();
+        let counts = |message: &&Message| {
+            is_for(&thread, &message.head, &cx.actor.name) && message.state(now) == MessageState::Live
+        };
+        for message in page.iter().map(|stored| &stored.message).filter(counts) {
+            unread += 1;
+            urgent += u32::from(message.head.priority == Priority::Urgent);
+        }
+        match page.last() {
+            Some(last) if last.message.head.seq < thread.seq => after = last.message.head.seq,
+            _ => break false,
+        }
+        if *more < UNREAD_MAX {
+            break true;
+        }
+        *more -= UNREAD_MAX;
     };
-    let mine: Vec<_> = messages.iter().filter(counts).collect();
-    let is_urgent = |stored: &&&StoredMessage| stored.message.head.priority == Priority::Urgent;
-    let number = |all: usize| u32::try_from(all).unwrap_or(UNREAD_MAX);
-    let (unread, urgent) = (number(mine.len()), number(mine.iter().filter(is_urgent).count()));
-    Ok((unread > 0).then_some(InboxItem {
+    Ok((unread > 0 || is_minimum).then_some(InboxItem {
         thread_id: thread.thread_id,
         title: thread.title,
         status: thread.status,
         acked_seq: cursor,
         last_seq: thread.seq,
-        unread,
-        urgent,
+        unread: unread.min(UNREAD_MAX),
+        urgent: urgent.min(UNREAD_MAX),
+        unread_is_minimum: is_minimum,
     }))
 }

@@ -197,7 +197,7 @@ pub(crate) async fn renew(
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
     let kept = if let Reply::Renewed(kept) = outcome.reply { kept } else { Vec::new() };
     let wakes = kept.into_iter().map(|(wake_id, is_accepted)| RenewedWake { wake_id, is_accepted }).collect();
-    Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()) })
+    Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()).await })
 }
 
 /// Wake a participant, and wait for the wake's end when asked to.

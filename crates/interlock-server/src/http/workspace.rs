@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use interlock_api::operations as op;
 use interlock_api::v1::session::{PresenceView, SessionState};
 use interlock_api::v1::workspace::{
-    Activity, AgentActivity, Attention, GetStatusParams, HaltAgentsParams, HaltAgentsResponse, StatusView,
-    SupervisorView,
+    Activity, AgentActivity, Attention, GetStatusParams, HaltAgentsParams, HaltAgentsResponse,
+    ResumeAgentsParams, ResumeAgentsResponse, StatusView, SupervisorView,
 };
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
@@ -65,7 +65,7 @@ pub(crate) async fn status(
         agents: agents.iter().map(|agent| activity(&cx, agent, busy.get(&agent.name).copied())).collect(),
         threads: threads.into_iter().map(|thread| view::thread(thread, &[])).collect(),
         supervisors: supervisors(&cx),
-        is_halted: cx.engine().is_halted(ws),
+        is_halted: cx.engine().is_halted(ws).await,
         ledger_size: head.size,
         wakes: wakes.into_iter().take(WAKES_MAX as usize).map(view::wake).collect(),
     })
@@ -132,8 +132,25 @@ pub(crate) async fn halt(
     // Before the record of it: a store that is away keeps nobody from stopping agents.
     cx.engine().halt(cx.workspace());
     let outcome = cx.engine().execute(&permit, &cx.request, Command::HaltAgents).await?;
-    match outcome.reply {
-        Reply::Halted(running) => Ok(HaltAgentsResponse { running }),
-        other => Err(Refusal::new(Reason::Defect, format!("a halt was answered with {other:?}"))),
+    let Reply::Halted(running) = outcome.reply else {
+        return Err(Refusal::new(Reason::Defect, format!("a halt was answered with {:?}", outcome.reply)));
+    };
+    let halt = cx.store().halt(cx.workspace()).await.map_err(failed)?;
+    Ok(HaltAgentsResponse { running, since: halt.map(|halt| halt.at), was_halted: outcome.index.is_none() })
+}
+
+/// Let agents go on. Servers that were told to stop them are told so too, unless another halt is meant.
+pub(crate) async fn resume(
+    cx: Ctx,
+    permit: Permit<op::ResumeAgents>,
+    p: ResumeAgentsParams,
+) -> Result<ResumeAgentsResponse, Refusal> {
+    let command = Command::ResumeAgents { since: p.since };
+    let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
+    let resumed = outcome.reply == Reply::Resumed;
+    if resumed || p.since.is_none() {
+        tracing::warn!(by = %cx.actor.name, "agents.resumed");
+        cx.engine().resume(cx.workspace());
     }
+    Ok(ResumeAgentsResponse { resumed, is_halted: cx.engine().is_halted(cx.workspace()).await })
 }

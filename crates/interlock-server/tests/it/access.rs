@@ -116,7 +116,7 @@ async fn another_workspace_sees_nothing_and_changes_nothing() {
         }
     }
     assert_eq!(world.store_of_here().await, before);
-    assert!(!world.engine.is_halted(world.here));
+    assert!(!world.engine.is_halted(world.here).await);
 }
 
 #[tokio::test]

@@ -66,7 +66,8 @@ fn every_row_has_schemas_that_take_more_fields() {
         let mut generator = schemars::SchemaGenerator::default();
         let request = (row.request)(&mut generator);
         assert_eq!(request.get("type"), Some(&Value::from("object")), "`{}`", row.id);
-        assert_eq!(request.get("additionalProperties"), None, "`{}` takes what later clients send", row.id);
+        let more = request.get("additionalProperties");
+        assert!(more.is_none_or(|more| *more == true), "`{}` takes what later clients send", row.id);
         let properties = request.get("properties").cloned().unwrap_or_default();
         for name in row.path_parameters() {
             assert!(properties.get(name).is_some(), "`{}` lacks `{name}`", row.id);

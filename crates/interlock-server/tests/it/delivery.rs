@@ -8,7 +8,7 @@ use interlock_core::actor::Role;
 use interlock_core::wake::Evidence;
 use serde_json::{Value, json};
 
-use crate::world::{LONG_MS, Stage, World, call, soon};
+use crate::world::{LONG_MS, Stage, World, call, says, soon};
 
 async fn delivery(client: &Client, stage: &Stage) -> DeliveryView {
     let params = json!({"thread_id": stage.thread, "message_id": stage.message});
@@ -150,4 +150,42 @@ async fn the_wake_of_a_message_is_found_however_many_came_after_it() {
     let view = delivery(&lead, &of_last).await;
     assert_eq!(wake(&view).wake_id, stage.wake);
     assert_eq!(of(&view, "executor").standing, Standing::WakeRequested);
+}
+
+/// However much was said in between, and however often somebody answers: its first answer is found.
+#[tokio::test]
+async fn an_answer_is_found_however_late_it_comes() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let executor = world.client_with(world.token_of("executor", Role::Participant, world.here));
+    let mut talk = tokio::task::JoinSet::new();
+    for n in 0..1_100 {
+        let (lead, thread) = (lead.clone(), stage.thread);
+        talk.spawn(async move { says(&lead, thread, "meanwhile", &format!("talk-{n}")).await.unwrap() });
+    }
+    talk.join_all().await;
+    assert!(of(&delivery(&lead, &stage).await, "executor").acted.is_none());
+    let waiting = {
+        let lead = lead.clone();
+        let params = json!({"thread_id": stage.thread, "message_id": stage.message, "until": "acted", "wait_ms": LONG_MS});
+        tokio::spawn(async move { call::<op::GetDelivery>(&lead, &params, "").await.unwrap() })
+    };
+    let mut answers = Vec::new();
+    for (n, answer) in
+        [json!({"parents": [stage.message]}), json!({"in_reply_to": stage.message})].iter().enumerate()
+    {
+        let mut params = json!({"thread_id": stage.thread, "body": "done"});
+        params.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
+        answers.push(call::<op::PostMessage>(&executor, &params, &format!("answer-{n}")).await.unwrap());
+    }
+    // The participant answers too, and last.
+    let member = json!({"thread_id": stage.thread, "body": "me too", "in_reply_to": stage.message});
+    let member = call::<op::PostMessage>(&world.client(Role::Participant), &member, "member").await.unwrap();
+    let view = soon(waiting).await.unwrap();
+    for (name, answer) in [("executor", &answers[0]), ("participant", &member)] {
+        let acted = of(&view, name).acted.as_ref().unwrap();
+        assert_eq!((acted.seq, acted.message_id), (answer.seq, answer.message_id), "{name}");
+        assert_eq!((acted.at, of(&view, name).standing), (answer.posted_at, Standing::Acted), "{name}");
+    }
 }

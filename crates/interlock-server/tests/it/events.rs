@@ -11,7 +11,7 @@ use interlock_api::v1::event::{CloudEvent, FollowEventsParams};
 use interlock_api::{Problem, operations as op};
 use interlock_core::Reason;
 use interlock_core::actor::Role;
-use interlock_core::limits::SUBSCRIBERS_MAX;
+use interlock_core::limits::{SUBSCRIBERS_MAX, SUBSCRIBERS_OF_CALLER_MAX};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -301,7 +301,10 @@ async fn whoever_is_removed_from_a_thread_sees_no_more_of_it() {
 
 /// Opens a stream without a socket: nothing is read of it but what the test asks for.
 async fn opens(world: &World, uri: &str) -> Response {
-    let token = world.token(Role::Auditor);
+    opens_with(world, &world.token(Role::Auditor), uri).await
+}
+
+async fn opens_with(world: &World, token: &str, uri: &str) -> Response {
     let request =
         Request::get(uri).header("host", "127.0.0.1").header("authorization", format!("Bearer {token}"));
     world.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
@@ -382,8 +385,10 @@ async fn there_are_so_many_places_and_each_is_free_again() {
         assert!(text.contains(&format!("interlock_event_subscribers {n}\n")), "{text}");
     };
     let mut open = Vec::new();
-    for _ in 0..SUBSCRIBERS_MAX {
-        let response = opens(&world, "/v1/events").await;
+    for n in 0..SUBSCRIBERS_MAX {
+        let name = format!("watcher-{}", n / SUBSCRIBERS_OF_CALLER_MAX);
+        let token = world.token_of(&name, Role::Auditor, world.here);
+        let response = opens_with(&world, &token, "/v1/events").await;
         assert_eq!(response.status(), StatusCode::OK);
         open.push(response);
     }
@@ -394,6 +399,98 @@ async fn there_are_so_many_places_and_each_is_free_again() {
     assert_eq!(ask.clone().send(&world).await.status, StatusCode::OK);
     open.clear();
     gauge(0).await;
+}
+
+/// However many follow: what a commit brings is read once for all of them.
+#[tokio::test]
+async fn what_one_subscriber_has_read_the_others_need_not() {
+    const SUBSCRIBERS: u64 = 60;
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let mut streams = tokio::task::JoinSet::new();
+    let (tells, mut told) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..SUBSCRIBERS {
+        // Participants, whose part in the thread is looked at too, and those who see everything.
+        let (name, role) =
+            if n % 2 == 0 { ("participant", Role::Participant) } else { ("auditor", Role::Auditor) };
+        let client = world.client_with(world.token_of(name, role, world.here));
+        let wanted =
+            params(&json!({"after": "now", "thread_id": if n % 3 == 0 { Some(stage.thread) } else { None }}));
+        let tells = tells.clone();
+        streams.spawn(async move {
+            let ended = client.follow(&wanted, |said| {
+                // Its position in the beginning, and then every event.
+                tells.send(()).unwrap();
+                let is_last = said.event.is_some_and(|event| is_the_end(&event));
+                if is_last { Err(Problem::new(Reason::Defect, "enough", "")) } else { Ok(()) }
+            });
+            soon(ended).await.unwrap_err();
+        });
+    }
+    for _ in 0..SUBSCRIBERS {
+        soon(told.recv()).await.unwrap();
+    }
+    let lead = world.client(Role::Coordinator);
+    says(&lead, stage.thread, "everybody is there", "there").await.unwrap();
+    for _ in 0..SUBSCRIBERS {
+        soon(told.recv()).await.unwrap();
+    }
+    let before = world.store.reads();
+    says(&lead, stage.thread, "the end", "end").await.unwrap();
+    while let Some(ended) = soon(streams.join_next()).await {
+        ended.unwrap();
+    }
+    let reads = world.store.reads() - before;
+    assert!(reads < SUBSCRIBERS / 2, "{reads} reads for {SUBSCRIBERS} subscribers");
+}
+
+/// Whoever opens stream after stream takes the places of nobody else, with however many tokens.
+#[tokio::test]
+async fn one_caller_has_so_many_places_and_leaves_the_others_theirs() {
+    let world = World::new().await;
+    world.stage().await;
+    let mut open = Vec::new();
+    for _ in 0..SUBSCRIBERS_OF_CALLER_MAX {
+        let response = opens(&world, "/v1/events").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        open.push(response);
+    }
+    let ask = Ask::new("GET", "/v1/events?until_now=true");
+    let greedy = ask.clone().token(&world.token(Role::Auditor));
+    greedy.clone().send(&world).await.refused(Reason::SubscribersTooMany);
+    let elsewhere = world.token_of("auditor", Role::Auditor, world.there);
+    for other in [world.token(Role::Operator), elsewhere] {
+        assert_eq!(ask.clone().token(&other).send(&world).await.status, StatusCode::OK);
+    }
+    open.pop();
+    assert_eq!(greedy.clone().send(&world).await.status, StatusCode::OK);
+}
+
+/// A token that ends takes its stream with it, although nothing happens; a new one goes on at the position.
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let mut short = None;
+    // Long enough to be let in with, on however slow a machine.
+    for seconds in 0..15 {
+        let response =
+            opens_with(&world, &world.ending_token(Role::Auditor, seconds), "/v1/events?after=now").await;
+        if response.status() == StatusCode::OK {
+            short = Some(response);
+            break;
+        }
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+    let mut body = short.expect("it was let in").into_body();
+    let first = soon(body.frame()).await.unwrap().unwrap().into_data().unwrap();
+    let first = std::str::from_utf8(&first).unwrap().to_owned();
+    let position = first.lines().find_map(|line| line.strip_prefix("id: ")).unwrap();
+    // The next look for what others have committed is far away: what ends the wait is the token.
+    assert!(soon(body.frame()).await.is_none(), "the stream ends");
+    says(&world.client(Role::Coordinator), stage.thread, "the end", "end").await.unwrap();
+    let events = now(&world.client(Role::Auditor), &json!({"after": position})).await;
+    assert!(is_the_end(&events[0]));
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! Malformed input on every route: refused with its reason, and nothing is written.
 
-use interlock_api::{Method, OPERATIONS, Operation};
+use interlock_api::{Method, OPERATIONS, Operation, operations as op};
 use interlock_core::Reason;
 use interlock_core::actor::Role;
 use serde_json::{Map, Value, json};
 
 use crate::access::allowed;
 use crate::ask::{Ask, sample};
-use crate::world::{Stage, World};
+use crate::world::{Stage, World, call};
 
 /// The routes beside the table.
 const PLAIN: [&str; 5] = ["/health", "/ready", "/metrics", "/jwks", "/v1/openapi.json"];
@@ -208,6 +208,115 @@ async fn fields_of_a_later_version_are_taken() {
     }
 }
 
+/// In every object inside a request too.
+#[tokio::test]
+async fn fields_of_a_later_version_inside_are_taken() {
+    for (id, name, value) in [
+        ("create_thread", "participants", json!([{"agent": "executor", "later": {"x": 1}}])),
+        (
+            "register_agent",
+            "launch",
+            json!({"command": ["true"], "later": 1, "environment": [{"name": "A", "later": 1}]}),
+        ),
+        (
+            "renew_wakes",
+            "wakes",
+            json!([{"wake_id": "wak_00000000000000000000000001", "fence": 1, "later": 1}]),
+        ),
+        ("report_wake", "report", json!({"step": "started", "lane": "trigger", "later": [1]})),
+        (
+            "report_wake",
+            "report",
+            json!({"step": "ended", "outcome": {"kind": "exited", "code": 1, "later": 1}}),
+        ),
+    ] {
+        let world = World::new().await;
+        let stage = world.stage().await;
+        let row = OPERATIONS.iter().find(|row| row.id == id).unwrap();
+        let mut params = sample(row, &stage);
+        params.insert(name.into(), value);
+        if id == "register_agent" {
+            params.insert("runtime".into(), json!("command"));
+        }
+        let answer = right(&world, row, &params).send(&world).await;
+        assert_ne!(answer.reason(), Some(Reason::ParameterInvalid), "{id}: {}", answer.text());
+    }
+}
+
+/// What a message holds of a later version comes back with it, however it is read; what only the server says of a
+/// message nobody says for it.
+#[tokio::test]
+async fn what_a_later_version_says_in_a_message_is_kept() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let of = |id: &str| OPERATIONS.iter().find(|row| row.id == id).unwrap();
+    let mut params = sample(of("post_message"), &stage);
+    let later = json!({"mood": {"n": [1, 2.5, null, "\u{1F980}"]}, "Reply-By": "noon"});
+    let forged = json!({"seq": 999, "from": "operator", "state": "cancelled", "posted_at": "1999-01-01T00:00:00Z",
+                        "withdrawal": {"by": "x"}, "superseded_by": 1, "message_id": "mine"});
+    for fields in [&later, &forged] {
+        params.extend(fields.as_object().unwrap().clone());
+    }
+    let posted = right(&world, of("post_message"), &params).send(&world).await.done();
+    let mut seen = Vec::new();
+    for (id, list) in
+        [("read_messages", "messages"), ("search_messages", "messages"), ("read_timeline", "items")]
+    {
+        let answer = right(&world, of(id), &sample(of(id), &stage)).send(&world).await.done();
+        let found = answer[list].as_array().unwrap().iter().map(|one| one.get("message").unwrap_or(one));
+        seen.extend(found.filter(|one| one["message_id"] == posted["message_id"]).cloned());
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    for message in seen {
+        for (name, value) in later.as_object().unwrap() {
+            assert_eq!(&message[name], value, "{message}");
+        }
+        assert_eq!(
+            (&message["seq"], &message["posted_at"]),
+            (&posted["seq"], &posted["posted_at"]),
+            "{message}"
+        );
+        assert_ne!(message["from"], "operator", "{message}");
+        assert!(
+            ["state", "withdrawal", "superseded_by"].iter().all(|name| message.get(name).is_none()),
+            "{message}"
+        );
+    }
+    params.insert("large".into(), json!("x".repeat(17_000)));
+    right(&world, of("post_message"), &params).send(&world).await.refused(Reason::LimitExceeded);
+}
+
+/// Nobody's field has the name of one that only the server writes.
+#[test]
+fn what_the_server_says_of_a_message_is_what_nobody_sends() {
+    let names = |schema: schemars::Schema| -> std::collections::BTreeSet<String> {
+        schema.get("properties").unwrap().as_object().unwrap().keys().cloned().collect()
+    };
+    let read = names(schemars::schema_for!(interlock_api::v1::message::MessageView));
+    let sent = names(schemars::schema_for!(interlock_api::v1::message::PostMessageParams));
+    let said: std::collections::BTreeSet<String> =
+        interlock_api::v1::message::MessageView::SAID_BY_SERVER.map(str::to_owned).into();
+    assert_eq!(read.difference(&sent).cloned().collect::<std::collections::BTreeSet<_>>(), said);
+}
+
+/// What a later version says of how an agent is started reaches its supervisor.
+#[tokio::test]
+async fn what_a_later_version_says_of_a_launch_is_handed_on() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (operator, lead) = (world.client(Role::Operator), world.client(Role::Coordinator));
+    let agent = json!({"name": "later", "runtime": "command", "launch": {"command": ["true"], "nice": 7}});
+    call::<op::RegisterAgent>(&operator, &agent, "register").await.unwrap();
+    let join = json!({"thread_id": stage.thread, "agent": "later"});
+    call::<op::AddParticipant>(&lead, &join, "join").await.unwrap();
+    let post = json!({"thread_id": stage.thread, "body": "go", "to": ["later"]});
+    call::<op::PostMessage>(&lead, &post, "post").await.unwrap();
+    let claim = json!({"supervisor": "keeper", "incarnation": "1", "limit": 8});
+    let claimed = call::<op::ClaimWakes>(&world.client(Role::Supervisor), &claim, "").await.unwrap();
+    let mine = claimed.wakes.iter().find(|claimed| claimed.wake.agent.as_str() == "later").unwrap();
+    assert_eq!(serde_json::to_value(&mine.launch).unwrap()["nice"], 7);
+}
+
 #[tokio::test]
 async fn a_later_shape_of_messages_is_refused_with_the_versions_that_are_known() {
     unchanged(async |world, stage| {
@@ -221,13 +330,12 @@ async fn a_later_shape_of_messages_is_refused_with_the_versions_that_are_known()
 }
 
 #[tokio::test]
-async fn nested_fields_that_are_unknown() {
+async fn nested_values_that_are_wrong() {
     unchanged(async |world, stage| {
         for (id, name, value) in [
-            ("create_thread", "participants", json!([{"agent": "executor", "no_such": 1}])),
-            ("register_agent", "launch", json!({"command": ["true"], "no_such": 1})),
-            ("renew_wakes", "wakes", json!([{"wake_id": stage.wake, "fence": 1, "no_such": 1}])),
-            ("report_wake", "report", json!({"step": "started", "lane": "trigger", "no_such": 1})),
+            ("create_thread", "participants", json!([{"no_such": 1}])),
+            ("register_agent", "launch", json!({"command": "true"})),
+            ("renew_wakes", "wakes", json!([{"wake_id": stage.wake, "no_such": 1}])),
             ("report_wake", "report", json!({"step": "vanished"})),
             ("report_wake", "report", json!({"step": "ended", "outcome": {"kind": "exited", "code": 1e12}})),
         ] {

@@ -14,6 +14,7 @@ mod ask;
 mod coverage;
 mod delivery;
 mod events;
+mod faults;
 mod health;
 mod idempotency;
 mod input;

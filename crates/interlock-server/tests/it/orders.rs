@@ -80,3 +80,32 @@ async fn threads_with_something_urgent_come_first_in_an_inbox() {
     let inbox = call::<op::Inbox>(&member, &json!({}), "").await.unwrap();
     assert_eq!(order(inbox), [(stage.thread, 1), (newer, 0)]);
 }
+
+/// However much is for others, and however much is not urgent: what is for the reader is seen, and what is urgent first.
+#[tokio::test]
+async fn an_inbox_shows_what_stands_behind_much_that_is_for_others() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (lead, member) = (world.client(Role::Coordinator), world.client(Role::Participant));
+    let ack = json!({"thread_id": stage.thread, "seq": 1});
+    call::<op::AckRead>(&member, &ack, "ack").await.unwrap();
+    let say = async |to: &str, priority: &str, count: usize| {
+        let mut posts = tokio::task::JoinSet::new();
+        for n in 0..count {
+            let post = json!({"thread_id": stage.thread, "body": "x", "to": [to], "priority": priority});
+            let (lead, key) = (lead.clone(), format!("{to}-{priority}-{count}-{n}"));
+            posts.spawn(async move { call::<op::PostMessage>(&lead, &post, &key).await.unwrap() });
+        }
+        posts.join_all().await;
+    };
+    say("executor", "normal", 450).await;
+    let inbox = async || call::<op::Inbox>(&member, &json!({}), "").await.unwrap().threads;
+    assert!(inbox().await.is_empty(), "nothing of that is for the member");
+    say("participant", "normal", 1).await;
+    let items = inbox().await;
+    assert_eq!((items.len(), items[0].unread, items[0].urgent), (1, 1, 0));
+    say("participant", "normal", 250).await;
+    say("participant", "urgent", 2).await;
+    let items = inbox().await;
+    assert_eq!((items[0].unread, items[0].urgent, items[0].unread_is_minimum), (200, 2, false));
+}

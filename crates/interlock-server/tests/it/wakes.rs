@@ -132,19 +132,20 @@ async fn a_paused_thread_wakes_nobody_until_it_goes_on() {
 }
 
 #[tokio::test]
-async fn a_halt_reaches_claims_and_renewals_and_ends_with_the_server() {
+async fn a_halt_reaches_claims_and_renewals_and_lasts_until_agents_are_let_go_on() {
     let world = World::new().await;
     let stage = world.stage().await;
     let claim = claimed(&world).await;
     reports(&world, &claim, json!({"step": "started", "lane": "trigger"})).await;
     for _ in 0..2 {
         let halted = call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "halt").await.unwrap();
-        assert_eq!(halted.running, 1);
+        assert_eq!((halted.running, halted.was_halted), (1, false), "asked again with the same key");
+        assert!(halted.since.is_some());
     }
     let read = json!({"limit": 200});
     let read = call::<op::ListEntries>(&world.client(Role::Auditor), &read, "").await.unwrap();
     let ledger = serde_json::to_string(&read).unwrap();
-    assert_eq!(ledger.matches("workspace.halted/1").count(), 1, "one entry for one key: {ledger}");
+    assert_eq!(ledger.matches("workspace.halted/2").count(), 1, "one entry for one key: {ledger}");
     let again = claims(&world, "1").await;
     assert!(again.halt && again.wakes.is_empty());
     let held = json!({"supervisor": "keeper", "incarnation": "1",
@@ -158,9 +159,61 @@ async fn a_halt_reaches_claims_and_renewals_and_ends_with_the_server() {
     assert_eq!(over.state, WakeState::Pending, "no attempt is consumed");
 
     let world = world.restart().await;
+    let operator = world.client(Role::Operator);
     let claimed = claims(&world, "2").await;
+    assert!(claimed.halt && claimed.wakes.is_empty(), "a server that starts later knows of it");
+    let halted = call::<op::HaltAgents>(&operator, &json!({}), "again").await.unwrap();
+    assert!(halted.was_halted);
+    let since = halted.since.unwrap();
+
+    // Another halt than the one that is meant stays.
+    let other = json!({"since": since.plus_ms(1)});
+    let kept = call::<op::ResumeAgents>(&operator, &other, "other").await.unwrap();
+    assert!(kept.is_halted && !kept.resumed);
+    assert!(claims(&world, "2").await.halt);
+
+    // A supervisor that waits hears of it at once.
+    let params = json!({"supervisor": "keeper", "incarnation": "2", "limit": 8, "wait_ms": LONG_MS});
+    let resumed = call::<op::ResumeAgents>(&operator, &json!({"since": since}), "resume").await.unwrap();
+    assert!(resumed.resumed && !resumed.is_halted);
+    let keeper = world.client(Role::Supervisor);
+    let claimed = soon(call::<op::ClaimWakes>(&keeper, &params, "")).await.unwrap();
     assert!(!claimed.halt);
     assert_eq!(claimed.wakes[0].wake.wake_id, stage.wake);
+    let again = call::<op::ResumeAgents>(&operator, &json!({}), "twice").await.unwrap();
+    assert!(!again.resumed && !again.is_halted);
+}
+
+/// Between the claim and the start everything may have been stopped.
+#[tokio::test]
+async fn what_was_claimed_before_a_halt_is_not_started_after_it() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let claim = claimed(&world).await;
+    call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "halt").await.unwrap();
+    let report = json!({"step": "started", "lane": "trigger"});
+    let start = json!({"wake_id": stage.wake, "incarnation": "1", "fence": claim.fence, "report": report});
+    let problem = call::<op::ReportWake>(&world.client(Role::Supervisor), &start, "start").await.unwrap_err();
+    assert_eq!(problem.known_reason(), Some(Reason::Halted));
+    assert_eq!(wake(&world, &stage).await.state, WakeState::Pending);
+}
+
+/// Nobody is kept from stopping agents by a store that is away, and what was asked for then is over when agents are let
+/// go on.
+#[tokio::test]
+async fn a_halt_that_cannot_be_recorded_stops_agents_all_the_same() {
+    let world = World::new().await;
+    world.stage().await;
+    let operator = world.client(Role::Operator);
+    world.store.set_down(true);
+    let problem = call::<op::HaltAgents>(&operator, &json!({}), "halt").await.unwrap_err();
+    assert_eq!(problem.known_reason(), Some(Reason::StoreUnavailable));
+    world.store.heal();
+    assert!(claims(&world, "1").await.halt);
+    assert!(call::<op::GetStatus>(&operator, &json!({}), "").await.unwrap().is_halted);
+    let resumed = call::<op::ResumeAgents>(&operator, &json!({}), "resume").await.unwrap();
+    assert!(!resumed.is_halted);
+    assert_eq!(claims(&world, "1").await.wakes.len(), 1);
 }
 
 #[tokio::test]

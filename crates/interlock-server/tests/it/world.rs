@@ -15,12 +15,14 @@ use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::NewJob;
 use interlock_core::policy::Policy;
 use interlock_core::{Reply, Timestamp};
-use interlock_engine::read::Store as _;
+use interlock_engine::read::Store;
 use interlock_engine::{Engine, EngineConfig, Issuer, Request, authorize};
 use interlock_ledger::LogKey;
 use interlock_server::{RateLimits, Server, ServerConfig, router};
+use interlock_store_postgres::PostgresStore;
 use interlock_store_sqlite::{Options, SqliteStore};
 use interlock_testkit::faults::FaultyStore;
+use interlock_testkit::postgres::TestDatabase;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -47,6 +49,7 @@ pub(crate) struct World {
     issuer_pem: String,
     limits: RateLimits,
     folder: tempfile::TempDir,
+    database: Option<TestDatabase>,
 }
 
 /// What stands in the workspace before a test begins.
@@ -70,17 +73,43 @@ impl World {
     pub(crate) async fn with_limits(limits: RateLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let issuer_pem = Issuer::generate_pem().unwrap();
-        Self::boot(folder, issuer_pem, limits, Arc::default()).await
+        Self::boot(folder, None, issuer_pem, limits, Arc::default()).await
+    }
+
+    /// The same over a PostgreSQL database, or `None` after a word on why the test is skipped.
+    pub(crate) async fn on_postgres(test: &str) -> Option<Self> {
+        let database = TestDatabase::make(test)?;
+        let folder = tempfile::tempdir().unwrap();
+        let issuer_pem = Issuer::generate_pem().unwrap();
+        Some(Self::boot(folder, Some(database), issuer_pem, RateLimits::default(), Arc::default()).await)
+    }
+
+    /// From now on `here` is another workspace, in which nothing has happened yet.
+    pub(crate) async fn moves(&mut self, number: u128) {
+        self.here = WorkspaceId::from_u128(number);
+        self.serves(self.here).await;
+    }
+
+    async fn serves(&self, workspace_id: WorkspaceId) {
+        let origin = format!("interlock.test/{workspace_id}");
+        self.store.create_workspace(interlock_store::Workspace { workspace_id, origin }).await.unwrap();
     }
 
     async fn boot(
         folder: tempfile::TempDir,
+        database: Option<TestDatabase>,
         issuer_pem: String,
         limits: RateLimits,
         clock_shift_ms: Arc<AtomicI64>,
     ) -> Self {
-        let file = SqliteStore::open(&Options::at(folder.path().join("interlock.db"))).unwrap();
-        let store = FaultyStore::over(Arc::new(file));
+        let kept: Arc<dyn Store> = match &database {
+            Some(database) => {
+                let options = interlock_store_postgres::Options::at(database.url());
+                Arc::new(PostgresStore::open(&options).await.unwrap())
+            }
+            None => Arc::new(SqliteStore::open(&Options::at(folder.path().join("interlock.db"))).unwrap()),
+        };
+        let store = FaultyStore::over(kept);
         let (here, there) = (WorkspaceId::from_u128(1), WorkspaceId::from_u128(2));
         for workspace_id in [here, there] {
             let origin = format!("interlock.test/{workspace_id}");
@@ -107,6 +136,7 @@ impl World {
             issuer_pem,
             limits,
             folder,
+            database,
         }
     }
 
@@ -114,7 +144,7 @@ impl World {
     pub(crate) async fn restart(self) -> Self {
         self.stop.send(true).unwrap();
         self.serving.await.unwrap();
-        Self::boot(self.folder, self.issuer_pem, self.limits, self.clock_shift_ms).await
+        Self::boot(self.folder, self.database, self.issuer_pem, self.limits, self.clock_shift_ms).await
     }
 
     /// The server is told to stop.

@@ -72,13 +72,10 @@ async fn pass_back(mut from_server: OwnedReadHalf, to_client: tcp::OwnedWriteHal
 
 fn check(test: &str, cut: Cut) {
     let Some(made) = Made::new(test) else { return };
-    // The socket's folder is the URL's host; a server named from outside has none to stand before.
-    let parts = made.0.url().split_once("@%2F").and_then(|(_, rest)| rest.split_once('/'));
-    let Some((folder, name)) = parts else {
+    let Some((socket, name)) = made.socket() else {
         eprintln!("SKIP {test}: the server is not ours");
         return;
     };
-    let socket = format!("/{}/.s.PGSQL.5432", folder.replace("%2F", "/"));
     block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

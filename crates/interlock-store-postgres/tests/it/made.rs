@@ -15,6 +15,13 @@ impl Made {
         TestDatabase::make(test).map(Self)
     }
 
+    /// The server's socket and the database's name, to stand before it. A server named from outside has none.
+    pub(crate) fn socket(&self) -> Option<(String, String)> {
+        // The socket's folder is the URL's host.
+        let (folder, name) = self.0.url().split_once("@%2F")?.1.split_once('/')?;
+        Some((format!("/{}/.s.PGSQL.5432", folder.replace("%2F", "/")), name.to_owned()))
+    }
+
     pub(crate) async fn try_open(&self) -> Result<PostgresStore, StoreError> {
         PostgresStore::open(&Options::at(self.0.url())).await
     }

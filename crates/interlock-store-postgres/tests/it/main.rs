@@ -1,9 +1,11 @@
 //! The PostgreSQL store: the conformance suite, and what only a server with several users can do.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod alike;
 mod archive;
+mod cut;
+mod errors;
 mod lost;
 mod made;
 mod neighbours;

@@ -12,7 +12,17 @@ use crate::made::{Made, block_on};
 fn word(number: u64) -> Word {
     let threads = Some(BTreeSet::from([ThreadId::from_u128(number.into())]));
     let workspace_id = WorkspaceId::from_u128(1);
-    Word { from: number, workspace_id, size: number, threads, supervisors: true, workers: true, halt: false }
+    let size = number;
+    Word {
+        from: number,
+        workspace_id,
+        size,
+        threads,
+        supervisors: true,
+        workers: true,
+        halt: false,
+        resume: false,
+    }
 }
 
 /// One that listens already.

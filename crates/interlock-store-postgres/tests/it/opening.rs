@@ -1,7 +1,9 @@
 //! Databases that are not ours, or not yet ours, or not there.
 
+use interlock_core::id::WorkspaceId;
 use interlock_store::StoreError;
 use interlock_store_postgres::{Options, PostgresStore};
+use interlock_testkit::{Database as _, Sequencer, Story};
 
 use crate::made::{Made, block_on};
 
@@ -20,7 +22,26 @@ fn a_database_of_a_later_version_is_refused() {
     let Some(made) = Made::new("a_database_of_a_later_version_is_refused") else { return };
     block_on(made.try_open()).unwrap();
     made.0.sql("INSERT INTO interlock_schema (version) VALUES (99)");
-    assert_eq!(block_on(made.try_open()).err(), Some(StoreError::TooNew { found: 99, known: 4 }));
+    assert_eq!(block_on(made.try_open()).err(), Some(StoreError::TooNew { found: 99, known: 5 }));
+}
+
+/// What messages from before answers were kept say of each other is found when the database is brought up to date.
+#[test]
+fn answers_of_an_earlier_version_are_found() {
+    let Some(made) = Made::new("answers_of_an_earlier_version_are_found") else { return };
+    let before = block_on(async {
+        let store = made.open().await;
+        let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+        for title in ["one", "two"] {
+            let thread = tale.open(title).await;
+            tale.discuss(thread).await;
+        }
+        store.dump(tale.sequencer.workspace_id).await.unwrap()
+    });
+    assert!(before.iter().filter(|line| line.starts_with("answer ")).count() > 40);
+    made.0.sql("DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; DELETE FROM interlock_schema WHERE version > 4");
+    let after = block_on(async { made.open().await.dump(WorkspaceId::from_u128(1)).await.unwrap() });
+    assert_eq!(after, before);
 }
 
 #[test]

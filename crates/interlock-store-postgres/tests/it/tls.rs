@@ -78,6 +78,7 @@ async fn everything_works(store: PostgresStore) {
         supervisors: true,
         workers: false,
         halt: false,
+        resume: false,
     };
     neighbours.tell(&word).await.unwrap();
     assert_eq!(neighbours.hear().await, Ok(Heard::Word(word)));

@@ -64,6 +64,7 @@ macro_rules! store_conformance {
             a_name_is_taken_until_its_job_is_over
             the_same_commands_give_the_same_dump
             rows_loaded_are_the_rows_made
+            whatever_anybody_does_is_what_the_model_says
         }
     };
     (@tests always $make:expr => $($test:ident)*) => {

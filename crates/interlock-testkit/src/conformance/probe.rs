@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use interlock_core::actor::AgentName;
 use interlock_core::facts::{Facts, Key, Keys};
 use interlock_core::id::WorkspaceId;
 use interlock_core::job::{Job, JobState};
@@ -87,6 +88,7 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     keys.extend(
         mirror.messages.values().map(|m| Key::Message(m.message.thread_id, m.message.head.message_id)),
     );
+    keys.insert(Key::Halt);
     let (facts, head) = load(store, ws, keys.clone()).await;
     for (id, job) in &mirror.jobs {
         assert_eq!(facts.job(*id).unwrap(), Some(job));
@@ -119,6 +121,9 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
         let read = store.message(ws, message.thread_id, message.head.message_id).await.unwrap();
         assert_eq!(read.as_ref(), Some(stored));
     }
+    assert_eq!(facts.halt().unwrap(), mirror.halt.as_ref());
+    assert_eq!(store.halt(ws).await.unwrap(), mirror.halt);
+    check_answers(store, ws, mirror).await;
     let entries = store.entries(ws, 0, u32::MAX).await.unwrap();
     for (key, (fingerprint, index)) in &mirror.used {
         let used = facts.used(key).unwrap().unwrap();
@@ -126,5 +131,24 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
         let envelope: serde_json::Value =
             serde_json::from_slice(&entries[usize::try_from(*index).unwrap()].envelope).unwrap();
         assert_eq!(serde_json::to_value(&used.events).unwrap(), envelope["events"]);
+    }
+}
+
+/// Of every message what each agent answered first, and of nobody else.
+async fn check_answers(store: &Arc<dyn Store>, ws: WorkspaceId, mirror: &Mirror) {
+    let names: Vec<AgentName> = mirror.agents.keys().cloned().collect();
+    for stored in mirror.messages.values() {
+        let (thread, id) = (stored.message.thread_id, stored.message.head.message_id);
+        let all = store.answers(ws, thread, id, names.clone()).await.unwrap();
+        let made =
+            mirror.answers.iter().filter(|((t, to, by), _)| (*t, *to) == (thread, id) && names.contains(by));
+        assert_eq!(all, made.map(|(_, answer)| answer.clone()).collect::<Vec<_>>());
+        for name in &names {
+            let of_one = store.answers(ws, thread, id, vec![name.clone()]).await.unwrap();
+            assert_eq!(
+                of_one,
+                all.iter().filter(|answer| answer.agent == *name).cloned().collect::<Vec<_>>()
+            );
+        }
     }
 }

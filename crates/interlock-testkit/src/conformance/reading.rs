@@ -31,8 +31,13 @@ async fn busy(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story) {
         let to = [AGENTS[usize::from(n % 4)]];
         tale.post(thread, "olga", "to one", if n % 2 == 0 { &to } else { &[] }).await.unwrap();
         // Findings, claims, starts, ends and acknowledgements, here and there.
-        for (what, who) in [(4, n), (8, n), (9, n), (5, n), (3, n), (13, n), (11, n), (12, n)] {
+        for (what, who) in [(4, n), (8, n), (9, n), (5, n), (3, n), (13, n), (14, n), (11, n), (12, n)] {
             tale.step((what, who, n)).await;
+        }
+        if n == 4 {
+            // Stopped, and let go on.
+            tale.step((16, 0, n)).await;
+            tale.step((16, 1, n)).await;
         }
         if let Some(status) = Status::ALL.get(usize::from(n % 5)) {
             tale.tell("olga", become_(thread, *status)).await;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{NOBODY, encoded, may_skip, options, prepare, programs, run, watch};
+use super::{NOBODY, encoded, may_skip, options, prepare, programs, run, run_with, watch};
 
 static MADE: AtomicU32 = AtomicU32::new(0);
 
@@ -17,6 +17,7 @@ pub struct OwnServer {
     folder: PathBuf,
     more: String,
     port: u16,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// Over TCP nobody is let in without encryption.
@@ -63,6 +64,25 @@ impl OwnServer {
         Some(server)
     }
 
+    /// One whose programs see these variables besides.
+    ///
+    /// # Panics
+    /// As [`OwnServer::make`].
+    pub fn with_environment(test: &str, environment: Vec<(&'static str, PathBuf)>) -> Option<Self> {
+        let mut server = Self::initialized(test)?;
+        server.environment = environment;
+        server.start();
+        Some(server)
+    }
+
+    /// Run a statement; gives what it finds, without titles.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn sql(&self, text: &str) -> String {
+        super::sql(&self.url(), text)
+    }
+
     fn initialized(test: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             may_skip(test, "no PostgreSQL programs were found");
@@ -74,7 +94,7 @@ impl OwnServer {
         prepare(&folder);
         watch(&folder, std::process::id());
         super::initialize(&programs, &folder);
-        Some(Self { programs, folder, more: String::new(), port: 0 })
+        Some(Self { programs, folder, more: String::new(), port: 0, environment: Vec::new() })
     }
 
     /// Where it is over TCP, by this name for this machine.
@@ -94,7 +114,8 @@ impl OwnServer {
     pub fn start(&self) {
         let (data, log) = (self.data(), self.folder.join("log").display().to_string());
         let options = format!("{} {}", options(&self.folder), self.more);
-        run(&self.programs, "pg_ctl", &["-D", &data, "-l", &log, "-w", "-o", &options, "start"]);
+        let words = ["-D", &data, "-l", &log, "-w", "-o", &options, "start"];
+        run_with(&self.programs, "pg_ctl", &words, &self.environment);
     }
 
     /// End it without goodbye to anybody, as a crash does.

@@ -103,6 +103,7 @@ async fn add(cx: &Context, params: AddParams) -> End {
         model: params.model,
         allowed_tools: params.allowed_tools,
         writable,
+        ..Launch::default()
     };
     // Before anybody is asked to agree to it.
     check_launch(runtime, &launch).map_err(|refusal| Problem::of(&refusal, ""))?;

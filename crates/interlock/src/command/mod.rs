@@ -13,6 +13,7 @@ pub(crate) mod mcp;
 pub(crate) mod migrate;
 pub(crate) mod policy;
 mod reconnect;
+pub(crate) mod resume;
 pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Pilot(params) => blocking(crate::pilot::run(&cx, &params)),
         Command::Up(params) => up::run(&cx, &params),
         Command::Stop(params) => interruptible(stop::run(&cx, &params)),
+        Command::Resume(params) => interruptible(resume::run(&cx, &params)),
         Command::Supervise(params) => blocking(supervise::run(&cx, &params)),
         Command::Bench(which) => blocking(crate::bench::run(&cx, which)),
         Command::Builtin(which) => blocking(builtin::run(which)),

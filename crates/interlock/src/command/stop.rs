@@ -5,21 +5,57 @@ use std::time::Duration;
 use clap::Args;
 use interlock_api::Problem;
 use interlock_api::operations::HaltAgents;
-use interlock_api::v1::workspace::HaltAgentsParams;
+use interlock_api::v1::workspace::{HaltAgentsParams, HaltAgentsResponse};
 use interlock_core::Reason;
 use interlock_store_sqlite::InstanceLock;
+use tokio::time::Instant;
 
+use crate::connection::Connection;
 use crate::context::Context;
 use crate::exit::{Answer, End};
 
 /// How long the server may take to end: longer than agents are given.
 const STOP_MS_MAX: u64 = 20_000;
-/// How often the lock is looked at meanwhile.
+/// How long a store that is away is waited for with the halt: longer than a server that stands still keeps its locks.
+const HALT_MS_MAX: u64 = 30_000;
+/// How often the lock is looked at meanwhile, and the halt tried again.
 const LOOK_MS: u64 = 20;
 
 /// What `stop` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Params {}
+
+/// Stop all agents, also those that other servers look after: a store that is away for a moment is waited for.
+async fn halt(connection: &Connection) -> Result<HaltAgentsResponse, Problem> {
+    let until = Instant::now() + Duration::from_millis(HALT_MS_MAX);
+    loop {
+        match connection.change::<HaltAgents>(&HaltAgentsParams {}, None).await {
+            Err(problem)
+                if problem.known_reason() == Some(Reason::StoreUnavailable) && Instant::now() < until =>
+            {
+                tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// The server has ended.
+fn stopped(pid: u32, halted: &Result<HaltAgentsResponse, Problem>) -> End {
+    let agents = halted.as_ref().map_or(0, |answer| answer.running);
+    let json = serde_json::json!({
+        "stopped": true, "pid": pid, "agents_halted": agents, "halted": halted.is_ok(),
+    });
+    let ended = format!("stopped (process {pid}, {agents} running agents halted)\n");
+    let text = match halted {
+        Ok(_) => ended,
+        // Its own agents have ended with it.
+        Err(problem) => {
+            format!("{ended}the halt was not recorded, agents of other servers go on: {}\n", problem.detail)
+        }
+    };
+    Ok(Answer::new(&json, text)?)
+}
 
 /// Stop the instance's server.
 pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
@@ -39,7 +75,11 @@ pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
     }
     // Agents first, also those that supervisors on other machines run. A server that no longer answers is ended all
     // the same.
-    let halted = cx.connect()?.change::<HaltAgents>(&HaltAgentsParams {}, None).await;
+    let halted = halt(&cx.connect()?).await;
+    if let Ok(HaltAgentsResponse { since: Some(since), was_halted: false, .. }) = halted {
+        // The next start of this server ends this halt, and no other.
+        instance.note_own_halt(since)?;
+    }
     let pid = i32::try_from(run.pid).ok().and_then(rustix::process::Pid::from_raw).ok_or_else(not_running)?;
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(|error| {
         Problem::new(Reason::ServerRunning, &format!("process {} cannot be ended: {error}", run.pid), "")
@@ -47,10 +87,7 @@ pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
     })?;
     for _ in 0..STOP_MS_MAX / LOOK_MS {
         if InstanceLock::holder(&instance.lock()).is_none() {
-            let agents = halted.map_or(0, |answer| answer.running);
-            let json = serde_json::json!({"stopped": true, "pid": run.pid, "agents_halted": agents});
-            let text = format!("stopped (process {}, {agents} running agents halted)\n", run.pid);
-            return Ok(Answer::new(&json, text)?);
+            return stopped(run.pid, &halted);
         }
         tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
     }

@@ -77,6 +77,10 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     let serving = tokio::spawn(server.serve(server_stop));
     let working = tokio::spawn(working);
     tracing::info!(url = run.url, pid = run.pid, "server.started");
+    if let Err(problem) = super::resume::own_halt(cx, instance, &run).await {
+        // Agents stay stopped, which `status` shows; `interlock resume` lets them go on.
+        tracing::warn!(%problem, "agents.not_resumed");
+    }
     announce(cx, instance, &run)?;
 
     let mut supervising = if params.server_only {
@@ -92,7 +96,7 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     };
     stop_jobs.send_replace(true);
     // Other servers' agents go on.
-    engine.halt_here(instance.config.workspace_id);
+    engine.end_here(instance.config.workspace_id);
     stop_agents.send_replace(true);
     if ended.is_ok() && !params.server_only && tokio::time::timeout(AGENTS_STOP, supervising).await.is_err() {
         tracing::warn!("agents.stop_cut_off");

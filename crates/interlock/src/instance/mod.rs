@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_core::id::WakeId;
+use interlock_core::time::Timestamp;
 
 use crate::environment::Secret;
 
@@ -26,6 +27,8 @@ pub(crate) use run::Run;
 pub(crate) const FOLDER: &str = ".interlock";
 /// The configuration's name; the folder is an instance when it has one.
 const CONFIG: &str = "config.toml";
+/// Since when agents are stopped together with this server.
+const HALT: &str = "halt";
 
 /// One instance: its folder, read and checked.
 #[derive(Debug, Clone)]
@@ -173,6 +176,40 @@ impl Instance {
         if let Err(error) = std::fs::remove_file(&file) {
             // Whoever reads it finds a process that is gone, and says so.
             tracing::warn!(%error, "run_file.not_removed");
+        }
+    }
+
+    /// Remember that agents were stopped together with this server.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`.
+    pub(crate) fn note_own_halt(&self, since: Timestamp) -> Result<(), Problem> {
+        let file = self.folder.join(HALT);
+        std::fs::write(&file, since.to_string()).map_err(|error| path::unwritable(&file, &error))
+    }
+
+    /// Since when agents are stopped together with this server, where they were.
+    ///
+    /// # Errors
+    /// `INSTANCE_INVALID` when the file is broken.
+    pub(crate) fn own_halt(&self) -> Result<Option<Timestamp>, Problem> {
+        let file = self.folder.join(HALT);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => text.trim().parse().map(Some).map_err(|_| {
+                let detail = format!("`{}` holds no time", file.display());
+                Problem::new(Reason::InstanceInvalid, &detail, "")
+                    .hint("remove it, then let agents go on with: interlock resume")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(path::unusable(&file, &error)),
+        }
+    }
+
+    /// That halt is over.
+    pub(crate) fn forget_own_halt(&self) {
+        if let Err(error) = std::fs::remove_file(self.folder.join(HALT)) {
+            // It is ended once; a later one has another time.
+            tracing::warn!(%error, "halt_file.not_removed");
         }
     }
 

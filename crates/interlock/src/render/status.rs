@@ -38,7 +38,7 @@ fn head(view: View, url: &str, status: &StatusView) -> String {
     let mut lines =
         vec![format!("{}  {}", view.style.bold(&status.workspace_id.to_string()), safe::line(url))];
     if status.is_halted {
-        lines.push(paint(Paint::Red, "all agents are stopped; they run again when the server restarts"));
+        lines.push(paint(Paint::Red, "all agents are stopped; let them go on with: interlock resume"));
     }
     lines.push(format!("threads: {}", counts(&status.thread_counts)));
     lines.push(format!("wakes: {}", counts(&status.wake_counts)));

@@ -30,6 +30,26 @@ impl Caller {
         Ok(posted.seq)
     }
 
+    /// Kinds of changes.
+    pub(crate) const KINDS: u32 = 5;
+
+    /// The `n`th change of this kind; gives what is the same whenever it is asked for again.
+    pub(crate) async fn changes(&self, kind: u32, n: i32, seq: u64) -> Result<Value, Problem> {
+        let words = format!("{kind}-{n}");
+        let key = Some(words.as_str());
+        Ok(match kind {
+            0 => json!(self.call::<op::PostMessage>(json!({"body": words}), key).await?),
+            1 => json!(self.call::<op::AckRead>(json!({"seq": seq}), key).await?.acked_seq >= seq),
+            2 => json!(self.call::<op::CreateThread>(json!({"title": words}), key).await?.thread_id),
+            3 => json!(self.call::<op::RegisterAgent>(json!({"name": format!("agent-{words}")}), key).await?),
+            // Back and forth: the same status again would be no change, and leave nothing to fail at.
+            _ => {
+                let change = json!({"status": if n % 2 == 1 { "blocked" } else { "active" }});
+                self.call::<op::UpdateThreadStatus>(change, key).await.map(|_| Value::Null)?
+            }
+        })
+    }
+
     /// Acknowledge everything up to here; gives the cursor.
     pub(crate) async fn ack(&self, seq: u64, key: &str) -> Result<u64, Problem> {
         Ok(self.call::<op::AckRead>(json!({"seq": seq}), Some(key)).await?.acked_seq)

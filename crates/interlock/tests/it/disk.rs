@@ -22,6 +22,8 @@ enum Disk {
     Full = b'F',
     SyncFails = b'S',
     ReadOnly = b'R',
+    /// One call fails, and none before or after it.
+    Once = b'N',
 }
 
 const FAULTS: [Disk; 3] = [Disk::Full, Disk::SyncFails, Disk::ReadOnly];
@@ -36,15 +38,8 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let site = Site::with_instance("");
-        let source = site.write("disk.c", include_str!("disk.c"));
-        let library = site.path("disk.so");
-        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-        let mut cc = Command::new(compiler);
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-        let done = cc.output().expect("the database is built by a C compiler, so there is one");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let control = site.write("disk", "-");
-        let control = OpenOptions::new().write(true).open(control).unwrap();
+        let library = library(&site);
+        let control = control(&site);
         Self { site, library, control }
     }
 
@@ -62,10 +57,42 @@ impl Rig {
         self.control.write_all_at(&[disk as u8], 0).unwrap();
     }
 
+    /// The `n`th call from now on the database's files fails, counted from 1.
+    fn fails_at(&self, n: i32) {
+        self.control.write_all_at(&n.to_ne_bytes(), 4).unwrap();
+        self.is(Disk::Once);
+    }
+
+    /// All is well again; says whether a call has failed.
+    fn has_failed(&self) -> bool {
+        self.is(Disk::Well);
+        let mut left = [0; 4];
+        self.control.read_exact_at(&mut left, 4).unwrap();
+        i32::from_ne_bytes(left) <= 0
+    }
+
     fn ledger_verifies(&self) {
         self.site.ask(&["ledger", "export", "ledger.tar"]);
         assert_eq!(self.site.ask(&["verify", "ledger.tar"])["verified"], true);
     }
+}
+
+/// The library, made.
+pub(crate) fn library(site: &Site) -> PathBuf {
+    let source = site.write("disk.c", include_str!("disk.c"));
+    let library = site.path("disk.so");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let mut cc = Command::new(compiler);
+    cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    let done = cc.output().expect("the database is built by a C compiler, so there is one");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    library
+}
+
+/// The file by which the library is told, of a disk that is well.
+pub(crate) fn control(site: &Site) -> File {
+    let control = site.write("disk", "-\0\0\0\0\0\0\0");
+    OpenOptions::new().read(true).write(true).open(control).unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -73,7 +100,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Several at once, each refused with the code for what may succeed later.
-async fn all_are_refused(caller: &Caller, round: &str) {
+pub(crate) async fn all_are_refused(caller: &Caller, round: &str) {
     let posts = (0..8).map(|n| {
         let (caller, key) = (caller.clone(), format!("{round}-{n}"));
         tokio::spawn(async move { (key.clone(), caller.post(&key).await) })
@@ -88,7 +115,7 @@ async fn all_are_refused(caller: &Caller, round: &str) {
 }
 
 /// The same requests again: each is there once, after what was there before.
-async fn all_are_done(caller: &Caller, round: &str) {
+pub(crate) async fn all_are_done(caller: &Caller, round: &str) {
     for n in 0..8 {
         let key = format!("{round}-{n}");
         let seq = caller.post(&key).await.unwrap_or_else(|problem| panic!("{key}: {problem}"));
@@ -152,4 +179,45 @@ fn a_server_killed_on_a_disk_that_fails_comes_back_whole() {
         rig.ledger_verifies();
         drop(server);
     }
+}
+
+/// One write or sync fails, whichever it is, for each kind of change: it is refused or done, and asked again with its key
+/// it is done once.
+#[test]
+fn a_disk_that_fails_at_any_call_leaves_no_half_state() {
+    let rig = Rig::new();
+    let server = rig.up("127.0.0.1:0");
+    let caller = Caller::new(&rig.site, &server.url, "ann", &open_thread(&rig.site));
+    runtime().block_on(async {
+        let (mut posts, mut seq) = (0, caller.post("before").await.unwrap());
+        for kind in 0..Caller::KINDS {
+            let mut refused = 0;
+            for n in 1.. {
+                let key = format!("{kind}-{n}");
+                rig.fails_at(n);
+                let first = caller.changes(kind, n, seq).await;
+                let has_failed = rig.has_failed();
+                if let Err(problem) = &first {
+                    refused += 1;
+                    assert!(has_failed, "{key}: {problem}");
+                    assert_eq!(problem.reason, Reason::StoreUnavailable.as_str(), "{key}: {problem}");
+                }
+                let again = caller.changes(kind, n, seq).await.unwrap_or_else(|p| panic!("{key}: {p}"));
+                assert!(first.is_err() || first.unwrap() == again, "{key}");
+                posts += u64::from(kind == 0);
+                seq = caller.post(&format!("after {key}")).await.unwrap();
+                posts += 1;
+                if !has_failed {
+                    assert!(refused > 0, "none of the {n} calls of kind {kind} matters");
+                    break;
+                }
+            }
+        }
+        let messages = caller.read_after(0).await;
+        is_gap_free(&messages, 0);
+        // Of changes of status Interlock itself speaks.
+        let said = messages.iter().filter(|(_, body)| !body.is_empty()).count();
+        assert_eq!(said as u64, posts + 1, "each once");
+    });
+    rig.ledger_verifies();
 }

@@ -37,6 +37,7 @@ mod postgres;
 mod postgres_faults;
 mod postgres_migrate;
 mod postgres_nodes;
+mod postgres_trouble;
 mod processes;
 mod readme;
 mod real_known;

@@ -124,6 +124,67 @@ fn a_supervisor_hears_of_a_post_elsewhere() {
     assert_eq!(bodies, ["please", "done by worker"]);
 }
 
+/// A halt holds on a server that heard nothing of it, because it stood still, and on one that starts later; it ends when
+/// a person says so, or starts the server again that was stopped with it.
+#[test]
+fn a_halt_holds_on_every_server_until_a_person_ends_it() {
+    let policy = "poll_interval_ms = 200";
+    let Some(database) = TestDatabase::make("a_halt_holds_on_every_server_until_a_person_ends_it") else {
+        return;
+    };
+    let sites = places(database.url(), 3, policy);
+    let [one, deaf, late] = sites.as_slice() else { panic!("three places") };
+    let stopped = one.up(&["--server-only"]);
+    let deaf_server = deaf.up(&[]);
+    add_agent(one, "worker", &script("\"$binary\" thread post \"$INTERLOCK_THREAD\" \"done\""));
+    let thread = thread_with(one, "worker");
+    // It may stand still amid a transaction; then the halt waits until the database takes its lock away.
+    deaf_server.running.signal(Signal::STOP);
+    assert_eq!(one.ask(&["stop"])["halted"], true);
+    drop(stopped);
+    // Its connections are new, and what was said meanwhile is not said again.
+    database.end_sessions();
+    deaf_server.running.signal(Signal::CONT);
+    let _late = late.up(&[]);
+    until("both to know of it", || {
+        [deaf, late]
+            .iter()
+            .all(|site| {
+                let ran = site.run(&["status", "--json"]);
+                ran.code == 0 && ran.only_json()["is_halted"] == Value::Bool(true)
+            })
+            .then_some(())
+    });
+    until("a message to be taken", || {
+        (late.run(&["thread", "post", &thread, "please", "--key", "k"]).code == 0).then_some(())
+    });
+    // Whoever asks for work is told that there is none.
+    until("a supervisor that has asked", || {
+        (!late.ask(&["status"])["supervisors"].as_array().unwrap().is_empty()).then_some(())
+    });
+    let wake = late.ask(&["wake", "list"])["wakes"][0].clone();
+    assert_eq!((&wake["state"], &wake["attempts"]), (&"pending".into(), &0.into()), "{wake}");
+
+    let resumed = late.ask(&["resume"]);
+    assert_eq!((&resumed["resumed"], &resumed["is_halted"]), (&true.into(), &false.into()), "{resumed}");
+    let wake = finished_wakes(late, &thread).remove(0);
+    assert_eq!(wake["result"], "triggered", "{wake}");
+    assert_eq!(late.ask(&["resume"])["resumed"], false);
+
+    // Stopped together with a server, they go on together with it.
+    let again = one.up(&["--server-only"]);
+    one.ask(&["stop"]);
+    drop(again);
+    until("the halt", || (late.ask(&["status"])["is_halted"] == Value::Bool(true)).then_some(()));
+    let _again = one.up(&["--server-only"]);
+    until("its end", || (late.ask(&["status"])["is_halted"] == Value::Bool(false)).then_some(()));
+    // A halt that somebody else asked for first is not this server's to end.
+    late.ask(&["stop"]);
+    one.ask(&["stop"]);
+    let _last = one.up(&["--server-only"]);
+    assert_eq!(one.ask(&["status"])["is_halted"], true);
+}
+
 /// A server that is told to end takes only its own agents with it; `interlock stop` reaches the others'.
 #[test]
 fn a_stop_reaches_the_agents_of_every_server() {

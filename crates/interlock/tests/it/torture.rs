@@ -7,14 +7,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use interlock_testkit::postgres::TestDatabase;
 use tokio::sync::watch;
 
 use crate::caller::{Caller, is_gap_free, open_thread};
+use crate::postgres_nodes::keep_in;
 use crate::site::{Running, Server, Site};
 use crate::wait::PATIENCE;
 
 /// Kills in a run of the tests.
 const CYCLES: u64 = 200;
+/// Where the database is a server of its own.
+const CYCLES_POSTGRES: u64 = 60;
 const CALLERS: usize = 4;
 /// After how many kills everything is read; and in the end.
 const CHECK_EVERY: u64 = 500;
@@ -162,12 +166,25 @@ fn stillborn(site: &Site, address: &str, after: Duration) {
 #[test]
 fn a_server_killed_at_any_moment_keeps_what_it_acknowledged() {
     let cycles = std::env::var("INTERLOCK_TORTURE_CYCLES").map_or(CYCLES, |text| text.parse().unwrap());
+    killed_again_and_again(&Site::with_instance(""), cycles);
+}
+
+/// The same with everything in PostgreSQL, whose sessions of the dead server are still about to end when the next begins.
+#[test]
+fn a_server_on_postgresql_killed_at_any_moment_keeps_what_it_acknowledged() {
+    let test = "a_server_on_postgresql_killed_at_any_moment_keeps_what_it_acknowledged";
+    let Some(database) = TestDatabase::make(test) else { return };
     let site = Site::with_instance("");
-    let mut server = up(&site, "127.0.0.1:0");
+    keep_in(&site, database.url());
+    killed_again_and_again(&site, CYCLES_POSTGRES);
+}
+
+fn killed_again_and_again(site: &Site, cycles: u64) {
+    let mut server = up(site, "127.0.0.1:0");
     let address = server.address().to_owned();
-    let thread = open_thread(&site);
+    let thread = open_thread(site);
     let callers: Vec<_> =
-        (0..CALLERS).map(|n| Caller::new(&site, &server.url, &format!("caller{n}"), &thread)).collect();
+        (0..CALLERS).map(|n| Caller::new(site, &server.url, &format!("caller{n}"), &thread)).collect();
     let reader = callers[0].clone();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (stage, mut found, mut dice) = (Stage::new(), Found::default(), Dice(cycles));
@@ -177,13 +194,13 @@ fn a_server_killed_at_any_moment_keeps_what_it_acknowledged() {
         runtime.block_on(stage.hears(dice.roll(ANSWERS_MAX)));
         server.running.kill();
         if dice.roll(6) == 0 {
-            stillborn(&site, &address, Duration::from_millis(dice.roll(START_MS_MAX)));
+            stillborn(site, &address, Duration::from_millis(dice.roll(START_MS_MAX)));
         }
-        server = up(&site, &address);
+        server = up(site, &address);
         stage.starts.send_modify(|starts| *starts += 1);
         if cycle % CHECK_EVERY == 0 {
             runtime.block_on(found.check(&stage, &reader));
-            println!("{cycle} kills, {} messages", found.last);
+            eprintln!("{cycle} kills, {} messages", found.last);
         }
     }
     stage.stop.send_replace(true);
@@ -196,5 +213,5 @@ fn a_server_killed_at_any_moment_keeps_what_it_acknowledged() {
     assert!(told as u64 > cycles, "only {told} messages");
     site.ask(&["ledger", "export", "ledger.tar"]);
     assert_eq!(site.ask(&["verify", "ledger.tar"])["verified"], true);
-    println!("{cycles} kills, {told} messages");
+    eprintln!("{cycles} kills, {told} messages");
 }

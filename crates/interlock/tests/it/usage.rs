@@ -18,6 +18,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "init",
         "up",
         "stop",
+        "resume",
         "status",
         "agent",
         "thread",
@@ -52,12 +53,13 @@ fn help_of_threads_lists_exactly_their_verbs() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 18] = [
+    let verbs: [(&str, &[&str]); 19] = [
         ("policy", &["show"]),
         ("migrate", &[]),
         ("pilot", &[]),
         ("up", &[]),
         ("stop", &[]),
+        ("resume", &[]),
         ("supervise", &[]),
         ("init", &[]),
         ("status", &[]),

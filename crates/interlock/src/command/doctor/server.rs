@@ -53,7 +53,7 @@ async fn ask(cx: &Context) -> Result<(StatusView, u128), Problem> {
 fn answered(status: &StatusView, took_ms: u128) -> Vec<Check> {
     let mut checks = vec![Check::ok("server", format!("answers in {took_ms} ms"))];
     checks.push(if status.is_halted {
-        Check::warn("agents", "all agents are stopped", "restart the server: interlock up")
+        Check::warn("agents", "all agents are stopped", "let them go on: interlock resume")
     } else if status.supervisors.is_empty() {
         Check::warn(
             "agents",

@@ -1,0 +1,46 @@
+//! Rules of stopping all agents, and of letting them go on.
+//!
+//! A halt is a row like any other: it holds on every server of the workspace, on those that start later too, and ends by
+//! a person's word alone. The shell stops what runs; these rules see to it that nothing more is handed out or started.
+
+use super::WakeState;
+use crate::actor::AgentName;
+use crate::command::Envelope;
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::{Decision, Facts, Reply};
+use crate::time::Timestamp;
+
+/// That all agents are stopped.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Halt {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who stopped them.
+    pub by: AgentName,
+}
+
+/// A person stops all agents; twice is no change.
+pub(crate) fn halt(facts: &Facts, env: &Envelope) -> Result<Decision, Stop> {
+    let running = running(facts)?;
+    if facts.halt()?.is_some() {
+        return Ok(Decision { reply: Reply::Halted(running), ..Decision::unchanged() });
+    }
+    Ok(Decision::of(vec![Event::WorkspaceHalted { by: env.actor.name.clone(), running }]))
+}
+
+/// A person lets agents go on; no change while they are not stopped, or are for another halt than the one that is meant.
+pub(crate) fn resume(facts: &Facts, env: &Envelope, since: Option<Timestamp>) -> Result<Decision, Stop> {
+    match facts.halt()? {
+        Some(halt) if since.is_none_or(|since| since == halt.at) => {
+            Ok(Decision::of(vec![Event::WorkspaceResumed { by: env.actor.name.clone() }]))
+        }
+        _ => Ok(Decision::unchanged()),
+    }
+}
+
+/// Wakes whose processes run, as far as is known.
+pub(super) fn running(facts: &Facts) -> Result<u32, Stop> {
+    let running = facts.live_wakes()?.filter(|wake| wake.state == WakeState::Running).count();
+    Ok(u32::try_from(running).unwrap_or(u32::MAX))
+}
