@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::actor::AgentName;
 use crate::agent::Agent;
 use crate::event::Event;
-use crate::id::{JobId, MessageId, ThreadId, WakeId};
+use crate::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
 use crate::job::Job;
 use crate::policy::Policy;
 use crate::text::Digest;
 use crate::thread::{Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
 use crate::wake::{Ask, AsksKey, Lease, Wake};
+use crate::webhook::{Progress, Webhook};
 
 /// One thing to load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +44,8 @@ pub enum Key {
     JobNamed(String, String),
     /// Jobs whose time has come: queued ones, those of silent workers, and completed ones to forget.
     DueJobs,
+    /// All webhooks.
+    Webhooks,
 }
 
 /// What to load: a set of keys.
@@ -118,6 +121,10 @@ pub enum RowChange {
     Job(Job),
     /// Operational: remove a job.
     Unjob(JobId),
+    /// Insert or replace a webhook.
+    Webhook(Box<Webhook>),
+    /// Remove a webhook.
+    Unwebhook(WebhookId),
 }
 
 /// The rows of a batch: loaded, changed by events, and finally the changes to write.
@@ -139,6 +146,7 @@ pub struct Facts {
     jobs: BTreeMap<JobId, Option<Job>>,
     job_names: BTreeMap<(String, String), Option<JobId>>,
     due_jobs: Option<Vec<JobId>>,
+    webhooks: Option<BTreeMap<WebhookId, Webhook>>,
     used: BTreeMap<Digest, Option<Used>>,
     dirty: Dirty,
 }
@@ -160,6 +168,7 @@ struct Dirty {
     findings: BTreeSet<(ThreadId, usize)>,
     leases: BTreeSet<WakeId>,
     jobs: BTreeSet<JobId>,
+    webhooks: BTreeSet<WebhookId>,
     appended: Vec<RowChange>,
 }
 
@@ -184,6 +193,7 @@ impl Facts {
             Key::Job(id) => self.jobs.contains_key(id),
             Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
             Key::DueJobs => self.due_jobs.is_some(),
+            Key::Webhooks => self.webhooks.is_some(),
         }
     }
 
@@ -274,6 +284,12 @@ impl Facts {
         }
     }
 
+    /// Loaded: all webhooks.
+    pub fn put_webhooks(&mut self, webhooks: Vec<Webhook>) {
+        let by_id = |webhook: Webhook| (webhook.webhook_id, webhook);
+        self.webhooks.get_or_insert_with(|| webhooks.into_iter().map(by_id).collect());
+    }
+
     // What rules read.
 
     /// What an idempotency key was used for.
@@ -328,6 +344,16 @@ impl Facts {
     pub fn due_jobs(&self) -> Result<impl Iterator<Item = &Job>, Missing> {
         let ids = self.due_jobs.as_ref().ok_or(Missing(Key::DueJobs))?;
         Ok(ids.iter().filter_map(|id| self.jobs.get(id)?.as_ref()))
+    }
+
+    /// All webhooks.
+    pub fn webhooks(&self) -> Result<&BTreeMap<WebhookId, Webhook>, Missing> {
+        self.webhooks.as_ref().ok_or(Missing(Key::Webhooks))
+    }
+
+    /// A webhook.
+    pub fn webhook(&self, id: WebhookId) -> Result<Option<&Webhook>, Missing> {
+        Ok(self.webhooks()?.get(&id))
     }
 
     /// A thread's findings.
@@ -393,6 +419,25 @@ impl Facts {
         }
     }
 
+    pub(crate) fn insert_webhook(&mut self, webhook: Webhook) -> Result<(), Corrupt> {
+        let id = webhook.webhook_id;
+        self.dirty.webhooks.insert(id);
+        self.webhooks.as_mut().ok_or(Missing(Key::Webhooks))?.insert(id, webhook);
+        Ok(())
+    }
+
+    pub(crate) fn webhook_mut(&mut self, id: WebhookId) -> Result<&mut Webhook, Corrupt> {
+        self.dirty.webhooks.insert(id);
+        let all = self.webhooks.as_mut().ok_or(Missing(Key::Webhooks))?;
+        all.get_mut(&id).ok_or_else(|| Corrupt(format!("{id} does not exist")))
+    }
+
+    pub(crate) fn remove_webhook(&mut self, id: WebhookId) -> Result<(), Corrupt> {
+        self.webhook_mut(id)?;
+        self.webhooks.as_mut().and_then(|all| all.remove(&id));
+        Ok(())
+    }
+
     pub(crate) fn forget_live(&mut self, id: WakeId, thread: ThreadId) {
         if let Some(list) = self.thread_wakes.get_mut(&thread) {
             list.retain(|other| *other != id);
@@ -447,6 +492,12 @@ impl Facts {
                 self.dirty.leases.insert(id);
                 self.leases.remove(&id);
             }
+            Effect::WebhookProgress(id, progress) => {
+                if let Some(webhook) = self.webhooks.as_mut().and_then(|all| all.get_mut(&id)) {
+                    webhook.progress = progress;
+                    self.dirty.webhooks.insert(id);
+                }
+            }
             Effect::Job(job) => self.insert_job(*job),
             Effect::ForgetJob(id) => {
                 self.dirty.jobs.insert(id);
@@ -495,6 +546,12 @@ impl Facts {
         let (open, over): (Vec<_>, Vec<_>) = jobs.partition(is_open);
         rows.extend(over);
         rows.extend(open);
+        rows.extend(dirty.webhooks.iter().map(
+            |id| match self.webhooks.as_ref().and_then(|all| all.get(id)) {
+                Some(webhook) => RowChange::Webhook(Box::new(webhook.clone())),
+                None => RowChange::Unwebhook(*id),
+            },
+        ));
         rows
     }
 }
@@ -510,6 +567,8 @@ pub enum Effect {
     Job(Box<Job>),
     /// A job is forgotten.
     ForgetJob(JobId),
+    /// A webhook was told of something, or passed it over.
+    WebhookProgress(WebhookId, Progress),
 }
 
 /// What became of a decision: the answer to its caller.
@@ -535,6 +594,8 @@ pub enum Reply {
     Jobs(Vec<Job>),
     /// A job was made or changed, or is there already.
     Job(JobId),
+    /// A webhook was made or changed.
+    Webhook(WebhookId),
     /// All agents were stopped; so many wakes were running.
     Halted(u32),
 }
@@ -587,6 +648,12 @@ impl Reply {
                 | Event::WakeReleased { wake_id, .. }
                 | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
                 Event::JobRequeued { job_id, .. } => Some(Self::Job(*job_id)),
+                Event::WebhookCreated { webhook_id, .. }
+                | Event::WebhookUpdated { webhook_id, .. }
+                | Event::WebhookPaused { webhook_id, .. }
+                | Event::WebhookResumed { webhook_id, .. }
+                | Event::WebhookSecretRotated { webhook_id, .. }
+                | Event::WebhookDeleted { webhook_id, .. } => Some(Self::Webhook(*webhook_id)),
                 Event::WorkspaceHalted { running, .. } => Some(Self::Halted(*running)),
                 _ => None,
             })

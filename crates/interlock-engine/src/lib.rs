@@ -19,6 +19,7 @@ mod presence;
 mod search;
 mod tally;
 mod wakes;
+mod webhooks;
 
 /// What reads of the store are asked and answered with.
 pub mod read {
@@ -41,3 +42,4 @@ pub use notify::{Note, Watch};
 pub use presence::{PRESENCES_MAX, Presence};
 pub use tally::{JOB_MS_BOUNDS, JobTally};
 pub use wakes::{ClaimWait, Claimed};
+pub use webhooks::WebhookSecret;

@@ -9,8 +9,8 @@ use interlock_store::{StoreError, WriteSet};
 use tokio_postgres::types::ToSql;
 
 use crate::error::text;
-use crate::job;
 use crate::row::signed;
+use crate::{job, webhook};
 
 type Bytes = Vec<Vec<u8>>;
 type Texts = Vec<String>;
@@ -64,6 +64,11 @@ const JOBS: &str = "INSERT INTO job (ws, id, kind, name, state, due_at, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
     ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, doc = excluded.doc";
 const UNJOBS: &str = "DELETE FROM job WHERE ws = $1 AND id = ANY($2)";
+const WEBHOOKS: &str = "INSERT INTO webhook (ws, id, doc, url, salt, seeds, progress)
+    SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[])
+    ON CONFLICT (ws, id) DO UPDATE SET doc = excluded.doc, url = excluded.url, salt = excluded.salt,
+    seeds = excluded.seeds, progress = excluded.progress";
+const UNWEBHOOKS: &str = "DELETE FROM webhook WHERE ws = $1 AND id = ANY($2)";
 const UNLEASES: &str = "DELETE FROM lease WHERE ws = $1 AND wake = ANY($2)";
 
 /// The statements that write everything of a batch.
@@ -129,6 +134,7 @@ struct Rows {
     used: (Bytes, Bytes, Numbers),
     leases: BTreeMap<Vec<u8>, Option<String>>,
     jobs: BTreeMap<Vec<u8>, Option<job::Columns>>,
+    webhooks: BTreeMap<Vec<u8>, Option<webhook::Columns>>,
 }
 
 impl Rows {
@@ -191,6 +197,11 @@ impl Rows {
                 self.jobs.insert(job.job_id.to_bytes().to_vec(), Some(job::Columns::of(job)?));
             }
             RowChange::Unjob(id) => drop(self.jobs.insert(id.to_bytes().to_vec(), None)),
+            RowChange::Webhook(one) => {
+                let columns = webhook::Columns::of(one)?;
+                self.webhooks.insert(one.webhook_id.to_bytes().to_vec(), Some(columns));
+            }
+            RowChange::Unwebhook(id) => drop(self.webhooks.insert(id.to_bytes().to_vec(), None)),
             RowChange::Unlease(wake) => drop(self.leases.insert(wake.to_bytes().to_vec(), None)),
         }
         Ok(())
@@ -239,6 +250,9 @@ impl Rows {
         }
         put(LEASES, some(held.is_empty(), || vec![boxed(held), boxed(docs)]));
         put(UNLEASES, some(free.is_empty(), || vec![boxed(free)]));
+        let (gone, there) = webhook::columns(self.webhooks);
+        put(UNWEBHOOKS, gone);
+        put(WEBHOOKS, there);
         let (gone, over, open) = job::columns(self.jobs);
         put(UNJOBS, gone);
         put(JOBS, over);

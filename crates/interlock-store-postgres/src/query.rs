@@ -238,7 +238,7 @@ async fn leaves(line: &Line, ws: i64, at: TileAt) -> Result<Vec<u8>, StoreError>
 
 /// Every projected row as text, table by table in the order of its key, as the other store writes them.
 pub(crate) async fn dump(line: &Line, ws: i64) -> Result<Vec<String>, StoreError> {
-    const TABLES: [(&str, &str, &str); 9] = [
+    const TABLES: [(&str, &str, &str); 10] = [
         ("ledger_entry", "idx || ' ' || hex(leaf) || ' ' || convert_from(envelope, 'UTF8')", "idx"),
         ("agent", "doc || launch || hex(salt)", "name"),
         ("thread", "doc || title || hex(salt)", "id"),
@@ -250,6 +250,7 @@ pub(crate) async fn dump(line: &Line, ws: i64) -> Result<Vec<String>, StoreError
         ),
         ("finding", "hex(thread) || doc", "thread, id"),
         ("wake", "doc", "id"),
+        ("webhook", "doc || ' ' || url || hex(salt)", "id"),
         ("timeline", "hex(thread) || ' ' || idx || '.' || n || ' ' || at || event", "thread, idx, n"),
         ("idempotency", "hex(key) || hex(fingerprint) || idx", "key"),
     ];

@@ -12,12 +12,13 @@ use crate::error;
 const APPLICATION_ID: i32 = 0x494C_4F4B;
 
 /// The migrations, in order; the file's `user_version` counts those applied.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_init.sql"),
     include_str!("../migrations/0002_terms.sql"),
     include_str!("../migrations/0003_search.sql"),
     include_str!("../migrations/0004_reasons.sql"),
     include_str!("../migrations/0005_jobs.sql"),
+    include_str!("../migrations/0006_webhooks.sql"),
 ];
 
 /// Pages in the WAL before they are copied into the database: 32 MiB. The pages that every batch changes are copied

@@ -252,7 +252,7 @@ fn leaves(connection: &Connection, ws: i64, at: TileAt) -> Result<Vec<u8>, Store
 
 /// Every projected row as text, table by table in the order of its key.
 pub(crate) fn dump(connection: &Connection, ws: i64) -> Result<Vec<String>, StoreError> {
-    const TABLES: [(&str, &str, &str); 9] = [
+    const TABLES: [(&str, &str, &str); 10] = [
         ("ledger_entry", "idx || ' ' || hex(leaf) || ' ' || CAST(envelope AS TEXT)", "idx"),
         ("agent", "doc || launch || hex(salt)", "name"),
         ("thread", "doc || title || hex(salt)", "id"),
@@ -264,6 +264,7 @@ pub(crate) fn dump(connection: &Connection, ws: i64) -> Result<Vec<String>, Stor
         ),
         ("finding", "hex(thread) || doc", "thread, id"),
         ("wake", "doc", "id"),
+        ("webhook", "doc || ' ' || url || hex(salt)", "id"),
         ("timeline", "hex(thread) || ' ' || idx || '.' || n || ' ' || at || event", "thread, idx, n"),
         ("idempotency", "hex(key) || hex(fingerprint) || idx", "key"),
     ];

@@ -33,6 +33,7 @@ use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::thread::{Finding, Thread};
 use interlock_core::wake::Wake;
+use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 
 /// A workspace as the store knows it.
@@ -137,6 +138,9 @@ pub trait Store: Send + Sync + 'static {
         filter: JobFilter,
         page: Page<JobId>,
     ) -> Result<Vec<Job>, StoreError>;
+
+    /// All webhooks, oldest first; there are few.
+    async fn webhooks(&self, ws: WorkspaceId) -> Result<Vec<Webhook>, StoreError>;
 
     /// When the next job is to be run or taken from a silent worker; in the past when that is overdue.
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError>;

@@ -105,7 +105,7 @@ impl Story {
         };
         let by = AGENTS[usize::from(who) % AGENTS.len()];
         let seq = self.sequencer.mirror.threads[&thread].seq;
-        match what % 16 {
+        match what % 17 {
             0 if threads.len() < 4 => drop(self.open("another").await),
             1 | 2 => drop(self.post(thread, by, "to everybody", &[]).await),
             3 => {
@@ -128,6 +128,7 @@ impl Story {
             }
             13 => drop(self.tell("olga", order(thread, by)).await),
             14 => self.work(who, which).await,
+            15 => self.hook(who, which).await,
             _ => self.sequencer.wall = self.sequencer.wall.plus_ms(i64::from(which) * 500),
         }
     }

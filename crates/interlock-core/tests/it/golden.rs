@@ -34,10 +34,16 @@ const fn place(event: &Event) -> usize {
         Event::WakeRecounted { .. } => 23,
         Event::JobDied { .. } => 24,
         Event::JobRequeued { .. } => 25,
+        Event::WebhookCreated { .. } => 26,
+        Event::WebhookUpdated { .. } => 27,
+        Event::WebhookPaused { .. } => 28,
+        Event::WebhookResumed { .. } => 29,
+        Event::WebhookSecretRotated { .. } => 30,
+        Event::WebhookDeleted { .. } => 31,
     }
 }
 
-const FILES: [&[&str]; 26] = [
+const FILES: [&[&str]; 32] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -68,6 +74,12 @@ const FILES: [&[&str]; 26] = [
     &["wake.recounted-1", "wake.recounted-1-nothing"],
     &["job.died-1"],
     &["job.requeued-1"],
+    &["webhook.created-1", "webhook.created-1-full"],
+    &["webhook.updated-1", "webhook.updated-1-full"],
+    &["webhook.paused-1", "webhook.paused-1-gone"],
+    &["webhook.resumed-1"],
+    &["webhook.secret_rotated-1"],
+    &["webhook.deleted-1"],
 ];
 
 fn folder() -> &'static Path {

@@ -35,6 +35,17 @@ pub(crate) async fn messages(
     Ok(found)
 }
 
+/// One event with its message's text.
+pub(crate) async fn one(
+    store: &dyn Store,
+    ws: WorkspaceId,
+    happened: Happened,
+    now: Timestamp,
+) -> Result<CloudEvent, Refusal> {
+    let mut texts = messages(store, ws, std::slice::from_ref(&happened)).await?;
+    Ok(event(ws, happened, &mut texts, now))
+}
+
 /// One event as it goes over the wire.
 pub(crate) fn event(
     ws: WorkspaceId,

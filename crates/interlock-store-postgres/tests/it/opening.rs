@@ -20,7 +20,7 @@ fn a_database_of_a_later_version_is_refused() {
     let Some(made) = Made::new("a_database_of_a_later_version_is_refused") else { return };
     block_on(made.try_open()).unwrap();
     made.0.sql("INSERT INTO interlock_schema (version) VALUES (99)");
-    assert_eq!(block_on(made.try_open()).err(), Some(StoreError::TooNew { found: 99, known: 4 }));
+    assert_eq!(block_on(made.try_open()).err(), Some(StoreError::TooNew { found: 99, known: 5 }));
 }
 
 #[test]

@@ -56,4 +56,5 @@ mod terminal;
 mod torture;
 mod usage;
 mod wait;
+mod webhooks;
 mod world;
