@@ -4,7 +4,8 @@ use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{
-    agent, delivery, event, job, ledger, message, policy, search, session, summary, thread, wake, workspace,
+    agent, delivery, event, job, ledger, message, policy, search, session, summary, thread, wake, webhook,
+    workspace,
 };
 
 /// What a row says of its end, or that it says nothing.
@@ -190,6 +191,35 @@ operations! {
     ResumeAgents = "resume_agents" Post "/v1/resume"
         tool None, permission WorkspaceHalt, mutates true, media Json,
         workspace::ResumeAgentsParams => workspace::ResumeAgentsResponse;
+    /// Tell a receiver of events over HTTP, each signed. The answer holds the secret that verifies signatures; no other
+    /// does.
+    CreateWebhook = "create_webhook" Post "/v1/webhooks"
+        tool None, permission WebhookManage, mutates true, media Json,
+        webhook::CreateWebhookParams => webhook::WebhookSecretView;
+    /// List all webhooks, oldest first.
+    ListWebhooks = "list_webhooks" Get "/v1/webhooks"
+        tool None, permission WebhookRead, mutates false, media Json,
+        webhook::ListWebhooksParams => webhook::ListWebhooksResponse;
+    /// Read one webhook, with how far it has been told.
+    GetWebhook = "get_webhook" Get "/v1/webhooks/{webhook_id}"
+        tool None, permission WebhookRead, mutates false, media Json,
+        webhook::GetWebhookParams => webhook::WebhookView;
+    /// Change where or of what a webhook is told, or pause it and let it go on where it was.
+    UpdateWebhook = "update_webhook" Post "/v1/webhooks/{webhook_id}"
+        tool None, permission WebhookManage, mutates true, media Json,
+        webhook::UpdateWebhookParams => webhook::WebhookView;
+    /// Give a webhook another secret; the one before counts beside it for a while.
+    RotateWebhookSecret = "rotate_webhook_secret" Post "/v1/webhooks/{webhook_id}/rotate"
+        tool None, permission WebhookManage, mutates true, media Json,
+        webhook::RotateWebhookSecretParams => webhook::WebhookSecretView;
+    /// Tell a webhook no more, and forget it.
+    DeleteWebhook = "delete_webhook" Post "/v1/webhooks/{webhook_id}/delete"
+        tool None, permission WebhookManage, mutates true, media Json,
+        webhook::DeleteWebhookParams => webhook::DeleteWebhookResponse;
+    /// Send a webhook's receiver one event that says nothing, now, and hear what it answers. Outside the ledger.
+    TestWebhook = "test_webhook" Post "/v1/webhooks/{webhook_id}/test"
+        tool None, permission WebhookManage, mutates false, media Json,
+        webhook::TestWebhookParams => webhook::TestWebhookResponse;
     /// Read ledger entries: who did what, when, with which result.
     ListEntries = "list_entries" Get "/v1/ledger/entries"
         tool None, permission LedgerRead, mutates false, media Json,

@@ -20,7 +20,7 @@ use interlock_core::id::WorkspaceId;
 use interlock_core::policy::Policy;
 use interlock_engine::{Engine, EngineConfig, Issuer, random_bytes};
 use interlock_ledger::LogKey;
-use interlock_server::{Server, ServerConfig};
+use interlock_server::{Server, ServerConfig, WebhookOptions, Webhooks};
 use interlock_store::{Store as _, Workspace};
 use interlock_store_sqlite::{Options, SqliteStore};
 use serde_json::json;
@@ -38,8 +38,10 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 async fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let (engine, token) = instance(&folder).await?;
+    let webhooks = Webhooks::new(Arc::clone(&engine), WebhookOptions::default())?;
     let server = Server::bind(ServerConfig {
         engine,
+        webhooks,
         address: ([127, 0, 0, 1], 0).into(),
         limits: interlock_server::RateLimits::default(),
     })

@@ -139,6 +139,10 @@ closed_set! {
         WorkspaceRead = "workspace:read",
         /// Stop all agents.
         WorkspaceHalt = "workspace:halt",
+        /// Make, change, test and delete webhooks.
+        WebhookManage = "webhook:manage",
+        /// List webhooks.
+        WebhookRead = "webhook:read",
     }
 }
 
@@ -170,7 +174,13 @@ impl Role {
             ),
             Self::Auditor => matches!(
                 permission,
-                P::ThreadRead | P::AgentRead | P::WakeRead | P::JobRead | P::LedgerRead | P::WorkspaceRead
+                P::ThreadRead
+                    | P::AgentRead
+                    | P::WakeRead
+                    | P::JobRead
+                    | P::LedgerRead
+                    | P::WorkspaceRead
+                    | P::WebhookRead
             ),
             Self::Supervisor => matches!(permission, P::WakeRun | P::WakeRead | P::AgentRead),
         }

@@ -2,13 +2,14 @@
 
 use crate::actor::{Actor, AgentName, Role};
 use crate::agent::{Launch, Runtime};
-use crate::id::{CommandId, JobId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
-use crate::job::NewJob;
+use crate::id::{CommandId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId, WorkspaceId};
+use crate::job::{NewJob, RetryPolicy};
 use crate::reason::Reason;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
 use crate::wake::{Evidence, Lane, Outcome, Usage};
+use crate::webhook::{Mark, Told, WebhookFilter};
 
 /// A command with everything about its asking that a decision may depend on.
 #[derive(Debug, Clone)]
@@ -79,6 +80,26 @@ pub enum Command {
         /// Only when they are stopped since then.
         since: Option<Timestamp>,
     },
+    /// Tell somebody of events over HTTP.
+    CreateWebhook(CreateWebhook),
+    /// Change where or of what a webhook is told, or whether it is.
+    UpdateWebhook(UpdateWebhook),
+    /// Note that a webhook's receiver is gone.
+    PauseWebhook {
+        /// The webhook.
+        webhook_id: WebhookId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Give a webhook another secret.
+    RotateWebhookSecret(RotateWebhookSecret),
+    /// Tell a webhook no more.
+    DeleteWebhook {
+        /// The webhook.
+        webhook_id: WebhookId,
+    },
+    /// Make the next event that a webhook is to be told of a job.
+    AdvanceWebhook(AdvanceWebhook),
     /// Note that a wake's own token was used: proof that its runtime accepted.
     NoteCall {
         /// The wake.
@@ -293,6 +314,69 @@ pub enum JobOutcome {
     Failed(String),
     /// It failed, and no attempt will do better.
     Hopeless(String),
+    /// It failed; the next attempt is not to be made before this.
+    FailedUntil(String, Timestamp),
+    /// Nothing was tried, and nothing is to be before this: it does not count as an attempt.
+    Later(Timestamp),
+}
+
+/// See [`Command::CreateWebhook`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateWebhook {
+    /// Where events go.
+    pub url: String,
+    /// Which.
+    pub filter: WebhookFilter,
+    /// Where in the ledger it begins; absent = with what is yet to come.
+    pub from: Option<Mark>,
+}
+
+/// See [`Command::UpdateWebhook`]: what is absent stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateWebhook {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// Where events go.
+    pub url: Option<String>,
+    /// Which.
+    pub filter: Option<WebhookFilter>,
+    /// Whether it is told of nothing for a while.
+    pub is_paused: Option<bool>,
+}
+
+/// See [`Command::RotateWebhookSecret`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotateWebhookSecret {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// How long the secret before counts beside the new one.
+    pub overlap_ms: u64,
+}
+
+/// See [`Command::AdvanceWebhook`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdvanceWebhook {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// Where it stands, as far as whoever asks knows.
+    pub from: Mark,
+    /// Where it stands then.
+    pub to: Mark,
+    /// The event it is told of on the way; absent = none of them is for it.
+    pub told: Option<Told>,
+    /// How often the delivery is tried.
+    pub policy: RetryPolicy,
+    /// A delivery whose attempt has ended, though that is not written yet.
+    pub ended: Option<DeliveryEnded>,
+}
+
+/// A delivery's attempt that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryEnded {
+    /// The delivery.
+    pub job_id: JobId,
+    /// Whether the receiver took it.
+    pub is_delivered: bool,
 }
 
 /// See [`Command::ReportWake`].

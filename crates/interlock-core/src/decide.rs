@@ -5,7 +5,7 @@ use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
 use crate::time::Now;
-use crate::{agent, job, thread, wake};
+use crate::{agent, job, thread, wake, webhook};
 
 /// Why a command has no decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,12 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::ReportWake(command) => {
             keys.insert(Key::Wake(command.wake_id));
         }
+        Command::CreateWebhook(_)
+        | Command::UpdateWebhook(_)
+        | Command::PauseWebhook { .. }
+        | Command::RotateWebhookSecret(_)
+        | Command::DeleteWebhook { .. }
+        | Command::AdvanceWebhook(_) => drop(keys.insert(Key::Webhooks)),
         Command::EnqueueJob(new) => keys.extend(named(&new.kind, new.name.as_deref())),
         Command::ClaimJobs(_) => drop(keys.insert(Key::DueJobs)),
         Command::RenewJob(RenewJob { job_id, .. })
@@ -133,6 +139,8 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
                 keys.extend(named(&job.kind, job.name.as_deref()));
             }
         }
+        Command::UpdateWebhook(command) => keys.extend(webhook::resume_keys(facts, command)),
+        Command::AdvanceWebhook(command) => keys.extend(webhook::advance_keys(facts, command)),
         _ => {}
     }
     keys.retain(|key| !facts.has(key));
@@ -181,6 +189,12 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::FinishJob(command) => job::finish(facts, env, command, now),
         Command::RequeueJob(command) => job::requeue(facts, env, command, now),
         Command::ResumeAgents { since } => wake::resume(facts, env, *since),
+        Command::CreateWebhook(command) => webhook::create(facts, env, command, now),
+        Command::UpdateWebhook(command) => webhook::update(facts, env, command, now),
+        Command::PauseWebhook { webhook_id, reason } => webhook::pause(facts, env, *webhook_id, *reason),
+        Command::RotateWebhookSecret(command) => webhook::rotate(facts, env, command, now),
+        Command::DeleteWebhook { webhook_id } => webhook::delete(facts, env, *webhook_id),
+        Command::AdvanceWebhook(command) => webhook::advance(facts, env, command, now),
         Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
     }
 }

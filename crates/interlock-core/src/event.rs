@@ -2,12 +2,13 @@
 
 use crate::actor::{AgentName, Role};
 use crate::agent::{Launch, Runtime};
-use crate::id::{AgentId, JobId, MessageId, SessionId, ThreadId, WakeId};
+use crate::id::{AgentId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
 use crate::wake::{Evidence, Forgotten, Lane, Usage, WakeResult};
+use crate::webhook::{Mark, WebhookFilter};
 
 /// One participant of a thread as an event names it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -235,6 +236,64 @@ pub enum Event {
         #[serde(skip)]
         text_salt: Salt,
     },
+    /// Somebody is told of events over HTTP.
+    #[serde(rename = "webhook.created/1")]
+    WebhookCreated {
+        webhook_id: WebhookId,
+        by: AgentName,
+        role: Role,
+        filter: WebhookFilter,
+        /// Where in the ledger it begins; absent = behind this event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Mark>,
+        url_digest: Digest,
+        #[serde(skip)]
+        url: String,
+        #[serde(skip)]
+        url_salt: Salt,
+        #[serde(skip)]
+        seed: Digest,
+    },
+    /// A webhook is told of other events, or elsewhere.
+    #[serde(rename = "webhook.updated/1")]
+    WebhookUpdated {
+        webhook_id: WebhookId,
+        by: AgentName,
+        /// In the place of the one before; absent = as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        filter: Option<WebhookFilter>,
+        /// Of the new address; absent = as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url_digest: Option<Digest>,
+        #[serde(skip)]
+        url: String,
+        #[serde(skip)]
+        url_salt: Salt,
+    },
+    /// A webhook is told of nothing for a while.
+    #[serde(rename = "webhook.paused/1")]
+    WebhookPaused {
+        webhook_id: WebhookId,
+        by: AgentName,
+        /// Absent = a person wished it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    /// A webhook goes on where it was.
+    #[serde(rename = "webhook.resumed/1")]
+    WebhookResumed { webhook_id: WebhookId, by: AgentName },
+    /// A webhook has another secret; the one before counts until then.
+    #[serde(rename = "webhook.secret_rotated/1")]
+    WebhookSecretRotated {
+        webhook_id: WebhookId,
+        by: AgentName,
+        previous_until: Timestamp,
+        #[serde(skip)]
+        seed: Digest,
+    },
+    /// A webhook is there no more.
+    #[serde(rename = "webhook.deleted/1")]
+    WebhookDeleted { webhook_id: WebhookId, by: AgentName },
 }
 
 impl Event {
@@ -247,7 +306,13 @@ impl Event {
             | Self::WorkspaceResumed { .. }
             | Self::AgentRegistered { .. }
             | Self::JobDied { .. }
-            | Self::JobRequeued { .. } => None,
+            | Self::JobRequeued { .. }
+            | Self::WebhookCreated { .. }
+            | Self::WebhookUpdated { .. }
+            | Self::WebhookPaused { .. }
+            | Self::WebhookResumed { .. }
+            | Self::WebhookSecretRotated { .. }
+            | Self::WebhookDeleted { .. } => None,
             Self::ThreadCreated { thread_id, .. }
             | Self::ParticipantAdded { thread_id, .. }
             | Self::ParticipantRemoved { thread_id, .. }

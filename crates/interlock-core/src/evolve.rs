@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position, RowChange};
-use crate::{agent, guard, thread, wake};
+use crate::{agent, guard, thread, wake, webhook};
 
 /// Apply one event to the facts.
 ///
@@ -13,6 +13,7 @@ pub fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(
     thread::evolve(facts, event, position)?;
     wake::evolve(facts, event, position)?;
     guard::evolve(facts, event)?;
+    webhook::evolve(facts, event, position)?;
     if let Some(thread_id) = event.thread_id()
         && event.is_on_timeline()
     {

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::actor::AgentName;
 use crate::agent::Agent;
 use crate::event::Event;
-use crate::id::{JobId, MessageId, ThreadId, WakeId};
+use crate::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
 use crate::job::Job;
 use crate::policy::Policy;
 use crate::text::Digest;
 use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
 use crate::wake::{Ask, AsksKey, Halt, Lease, Wake};
+use crate::webhook::{Progress, Webhook};
 
 /// One thing to load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,8 @@ pub enum Key {
     DueJobs,
     /// Whether all agents are stopped.
     Halt,
+    /// All webhooks.
+    Webhooks,
 }
 
 /// What to load: a set of keys.
@@ -124,6 +127,10 @@ pub enum RowChange {
     Job(Job),
     /// Operational: remove a job.
     Unjob(JobId),
+    /// Insert or replace a webhook.
+    Webhook(Box<Webhook>),
+    /// Remove a webhook.
+    Unwebhook(WebhookId),
 }
 
 /// The rows of a batch: loaded, changed by events, and finally the changes to write.
@@ -146,6 +153,7 @@ pub struct Facts {
     job_names: BTreeMap<(String, String), Option<JobId>>,
     due_jobs: Option<Vec<JobId>>,
     halt: Halted,
+    webhooks: Option<BTreeMap<WebhookId, Webhook>>,
     used: BTreeMap<Digest, Option<Used>>,
     dirty: Dirty,
 }
@@ -175,6 +183,7 @@ struct Dirty {
     findings: BTreeSet<(ThreadId, usize)>,
     leases: BTreeSet<WakeId>,
     jobs: BTreeSet<JobId>,
+    webhooks: BTreeSet<WebhookId>,
     appended: Vec<RowChange>,
 }
 
@@ -200,6 +209,7 @@ impl Facts {
             Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
             Key::DueJobs => self.due_jobs.is_some(),
             Key::Halt => !matches!(self.halt, Halted::NotLoaded),
+            Key::Webhooks => self.webhooks.is_some(),
         }
     }
 
@@ -297,6 +307,12 @@ impl Facts {
         }
     }
 
+    /// Loaded: all webhooks.
+    pub fn put_webhooks(&mut self, webhooks: Vec<Webhook>) {
+        let by_id = |webhook: Webhook| (webhook.webhook_id, webhook);
+        self.webhooks.get_or_insert_with(|| webhooks.into_iter().map(by_id).collect());
+    }
+
     // What rules read.
 
     /// What an idempotency key was used for.
@@ -359,6 +375,16 @@ impl Facts {
             Halted::NotLoaded => Err(Missing(Key::Halt)),
             Halted::Loaded(halt) => Ok(halt.as_ref()),
         }
+    }
+
+    /// All webhooks.
+    pub fn webhooks(&self) -> Result<&BTreeMap<WebhookId, Webhook>, Missing> {
+        self.webhooks.as_ref().ok_or(Missing(Key::Webhooks))
+    }
+
+    /// A webhook.
+    pub fn webhook(&self, id: WebhookId) -> Result<Option<&Webhook>, Missing> {
+        Ok(self.webhooks()?.get(&id))
     }
 
     /// A thread's findings.
@@ -429,6 +455,25 @@ impl Facts {
         self.halt = Halted::Loaded(halt);
     }
 
+    pub(crate) fn insert_webhook(&mut self, webhook: Webhook) -> Result<(), Corrupt> {
+        let id = webhook.webhook_id;
+        self.dirty.webhooks.insert(id);
+        self.webhooks.as_mut().ok_or(Missing(Key::Webhooks))?.insert(id, webhook);
+        Ok(())
+    }
+
+    pub(crate) fn webhook_mut(&mut self, id: WebhookId) -> Result<&mut Webhook, Corrupt> {
+        self.dirty.webhooks.insert(id);
+        let all = self.webhooks.as_mut().ok_or(Missing(Key::Webhooks))?;
+        all.get_mut(&id).ok_or_else(|| Corrupt(format!("{id} does not exist")))
+    }
+
+    pub(crate) fn remove_webhook(&mut self, id: WebhookId) -> Result<(), Corrupt> {
+        self.webhook_mut(id)?;
+        self.webhooks.as_mut().and_then(|all| all.remove(&id));
+        Ok(())
+    }
+
     pub(crate) fn forget_live(&mut self, id: WakeId, thread: ThreadId) {
         if let Some(list) = self.thread_wakes.get_mut(&thread) {
             list.retain(|other| *other != id);
@@ -483,6 +528,12 @@ impl Facts {
                 self.dirty.leases.insert(id);
                 self.leases.remove(&id);
             }
+            Effect::WebhookProgress(id, progress) => {
+                if let Some(webhook) = self.webhooks.as_mut().and_then(|all| all.get_mut(&id)) {
+                    webhook.progress = progress;
+                    self.dirty.webhooks.insert(id);
+                }
+            }
             Effect::Job(job) => self.insert_job(*job),
             Effect::ForgetJob(id) => {
                 self.dirty.jobs.insert(id);
@@ -531,6 +582,12 @@ impl Facts {
         let (open, over): (Vec<_>, Vec<_>) = jobs.partition(is_open);
         rows.extend(over);
         rows.extend(open);
+        rows.extend(dirty.webhooks.iter().map(
+            |id| match self.webhooks.as_ref().and_then(|all| all.get(id)) {
+                Some(webhook) => RowChange::Webhook(Box::new(webhook.clone())),
+                None => RowChange::Unwebhook(*id),
+            },
+        ));
         rows
     }
 }
@@ -546,6 +603,8 @@ pub enum Effect {
     Job(Box<Job>),
     /// A job is forgotten.
     ForgetJob(JobId),
+    /// A webhook was told of something, or passed it over.
+    WebhookProgress(WebhookId, Progress),
 }
 
 /// What became of a decision: the answer to its caller.
@@ -571,6 +630,8 @@ pub enum Reply {
     Jobs(Vec<Job>),
     /// A job was made or changed, or is there already.
     Job(JobId),
+    /// A webhook was made or changed.
+    Webhook(WebhookId),
     /// All agents were stopped, then and already before this command or not; so many wakes were running.
     Halted(u32),
     /// Agents may run again.
@@ -629,6 +690,12 @@ impl Reply {
                     Some(Self::Halted(*running))
                 }
                 Event::WorkspaceResumed { .. } => Some(Self::Resumed),
+                Event::WebhookCreated { webhook_id, .. }
+                | Event::WebhookUpdated { webhook_id, .. }
+                | Event::WebhookPaused { webhook_id, .. }
+                | Event::WebhookResumed { webhook_id, .. }
+                | Event::WebhookSecretRotated { webhook_id, .. }
+                | Event::WebhookDeleted { webhook_id, .. } => Some(Self::Webhook(*webhook_id)),
                 _ => None,
             })
             .or_else(|| Self::of_lesser(events))

@@ -181,6 +181,8 @@ ids! {
     WakeId = "wak";
     /// A job of the server's internal queue.
     JobId = "job";
+    /// A webhook.
+    WebhookId = "whk";
     /// A finding; minted by its reporter.
     FindingId = "fnd";
     /// A command: one request to change something.

@@ -26,6 +26,7 @@ pub mod text;
 pub mod thread;
 pub mod time;
 pub mod wake;
+pub mod webhook;
 
 pub use command::{Command, Envelope};
 pub use decide::{Stop, decide, idempotency_digest, keys, more_keys};

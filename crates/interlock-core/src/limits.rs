@@ -66,13 +66,29 @@ pub const JOB_NAME_BYTES_MAX: usize = 200;
 /// Bytes of what a job's work needs to know, written as JSON without spaces.
 pub const JOB_PAYLOAD_BYTES_MAX: usize = 16_384;
 /// Jobs that one server works on at once.
-pub const JOBS_AT_ONCE_MAX: u32 = 8;
+pub const JOBS_AT_ONCE_MAX: u32 = 32;
 /// Milliseconds that one attempt of a job may take: five minutes.
 pub const JOB_RUN_MS_MAX: i64 = 5 * 60 * 1_000;
 /// Bytes kept of why a job's attempt failed.
 pub const JOB_ERROR_BYTES_MAX: usize = 1_000;
 /// Milliseconds for which a completed job is kept to be looked at: a day.
 pub const JOB_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Webhooks of a workspace.
+pub const WEBHOOKS_MAX: usize = 32;
+/// Bytes of a webhook's address.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2_000;
+/// Beginnings of types that a webhook asks for.
+pub const WEBHOOK_TYPES_MAX: usize = 16;
+/// Deliveries of one webhook that are under way; while there are more, the ledger keeps the rest.
+pub const WEBHOOK_WAITING_MAX: usize = 16;
+/// Milliseconds for which a webhook's secret may count beside a newer one: a week.
+pub const WEBHOOK_OVERLAP_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Milliseconds of a `Retry-After` that are waited: an hour.
+pub const WEBHOOK_RETRY_AFTER_MS_MAX: i64 = 60 * 60 * 1_000;
+/// Milliseconds that a receiver may be given to answer.
+pub const WEBHOOK_TIMEOUT_MS_MAX: u64 = 60_000;
+/// Attempts that a delivery may be given.
+pub const WEBHOOK_ATTEMPTS_MAX: u32 = 100;
 /// Messages that a thread's summary looks at: its last ones.
 pub const SUMMARY_MESSAGES_MAX: u32 = 1_000;
 /// Bytes of a text that is searched for.

@@ -268,6 +268,9 @@ reasons! {
     JobLost => "JOB_LOST", Conflict, "the worker does not hold the job any more";
     JobFailed => "JOB_FAILED", Conflict, "the job failed too often";
     JobAbandoned => "JOB_ABANDONED", Conflict, "the job's worker went silent in its last attempt";
+    WebhookNotFound => "WEBHOOK_NOT_FOUND", NotFound, "there is no such webhook";
+    WebhookUrlRefused => "WEBHOOK_URL_REFUSED", InvalidArgument, "events are not sent to that address";
+    WebhookGone => "WEBHOOK_GONE", Conflict, "the webhook's receiver says that it is gone";
     Halted => "HALTED", Conflict, "all agents were stopped by a person";
     ThreadEnded => "THREAD_ENDED", Conflict, "the thread was resolved or closed";
     ParticipantRemoved => "PARTICIPANT_REMOVED", Conflict, "the agent takes no part in the thread any more";

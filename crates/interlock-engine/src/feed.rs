@@ -122,6 +122,21 @@ impl Engine {
         Ok(stretch)
     }
 
+    /// The event at a place, where there is one.
+    ///
+    /// # Errors
+    /// As [`Engine::happened`].
+    pub async fn happened_at(
+        &self,
+        workspace_id: WorkspaceId,
+        place: Place,
+    ) -> Result<Option<Happened>, Refusal> {
+        let rows = self.store.entries(workspace_id, place.index, 1).await;
+        let rows = rows.map_err(|error| Self::refusal(&error))?;
+        let Some(row) = rows.first().filter(|row| row.index == place.index) else { return Ok(None) };
+        Ok(read(row)?.into_iter().find(|happened| happened.place == place))
+    }
+
     /// The ledger's entries, and the place of its last event.
     ///
     /// # Errors

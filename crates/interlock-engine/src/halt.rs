@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use interlock_core::id::WorkspaceId;
+use interlock_store::Order;
 
 use crate::engine::Engine;
-use crate::neighbours::Order;
 use crate::notify::Note;
 
 /// Why agents are stopped, whatever the store says.

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use hmac::{Hmac, Mac as _};
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::id::{SessionId, WakeId, WorkspaceId};
 use interlock_core::{Reason, Refusal, Timestamp};
@@ -70,6 +71,8 @@ pub struct Issuer {
     decoding: DecodingKey,
     kid: String,
     public: [u8; 32],
+    /// What other secrets are derived from.
+    root: Hmac<Sha256>,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -103,6 +106,7 @@ impl Issuer {
         };
         let key = SigningKey::from_pkcs8_pem(pem).map_err(|error| wrong(&error))?;
         let public = key.verifying_key().to_bytes();
+        let root = Hmac::new_from_slice(key.as_bytes()).map_err(defect)?;
         let der = key.to_pkcs8_der().map_err(|error| wrong(&error))?;
         Ok(Self {
             verified: RwLock::default(),
@@ -110,6 +114,7 @@ impl Issuer {
             decoding: DecodingKey::from_ed_der(&public),
             kid: URL_SAFE_NO_PAD.encode(Sha256::digest(public)),
             public,
+            root,
         })
     }
 
@@ -216,6 +221,18 @@ impl Issuer {
             return Err(invalid());
         }
         Ok(claims)
+    }
+
+    /// A secret of its own for what these parts name, from the private key, which it does not tell. The same parts give the
+    /// same secret on every server with this key.
+    pub(crate) fn derive(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.root.clone();
+        // Lengths keep ("ab","c") and ("a","bc") apart.
+        for part in std::iter::once(domain.as_bytes()).chain(parts.iter().copied()) {
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
     }
 
     /// The public key as a JSON Web Key Set.

@@ -21,6 +21,7 @@ mod reading;
 mod search;
 mod tally;
 mod wakes;
+mod webhooks;
 
 /// What reads of the store are asked and answered with.
 pub mod read {
@@ -44,3 +45,4 @@ pub use presence::{PRESENCES_MAX, Presence};
 pub use reading::Reading;
 pub use tally::{JOB_MS_BOUNDS, JobTally};
 pub use wakes::{ClaimWait, Claimed};
+pub use webhooks::WebhookSecret;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use interlock_core::id::WorkspaceId;
 use interlock_core::{Reason, Refusal};
-use interlock_store::{Heard, Neighbours, WORD_THREADS_MAX, Word};
+use interlock_store::{Heard, Neighbours, Order, WORD_THREADS_MAX, Word};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -17,17 +17,6 @@ use crate::notify::Note;
 const RETRY: Duration = Duration::from_secs(1);
 /// How long the end of a server waits for what it has still to say.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
-
-/// What a word asks for besides looking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Nothing.
-    None,
-    /// Stop all agents.
-    Halt,
-    /// They may go on.
-    Resume,
-}
 
 /// What the others have not been told yet: one word for each workspace, whatever happens meanwhile.
 #[derive(Debug, Default)]
@@ -46,8 +35,8 @@ impl Untold {
         known.supervisors |= word.supervisors;
         known.workers |= word.workers;
         // What was said last counts.
-        if word.halt || word.resume {
-            (known.halt, known.resume) = (word.halt, word.resume);
+        if word.order != Order::None {
+            known.order = word.order;
         }
         known.size = known.size.max(word.size);
         known.threads = match (known.threads.take(), word.threads) {
@@ -71,8 +60,7 @@ impl Outbox {
     pub(crate) fn put(&self, note: &Note, size: u64, order: Order) {
         let Note { workspace_id, threads, supervisors, workers, jobs: _ } = note.clone();
         let threads = (threads.len() <= WORD_THREADS_MAX).then(|| threads.into_iter().collect());
-        let (halt, resume) = (order == Order::Halt, order == Order::Resume);
-        let word = Word { from: self.from, workspace_id, size, threads, supervisors, workers, halt, resume };
+        let word = Word { from: self.from, workspace_id, size, threads, supervisors, workers, order };
         self.untold.send_modify(|untold| untold.add(word));
     }
 
@@ -132,13 +120,14 @@ impl Engine {
     }
 
     fn heard(&self, word: Word) {
-        let Word { workspace_id, threads, supervisors, workers, halt, resume, .. } = word;
-        if halt {
-            tracing::warn!("agents.halted_elsewhere");
-            self.halt_here(workspace_id);
-        }
-        if resume {
-            self.resume_here(workspace_id);
+        let Word { workspace_id, threads, supervisors, workers, order, .. } = word;
+        match order {
+            Order::None => {}
+            Order::Halt => {
+                tracing::warn!("agents.halted_elsewhere");
+                self.halt_here(workspace_id);
+            }
+            Order::Resume => self.resume_here(workspace_id),
         }
         match threads {
             Some(threads) => {

@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use interlock_core::id::{ThreadId, WorkspaceId};
+use interlock_store::Order;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use crate::neighbours::{Order, Outbox};
+use crate::neighbours::Outbox;
 
 /// Notes kept for slow listeners; one that falls behind is told to look again.
 const NOTES_MAX: usize = 1024;

@@ -16,12 +16,14 @@ use tokio::time::Instant;
 use crate::events::Seats;
 use crate::metrics::Metrics;
 use crate::rate::Rates;
+use crate::webhooks::Webhooks;
 
 /// What the server holds.
 pub(crate) struct State {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Metrics,
     pub(crate) seats: Seats,
+    pub(crate) webhooks: Arc<Webhooks>,
     /// How often each caller may ask.
     pub(crate) rates: Rates,
     /// Turns true when the server stops; long-polls end then.

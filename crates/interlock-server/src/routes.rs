@@ -18,6 +18,7 @@ use crate::context::{Ctx, State};
 use crate::events::Seats;
 use crate::mcp::{Bare, Overlay, Run};
 use crate::rate::{RateLimits, Rates};
+use crate::webhooks::Webhooks;
 use crate::{events, http, plain, protected};
 
 /// Routes and tools being collected.
@@ -123,6 +124,13 @@ fn table() -> Table {
         .json::<op::GetPolicy, _, _>(http::policy::get)
         .json::<op::HaltAgents, _, _>(http::workspace::halt)
         .json::<op::ResumeAgents, _, _>(http::workspace::resume)
+        .json::<op::CreateWebhook, _, _>(http::webhook::create)
+        .json::<op::ListWebhooks, _, _>(http::webhook::list)
+        .json::<op::GetWebhook, _, _>(http::webhook::get)
+        .json::<op::UpdateWebhook, _, _>(http::webhook::update)
+        .json::<op::RotateWebhookSecret, _, _>(http::webhook::rotate)
+        .json::<op::DeleteWebhook, _, _>(http::webhook::delete)
+        .json::<op::TestWebhook, _, _>(http::webhook::test)
         .json::<op::ListEntries, _, _>(http::ledger::entries)
         .json::<op::GetCheckpoint, _, _>(http::ledger::checkpoint)
         .stream::<op::ExportLedger, _, _>(http::ledger::export)
@@ -153,21 +161,27 @@ fn router_of(state: Arc<State>, overlay: impl Overlay) -> Router {
 }
 
 /// All routes over an engine, without a socket; for tests.
-pub fn router(engine: Arc<Engine>, limits: RateLimits, stopping: watch::Receiver<bool>) -> Router {
-    router_with(engine, limits, Bare, stopping)
+pub fn router(
+    engine: Arc<Engine>,
+    limits: RateLimits,
+    webhooks: Arc<Webhooks>,
+    stopping: watch::Receiver<bool>,
+) -> Router {
+    router_with(engine, limits, webhooks, Bare, stopping)
 }
 
 /// The same with this laid over MCP.
 pub(crate) fn router_with(
     engine: Arc<Engine>,
     limits: RateLimits,
+    webhooks: Arc<Webhooks>,
     overlay: impl Overlay,
     stopping: watch::Receiver<bool>,
 ) -> Router {
     let metrics = crate::metrics::Metrics::new();
     let seats = Seats::new(metrics.subscribers.clone());
     let rates = Rates::new(limits);
-    router_of(Arc::new(State { engine, metrics, seats, rates, stopping }), overlay)
+    router_of(Arc::new(State { engine, metrics, seats, webhooks, rates, stopping }), overlay)
 }
 
 #[cfg(test)]

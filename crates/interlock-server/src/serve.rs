@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::guard::HEADER_BYTES_MAX;
 use crate::mcp::{Bare, Overlay};
 use crate::rate::RateLimits;
+use crate::webhooks::Webhooks;
 
 /// Connections at once; further ones wait.
 const CONNECTIONS_MAX: usize = 2_048;
@@ -34,6 +35,8 @@ pub struct ServerConfig {
     pub address: SocketAddr,
     /// How often each caller may ask.
     pub limits: RateLimits,
+    /// Who is told of events over HTTP.
+    pub webhooks: Arc<Webhooks>,
 }
 
 /// A bound server, not yet serving.
@@ -42,6 +45,7 @@ pub struct Server {
     engine: Arc<Engine>,
     address: SocketAddr,
     limits: RateLimits,
+    webhooks: Arc<Webhooks>,
 }
 
 impl Server {
@@ -63,7 +67,8 @@ impl Server {
         };
         let listener = TcpListener::bind(config.address).await.map_err(occupied)?;
         let address = listener.local_addr().map_err(occupied)?;
-        Ok(Self { listener, engine: config.engine, address, limits: config.limits })
+        let ServerConfig { engine, limits, webhooks, .. } = config;
+        Ok(Self { listener, engine, address, limits, webhooks })
     }
 
     /// The bound address.
@@ -93,7 +98,8 @@ impl Server {
         overlay: impl Overlay,
         mut stop: watch::Receiver<bool>,
     ) {
-        let router = crate::routes::router_with(self.engine, self.limits, overlay, stop.clone());
+        let router =
+            crate::routes::router_with(self.engine, self.limits, self.webhooks, overlay, stop.clone());
         let places = Arc::new(Semaphore::new(connections_max));
         let graceful = GracefulShutdown::new();
         loop {

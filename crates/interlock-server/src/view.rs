@@ -196,6 +196,12 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WorkspaceHalted { by, .. }
         | Event::WorkspaceResumed { by }
         | Event::MessageWithdrawn { by, .. }
+        | Event::WebhookCreated { by, .. }
+        | Event::WebhookUpdated { by, .. }
+        | Event::WebhookPaused { by, .. }
+        | Event::WebhookResumed { by, .. }
+        | Event::WebhookSecretRotated { by, .. }
+        | Event::WebhookDeleted { by, .. }
         | Event::JobRequeued { by, .. } => Some(by),
         Event::ParticipantRemoved { agent, .. }
         | Event::CursorMoved { agent, .. }

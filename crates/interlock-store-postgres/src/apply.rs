@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use interlock_core::Event;
 use interlock_core::facts::{Position, RowChange};
+use interlock_core::id::ThreadId;
 use interlock_core::thread::Message;
+use interlock_core::wake::Wake;
 use interlock_ledger::TILE_WIDTH;
 use interlock_store::{StoreError, WriteSet};
 use tokio_postgres::types::ToSql;
 
 use crate::error::text;
-use crate::job;
 use crate::row::signed;
+use crate::{job, webhook};
 
 type Bytes = Vec<Vec<u8>>;
 type Texts = Vec<String>;
@@ -70,6 +73,11 @@ const JOBS: &str = "INSERT INTO job (ws, id, kind, name, state, due_at, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
     ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, doc = excluded.doc";
 const UNJOBS: &str = "DELETE FROM job WHERE ws = $1 AND id = ANY($2)";
+const WEBHOOKS: &str = "INSERT INTO webhook (ws, id, doc, url, salt, seeds, progress)
+    SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[])
+    ON CONFLICT (ws, id) DO UPDATE SET doc = excluded.doc, url = excluded.url, salt = excluded.salt,
+    seeds = excluded.seeds, progress = excluded.progress";
+const UNWEBHOOKS: &str = "DELETE FROM webhook WHERE ws = $1 AND id = ANY($2)";
 const UNLEASES: &str = "DELETE FROM lease WHERE ws = $1 AND wake = ANY($2)";
 
 /// The statements that write everything of a batch.
@@ -138,6 +146,7 @@ struct Rows {
     used: (Bytes, Bytes, Numbers),
     leases: BTreeMap<Vec<u8>, Option<String>>,
     jobs: BTreeMap<Vec<u8>, Option<job::Columns>>,
+    webhooks: BTreeMap<Vec<u8>, Option<webhook::Columns>>,
 }
 
 impl Rows {
@@ -176,27 +185,12 @@ impl Rows {
             RowChange::Halt(halt) => {
                 self.halts.push(halt.as_ref().map(|halt| text("halt", halt)).transpose()?);
             }
-            RowChange::Wake(wake) => {
-                let (thread, agent) = (wake.thread_id.to_bytes().to_vec(), wake.agent.to_string());
-                let result = wake.result.map(|result| result.as_str().to_owned());
-                let (state, due) = (wake.state.as_str().to_owned(), wake.due_at.as_millis());
-                let columns =
-                    (thread, agent, state, result, due, wake.held, wake.is_urgent, text("wake", wake)?);
-                self.wakes.insert(wake.wake_id.to_bytes().to_vec(), columns);
-            }
+            RowChange::Wake(wake) => self.add_wake(wake)?,
             RowChange::Finding(finding) => {
                 let key = (finding.thread_id.to_bytes().to_vec(), finding.finding_id.to_bytes().to_vec());
                 self.findings.insert(key, (signed(finding.reported_seq), text("finding", finding)?));
             }
-            RowChange::Timeline(thread, position, event) => {
-                let columns = &mut self.timeline;
-                columns.0.push(thread.to_bytes().to_vec());
-                columns.1.push(signed(position.index));
-                columns.2.push(i64::from(position.n));
-                columns.3.push(position.at.at.as_millis());
-                columns.4.push(i64::from(position.at.count));
-                columns.5.push(text("timeline", event)?);
-            }
+            RowChange::Timeline(thread, position, event) => self.add_happened(*thread, position, event)?,
             RowChange::Idempotency(key, fingerprint, index) => {
                 self.used.0.push(key.as_bytes().to_vec());
                 self.used.1.push(fingerprint.as_bytes().to_vec());
@@ -209,8 +203,38 @@ impl Rows {
                 self.jobs.insert(job.job_id.to_bytes().to_vec(), Some(job::Columns::of(job)?));
             }
             RowChange::Unjob(id) => drop(self.jobs.insert(id.to_bytes().to_vec(), None)),
+            RowChange::Webhook(one) => {
+                let columns = webhook::Columns::of(one)?;
+                self.webhooks.insert(one.webhook_id.to_bytes().to_vec(), Some(columns));
+            }
+            RowChange::Unwebhook(id) => drop(self.webhooks.insert(id.to_bytes().to_vec(), None)),
             RowChange::Unlease(wake) => drop(self.leases.insert(wake.to_bytes().to_vec(), None)),
         }
+        Ok(())
+    }
+
+    fn add_happened(
+        &mut self,
+        thread: ThreadId,
+        position: &Position,
+        event: &Event,
+    ) -> Result<(), StoreError> {
+        let columns = &mut self.timeline;
+        columns.0.push(thread.to_bytes().to_vec());
+        columns.1.push(signed(position.index));
+        columns.2.push(i64::from(position.n));
+        columns.3.push(position.at.at.as_millis());
+        columns.4.push(i64::from(position.at.count));
+        columns.5.push(text("timeline", event)?);
+        Ok(())
+    }
+
+    fn add_wake(&mut self, wake: &Wake) -> Result<(), StoreError> {
+        let (thread, agent) = (wake.thread_id.to_bytes().to_vec(), wake.agent.to_string());
+        let result = wake.result.map(|result| result.as_str().to_owned());
+        let (state, due) = (wake.state.as_str().to_owned(), wake.due_at.as_millis());
+        let columns = (thread, agent, state, result, due, wake.held, wake.is_urgent, text("wake", wake)?);
+        self.wakes.insert(wake.wake_id.to_bytes().to_vec(), columns);
         Ok(())
     }
 
@@ -267,6 +291,9 @@ impl Rows {
         }
         put(LEASES, some(held.is_empty(), || vec![boxed(held), boxed(docs)]));
         put(UNLEASES, some(free.is_empty(), || vec![boxed(free)]));
+        let (gone, there) = webhook::columns(self.webhooks);
+        put(UNWEBHOOKS, gone);
+        put(WEBHOOKS, there);
         let (gone, over, open) = job::columns(self.jobs);
         put(UNJOBS, gone);
         put(JOBS, over);

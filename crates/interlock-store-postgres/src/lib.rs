@@ -20,6 +20,7 @@ mod row;
 mod search;
 mod store;
 mod tls;
+mod webhook;
 
 pub use anchor::Anchors;
 pub use archive::PostgresArchive;

@@ -8,6 +8,7 @@ use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
 use interlock_core::job::Job;
 use interlock_core::text::Digest;
 use interlock_core::wake::{Asks, AsksKey, Halt, Lease, Wake};
+use interlock_core::webhook::Webhook;
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
 use tokio_postgres::Row;
@@ -60,6 +61,10 @@ const JOBS_DUE: &str = "(SELECT 1, due_at, id, doc FROM job WHERE ws = $1 AND st
     ORDER BY due_at, id LIMIT ($2::bigint[])[1])
     ORDER BY 1, 2, 3";
 
+// With nothing to look for but whether they are wanted.
+const WEBHOOKS: &str =
+    "SELECT doc, url, salt, seeds, progress FROM webhook WHERE ws = $1 AND $2::bool ORDER BY id";
+
 /// The keys of a round, by kind, as statements take them.
 #[derive(Default)]
 pub(crate) struct Wanted {
@@ -77,6 +82,7 @@ pub(crate) struct Wanted {
     jobs_due: Vec<i64>,
     /// Rows of a halt, of which there is one at most.
     halt_max: Option<i64>,
+    webhooks: bool,
     keys: Keys,
 }
 
@@ -101,6 +107,7 @@ impl Wanted {
                 Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
                 Key::Job(id) => wanted.jobs.push(id.to_bytes().to_vec()),
                 Key::JobNamed(kind, name) => wanted.jobs_named.push(format!("{kind} {name}")),
+                Key::Webhooks => wanted.webhooks = true,
                 Key::DueJobs => {
                     wanted.jobs_due = vec![i64::from(limits::DUE_JOBS_MAX), limits::JOB_KEPT_MS];
                 }
@@ -137,6 +144,9 @@ impl Wanted {
         }
         if !self.jobs_named.is_empty() {
             asks.push((JOBS_NAMED, &self.jobs_named));
+        }
+        if self.webhooks {
+            asks.push((WEBHOOKS, &self.webhooks));
         }
         if !self.jobs_due.is_empty() {
             asks.push((JOBS_DUE, &self.jobs_due));
@@ -188,6 +198,7 @@ impl Wanted {
                     let id = found.jobs_named.remove(&(kind.clone(), name.clone()));
                     facts.put_job_named(kind, name, id);
                 }
+                Key::Webhooks => facts.put_webhooks(std::mem::take(&mut found.webhooks)),
                 Key::DueJobs => facts.put_due_jobs(std::mem::take(&mut found.jobs_due)),
             }
         }
@@ -231,6 +242,7 @@ struct Found {
     jobs_named: BTreeMap<(String, String), JobId>,
     jobs_due: Vec<Job>,
     halt: Option<Halt>,
+    webhooks: Vec<Webhook>,
 }
 
 impl Found {
@@ -272,6 +284,7 @@ impl Found {
                     let job: Job = document("job", get(row, 0)?)?;
                     self.jobs_named.insert((job.kind, job.name.unwrap_or_default()), job.job_id);
                 }
+                WEBHOOKS => self.webhooks.push(crate::webhook::webhook(row)?),
                 JOBS_DUE => self.jobs_due.push(document("job", get(row, 3)?)?),
                 HALT => self.halt = Some(document("halt", get(row, 0)?)?),
                 _ => {

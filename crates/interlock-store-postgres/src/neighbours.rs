@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use interlock_core::id::{ThreadId, WorkspaceId};
-use interlock_store::{Heard, Neighbours, StoreError, WORD_THREADS_MAX, Word};
+use interlock_store::{Heard, Neighbours, Order, StoreError, WORD_THREADS_MAX, Word};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_postgres::Client;
@@ -151,6 +151,7 @@ impl Ear {
 }
 
 /// A word as it goes through the channel.
+#[expect(clippy::struct_excessive_bools, reason = "what servers of an earlier version say and understand")]
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Wire {
     from: u64,
@@ -168,8 +169,9 @@ struct Wire {
 }
 
 fn said(word: &Word) -> Result<String, StoreError> {
-    let Word { from, workspace_id, size, threads, supervisors, workers, halt, resume } = word.clone();
+    let Word { from, workspace_id, size, threads, supervisors, workers, order } = word.clone();
     let threads = threads.filter(|threads| threads.len() <= WORD_THREADS_MAX);
+    let (halt, resume) = (order == Order::Halt, order == Order::Resume);
     error::text("-", &Wire { from, workspace_id, size, threads, supervisors, workers, halt, resume })
 }
 
@@ -177,7 +179,12 @@ fn said(word: &Word) -> Result<String, StoreError> {
 fn understood(text: &str) -> Heard {
     serde_json::from_str(text).map_or(Heard::Anything, |wire| {
         let Wire { from, workspace_id, size, threads, supervisors, workers, halt, resume } = wire;
-        Heard::Word(Word { from, workspace_id, size, threads, supervisors, workers, halt, resume })
+        let order = match (halt, resume) {
+            (true, _) => Order::Halt,
+            (false, true) => Order::Resume,
+            (false, false) => Order::None,
+        };
+        Heard::Word(Word { from, workspace_id, size, threads, supervisors, workers, order })
     })
 }
 
@@ -195,8 +202,7 @@ mod tests {
             threads: Some(threads),
             supervisors: true,
             workers: true,
-            halt: false,
-            resume: false,
+            order: Order::Resume,
         }
     }
 

@@ -261,7 +261,7 @@ async fn leaves(line: &Line, ws: i64, at: TileAt) -> Result<Vec<u8>, StoreError>
 
 /// Every projected row as text, table by table in the order of its key, as the other store writes them.
 pub(crate) async fn dump(line: &Line, ws: i64) -> Result<Vec<String>, StoreError> {
-    const TABLES: [(&str, &str, &str); 11] = [
+    const TABLES: [(&str, &str, &str); 12] = [
         ("ledger_entry", "idx || ' ' || hex(leaf) || ' ' || convert_from(envelope, 'UTF8')", "idx"),
         ("agent", "doc || launch || hex(salt)", "name"),
         ("thread", "doc || title || hex(salt)", "id"),
@@ -274,6 +274,7 @@ pub(crate) async fn dump(line: &Line, ws: i64) -> Result<Vec<String>, StoreError
         ("answer", "hex(thread) || ' ' || hex(target) || doc", "thread, target, agent"),
         ("finding", "hex(thread) || doc", "thread, id"),
         ("wake", "doc", "id"),
+        ("webhook", "doc || ' ' || url || hex(salt)", "id"),
         ("timeline", "hex(thread) || ' ' || idx || '.' || n || ' ' || at || event", "thread, idx, n"),
         ("halt", "doc", "ws"),
         ("idempotency", "hex(key) || hex(fingerprint) || idx", "key"),

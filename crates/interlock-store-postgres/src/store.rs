@@ -12,6 +12,7 @@ use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Wake};
+use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
     BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
@@ -23,7 +24,7 @@ use crate::neighbours::Circle;
 use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
-use crate::{Options, batch, job, open, query, search};
+use crate::{Options, batch, job, open, query, search, webhook};
 
 /// Workspaces whose number is remembered; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 10_000;
@@ -234,6 +235,10 @@ impl Store for PostgresStore {
         page: Page<JobId>,
     ) -> Result<Vec<Job>, StoreError> {
         read!(self, ws, job::jobs, &filter, &page)
+    }
+
+    async fn webhooks(&self, ws: WorkspaceId) -> Result<Vec<Webhook>, StoreError> {
+        read!(self, ws, webhook::webhooks)
     }
 
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {

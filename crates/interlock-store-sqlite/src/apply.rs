@@ -9,8 +9,8 @@ use interlock_store::{StoreError, WriteSet};
 use rusqlite::{Connection, ToSql, params};
 
 use crate::error::{store, text};
-use crate::job;
 use crate::query::place;
+use crate::{job, webhook};
 
 /// Write everything of a batch.
 pub(crate) fn apply(connection: &Connection, ws: i64, set: &WriteSet) -> Result<(), StoreError> {
@@ -108,6 +108,7 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             run(connection, sql, params![ws, lease.wake_id.to_bytes(), text("lease", lease)?])
         }
         RowChange::Job(_) | RowChange::Unjob(_) => job::change(connection, ws, row),
+        RowChange::Webhook(_) | RowChange::Unwebhook(_) => webhook::change(connection, ws, row),
         RowChange::Unlease(wake) => {
             run(connection, "DELETE FROM lease WHERE ws = ? AND wake = ?", params![ws, wake.to_bytes()])
         }

@@ -16,6 +16,7 @@ mod reader;
 mod search;
 mod store;
 mod timeline;
+mod webhook;
 mod writer;
 
 pub use anchor::Anchor;

@@ -11,8 +11,8 @@ use interlock_store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{corrupt, document, store};
-use crate::job;
 use crate::query::{self, place};
+use crate::{job, webhook};
 
 /// Load what the keys name.
 pub(crate) fn load(
@@ -42,6 +42,7 @@ pub(crate) fn load(
                 facts.put_job_named(kind.clone(), name.clone(), found);
             }
             Key::DueJobs => facts.put_due_jobs(job::due(connection, ws, now)?),
+            Key::Webhooks => facts.put_webhooks(webhook::webhooks(connection, ws)?),
         }
     }
     Ok(())

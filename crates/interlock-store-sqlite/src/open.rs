@@ -12,13 +12,14 @@ use crate::error;
 const APPLICATION_ID: i32 = 0x494C_4F4B;
 
 /// The migrations, in order; the file's `user_version` counts those applied.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_init.sql"),
     include_str!("../migrations/0002_terms.sql"),
     include_str!("../migrations/0003_search.sql"),
     include_str!("../migrations/0004_reasons.sql"),
     include_str!("../migrations/0005_jobs.sql"),
     include_str!("../migrations/0006_answers.sql"),
+    include_str!("../migrations/0007_webhooks.sql"),
 ];
 
 /// Pages in the WAL before they are copied into the database: 32 MiB. The pages that every batch changes are copied

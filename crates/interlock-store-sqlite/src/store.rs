@@ -10,6 +10,7 @@ use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Wake};
+use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
     BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
@@ -21,7 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::reader::Readers;
 use crate::writer::Ask;
-use crate::{Options, job, load, open, query, search, timeline, writer};
+use crate::{Options, job, load, open, query, search, timeline, webhook, writer};
 
 /// A store in one SQLite file. Whoever opens it for a server holds the instance's lock.
 pub struct SqliteStore {
@@ -217,6 +218,10 @@ impl Store for SqliteStore {
         page: Page<JobId>,
     ) -> Result<Vec<Job>, StoreError> {
         self.read(ws, move |c, ws| job::jobs(c, ws, &filter, &page)).await
+    }
+
+    async fn webhooks(&self, ws: WorkspaceId) -> Result<Vec<Webhook>, StoreError> {
+        self.read(ws, webhook::webhooks).await
     }
 
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {

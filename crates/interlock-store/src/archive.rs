@@ -56,7 +56,7 @@ const fn table(name: &'static str, key: usize, columns: &'static [(&'static str,
 use Kind::{Bytes, Flag, Number, Text};
 
 /// Every table but that of the workspaces themselves.
-pub const TABLES: [Table; 15] = [
+pub const TABLES: [Table; 16] = [
     table("ledger_entry", 1, &[("idx", Number), ("leaf", Bytes), ("envelope", Bytes)]),
     table("ledger_tile", 2, &[("level", Number), ("n", Number), ("width", Number), ("hashes", Bytes)]),
     table("ledger_checkpoint", 1, &[("size", Number), ("note", Text)]),
@@ -114,6 +114,11 @@ pub const TABLES: [Table; 15] = [
     table("halt", 1, &[("doc", Text)]),
     table("idempotency", 1, &[("key", Bytes), ("fingerprint", Bytes), ("idx", Number)]),
     table("lease", 1, &[("wake", Bytes), ("doc", Text)]),
+    table(
+        "webhook",
+        1,
+        &[("id", Bytes), ("doc", Text), ("url", Text), ("salt", Bytes), ("seeds", Text), ("progress", Text)],
+    ),
     table(
         "job",
         1,

@@ -17,7 +17,7 @@ mod work;
 
 pub use error::StoreError;
 pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_in};
-pub use neighbours::{Heard, Neighbours, WORD_THREADS_MAX, Word};
+pub use neighbours::{Heard, Neighbours, Order, WORD_THREADS_MAX, Word};
 pub use query::{
     Counts, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page, StoredMessage, ThreadFilter,
     TimelineRow, WakeFilter,
@@ -33,6 +33,7 @@ use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Wake};
+use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 
 /// A workspace as the store knows it.
@@ -149,6 +150,9 @@ pub trait Store: Send + Sync + 'static {
         filter: JobFilter,
         page: Page<JobId>,
     ) -> Result<Vec<Job>, StoreError>;
+
+    /// All webhooks, oldest first; there are few.
+    async fn webhooks(&self, ws: WorkspaceId) -> Result<Vec<Webhook>, StoreError>;
 
     /// When the next job is to be run or taken from a silent worker; in the past when that is overdue.
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError>;

@@ -25,10 +25,19 @@ pub struct Word {
     pub supervisors: bool,
     /// Whether a worker may have something to do.
     pub workers: bool,
-    /// All agents of the workspace are to be stopped.
-    pub halt: bool,
+    /// What it asks for besides looking.
+    pub order: Order,
+}
+
+/// What a word asks for besides looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Nothing.
+    None,
+    /// Stop all agents of the workspace.
+    Halt,
     /// They may go on.
-    pub resume: bool,
+    Resume,
 }
 
 /// What a server hears of the others.

@@ -13,6 +13,7 @@ use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Wake};
+use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
     BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
@@ -307,6 +308,10 @@ impl Store for FaultyStore {
         page: Page<JobId>,
     ) -> Result<Vec<Job>, StoreError> {
         self.call(self.inner.jobs(ws, filter, page)).await
+    }
+
+    async fn webhooks(&self, ws: WorkspaceId) -> Result<Vec<Webhook>, StoreError> {
+        self.call(self.inner.webhooks(ws)).await
     }
 
     async fn next_job(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, StoreError> {

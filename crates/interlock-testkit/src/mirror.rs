@@ -6,11 +6,12 @@ use interlock_core::Event;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::{Position, RowChange};
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
 use interlock_core::job::Job;
 use interlock_core::text::Digest;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Lease, Wake, WakeState};
+use interlock_core::webhook::Webhook;
 use interlock_store::{StoredMessage, TimelineRow};
 
 /// Rows by key.
@@ -36,6 +37,8 @@ pub struct Mirror {
     pub leases: BTreeMap<WakeId, Lease>,
     /// Jobs.
     pub jobs: BTreeMap<JobId, Job>,
+    /// Webhooks.
+    pub webhooks: BTreeMap<WebhookId, Webhook>,
     /// Timeline rows that are no messages.
     pub timeline: Vec<(ThreadId, Position, Event)>,
     /// Idempotency keys: fingerprint and entry.
@@ -79,6 +82,8 @@ impl Mirror {
                 RowChange::Unlease(id) => drop(self.leases.remove(&id)),
                 RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
                 RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
+                RowChange::Webhook(one) => drop(self.webhooks.insert(one.webhook_id, *one)),
+                RowChange::Unwebhook(id) => drop(self.webhooks.remove(&id)),
                 RowChange::Timeline(thread, position, event) => {
                     self.timeline.push((thread, position, event));
                 }
@@ -131,8 +136,10 @@ const fn kind(change: &RowChange) -> &'static str {
         RowChange::Unlease(_) => "unlease",
         RowChange::Job(_) => "job",
         RowChange::Unjob(_) => "unjob",
+        RowChange::Webhook(_) => "webhook",
+        RowChange::Unwebhook(_) => "unwebhook",
     }
 }
 
 /// How many kinds of changes there are.
-pub(crate) const KINDS: usize = 14;
+pub(crate) const KINDS: usize = 18;

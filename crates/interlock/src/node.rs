@@ -6,7 +6,7 @@ use std::sync::Arc;
 use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_engine::{Engine, EngineConfig, Neighbourhood};
-use interlock_server::{Server, ServerConfig};
+use interlock_server::{Server, ServerConfig, Webhooks};
 use interlock_store::{Store, StoreError, Workspace};
 use interlock_store_postgres::{self as postgres, PostgresStore};
 use interlock_store_sqlite::{Holder, InstanceLock, Options, SqliteStore};
@@ -22,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     pub(crate) lock: InstanceLock,
     pub(crate) store: Kept,
+    /// Who is told of events over HTTP.
+    pub(crate) webhooks: Arc<Webhooks>,
     /// The other servers of the database, where there can be any.
     pub(crate) neighbours: Option<Neighbourhood>,
 }
@@ -101,14 +103,16 @@ pub(crate) async fn open(
     })
     .map_err(|refusal| Problem::of(&refusal, ""))?;
     let address = listen.unwrap_or(instance.config.listen);
-    let server =
-        Server::bind(ServerConfig { engine: Arc::clone(&engine), address, limits: instance.config.rate })
-            .await
-            .map_err(|refusal| Problem::of(&refusal, ""))?;
+    let webhooks = Webhooks::new(Arc::clone(&engine), instance.config.webhooks.clone())
+        .map_err(|refusal| Problem::of(&refusal, ""))?;
+    let limits = instance.config.rate;
+    let config =
+        ServerConfig { engine: Arc::clone(&engine), address, limits, webhooks: Arc::clone(&webhooks) };
+    let server = Server::bind(config).await.map_err(|refusal| Problem::of(&refusal, ""))?;
     holder.what = format!("interlock up, {}", server.url());
     lock.note(&holder).map_err(|error| held(instance, &error))?;
     let neighbours = kept.join(&engine)?;
-    Ok(Node { engine, server, lock, store: kept, neighbours })
+    Ok(Node { engine, server, lock, store: kept, webhooks, neighbours })
 }
 
 /// The ledger goes on with the key that signed it, or not at all.

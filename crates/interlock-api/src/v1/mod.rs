@@ -12,6 +12,7 @@ pub mod session;
 pub mod summary;
 pub mod thread;
 pub mod wake;
+pub mod webhook;
 pub mod workspace;
 
 /// Whether a value is what it is when nothing is said; keeps such fields off the wire.

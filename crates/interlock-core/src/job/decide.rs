@@ -198,6 +198,14 @@ pub(crate) fn finish(
         }
         JobOutcome::Failed(error) => failed(env, &job, Reason::JobFailed, error, now.wall, now),
         JobOutcome::Hopeless(error) => died(&job, Reason::JobFailed, Some(cut(error)), now),
+        JobOutcome::FailedUntil(error, until) => {
+            let (job, event) = failed(env, &job, Reason::JobFailed, error, now.wall, now);
+            (Job { run_at: job.run_at.max(*until), ..job }, event)
+        }
+        JobOutcome::Later(until) => {
+            let attempts = job.attempts.saturating_sub(1);
+            (Job { state: JobState::Queued, run_at: *until, attempts, lease: None, ..job }, None)
+        }
     };
     let job_id = job.job_id;
     Ok(answered(vec![Effect::Job(Box::new(job))], event.into_iter().collect(), Reply::Job(job_id)))

@@ -36,10 +36,16 @@ const fn place(event: &Event) -> usize {
         Event::JobRequeued { .. } => 25,
         Event::WorkspaceHalted { .. } => 26,
         Event::WorkspaceResumed { .. } => 27,
+        Event::WebhookCreated { .. } => 28,
+        Event::WebhookUpdated { .. } => 29,
+        Event::WebhookPaused { .. } => 30,
+        Event::WebhookResumed { .. } => 31,
+        Event::WebhookSecretRotated { .. } => 32,
+        Event::WebhookDeleted { .. } => 33,
     }
 }
 
-const FILES: [&[&str]; 28] = [
+const FILES: [&[&str]; 34] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -72,6 +78,12 @@ const FILES: [&[&str]; 28] = [
     &["job.requeued-1"],
     &["workspace.halted-2"],
     &["workspace.resumed-1"],
+    &["webhook.created-1", "webhook.created-1-full"],
+    &["webhook.updated-1", "webhook.updated-1-full"],
+    &["webhook.paused-1", "webhook.paused-1-gone"],
+    &["webhook.resumed-1"],
+    &["webhook.secret_rotated-1"],
+    &["webhook.deleted-1"],
 ];
 
 fn folder() -> &'static Path {

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::{Facts, Key, Keys, Known, Position, RowChange, Used};
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
 use interlock_core::job::{Job, JobState};
 use interlock_core::limits::{DUE_JOBS_MAX, JOB_KEPT_MS};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Answer, Finding, Message, Thread};
 use interlock_core::wake::{Asks, Halt, Lease, Wake, WakeState};
+use interlock_core::webhook::{Progress, Webhook};
 use interlock_core::{Event, Timestamp};
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,6 +29,7 @@ pub(crate) struct Rows {
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) answers: BTreeMap<(ThreadId, MessageId, AgentName), Answer>,
     pub(crate) halt: Option<Halt>,
+    pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
 }
 
 impl Rows {
@@ -76,6 +78,7 @@ impl Rows {
                     facts.put_job_named(kind.clone(), name.clone(), self.job_named(kind, name));
                 }
                 Key::DueJobs => facts.put_due_jobs(self.due_jobs(now)),
+                Key::Webhooks => facts.put_webhooks(self.webhooks.values().cloned().collect()),
             }
         }
     }
@@ -183,12 +186,19 @@ impl Rows {
                 RowChange::Unlease(id) => drop(self.leases.remove(&id)),
                 RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
                 RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
+                RowChange::Webhook(one) => drop(self.webhooks.insert(one.webhook_id, *one)),
+                RowChange::Unwebhook(id) => drop(self.webhooks.remove(&id)),
             }
         }
     }
 
     /// The rows that follow from the ledger alone.
     pub(crate) fn projected(&self) -> Self {
-        Self { leases: BTreeMap::new(), jobs: BTreeMap::new(), used: BTreeMap::new(), ..self.clone() }
+        let mut webhooks = self.webhooks.clone();
+        for webhook in webhooks.values_mut() {
+            webhook.progress = Progress::default();
+        }
+        let (leases, jobs, used) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { used, leases, jobs, webhooks, ..self.clone() }
     }
 }

@@ -205,7 +205,15 @@ fn roles_and_their_permissions() {
         ),
         (
             Role::Auditor,
-            vec![P::ThreadRead, P::AgentRead, P::WakeRead, P::JobRead, P::LedgerRead, P::WorkspaceRead],
+            vec![
+                P::ThreadRead,
+                P::AgentRead,
+                P::WakeRead,
+                P::JobRead,
+                P::LedgerRead,
+                P::WorkspaceRead,
+                P::WebhookRead,
+            ],
         ),
         (Role::Operator, everything_but_running.clone()),
         (Role::Supervisor, vec![P::AgentRead, P::WakeRead, P::WakeRun]),

@@ -590,5 +590,11 @@ const fn operation(command: &Command) -> &'static str {
             "run_jobs"
         }
         Command::RequeueJob(_) => "requeue_job",
+        Command::CreateWebhook(_) => "create_webhook",
+        Command::UpdateWebhook(_) => "update_webhook",
+        Command::PauseWebhook { .. } => "pause_webhook",
+        Command::RotateWebhookSecret(_) => "rotate_webhook_secret",
+        Command::DeleteWebhook { .. } => "delete_webhook",
+        Command::AdvanceWebhook(_) => "advance_webhook",
     }
 }

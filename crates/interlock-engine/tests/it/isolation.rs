@@ -8,7 +8,7 @@ use interlock_core::actor::{Guarded, Permission, Role};
 use interlock_core::command::Command;
 use interlock_core::id::WorkspaceId;
 use interlock_engine::{ClaimWait, Claimed, Request, authorize};
-use interlock_store::{Heard, Neighbours, StoreError, Word};
+use interlock_store::{Heard, Neighbours, Order, StoreError, Word};
 use tokio::sync::mpsc;
 
 use crate::world::{World, posts, registers};
@@ -119,8 +119,7 @@ async fn a_server_that_heard_of_a_halt_and_not_of_its_end_goes_on() {
         threads: None,
         supervisors: true,
         workers: false,
-        halt: true,
-        resume: false,
+        order: Order::Halt,
     };
     wire.send(Heard::Word(halt)).unwrap();
     watch.next().await;

@@ -5,10 +5,30 @@ use std::collections::BTreeMap;
 use interlock_api::v1::event::{CloudEvent, EventData};
 use interlock_core::id::{MessageId, WorkspaceId};
 use interlock_core::thread::Message;
-use interlock_core::{Event, Timestamp};
+use interlock_core::{Event, Refusal, Timestamp};
 use interlock_engine::Happened;
+use interlock_engine::read::Store;
 
+use crate::context::failed;
 use crate::view;
+
+/// One event with its message's text.
+///
+/// # Errors
+/// What the store cannot do now.
+pub(crate) async fn one(
+    store: &dyn Store,
+    ws: WorkspaceId,
+    happened: &Happened,
+    now: Timestamp,
+) -> Result<CloudEvent, Refusal> {
+    let mut texts = BTreeMap::new();
+    if let Event::MessagePosted { thread_id, message, .. } = &happened.event {
+        let found = store.message(ws, *thread_id, message.message_id).await.map_err(failed)?;
+        texts.extend(found.map(|stored| (message.message_id, stored.message)));
+    }
+    Ok(event(ws, happened, &texts, now))
+}
 
 /// One event as it goes over the wire.
 pub(crate) fn event(

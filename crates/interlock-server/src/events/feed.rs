@@ -235,8 +235,8 @@ fn position(place: Option<Place>) -> String {
     place.map_or_else(|| START.to_owned(), |place| place.to_string())
 }
 
-/// The place that a subscriber named, in a ledger of this size with this last event.
-fn place(text: Option<&str>, size: u64, last: Option<Place>) -> Result<Option<Place>, Refusal> {
+/// The place that a subscriber named, in a ledger of this size with this last event; none is the beginning.
+pub(crate) fn place(text: Option<&str>, size: u64, last: Option<Place>) -> Result<Option<Place>, Refusal> {
     match text {
         None | Some(START) => Ok(None),
         Some("now") => Ok(last),

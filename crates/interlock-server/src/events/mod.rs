@@ -5,5 +5,7 @@ mod feed;
 mod seats;
 mod sight;
 
-pub(crate) use feed::follow;
+pub(crate) use cloud::one as cloud_event;
+pub(crate) use feed::{follow, place};
 pub(crate) use seats::Seats;
+pub(crate) use sight::{Filter, Sight, reader};

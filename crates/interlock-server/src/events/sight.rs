@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use interlock_api::v1::event::FollowEventsParams;
 use interlock_core::actor::{Actor, AgentName, Permission};
-use interlock_core::id::ThreadId;
-use interlock_core::limits::TYPE_PREFIX_CHARS_MAX;
-use interlock_core::{Event, Reason, Refusal};
+use interlock_core::id::{ThreadId, WorkspaceId};
+use interlock_core::webhook::{Webhook, WebhookFilter, check_type_prefix};
+use interlock_core::{Event, Refusal};
 use interlock_engine::read::Store;
 use interlock_engine::{Happened, Reading};
 
@@ -18,7 +18,8 @@ use crate::view;
 pub(crate) struct Filter {
     pub(crate) thread: Option<ThreadId>,
     agent: Option<AgentName>,
-    kind: Option<String>,
+    /// How the type may begin; any when there is none.
+    kinds: Vec<String>,
 }
 
 impl Filter {
@@ -27,17 +28,15 @@ impl Filter {
     /// # Errors
     /// `PARAMETER_INVALID` for what no type begins with.
     pub(crate) fn of(p: &FollowEventsParams) -> Result<Self, Refusal> {
-        let fits = |text: &String| {
-            (1..=TYPE_PREFIX_CHARS_MAX).contains(&text.len())
-                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_./".contains(&b))
-        };
-        if p.kind.as_ref().is_some_and(|text| !fits(text)) {
-            let detail = format!(
-                "`type` is the beginning of a type: 1 to {TYPE_PREFIX_CHARS_MAX} of a-z 0-9 `_` `.` `/`"
-            );
-            return Err(Refusal::new(Reason::ParameterInvalid, detail).hint("such as `wake.` or `thread.`"));
-        }
-        Ok(Self { thread: p.thread_id, agent: p.agent.clone(), kind: p.kind.clone() })
+        p.kind.iter().try_for_each(|kind| check_type_prefix(kind))?;
+        let kinds = p.kind.iter().cloned().collect();
+        Ok(Self { thread: p.thread_id, agent: p.agent.clone(), kinds })
+    }
+
+    /// The filter of a webhook, which was checked when it was set.
+    pub(crate) fn of_webhook(filter: &WebhookFilter) -> Self {
+        let WebhookFilter { thread_id, agent, types } = filter.clone();
+        Self { thread: thread_id, agent, kinds: types }
     }
 
     /// Whether it was asked for.
@@ -46,7 +45,7 @@ impl Filter {
         let kind = value.get("kind").and_then(serde_json::Value::as_str).unwrap_or_default();
         self.thread.is_none_or(|thread| event.thread_id() == Some(thread))
             && self.agent.as_ref().is_none_or(|agent| actor == agent || view::actor(event) == Some(agent))
-            && self.kind.as_ref().is_none_or(|prefix| kind.starts_with(prefix))
+            && (self.kinds.is_empty() || self.kinds.iter().any(|prefix| kind.starts_with(prefix)))
     }
 }
 
@@ -102,10 +101,22 @@ impl<'a> Sight<'a> {
     }
 }
 
+/// Who reads for a webhook: whoever made it, with the role of that time.
+pub(crate) fn reader(workspace_id: WorkspaceId, webhook: &Webhook) -> Actor {
+    let name = webhook.by.clone();
+    Actor { name, role: webhook.role, workspace_id, session_id: None, wake_id: None }
+}
+
 /// What it takes to see an event of no thread: what it takes to read the same elsewhere.
 const fn permission(event: &Event) -> Permission {
     match event {
         Event::AgentRegistered { .. } => Permission::AgentRead,
+        Event::WebhookCreated { .. }
+        | Event::WebhookUpdated { .. }
+        | Event::WebhookPaused { .. }
+        | Event::WebhookResumed { .. }
+        | Event::WebhookSecretRotated { .. }
+        | Event::WebhookDeleted { .. } => Permission::WebhookRead,
         Event::JobDied { .. } | Event::JobRequeued { .. } => Permission::JobRead,
         Event::ServersHalted { .. } | Event::WorkspaceHalted { .. } | Event::WorkspaceResumed { .. } => {
             Permission::WorkspaceRead

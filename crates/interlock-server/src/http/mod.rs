@@ -12,4 +12,5 @@ pub(crate) mod summary;
 pub(crate) mod thread;
 pub(crate) mod timeline;
 pub(crate) mod wake;
+pub(crate) mod webhook;
 pub(crate) mod workspace;

@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 
 use super::{RateLimits, Rates, Refusal, Router, State, Table};
 use crate::context::Ctx;
+use crate::webhooks::{WebhookOptions, Webhooks};
 
 /// An operation whose end is announced. The product has none.
 struct OldList;
@@ -87,7 +88,8 @@ impl World {
         let metrics = crate::metrics::Metrics::new();
         let seats = crate::events::Seats::new(metrics.subscribers.clone());
         let rates = Rates::new(RateLimits::default());
-        let state = Arc::new(State { engine, metrics, seats, rates, stopping });
+        let webhooks = Webhooks::new(Arc::clone(&engine), WebhookOptions::default()).unwrap();
+        let state = Arc::new(State { engine, metrics, seats, webhooks, rates, stopping });
         let table = Table { router: Router::new(), handled: Vec::new(), tools: Vec::new() };
         let table = table.json::<OldList, _, _>(list).json::<op::GetThread, _, _>(get);
         Self { router: table.router.with_state(state), token, _folder: folder }

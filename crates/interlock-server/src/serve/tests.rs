@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::webhooks::WebhookOptions;
 
 const PLACES: usize = 3;
 const ASK: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -36,10 +37,10 @@ impl Small {
             clock: Arc::new(move || Timestamp::from_millis(i64::try_from(wall()).unwrap())),
         });
         let address = "127.0.0.1:0".parse().unwrap();
-        let server =
-            Server::bind(ServerConfig { engine: engine.unwrap(), address, limits: RateLimits::default() })
-                .await
-                .unwrap();
+        let engine = engine.unwrap();
+        let webhooks = Webhooks::new(Arc::clone(&engine), WebhookOptions::default()).unwrap();
+        let config = ServerConfig { engine, address, limits: RateLimits::default(), webhooks };
+        let server = Server::bind(config).await.unwrap();
         let (stop, stopping) = watch::channel(false);
         let address = server.address();
         let serving = tokio::spawn(server.serve_at_once(PLACES, Bare, stopping));

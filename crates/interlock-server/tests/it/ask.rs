@@ -203,6 +203,7 @@ impl Answer {
 /// Parameters with which an operation can be called on the stage; every row of the table must have some.
 pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
     let (thread_id, wake_id, message_id) = (stage.thread, stage.wake, stage.message);
+    let webhook_id = stage.webhook;
     let value = match row.id {
         "create_thread" => json!({"title": "another job", "participants": [{"agent": "executor"}]}),
         "update_thread_status" => json!({"thread_id": thread_id, "status": "blocked", "reason": "PAUSED"}),
@@ -228,11 +229,16 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
             let report = json!({"step": "started", "lane": "trigger"});
             json!({"wake_id": wake_id, "incarnation": "1", "fence": 1, "report": report})
         }
+        "create_webhook" => json!({"url": "https://receiver.example/"}),
+        "get_webhook" | "rotate_webhook_secret" | "delete_webhook" | "test_webhook" => {
+            json!({"webhook_id": webhook_id})
+        }
+        "update_webhook" => json!({"webhook_id": webhook_id, "state": "paused"}),
         // A stream that waits would not end.
         "follow_events" => json!({"until_now": true}),
         "list_threads" | "search_messages" | "inbox" | "heartbeat_session" | "list_agents" | "list_wakes"
-        | "list_jobs" | "get_status" | "get_policy" | "halt_agents" | "resume_agents" | "list_entries"
-        | "get_checkpoint" | "export_ledger" => json!({}),
+        | "list_jobs" | "list_webhooks" | "get_status" | "get_policy" | "halt_agents" | "resume_agents"
+        | "list_entries" | "get_checkpoint" | "export_ledger" => json!({}),
         other => panic!("give `{other}` sample parameters, and the tests of all rows cover it"),
     };
     value.as_object().unwrap().clone()

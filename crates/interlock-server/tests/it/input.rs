@@ -378,6 +378,7 @@ async fn ids_that_are_none_and_ids_of_nothing() {
             for name in row.path_parameters() {
                 let (prefix, wrong, reason) = match name {
                     "wake_id" => ("wak", "thr", Reason::WakeNotFound),
+                    "webhook_id" => ("whk", "thr", Reason::WebhookNotFound),
                     "job_id" => ("job", "thr", Reason::JobNotFound),
                     _ => ("thr", "wak", Reason::ThreadNotFound),
                 };

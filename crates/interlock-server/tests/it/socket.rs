@@ -148,6 +148,7 @@ async fn an_address_that_cannot_be_had_is_refused_with_its_reason() {
             engine: Arc::clone(engine),
             address: address.parse().unwrap(),
             limits: interlock_server::RateLimits::default(),
+            webhooks: Arc::clone(&world.webhooks),
         };
         Server::bind(config).await.err().unwrap().reason
     };

@@ -11,14 +11,14 @@ use interlock_api::v1::message::{PostMessageParams, PostMessageResponse};
 use interlock_api::{Op, Problem, operations as op};
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::command::{ClaimJobs, Command, FinishJob, JobOutcome};
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId, WorkspaceId};
 use interlock_core::job::NewJob;
 use interlock_core::policy::Policy;
 use interlock_core::{Reply, Timestamp};
 use interlock_engine::read::Store;
-use interlock_engine::{Engine, EngineConfig, Issuer, Request, authorize};
+use interlock_engine::{Engine, EngineConfig, Issuer, JobRunner, Request, RunnerOptions, authorize};
 use interlock_ledger::LogKey;
-use interlock_server::{RateLimits, Server, ServerConfig, router};
+use interlock_server::{RateLimits, Server, ServerConfig, WebhookOptions, Webhooks, router};
 use interlock_store_postgres::PostgresStore;
 use interlock_store_sqlite::{Options, SqliteStore};
 use interlock_testkit::faults::FaultyStore;
@@ -43,11 +43,13 @@ pub(crate) struct World {
     pub(crate) url: String,
     pub(crate) here: WorkspaceId,
     pub(crate) there: WorkspaceId,
+    pub(crate) webhooks: Arc<Webhooks>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     clock_shift_ms: Arc<AtomicI64>,
     issuer_pem: String,
     limits: RateLimits,
+    options: WebhookOptions,
     folder: tempfile::TempDir,
     database: Option<TestDatabase>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Stage {
     pub(crate) message: MessageId,
     /// A dead job.
     pub(crate) job: JobId,
+    /// A webhook whose receiver is not there.
+    pub(crate) webhook: WebhookId,
 }
 
 impl World {
@@ -73,7 +77,7 @@ impl World {
     pub(crate) async fn with_limits(limits: RateLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let issuer_pem = Issuer::generate_pem().unwrap();
-        Self::boot(folder, None, issuer_pem, limits, Arc::default()).await
+        Self::boot(folder, None, issuer_pem, limits, quick(), Arc::default()).await
     }
 
     /// The same over a PostgreSQL database, or `None` after a word on why the test is skipped.
@@ -81,7 +85,8 @@ impl World {
         let database = TestDatabase::make(test)?;
         let folder = tempfile::tempdir().unwrap();
         let issuer_pem = Issuer::generate_pem().unwrap();
-        Some(Self::boot(folder, Some(database), issuer_pem, RateLimits::default(), Arc::default()).await)
+        let limits = RateLimits::default();
+        Some(Self::boot(folder, Some(database), issuer_pem, limits, quick(), Arc::default()).await)
     }
 
     /// From now on `here` is another workspace, in which nothing has happened yet.
@@ -95,11 +100,19 @@ impl World {
         self.store.create_workspace(interlock_store::Workspace { workspace_id, origin }).await.unwrap();
     }
 
+    /// One that tells its webhooks in this way.
+    pub(crate) async fn with_webhooks(options: WebhookOptions) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let issuer_pem = Issuer::generate_pem().unwrap();
+        Self::boot(folder, None, issuer_pem, RateLimits::default(), options, Arc::default()).await
+    }
+
     async fn boot(
         folder: tempfile::TempDir,
         database: Option<TestDatabase>,
         issuer_pem: String,
         limits: RateLimits,
+        options: WebhookOptions,
         clock_shift_ms: Arc<AtomicI64>,
     ) -> Self {
         let kept: Arc<dyn Store> = match &database {
@@ -117,10 +130,12 @@ impl World {
         }
         let engine = engine(&store, &issuer_pem, &clock_shift_ms);
         let address = "127.0.0.1:0".parse().unwrap();
-        let server =
-            Server::bind(ServerConfig { engine: Arc::clone(&engine), address, limits }).await.unwrap();
+        let webhooks = Webhooks::new(Arc::clone(&engine), options.clone()).unwrap();
+        let config =
+            ServerConfig { engine: Arc::clone(&engine), address, limits, webhooks: Arc::clone(&webhooks) };
+        let server = Server::bind(config).await.unwrap();
         let (stop, stopping) = watch::channel(false);
-        let router = router(Arc::clone(&engine), limits, stopping.clone());
+        let router = router(Arc::clone(&engine), limits, Arc::clone(&webhooks), stopping.clone());
         let url = server.url();
         let serving = tokio::spawn(server.serve(stopping));
         Self {
@@ -130,11 +145,13 @@ impl World {
             url,
             here,
             there,
+            webhooks,
             stop,
             serving,
             clock_shift_ms,
             issuer_pem,
             limits,
+            options,
             folder,
             database,
         }
@@ -144,7 +161,29 @@ impl World {
     pub(crate) async fn restart(self) -> Self {
         self.stop.send(true).unwrap();
         self.serving.await.unwrap();
-        Self::boot(self.folder, self.database, self.issuer_pem, self.limits, self.clock_shift_ms).await
+        let Self { folder, database, issuer_pem, limits, options, clock_shift_ms, .. } = self;
+        Self::boot(folder, database, issuer_pem, limits, options, clock_shift_ms).await
+    }
+
+    /// The server begins to tell its webhooks.
+    pub(crate) fn tells(&self) -> JoinHandle<()> {
+        self.tells_with(Arc::clone(&self.webhooks))
+    }
+
+    /// Another server on the same store does so too.
+    pub(crate) fn tells_too(&self) -> JoinHandle<()> {
+        self.tells_with(Webhooks::new(Arc::clone(&self.engine), self.options.clone()).unwrap())
+    }
+
+    fn tells_with(&self, webhooks: Arc<Webhooks>) -> JoinHandle<()> {
+        let options = RunnerOptions { worker: "server".into(), lease_ms: 1_000, concurrency: 16 };
+        let works = vec![webhooks.work(self.here)];
+        let runner = JobRunner::new(Arc::clone(&self.engine), self.here, options, works).unwrap();
+        let stop = self.stop.subscribe();
+        let telling = webhooks.follow(self.here, stop.clone());
+        tokio::spawn(async move {
+            tokio::join!(runner.run(stop), telling);
+        })
     }
 
     /// The server is told to stop.
@@ -216,7 +255,10 @@ impl World {
         let thread = call::<op::CreateThread>(&lead, &thread, "stage-thread").await.unwrap().thread_id;
         let message = says(&lead, thread, "please begin", "stage-post").await.unwrap().message_id;
         let wakes = call::<op::ListWakes>(&lead, &json!({}), "").await.unwrap().wakes;
-        Stage { thread, wake: wakes[0].wake_id, message, job: self.dead_job("stage").await }
+        let webhook = json!({"url": "http://127.0.0.1:1/gone"});
+        let webhook = call::<op::CreateWebhook>(&operator, &webhook, "stage-webhook").await.unwrap().webhook;
+        let (job, webhook) = (self.dead_job("stage").await, webhook.webhook_id);
+        Stage { thread, wake: wakes[0].wake_id, message, job, webhook }
     }
 
     /// What the server itself does with jobs.
@@ -266,9 +308,27 @@ impl World {
         lines
     }
 
+    /// Every byte of the database's files.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
     pub(crate) async fn ledger(&self) -> Vec<Value> {
         let rows = self.store.entries(self.here, 0, 10_000).await.unwrap();
         rows.iter().map(|row| serde_json::from_slice(&row.envelope).unwrap()).collect()
+    }
+}
+
+/// Receivers are on this machine, and nobody waits long for them.
+pub(crate) fn quick() -> WebhookOptions {
+    WebhookOptions {
+        allow_networks: vec!["127.0.0.0/8".into()],
+        timeout_ms: 10_000,
+        retry_base_ms: 1,
+        retry_cap_ms: 5,
+        attempts_max: 3,
+        ..WebhookOptions::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use interlock_core::id::{ThreadId, WorkspaceId};
-use interlock_store::{Heard, Neighbours, Store, Word};
+use interlock_store::{Heard, Neighbours, Order, Store, Word};
 use interlock_testkit::{Sequencer, Story};
 
 use crate::made::{Made, block_on};
@@ -13,16 +13,7 @@ fn word(number: u64) -> Word {
     let threads = Some(BTreeSet::from([ThreadId::from_u128(number.into())]));
     let workspace_id = WorkspaceId::from_u128(1);
     let size = number;
-    Word {
-        from: number,
-        workspace_id,
-        size,
-        threads,
-        supervisors: true,
-        workers: true,
-        halt: false,
-        resume: false,
-    }
+    Word { from: number, workspace_id, size, threads, supervisors: true, workers: true, order: Order::None }
 }
 
 /// One that listens already.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use interlock_store::{Heard, Store, StoreError, Word};
+use interlock_store::{Heard, Order, Store, StoreError, Word};
 use interlock_store_postgres::{Options, PostgresStore};
 use interlock_testkit::postgres::OwnServer;
 use interlock_testkit::{Sequencer, Story};
@@ -77,8 +77,7 @@ async fn everything_works(store: PostgresStore) {
         threads: None,
         supervisors: true,
         workers: false,
-        halt: false,
-        resume: false,
+        order: Order::Halt,
     };
     neighbours.tell(&word).await.unwrap();
     assert_eq!(neighbours.hear().await, Ok(Heard::Word(word)));

@@ -26,7 +26,7 @@ pub(crate) fn new_job(kind: &str, name: Option<&str>, attempts_max: u32) -> NewJ
     }
 }
 
-fn requeue(job_id: JobId) -> Command {
+pub(crate) fn requeue(job_id: JobId) -> Command {
     Command::RequeueJob(RequeueJob { job_id, text: "the receiver is mended".into() })
 }
 
@@ -38,7 +38,7 @@ async fn begin(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story, Workspac
 }
 
 impl Story {
-    async fn does(&mut self, command: Command) -> Result<(Reply, Vec<Event>), Refusal> {
+    pub(crate) async fn does(&mut self, command: Command) -> Result<(Reply, Vec<Event>), Refusal> {
         let envelope = self.envelope("olga", command);
         self.sequencer.give(envelope).await.map(|done| (done.reply, done.events))
     }
@@ -64,7 +64,7 @@ impl Story {
         self.does(Command::FinishJob(finish)).await.map(|(_, events)| events)
     }
 
-    fn later(&mut self, ms: i64) {
+    pub(crate) fn later(&mut self, ms: i64) {
         self.sequencer.wall = self.sequencer.wall.plus_ms(ms);
     }
 }

@@ -5,12 +5,14 @@ mod probe;
 mod random;
 mod reading;
 mod searching;
+pub(crate) mod webhooks;
 mod writing;
 
 pub use jobs::*;
 pub use random::*;
 pub use reading::*;
 pub use searching::*;
+pub use webhooks::*;
 pub use writing::*;
 
 /// Run one test on a runtime of its own.
@@ -62,6 +64,9 @@ macro_rules! store_conformance {
             a_job_has_one_holder
             a_job_dies_after_its_last_attempt
             a_name_is_taken_until_its_job_is_over
+            a_webhook_is_told_of_each_event_once_and_in_order
+            deliveries_that_fail_step_aside_up_to_a_limit
+            what_is_secret_of_a_webhook_is_in_no_dump
             the_same_commands_give_the_same_dump
             rows_loaded_are_the_rows_made
             whatever_anybody_does_is_what_the_model_says

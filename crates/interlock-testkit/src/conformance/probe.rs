@@ -81,7 +81,7 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     keys.extend(mirror.used.keys().copied().map(Key::Idempotency));
     keys.extend(mirror.wakes.keys().copied().map(Key::Wake));
     keys.extend(mirror.jobs.keys().copied().map(Key::Job));
-    keys.insert(Key::DueJobs);
+    keys.extend([Key::DueJobs, Key::Webhooks]);
     for thread in mirror.threads.keys() {
         keys.extend([Key::Thread(*thread), Key::ThreadWakes(*thread), Key::Findings(*thread)]);
     }
@@ -93,6 +93,9 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     for (id, job) in &mirror.jobs {
         assert_eq!(facts.job(*id).unwrap(), Some(job));
     }
+    assert_eq!(facts.webhooks().unwrap(), &mirror.webhooks);
+    let stored = store.webhooks(ws).await.unwrap();
+    assert_eq!(stored, mirror.webhooks.values().cloned().collect::<Vec<_>>());
     let due: BTreeSet<_> = facts.due_jobs().unwrap().map(|job| job.job_id).collect();
     let is_due = |job: &&Job| match job.state {
         JobState::Queued | JobState::Running => job.due_at() <= head.wall_now,

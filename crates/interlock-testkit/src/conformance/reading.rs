@@ -47,6 +47,11 @@ async fn busy(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story) {
     for (who, which) in [(0, 0), (1, 1), (0, 2), (2, 8), (0, 1)] {
         tale.work(who, which).await;
     }
+    // Made, told of something, changed, and deleted.
+    for (who, which) in [(0, 0), (0, 1), (1, 0), (2, 0), (3, 1), (4, 0), (5, 0), (5, 1)] {
+        tale.hook(who, which).await;
+    }
+    tale.hook(0, 1).await;
     (store, tale)
 }
 

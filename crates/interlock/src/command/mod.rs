@@ -26,6 +26,7 @@ pub(crate) mod trigger;
 pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod wake;
+pub(crate) mod webhook;
 
 use std::future::Future;
 
@@ -57,6 +58,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Thread(verb) => interruptible(thread::run(&cx, verb)),
         Command::Policy(verb) => interruptible(policy::run(&cx, verb)),
         Command::Wake(verb) => interruptible(wake::run(&cx, verb)),
+        Command::Webhook(verb) => interruptible(webhook::run(&cx, verb)),
         Command::Job(verb) => interruptible(job::run(&cx, verb)),
         Command::Events(params) => interruptible(events::run(&cx, params)),
         Command::Mcp(params) => blocking(mcp::run(&cx, &params)),

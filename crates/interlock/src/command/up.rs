@@ -1,6 +1,7 @@
 //! `interlock up`: the server of an instance, with its supervisor.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -66,16 +67,18 @@ fn workers() -> usize {
 }
 
 async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
-    let Node { engine, server, lock, store, neighbours } =
+    let Node { engine, server, lock, store, webhooks, neighbours } =
         node::open(instance, params.listen, params.database.of(cx, instance)).await?;
     let run = node::run_of(&server);
     instance.write_run(&run)?;
     let (stop_agents, agents_stop) = watch::channel(false);
     let (stop_jobs, jobs_stop) = watch::channel(false);
     let (stop_server, server_stop) = watch::channel(false);
-    let working = jobs::runner(&engine, instance, &run.url)?.run(jobs_stop);
+    let workspace_id = instance.config.workspace_id;
+    let telling = Arc::clone(&webhooks).follow(workspace_id, jobs_stop.clone());
+    let working = jobs::runner(&engine, &webhooks, instance, &run.url)?.run(jobs_stop);
     let serving = tokio::spawn(server.serve(server_stop));
-    let working = tokio::spawn(working);
+    let working = tokio::spawn(async move { tokio::join!(working, telling) });
     tracing::info!(url = run.url, pid = run.pid, "server.started");
     if let Err(problem) = super::resume::own_halt(cx, instance, &run).await {
         // Agents stay stopped, which `status` shows; `interlock resume` lets them go on.

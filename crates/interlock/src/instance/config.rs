@@ -10,7 +10,7 @@ use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_core::id::WorkspaceId;
 use interlock_core::policy::Policy;
-use interlock_server::RateLimits;
+use interlock_server::{RateLimits, WebhookOptions};
 
 use crate::environment::Secret;
 
@@ -38,6 +38,9 @@ pub(crate) struct Config {
     /// How many requests one caller may make.
     #[serde(default)]
     pub(crate) rate: RateLimits,
+    /// How webhooks are told.
+    #[serde(default)]
+    pub(crate) webhooks: WebhookOptions,
 }
 
 /// The key of the database.
@@ -92,6 +95,7 @@ impl Config {
     pub(crate) fn template(workspace_id: WorkspaceId, database: Option<&Secret>) -> String {
         let policy = commented(&Policy::default());
         let rate = commented(&RateLimits::default());
+        let webhooks = commented(&WebhookOptions::default());
         format!(
             "# An Interlock instance. The server reads this file when it starts.\n\n\
              # The name of this workspace in tokens and in the ledger; never change it.\n\
@@ -103,7 +107,10 @@ impl Config {
              # The constants of waking, guarding and jobs, with their defaults; durations in milliseconds.\n\
              [policy]\n{policy}\n\n\
              # How many requests one caller may make; further ones are told to wait.\n\
-             [rate]\n{rate}\n",
+             [rate]\n{rate}\n\n\
+             # How webhooks are told: networks they may reach besides public ones, how long a receiver may take, and how\n\
+             # often it is tried; durations in milliseconds.\n\
+             [webhooks]\n{webhooks}\n",
             free_loopback_port(),
             database_line(database),
         )

@@ -16,6 +16,7 @@ mod tests;
 pub(crate) mod thread;
 pub(crate) mod timeline;
 pub(crate) mod wake;
+pub(crate) mod webhook;
 pub(crate) mod when;
 
 use interlock_core::time::Timestamp;

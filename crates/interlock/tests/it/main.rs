@@ -57,4 +57,5 @@ mod terminal;
 mod torture;
 mod usage;
 mod wait;
+mod webhooks;
 mod world;

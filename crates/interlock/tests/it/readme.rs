@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What stands before a block that is run.
-const MARK: &str = "<!-- executed by the tests -->\n```sh\n";
+pub(crate) const MARK: &str = "<!-- executed by the tests -->\n```sh\n";
 /// What stands before one that needs the real Codex and Claude Code.
 pub(crate) const REAL: &str = "<!-- executed by the tests with the real programs -->\n```sh\n";
 

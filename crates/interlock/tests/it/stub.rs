@@ -14,6 +14,7 @@ pub(crate) struct Asked {
     pub(crate) key: Option<String>,
     pub(crate) authorization: Option<String>,
     pub(crate) session: Option<String>,
+    pub(crate) webhook_id: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -119,7 +120,7 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     reader.read_line(&mut first).ok()?;
     let mut words = first.split_whitespace();
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let (mut key, mut authorization, mut session, mut length) = (None, None, None, 0);
+    let (mut key, mut authorization, mut session, mut webhook_id, mut length) = (None, None, None, None, 0);
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
@@ -128,6 +129,7 @@ fn read(stream: &TcpStream) -> Option<Asked> {
             "idempotency-key" => key = Some(value.to_owned()),
             "authorization" => authorization = Some(value.to_owned()),
             "mcp-session-id" => session = Some(value.to_owned()),
+            "webhook-id" => webhook_id = Some(value.to_owned()),
             "content-length" => length = value.parse().ok()?,
             _ => {}
         }
@@ -135,5 +137,5 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Some(Asked { method, target, key, authorization, session, body })
+    Some(Asked { method, target, key, authorization, session, webhook_id, body })
 }

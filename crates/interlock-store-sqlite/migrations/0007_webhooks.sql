@@ -1,0 +1,12 @@
+-- Who is told of events over HTTP. `seeds` is what secrets grow from together with a key that is not here; `progress` is
+-- operational: how far a webhook has been told.
+CREATE TABLE webhook (
+    ws INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    doc TEXT NOT NULL,
+    url TEXT NOT NULL,
+    salt BLOB NOT NULL,
+    seeds TEXT NOT NULL,
+    progress TEXT NOT NULL,
+    PRIMARY KEY (ws, id)
+) STRICT, WITHOUT ROWID;
