@@ -57,9 +57,10 @@ struct Turn<'a> {
 /// What to start for this wake, by a supervisor with this environment.
 pub(crate) fn start(claimed: &ClaimedWake, url: &str, own: &BTreeMap<OsString, OsString>) -> Start {
     let launch = &claimed.launch;
-    // The claim's number is part of it: Claude Code takes a message with a known id for done, also when the attempt
-    // that sent it was cut off, and a new attempt must make the model work again.
-    let message = claimed.wake.wake_id.as_u128() ^ u128::from(claimed.fence);
+    // The wake's own id with its first claim. The number of a later claim is part of it: Claude Code takes a message
+    // with a known id for done, also when the attempt that sent it was cut off, and a new attempt must make the model
+    // work again.
+    let message = claimed.wake.wake_id.as_u128() ^ u128::from(claimed.fence.saturating_sub(1));
     let turn = Turn {
         launch,
         mcp_url: format!("{url}/mcp"),

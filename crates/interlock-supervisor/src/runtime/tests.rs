@@ -93,13 +93,16 @@ fn claude_gets_its_message_on_standard_input_and_a_session_of_our_choice() {
     assert!(line.contains(settings), "{line}");
     let input: Value = serde_json::from_str(&begun.input.unwrap()).unwrap();
     assert_eq!(input["message"]["content"], "You are woken.");
-    // Another claim of the same wake is another message: the program would take a known one for done.
-    let mut again = claimed;
-    again.fence = 4;
-    let second: Value =
-        serde_json::from_str(&start(&again, "http://127.0.0.1:7070", &BTreeMap::new()).input.unwrap())
-            .unwrap();
-    assert_ne!(input["uuid"], second["uuid"]);
+    // The first claim's message has the wake's id; another claim of the same wake is another message: the program would
+    // take a known one for done.
+    let uuid_of = |fence: u64| {
+        let again = ClaimedWake { fence, ..claimed.clone() };
+        let input = start(&again, "http://127.0.0.1:7070", &BTreeMap::new()).input.unwrap();
+        serde_json::from_str::<Value>(&input).unwrap()["uuid"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(uuid_of(1), claimed.wake.wake_id.to_uuid_text());
+    let all: std::collections::BTreeSet<String> = (1..=5).map(uuid_of).collect();
+    assert_eq!(all.len(), 5);
 }
 
 /// What a person has installed for themselves neither breaks a woken run nor speaks in it.
