@@ -6,6 +6,7 @@
 
 mod broken;
 mod oasdiff;
+mod shapes;
 mod spectral;
 mod tools;
 
@@ -90,8 +91,14 @@ pub(crate) fn verify(modules: &Path) -> Result<Vec<String>> {
 
 /// What is frozen and no longer holds.
 fn lost(oasdiff: &Path, now: &Contract, frozen: &Contract) -> Result<Vec<String>> {
-    let mut lost = oasdiff::breaking(oasdiff, &frozen.file(OPENAPI), &now.file(OPENAPI))?;
+    let folder = tempfile::tempdir()?;
+    let open = folder.path().join(OPENAPI);
+    fs::write(&open, shapes::opened(&frozen.read(OPENAPI)?).to_string())?;
+    let mut lost = oasdiff::breaking(oasdiff, &open, &now.file(OPENAPI))?;
     lost.extend(tools::breaking(&frozen.read(TOOLS)?, &now.read(TOOLS)?));
+    for name in [OPENAPI, TOOLS] {
+        lost.extend(shapes::closed(&now.read(name)?));
+    }
     Ok(lost)
 }
 
