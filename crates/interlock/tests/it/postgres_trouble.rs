@@ -100,6 +100,15 @@ fn a_database_that_is_read_only_refuses_changes_until_it_is_not() {
     rig.is_whole(["before", "after 0", "after 1"].map(str::to_owned));
 }
 
+/// One less is at work when this ends, also by a panic.
+struct Leaves<'a>(&'a AtomicU64);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Sessions end again and again while everybody is at work: before, amid and after their transactions.
 #[test]
 fn sessions_that_are_ended_under_load_lose_and_double_nothing() {
@@ -110,9 +119,11 @@ fn sessions_that_are_ended_under_load_lose_and_double_nothing() {
     let (refused, at_work) = (AtomicU64::new(0), AtomicU64::new(4));
     std::thread::scope(|scope| {
         for poster in 0..4 {
-            let (caller, refused, at_work) = (&rig.callers[poster % 2], &refused, &at_work);
+            let (caller, refused) = (&rig.callers[poster % 2], &refused);
+            // Their connections are shared, and live as long as what they were made on.
+            let (runtime, leaves) = (&rig.runtime, Leaves(&at_work));
             scope.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let _leaves = leaves;
                 for n in 0..POSTS {
                     until("a message to be taken", || {
                         let posted = runtime.block_on(caller.post(&format!("{poster}-{n}")));
@@ -124,7 +135,6 @@ fn sessions_that_are_ended_under_load_lose_and_double_nothing() {
                             .ok()
                     });
                 }
-                at_work.fetch_sub(1, Ordering::SeqCst);
             });
         }
         while at_work.load(Ordering::SeqCst) > 0 {
@@ -181,9 +191,8 @@ fn a_server_that_stands_still_with_the_lock_keeps_nobody_for_ever() {
     let posted = std::thread::scope(|scope| {
         let posting: Vec<_> = (0..4)
             .map(|poster| {
-                let (caller, stop) = (&rig.callers[0], &stop);
+                let (caller, stop, runtime) = (&rig.callers[0], &stop, &rig.runtime);
                 scope.spawn(move || {
-                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                     let mut keys = Vec::new();
                     while !stop.load(Ordering::SeqCst) {
                         let key = format!("{poster}-{}", keys.len());
