@@ -65,14 +65,17 @@ impl Caller {
     }
 
     /// Every message after this one, as it is read page by page: `seq` and text.
-    pub(crate) async fn read_after(&self, mut after: u64) -> Vec<(u64, String)> {
+    pub(crate) async fn read_after(&self, after: u64) -> Vec<(u64, String)> {
+        self.try_read_after(after).await.unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// The same, or why not.
+    pub(crate) async fn try_read_after(&self, mut after: u64) -> Result<Vec<(u64, String)>, Problem> {
         let mut all = Vec::new();
         loop {
-            let page: ReadMessagesResponse = self
-                .call::<op::ReadMessages>(json!({"after_seq": after, "limit": 200}), None)
-                .await
-                .unwrap_or_else(|problem| panic!("{problem}"));
-            let Some(last) = page.messages.last() else { return all };
+            let page: ReadMessagesResponse =
+                self.call::<op::ReadMessages>(json!({"after_seq": after, "limit": 200}), None).await?;
+            let Some(last) = page.messages.last() else { return Ok(all) };
             after = last.seq;
             all.extend(page.messages.into_iter().map(|message| (message.seq, message.body)));
         }

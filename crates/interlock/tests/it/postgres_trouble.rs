@@ -48,11 +48,17 @@ impl Rig {
         })
     }
 
+    /// What there is, once that is told: each session that was ended is found out by one who asks.
+    fn reads(&self, who: usize) -> Vec<(u64, String)> {
+        let read = || self.runtime.block_on(self.callers[who].try_read_after(0));
+        until("messages to be read", || read().inspect_err(may_succeed_later).ok())
+    }
+
     /// Everything that was insisted on is there once, without gaps; the servers are the same, and the ledger verifies.
     fn is_whole(&self, keys: impl IntoIterator<Item = String>) {
-        let messages = self.runtime.block_on(self.callers[0].read_after(0));
+        let messages = self.reads(0);
         is_gap_free(&messages, 0);
-        assert_eq!(self.runtime.block_on(self.callers[1].read_after(0)), messages);
+        assert_eq!(self.reads(1), messages);
         for key in keys {
             assert_eq!(messages.iter().filter(|(_, body)| *body == key).count(), 1, "`{key}`: {messages:?}");
         }
@@ -73,17 +79,22 @@ fn a_database_that_is_read_only_refuses_changes_until_it_is_not() {
     let Some(database) = TestDatabase::make(test) else { return };
     let rig = Rig::new(database.url());
     rig.insists(0, "before");
+    let before = rig.runtime.block_on(rig.callers[0].read_after(0));
     database.alter("SET default_transaction_read_only = on");
     database.end_sessions();
-    let before = rig.runtime.block_on(rig.callers[0].read_after(0));
+    for who in 0..2 {
+        assert_eq!(rig.reads(who), before, "reading goes on");
+    }
     rig.runtime.block_on(async {
         for (who, caller) in rig.callers.iter().enumerate() {
             // Whoever finds its sessions ended does not know why yet.
             caller.post("first").await.unwrap_err();
             all_are_refused(caller, &format!("read-only {who}")).await;
-            assert_eq!(caller.read_after(0).await, before, "reading goes on");
         }
     });
+    for who in 0..2 {
+        assert_eq!(rig.reads(who), before, "reading goes on");
+    }
     database.alter("RESET default_transaction_read_only");
     // Sessions that began read-only are given up by themselves, one refusal each.
     for who in 0..2 {
