@@ -26,8 +26,22 @@ pub(super) async fn worded(response: Response, has_sent_json: bool, request_id: 
     if !(status.is_client_error() && is_bare(response.headers())) {
         return response;
     }
-    let text = to_bytes(response.into_body(), TEXT_BYTES_MAX).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    let (parts, body) = response.into_parts();
+    let text = match to_bytes(body, TEXT_BYTES_MAX).await {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+        Err(error) => format!("refused in words that cannot be read: {error}"),
+    };
+    let mut answer = refused(status, &text, has_sent_json, request_id);
+    // What it says besides its text still holds, such as which methods there are.
+    for (name, value) in &parts.headers {
+        if ![header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name) {
+            answer.headers_mut().insert(name, value.clone());
+        }
+    }
+    answer
+}
+
+fn refused(status: StatusCode, text: &str, has_sent_json: bool, request_id: &str) -> Response {
     if status == StatusCode::UNSUPPORTED_MEDIA_TYPE && has_sent_json {
         let refusal = Refusal::new(Reason::BodyMalformed, "the body is no JSON-RPC message");
         let problem = Problem::of(&refusal, request_id);
@@ -35,7 +49,7 @@ pub(super) async fn worded(response: Response, has_sent_json: bool, request_id: 
         let message = json!({"jsonrpc": "2.0", "id": null, "error": error});
         return with_body(StatusCode::BAD_REQUEST, "application/json", message.to_string());
     }
-    let refusal = Refusal::new(reason(status), text.trim());
+    let refusal = Refusal::new(reason(status), text);
     // The protocol says which status; the reason says the rest.
     let problem = Problem { status: status.as_u16(), ..Problem::of(&refusal, request_id) };
     let body = serde_json::to_vec(&problem).unwrap_or_default();

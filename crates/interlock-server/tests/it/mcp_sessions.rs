@@ -113,5 +113,8 @@ async fn requests_that_are_no_messages_are_refused_by_name() {
         let problem: Value = serde_json::from_str(said.text()).unwrap();
         assert_eq!((&problem["status"], &problem["reason"]), (&json!(status.as_u16()), &json!(reason)));
         assert!(!problem["detail"].as_str().unwrap().is_empty());
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            assert!(said.header("allow").contains("POST"), "which methods there are is still said");
+        }
     }
 }
