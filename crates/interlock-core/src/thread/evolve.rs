@@ -9,6 +9,7 @@ use super::{
 use crate::actor::AgentName;
 use crate::event::{Event, Joined};
 use crate::facts::{Corrupt, Facts, Position, RowChange};
+use crate::guard::Pace;
 use crate::id::{MessageId, SessionId, ThreadId};
 use crate::text::Digest;
 use crate::wake::Usage;
@@ -126,6 +127,7 @@ fn member(joined: &Joined, seq: u64) -> Member {
         acks: Vec::new(),
         session: None,
         session_usage: Usage::NONE,
+        pace: Pace::default(),
     }
 }
 

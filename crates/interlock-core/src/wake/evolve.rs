@@ -1,8 +1,9 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Halt, Ladder, Wake, WakeState};
+use super::{Ask, Chain, Halt, Ladder, Wake, WakeState};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
+use crate::guard;
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::thread::Status;
@@ -20,6 +21,8 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
             }
             wake.state = WakeState::Running;
+            wake.due_before = None;
+            wake.reason = wake.reason.filter(|reason| !guard::is_deferral(*reason));
             (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
             wake.ladder.dispatched_at = Some(at);
             wake.ladder.accepted_at = None;
@@ -40,8 +43,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake_waits(wake);
+            wake.due_before.get_or_insert(wake.due_at);
             (wake.reason, wake.due_at) = (Some(*reason), *due_at);
-            wake.deferred_since.get_or_insert(at);
+            if *reason == Reason::SessionBusy {
+                wake.deferred_since.get_or_insert(at);
+            }
         }
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -79,7 +85,11 @@ fn withdrawn(facts: &mut Facts, thread_id: ThreadId, seq: u64) -> Result<(), Cor
 
 /// A further message, or several, ask for it.
 fn joined(wake: &mut Wake, event: &Event) {
-    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, .. } = event {
+    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, .. } = event {
+        wake.chain = Chain::joined(wake.chain.take(), chain.clone());
+        if wake.chain.is_none() {
+            no_agents_matter(wake);
+        }
         match forgotten {
             Some(gone) => wake.forget(*gone),
             None => asked(wake, *seq, *expires_at, *is_standing),
@@ -88,6 +98,15 @@ fn joined(wake: &mut Wake, event: &Event) {
         wake.seq = wake.seq.max(*seq);
         // A later message is unread again.
         wake.ladder.seen_at = None;
+    }
+}
+
+/// Somebody whom no guard of agents' wakes throttles asks for it: what put it off for them is over.
+fn no_agents_matter(wake: &mut Wake) {
+    if wake.reason.is_some_and(guard::is_for_agents_alone)
+        && let Some(due_at) = wake.due_before.take()
+    {
+        (wake.reason, wake.due_at) = (None, due_at);
     }
 }
 
@@ -103,6 +122,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
         expires_at,
         is_urgent,
         is_standing,
+        chain,
     } = event
     {
         let mut wake = Wake {
@@ -131,6 +151,8 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             is_standing: false,
             is_urgent: *is_urgent,
             usage: None,
+            chain: chain.clone(),
+            due_before: None,
         };
         asked(&mut wake, *seq, *expires_at, *is_standing);
         facts.insert_wake(wake);

@@ -11,11 +11,13 @@ mod session;
 mod trigger;
 
 pub use asks::{Asks, AsksKey, Forgotten};
-pub(crate) use claim::{claim, renew};
+pub(crate) use claim::{claim, claim_keys, renew};
 pub(crate) use evolve::evolve;
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
-pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
+pub use model::{
+    Ask, Chain, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState,
+};
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
 };

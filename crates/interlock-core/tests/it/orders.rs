@@ -339,6 +339,7 @@ fn wakes_are_over_exactly_when_all_that_asked_for_them_is() {
     let mut crowded = 0;
     for _ in 0..12 {
         let mut crowd = Crowd { w: World::pair(), asked: Vec::new(), life: 0, is_crowded: false };
+        crowd.w.policy.wakes_per_minute_max = 0;
         for step in 0..160 {
             match dice.below(12) {
                 0..=7 if step < 100 => crowd.posts(&mut dice),

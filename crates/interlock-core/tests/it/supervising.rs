@@ -477,6 +477,7 @@ fn what_cannot_be_started_is_not_tried_for_ever() {
 #[test]
 fn a_person_may_stop_agents_as_often_as_they_like() {
     let mut w = World::pair();
+    w.policy.wakes_per_minute_max = 0;
     w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
     for _ in 0..=RELEASES_MAX {
         let claim = w.run_one("sup");
