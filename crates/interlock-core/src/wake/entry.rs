@@ -1,5 +1,6 @@
 //! Rules of how the next attempt at a wake gets in: in which session or none, and through which door.
 
+use super::claim::deferred;
 use super::door::{self, Door};
 use super::session;
 use super::{Capability, Wake, WakeState};
@@ -25,9 +26,8 @@ pub(super) enum Entry {
 impl Wake {
     /// Whether it runs, or is to run, in a session that is begun in the place of another one.
     pub fn is_fallback_run(&self) -> bool {
-        let gave_up = |change: &super::DoorChange| {
-            change.to == Door::Spawn && change.reason != Reason::DoorUnavailable
-        };
+        let gave_up =
+            |change: &super::DoorChange| change.to == Door::Spawn && change.reason != Reason::DoorUnavailable;
         self.is_fallback || self.door_changes.iter().any(gave_up)
     }
 
@@ -78,14 +78,8 @@ pub(super) fn of(
     let is_fallback = wake.is_fallback_run() || unfit.is_some();
     if is_fallback && door == Door::Spawn && fallbacks >= facts.policy.fallbacks_running_max {
         if !wake.is_put_off_as_fallback() {
-            first.push(Event::WakeDeferred {
-                wake_id: wake.wake_id,
-                thread_id: wake.thread_id,
-                agent: wake.agent.clone(),
-                reason: Reason::FallbackLimit,
-                // It stays due: the end of another one is what it waits for.
-                due_at: now.wall,
-            });
+            // It stays due: the end of another one is what it waits for.
+            first.push(deferred(wake, Reason::FallbackLimit, now.wall));
         }
         return Ok(Entry::Later { first });
     }
@@ -95,6 +89,7 @@ pub(super) fn of(
 
 /// A wake whose last attempt went through a door that this supervisor does not know goes on through a lesser one.
 fn left_behind(wake: &Wake, door: Door) -> Vec<Event> {
-    let before = wake.door.filter(|before| *before < door && *before == Door::Live && !wake.has_left(*before));
+    let before =
+        wake.door.filter(|before| *before < door && *before == Door::Live && !wake.has_left(*before));
     before.map(|from| door::changed(wake, from, door, Reason::DoorUnavailable)).into_iter().collect()
 }
