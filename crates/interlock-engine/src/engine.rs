@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::auth::Permit;
 use crate::batch::Ground;
 use crate::committer::{Committer, Outcome, WAITING_MAX, Waiting, unavailable};
+use crate::denials::Denials;
 use crate::halt::Halts;
 use crate::issuer::Issuer;
 use crate::notify::{Notifier, Watch};
@@ -70,6 +71,7 @@ pub struct Engine {
     pub(crate) halts: Halts,
     presences: Presences,
     pub(crate) readings: Readings,
+    pub(crate) denials: Arc<Denials>,
     ledger_key: LogKey,
     issuer: Issuer,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -88,6 +90,7 @@ impl Engine {
             return Err(Refusal::new(Reason::ConfigInvalid, fault).hint("mend [policy] in config.toml"));
         }
         Ok(Arc::new(Self {
+            denials: Denials::new(Arc::clone(&config.store)),
             store: config.store,
             policy: config.policy,
             policy_set: config.policy_set,
@@ -187,7 +190,12 @@ impl Engine {
     /// `TOKEN_INVALID`, `TOKEN_EXPIRED`, `WORKSPACE_UNKNOWN`, `STORE_UNAVAILABLE`.
     pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<Caller, Refusal> {
         let actor = self.issuer.verify(token)?;
-        self.committer(actor.workspace_id).await?;
+        self.committer(actor.workspace_id).await.inspect_err(|refusal| {
+            if refusal.reason == Reason::WorkspaceUnknown {
+                // Ours by its signature, and no workspace here could be told of it.
+                tracing::warn!(actor = %actor.name, workspace_id = %actor.workspace_id, "auth.workspace_unknown");
+            }
+        })?;
         self.note_call(&actor);
         Ok(actor)
     }

@@ -4,12 +4,12 @@ mod jobs;
 
 use std::time::Duration;
 
-use interlock_core::Timestamp;
+use interlock_core::{Reason, Timestamp};
 use interlock_engine::JobTally;
 use interlock_engine::read::JobCounts;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -27,11 +27,17 @@ struct Route {
     route: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Why {
+    reason: &'static str,
+}
+
 /// The server's metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     durations: Family<Route, Histogram>,
+    denials: Family<Why, Counter>,
     /// Subscribers that follow the events now.
     pub(crate) subscribers: Gauge,
 }
@@ -46,9 +52,11 @@ impl Metrics {
         });
         registry.register("requests", "HTTP requests", requests.clone());
         registry.register("request_duration_seconds", "Duration of HTTP requests", durations.clone());
+        let denials = Family::<Why, Counter>::default();
+        registry.register("denials", "What known callers were not allowed", denials.clone());
         let subscribers = Gauge::default();
         registry.register("event_subscribers", "Subscribers that follow the events", subscribers.clone());
-        Self { registry, requests, durations, subscribers }
+        Self { registry, requests, durations, denials, subscribers }
     }
 
     pub(crate) fn observe(&self, route: &str, method: &str, status: u16, elapsed: Duration) {
@@ -57,15 +65,24 @@ impl Metrics {
         self.durations.get_or_create(&Route { route: route.to_owned() }).observe(elapsed.as_secs_f64());
     }
 
+    pub(crate) fn denied(&self, reason: Reason) {
+        self.denials.get_or_create(&Why { reason: reason.as_str() }).inc();
+    }
+
     /// Everything, with how jobs stand; `counts` are absent when the store is away.
     pub(crate) fn text(
         &self,
+        lost_denials: u64,
         tally: JobTally,
         counts: Option<&JobCounts>,
         now: Timestamp,
     ) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
+        let mut lost = Registry::with_prefix("interlock");
+        let help = "Denials of which nothing is written: too many waited, or the store refused them";
+        lost.register("denials_lost", help, ConstCounter::new(lost_denials));
+        encode_registry(&mut text, &lost)?;
         encode_registry(&mut text, &jobs::registry(tally, counts, now))?;
         encode_eof(&mut text)?;
         Ok(text)
