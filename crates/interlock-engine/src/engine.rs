@@ -128,15 +128,18 @@ impl Engine {
         self.tally.now()
     }
 
+    /// The workspaces served here so far.
+    pub fn workspaces(&self) -> Vec<WorkspaceId> {
+        self.committers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
     /// The jobs of all workspaces served here.
     ///
     /// # Errors
     /// What the store cannot do now.
     pub async fn job_counts(&self) -> Result<JobCounts, Refusal> {
-        let workspaces: Vec<WorkspaceId> =
-            self.committers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
         let mut all = JobCounts::default();
-        for id in workspaces {
+        for id in self.workspaces() {
             all.add(self.store.job_counts(id).await.map_err(|error| unavailable(&error))?);
         }
         Ok(all)

@@ -1,9 +1,12 @@
 //! Metrics in the Prometheus text format. Labels are routes and statuses, never ids or names.
 
 mod jobs;
+mod webhooks;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use interlock_core::webhook::WebhookState;
 use interlock_core::{Reason, Timestamp};
 use interlock_engine::JobTally;
 use interlock_engine::read::JobCounts;
@@ -14,6 +17,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::webhooks::Standing;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -69,24 +74,28 @@ impl Metrics {
         self.denials.get_or_create(&Why { reason: reason.as_str() }).inc();
     }
 
-    /// Everything, with how jobs stand; `counts` are absent when the store is away.
-    pub(crate) fn text(
-        &self,
-        lost_denials: u64,
-        tally: JobTally,
-        counts: Option<&JobCounts>,
-        now: Timestamp,
-    ) -> Result<String, std::fmt::Error> {
+    /// Everything, with what others count.
+    pub(crate) fn text(&self, counted: &Counted<'_>) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
         let mut lost = Registry::with_prefix("interlock");
         let help = "Denials of which nothing is written: too many waited, or the store refused them";
-        lost.register("denials_lost", help, ConstCounter::new(lost_denials));
+        lost.register("denials_lost", help, ConstCounter::new(counted.lost_denials));
         encode_registry(&mut text, &lost)?;
-        encode_registry(&mut text, &jobs::registry(tally, counts, now))?;
+        let Counted { jobs: (tally, jobs), webhooks: (attempts, standing), .. } = counted;
+        encode_registry(&mut text, &jobs::registry(tally.clone(), *jobs, counted.now))?;
+        encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
+}
+
+/// What is counted elsewhere: by the engine, and in the store, which may be away.
+pub(crate) struct Counted<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) lost_denials: u64,
+    pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
+    pub(crate) webhooks: ([(&'static str, u64); 3], Option<&'a BTreeMap<WebhookState, Standing>>),
 }
 
 /// Callers may invent methods; each would be a label of its own for ever.

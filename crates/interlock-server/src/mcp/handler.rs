@@ -237,6 +237,8 @@ impl ServerHandler for Handler {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let asking = Self::asking(context.request_context())?;
+        let seat = self.state.seats.take(&asking.actor);
+        let _seat = seat.map_err(|refusal| protocol_error(&refusal, &asking.request_id))?;
         let mut watch = self.state.engine.watch();
         let uris = context.accepted().resource_subscriptions.iter().flatten();
         let wanted: BTreeSet<ThreadId> = uris.filter_map(|uri| resources::thread_of(uri)).collect();
