@@ -210,7 +210,7 @@ impl Simulation {
             let wake = claim.wake_id;
             let at = now.plus_ms(self.dice.ms(1, 400));
             self.agenda.put(at, What::Start { supervisor, life, wake });
-            let until = claim.lease.until;
+            let until = believed(claim.lease.until);
             let hold = Hold { claim, until, process: None, untold: VecDeque::new(), is_over: false };
             self.supervisors[supervisor].held.insert(wake, hold);
         }
@@ -318,14 +318,13 @@ impl Simulation {
             return;
         }
         let now = self.world.now();
-        // A lease may run out between two renewals.
-        let least = self.supervisors[supervisor].held.values().map(|hold| hold.until).min();
-        let next = least.map_or(now.plus_ms(RENEW_MS), |until| until.min(now.plus_ms(RENEW_MS)));
-        self.agenda.put(next.max(now.plus_ms(1_000)), What::Renew { supervisor, life });
-        let over: Vec<_> = self.held(supervisor, |hold| hold.until <= now);
-        for wake in over {
+        for wake in self.held(supervisor, |hold| hold.until <= now) {
             self.loses(supervisor, wake);
         }
+        // A lease may run out before the next renewal.
+        let least = self.supervisors[supervisor].held.values().map(|hold| hold.until).min();
+        let next = least.map_or(now.plus_ms(RENEW_MS), |until| until.min(now.plus_ms(RENEW_MS)));
+        self.agenda.put(next, What::Renew { supervisor, life });
         if self.supervisors[supervisor].is_cut_off(now) {
             return;
         }
@@ -335,7 +334,7 @@ impl Simulation {
             if self.world.renew(&claim).is_empty() {
                 self.loses(supervisor, wake);
             } else if let Some(hold) = self.supervisors[supervisor].held.get_mut(&wake) {
-                hold.until = now.plus_ms(self.world.policy.lease_ms);
+                hold.until = believed(now.plus_ms(self.world.policy.lease_ms));
             }
             self.delivers(supervisor, wake);
         }
@@ -459,6 +458,11 @@ impl Simulation {
     pub(super) fn is_running(&self, agent: &str) -> bool {
         self.processes.iter().any(|process| process.is_alive && process.agent == name(agent))
     }
+}
+
+/// A supervisor counts from when it asked, which is before the server did.
+fn believed(until: Timestamp) -> Timestamp {
+    until.plus_ms(-10)
 }
 
 const fn ended(outcome: Outcome) -> Report {
