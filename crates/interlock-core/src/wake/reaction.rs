@@ -321,15 +321,19 @@ pub(crate) fn on_thread_active(
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     let thread_id = thread.thread_id;
-    let has_live = |agent: &AgentName| -> Result<bool, Stop> {
-        Ok(facts.thread_wakes(thread_id)?.any(|wake| wake.agent == *agent))
-    };
     for (n, (agent, member)) in (0_u32..).zip(&thread.members) {
         let Some(owed) = member.owed.filter(|owed| owed.until.is_none_or(|until| until > now.wall)) else {
             continue;
         };
-        // One that waits, or whose process runs, covers what is unread.
-        if !member.managed || has_live(agent)? {
+        let live: Vec<&Wake> = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent).collect();
+        // One whose process runs covers what is unread.
+        if !member.managed || live.iter().any(|wake| wake.state == WakeState::Running) {
+            continue;
+        }
+        // One that waits may be over before: it is for this too.
+        if let Some(wake) = live.first() {
+            let ask = Ask { seq: owed.seq, expires_at: owed.until, is_withdrawn: false };
+            events.push(joined(wake, &ask, false, None));
             continue;
         }
         events.push(Event::WakeRequested {

@@ -441,3 +441,20 @@ fn whom_a_trigger_cannot_wake() {
     w.agent("stranger").unmanaged();
     assert_eq!(refused(w.trigger("stranger", "executor")), Reason::ThreadNotFound);
 }
+
+/// A wake that waits for something shorter does not take what could not be told before with it when it ends.
+#[test]
+fn what_could_not_be_told_outlives_a_later_message_that_is_over() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("keep the books").to(&["executor"])).unwrap();
+    let claim = w.run_one("sup");
+    w.ended(&claim, Outcome::SpawnFailed).unwrap();
+    assert_eq!(w.thread().reason, Some(Reason::WakeFailed));
+    w.post("olga", Post::chat("quick").to(&["executor"]).expires_in(1_000)).unwrap();
+    w.advance_ms(2_000);
+    w.status("olga", Status::Active).unwrap();
+    let again = w.claim_one("sup");
+    w.started(&again).unwrap();
+    w.does_its_turn(&again);
+    assert_eq!(w.wake(again.wake_id).result, Some(WakeResult::Triggered));
+}
