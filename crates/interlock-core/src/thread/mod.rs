@@ -16,7 +16,7 @@ pub(crate) use evolve::evolve;
 pub(crate) use members::{add, remove};
 pub use model::{
     Acked, Answer, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState,
-    MessageText, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
+    MessageText, Owed, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
 };
 pub use post::{check_event_type, is_for};
 pub(crate) use post::{is_addressed, post, post_keys};
