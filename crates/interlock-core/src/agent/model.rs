@@ -78,6 +78,10 @@ pub struct Launch {
     /// For `codex` and `claude`: further folders that may be written, absolute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// For `codex`: its sessions are kept in a server of Codex that the supervisor runs for its CODEX_HOME, and that people
+    /// can attach to (docs/runtimes.md).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
     /// What this version does not know, kept and handed to the supervisor as it was sent.
     #[serde(flatten)]
     pub extra: serde_json::Map<String, serde_json::Value>,
