@@ -156,8 +156,7 @@ async fn keep(shared: Arc<Shared>, plan: Plan, socket: PathBuf, mut stop: watch:
         tracing::warn!(socket = %socket.display(), ?pause, "codex_server.ended");
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            // Its sender's end is a stop too.
-            _stop = stop.wait_for(|is_stop| *is_stop) => break,
+            () = told(&mut stop) => break,
         }
     }
     // Of a server that was killed the link to its socket is left.
@@ -166,6 +165,11 @@ async fn keep(shared: Arc<Shared>, plan: Plan, socket: PathBuf, mut stop: watch:
     {
         tracing::warn!(socket = %socket.display(), %error, "codex_server.socket_left");
     }
+}
+
+/// Wait for the order to stop; the end of whoever gives it is one too.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|is_stop| *is_stop).await);
 }
 
 /// One life of it.
@@ -183,7 +187,7 @@ async fn run(
     loop {
         let notice = tokio::select! {
             notice = shim.next() => notice,
-            _stop = stop.wait_for(|is_stop| *is_stop), if !is_stopping => {
+            () = told(stop), if !is_stopping => {
                 is_stopping = true;
                 shim.order(Order::Stop).await;
                 continue;
