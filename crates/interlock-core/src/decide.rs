@@ -127,12 +127,10 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
                 keys.extend([Key::LiveWakes, Key::Halt]);
             }
         }
-        Command::ClaimWakes(_) => {
-            for wake in facts.live_wakes().into_iter().flatten() {
-                if wake.attempts > 0 {
-                    keys.extend(thread_of(wake.thread_id));
-                }
-            }
+        Command::ClaimWakes(_) => keys.extend(wake::claim_keys(facts)),
+        Command::NoteCall { wake_id } => {
+            // Its acceptance is a sign of life of the session that it runs in.
+            keys.extend(facts.wake(*wake_id).ok().flatten().map(|wake| Key::Thread(wake.thread_id)));
         }
         Command::RequeueJob(RequeueJob { job_id, .. }) => {
             if let Ok(Some(job)) = facts.job(*job_id) {

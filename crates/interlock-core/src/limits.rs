@@ -45,6 +45,8 @@ pub const PAGE_ROWS_DEFAULT: u32 = 50;
 pub const WAIT_MS_MAX: u32 = 50_000;
 /// Wakes handed out by one claim.
 pub const CLAIM_WAKES_MAX: u32 = 32;
+/// Failed attempts remembered of a participant's session.
+pub const SESSION_FAILURES_MAX: usize = 16;
 /// Live wakes looked at by one claim.
 pub const LIVE_WAKES_MAX: u32 = 512;
 /// Threads that one MCP session, or one `subscriptions/listen`, hears of.

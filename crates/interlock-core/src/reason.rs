@@ -255,6 +255,12 @@ reasons! {
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";
+    SessionStale => "SESSION_STALE", Conflict, "the agent's session showed no sign of life for too long";
+    ResumeFailed => "RESUME_FAILED", Conflict, "the agent's session could not be resumed";
+    CrashLoop => "CRASH_LOOP", Conflict, "the agent failed too often in its session within a short time";
+    DoorUnavailable => "DOOR_UNAVAILABLE", Conflict, "there is no such way into the agent's runtime here now";
+    FallbackLimit => "FALLBACK_LIMIT", Conflict, "too many agents run in sessions begun in the place of others";
+    WakeInDoubt => "WAKE_IN_DOUBT", Conflict, "nobody saw how the wake's attempt ended, and it may go on";
     SessionDiffers => "SESSION_DIFFERS", Conflict, "the runtime went on in another session than it was told";
     ModelUnauthorized => "MODEL_UNAUTHORIZED", Conflict, "the model's service refused the agent's credentials";
     ModelRateLimited => "MODEL_RATE_LIMITED", Conflict, "the model's service asked the agent to wait";

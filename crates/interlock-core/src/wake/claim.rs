@@ -2,20 +2,73 @@
 
 use std::collections::BTreeSet;
 
+use super::entry::{self, Entry};
 use super::reaction::{finished, has_ended};
-use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
+use super::takeover::{self, Holder};
+use super::{Lease, Wake, WakeState};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
 use crate::event::Event;
-use crate::facts::{Decision, Effect, Facts, Reply};
+use crate::facts::{Decision, Effect, Facts, Key, Keys, Reply};
 use crate::limits::CLAIM_WAKES_MAX;
-use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, status_events};
 use crate::time::{Now, Timestamp};
 
-/// Due wakes of agents that do not run, urgent ones first, then oldest first. Wakes whose holder is gone are released first: its lease
-/// ran out, or it is this very supervisor in an earlier life, whose agents died with it.
+/// Wakes whose threads and agents are loaded for one claim, each of another agent: twice what it hands out, because
+/// some of them are ended or put off by it.
+const CANDIDATES_MAX: usize = 2 * CLAIM_WAKES_MAX as usize;
+
+/// What a claim needs to know of the wakes that it may hand out, now that it is known which there are.
+pub(crate) fn claim_keys(facts: &Facts) -> Keys {
+    let mut keys = Keys::new();
+    let Ok(wakes) = facts.live_wakes() else { return keys };
+    let thread_of = |wake: &Wake| [Key::Thread(wake.thread_id), Key::ThreadWakes(wake.thread_id)];
+    let mut waiting: Vec<&Wake> = Vec::new();
+    let mut running = BTreeSet::new();
+    for wake in wakes {
+        match wake.state {
+            // It may be released, and then handed out anew.
+            WakeState::Running => {
+                running.insert(&wake.agent);
+                keys.extend(thread_of(wake));
+                keys.insert(Key::Agent(wake.agent.clone()));
+            }
+            WakeState::Pending if wake.in_doubt_since.is_some() => {
+                keys.extend(thread_of(wake));
+                keys.insert(Key::Agent(wake.agent.clone()));
+            }
+            WakeState::Pending if !wake.held => waiting.push(wake),
+            WakeState::Pending | WakeState::Finished => {}
+        }
+    }
+    let is_full = entry::is_full(facts);
+    waiting.retain(|wake| !running.contains(&wake.agent) && !(is_full && wake.is_put_off_as_fallback()));
+    waiting.sort_by_key(|wake| order(wake));
+    let mut agents = BTreeSet::new();
+    for wake in waiting.into_iter().filter(|wake| agents.insert(&wake.agent)).take(CANDIDATES_MAX) {
+        keys.extend(thread_of(wake));
+        keys.insert(Key::Agent(wake.agent.clone()));
+    }
+    keys
+}
+
+/// Urgent ones first, then oldest first.
+const fn order(wake: &Wake) -> (bool, Timestamp, crate::id::WakeId) {
+    (!wake.is_urgent, wake.due_at, wake.wake_id)
+}
+
+/// What one claim has come to so far.
+#[derive(Debug, Default)]
+struct Taken {
+    events: Vec<Event>,
+    effects: Vec<Effect>,
+    ready: Vec<Wake>,
+    busy: BTreeSet<AgentName>,
+    /// Wakes that were ended or released: an entry has a largest size, the next claim takes the others.
+    settled: u32,
+}
+
+/// Due wakes of agents that do not run, urgent ones first, then oldest first. Wakes whose holder is gone are released first.
 pub(crate) fn claim(
     facts: &Facts,
     env: &Envelope,
@@ -25,86 +78,80 @@ pub(crate) fn claim(
     if facts.halt()?.is_some() {
         return Ok(Decision { reply: Reply::Halted(super::halt::running(facts)?), ..Decision::unchanged() });
     }
-    let mut events = Vec::new();
-    let mut effects = Vec::new();
-    let mut ready: Vec<Wake> = Vec::new();
-    let mut busy: BTreeSet<AgentName> = BTreeSet::new();
-    let mut orphans = 0;
+    let mut taken = Taken::default();
     for wake in facts.live_wakes()? {
-        if has_ended(wake, &events) {
-            continue;
-        }
-        let lease = facts.lease(wake.wake_id);
-        let end = wake.over(now.wall).filter(|_| wake.state == WakeState::Pending);
-        if let Some((result, reason)) = end.filter(|_| orphans < CLAIM_WAKES_MAX) {
-            // Claimed or not: the start of a process for it is refused from here on.
-            orphans += 1;
-            events.push(finished(wake, result, Some(reason)));
-            effects.push(Effect::Unlease(wake.wake_id));
-            continue;
-        }
-        if lease.is_some_and(|lease| !is_gone(lease, command, now)) {
-            busy.insert(wake.agent.clone());
-            continue;
-        }
-        if wake.state == WakeState::Pending {
-            effects.extend(lease.and_then(over));
-            ready.push(wake.clone());
-        } else if orphans == CLAIM_WAKES_MAX {
-            // An entry has a largest size: the next claim takes the others.
-            busy.insert(wake.agent.clone());
-        } else {
-            orphans += 1;
-            ready.extend(orphan(facts, env, wake, now, &mut events, &mut effects)?);
+        if !has_ended(wake, &taken.events) {
+            look_at(facts, env, command, wake, now, &mut taken)?;
         }
     }
+    let Taken { mut events, mut effects, mut ready, mut busy, .. } = taken;
     ready.retain(|wake| {
         !wake.held && wake.due_at <= now.wall && wake.over(now.wall).is_none() && !is_over(wake, &events)
     });
-    ready.sort_by_key(|wake| (!wake.is_urgent, wake.due_at, wake.wake_id));
+    ready.sort_by_key(order);
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
     let mut claimed = Vec::new();
+    let mut fallbacks = entry::fallbacks_running(facts)?;
     for wake in ready {
-        if claimed.len() < limit && busy.insert(wake.agent.clone()) {
-            let lease = lease(facts, &wake, command, now);
-            effects.push(Effect::Lease(lease.clone()));
-            claimed.push((wake, lease));
+        if claimed.len() >= limit || busy.contains(&wake.agent) {
+            continue;
+        }
+        match entry::of(facts, &wake, &command.doors, fallbacks, now)? {
+            Entry::Through { door, is_fallback, first } => {
+                events.extend(first);
+                fallbacks += u32::from(is_fallback);
+                let lease = Lease { door: Some(door), ..lease(facts, &wake, command, now) };
+                effects.push(Effect::Lease(lease.clone()));
+                busy.insert(wake.agent.clone());
+                claimed.push((wake, lease));
+            }
+            Entry::Later { first } => {
+                busy.insert(wake.agent.clone());
+                events.extend(first);
+            }
         }
     }
     Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
 }
 
-/// A running wake whose holder is gone: it waits again, or is given up when that has happened too often. Gives the
-/// wake as it then is, when it waits.
-fn orphan(
+/// Whether a wake can be handed out, must be settled first, or keeps its agent busy.
+fn look_at(
     facts: &Facts,
     env: &Envelope,
+    command: &ClaimWakes,
     wake: &Wake,
     now: &Now,
-    events: &mut Vec<Event>,
-    effects: &mut Vec<Effect>,
-) -> Result<Option<Wake>, Stop> {
-    if wake.releases >= RELEASES_MAX {
-        effects.push(Effect::Unlease(wake.wake_id));
-        give_up(facts, env, wake, now, events)?;
-        return Ok(None);
+    taken: &mut Taken,
+) -> Result<(), Stop> {
+    let is_full = taken.settled >= CLAIM_WAKES_MAX;
+    let end = wake.over(now.wall).filter(|_| wake.state == WakeState::Pending);
+    if let Some((result, reason)) = end.filter(|_| !is_full) {
+        // Claimed or not: the start of a process for it is refused from here on.
+        taken.settled += 1;
+        taken.events.push(finished(wake, result, Some(reason)));
+        taken.effects.push(Effect::Unlease(wake.wake_id));
+        return Ok(());
     }
-    events.push(Event::WakeReleased {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        reason: Reason::LeaseExpired,
-    });
-    effects.extend(facts.lease(wake.wake_id).and_then(over));
-    let waits = on_wait_again(facts, wake, now, events, effects)?;
-    Ok(waits.map(|seq| Wake {
-        seq,
-        state: WakeState::Pending,
-        attempts: wake.attempts.saturating_sub(1),
-        releases: wake.releases.saturating_add(1),
-        reason: Some(Reason::LeaseExpired),
-        ..wake.clone()
-    }))
+    match takeover::holder(facts, wake, command, now) {
+        Holder::Other => drop(taken.busy.insert(wake.agent.clone())),
+        Holder::Nobody if wake.state == WakeState::Pending => {
+            taken.effects.extend(facts.lease(wake.wake_id).and_then(over));
+            taken.ready.push(wake.clone());
+        }
+        Holder::Nobody | Holder::Unknown if is_full => drop(taken.busy.insert(wake.agent.clone())),
+        Holder::Nobody => {
+            taken.settled += 1;
+            let waits =
+                takeover::release(facts, env, wake, now, &mut taken.events, &mut taken.effects)?;
+            taken.ready.extend(waits);
+        }
+        Holder::Unknown => {
+            taken.settled += 1;
+            taken.effects.push(Effect::Unlease(wake.wake_id));
+            takeover::unknown(facts, env, wake, now, &mut taken.events)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether this claim itself has ended the wake or blocked its thread.
@@ -123,11 +170,6 @@ pub(super) fn over(lease: &Lease) -> Option<Effect> {
     (lease.until != until).then(|| Effect::Lease(Lease { until, ..lease.clone() }))
 }
 
-fn is_gone(lease: &Lease, command: &ClaimWakes, now: &Now) -> bool {
-    lease.until <= now.wall
-        || (lease.supervisor == command.supervisor && lease.incarnation != command.incarnation)
-}
-
 fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
     let last = facts.lease(wake.wake_id).map_or(wake.fence, |lease| lease.fence.max(wake.fence));
     Lease {
@@ -137,37 +179,11 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         incarnation: command.incarnation.clone(),
         fence: last.saturating_add(1),
         holds: wake.holds,
+        door: None,
+        is_in_doubt: wake.in_doubt_since.is_some(),
         is_called: false,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
-}
-
-fn give_up(
-    facts: &Facts,
-    env: &Envelope,
-    wake: &Wake,
-    now: &Now,
-    events: &mut Vec<Event>,
-) -> Result<(), Stop> {
-    events.push(Event::WakeFinished {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        result: WakeResult::Failed,
-        reason: Some(Reason::LeaseExpired),
-        exit_code: None,
-    });
-    if let Some(thread) = facts.thread(wake.thread_id)?
-        && thread.status == Status::Active
-        && thread.members.contains_key(&wake.agent)
-        // Two wakes of one thread given up in one claim block it once.
-        && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
-    {
-        let body = format!("`{}` lost its supervisor {RELEASES_MAX} times.", wake.agent);
-        let change = StatusChange::guard(thread, Reason::WakeFailed, &body);
-        status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
-    }
-    Ok(())
 }
 
 /// Leases of this life of the supervisor are prolonged; what is not in the answer was lost.

@@ -2,16 +2,21 @@
 
 mod asks;
 mod claim;
+mod door;
+mod ended;
+mod entry;
 mod evolve;
 mod halt;
 mod model;
 mod reaction;
 mod report;
 mod session;
+mod takeover;
 mod trigger;
 
 pub use asks::{Asks, AsksKey, Forgotten};
-pub(crate) use claim::{claim, renew};
+pub(crate) use claim::{claim, claim_keys, renew};
+pub use door::{CAPABILITIES, Capability, Door, DoorChange, Repeat};
 pub(crate) use evolve::evolve;
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
@@ -29,6 +34,9 @@ pub const RELEASES_MAX: u32 = 100;
 impl WakeResult {
     /// Whether the wake was a turn: a process ran for it.
     pub const fn is_turn(self) -> bool {
-        matches!(self, Self::Triggered | Self::FallbackSpawned | Self::Failed)
+        matches!(
+            self,
+            Self::Triggered | Self::FallbackResumed | Self::FallbackSpawned | Self::Failed | Self::Unknown
+        )
     }
 }

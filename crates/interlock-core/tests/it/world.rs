@@ -13,7 +13,7 @@ use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, W
 use interlock_core::policy::Policy;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
+use interlock_core::wake::{Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -178,6 +178,10 @@ pub(crate) struct World {
     pub(crate) key: Option<String>,
     /// The wake in whose process the next commands are given.
     pub(crate) acting: Option<WakeId>,
+    /// The fence of the claim that this process was started on.
+    pub(crate) fence: Option<u64>,
+    /// The doors that supervisors know.
+    pub(crate) doors: Vec<Door>,
     wall: Timestamp,
     last_at: Hybrid,
     asked: u64,
@@ -194,6 +198,8 @@ impl World {
             thread_id: ThreadId::from_u128(0),
             key: None,
             acting: None,
+            fence: None,
+            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
             wall: Timestamp::from_millis(START_MS),
             last_at: Hybrid::default(),
             asked: 0,
@@ -322,6 +328,7 @@ impl World {
             incarnation: incarnation.into(),
             limit,
             lane: Lane::Trigger,
+            doors: self.doors.clone(),
         };
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
         let claimed = match done.reply {
@@ -372,7 +379,7 @@ impl World {
     }
 
     pub(crate) fn started(&mut self, claim: &Claim) -> Result<Done, Refusal> {
-        self.report(claim, Report::Started { lane: Lane::Trigger })
+        self.report(claim, Report::Started { lane: Lane::Trigger, door: None })
     }
 
     pub(crate) fn accepted(&mut self, claim: &Claim, evidence: Evidence) -> Result<Done, Refusal> {
@@ -482,7 +489,14 @@ impl World {
             command_id: CommandId::derive(self.wall, &entropy, 0),
             request_id: format!("req-{}", self.asked),
             workspace_id,
-            actor: Actor { name: name(by), role, workspace_id, session_id: None, wake_id: self.acting },
+            actor: Actor {
+                name: name(by),
+                role,
+                workspace_id,
+                session_id: None,
+                wake_id: self.acting,
+                fence: self.fence,
+            },
             operation: operation(&command),
             fingerprint: fingerprint("test", &[format!("{command:?}").as_bytes()]),
             trace: None,

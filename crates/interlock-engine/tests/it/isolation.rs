@@ -6,6 +6,7 @@ use std::time::Duration;
 use interlock_core::Reason;
 use interlock_core::actor::{Guarded, Permission, Role};
 use interlock_core::command::Command;
+use interlock_core::wake::Door;
 use interlock_core::id::WorkspaceId;
 use interlock_engine::{ClaimWait, Claimed, Request, authorize};
 use interlock_store::{Heard, Neighbours, Order, StoreError, Word};
@@ -26,7 +27,7 @@ async fn claims(world: &World, workspace_id: WorkspaceId, wait: Duration) -> Cla
     actor.workspace_id = workspace_id;
     let permit = authorize::<Claims>(&actor).unwrap();
     let claim =
-        ClaimWait { supervisor: format!("of-{workspace_id}"), incarnation: "1".into(), limit: 8, wait };
+        ClaimWait { supervisor: format!("of-{workspace_id}"), incarnation: "1".into(), limit: 8, wait, doors: Door::OF_EVERY_SUPERVISOR.to_vec() };
     world.engine.claim(&permit, &Request::default(), &claim).await.unwrap()
 }
 
