@@ -36,6 +36,8 @@ pub(crate) enum Input {
     SessionBusy,
     /// Its runtime knows no such session, so nothing was started.
     SessionGone,
+    /// Nobody can tell what became of what was begun.
+    Unknown,
     /// There is no server of its runtime that could do it, so nothing was sent.
     DoorUnavailable,
     /// It and everything it had started is gone; this is how its main process ended.
@@ -122,8 +124,8 @@ pub(crate) struct Attempt {
     has_events: bool,
     /// The session it was told to go on in.
     resume: Option<SessionId>,
-    /// How it goes into its runtime.
-    door: Door,
+    /// The lesser door that it goes through in the place of the one it was told.
+    lesser: Option<Door>,
     has_begun: bool,
     heard: Heard,
     phase: Phase,
@@ -145,7 +147,7 @@ impl Attempt {
             is_accepted: false,
             has_events: claimed.runtime.is_cli(),
             resume: claimed.resume,
-            door: claimed.door(),
+            lesser: None,
             has_begun: false,
             heard: Heard::default(),
             phase: Phase::Starting,
@@ -178,7 +180,7 @@ impl Attempt {
         match input {
             Input::Spawned => {
                 self.phase = Phase::Running;
-                vec![Output::Report(ReportParams::Started { lane: self.lane, door: Some(self.door) })]
+                vec![Output::Report(ReportParams::Started { lane: self.lane, door: self.lesser })]
             }
             Input::SpawnFailed => self.end(Outcome::SpawnFailed),
             Input::NotStarted => self.end(Outcome::NotStarted),
@@ -187,6 +189,7 @@ impl Attempt {
             Input::SessionBusy => self.end(Outcome::SessionBusy),
             Input::SessionGone => self.end(Outcome::SessionGone),
             Input::DoorUnavailable => self.descend(),
+            Input::Unknown => self.unknown(),
             Input::Printed => self.on_printed(),
             Input::Began { session_id } => self.on_began(session_id),
             Input::Hopeless { fault } => self.kill(Cause::Hopeless(fault)),
@@ -212,7 +215,7 @@ impl Attempt {
         if self.phase != Phase::Starting || self.cause.is_some() {
             return self.end(Outcome::NotStarted);
         }
-        self.door = if self.resume.is_some() { Door::Resume } else { Door::Spawn };
+        self.lesser = Some(if self.resume.is_some() { Door::Resume } else { Door::Spawn });
         vec![Output::Start]
     }
 
@@ -288,6 +291,14 @@ impl Attempt {
             return Vec::new();
         }
         vec![Output::Forget, Output::Kill]
+    }
+
+    /// Whatever it was ended for: it may go on.
+    fn unknown(&mut self) -> Vec<Output> {
+        if self.cause != Some(Cause::Lost) {
+            self.cause = None;
+        }
+        self.end(Outcome::InDoubt)
     }
 
     fn end(&mut self, natural: Outcome) -> Vec<Output> {

@@ -51,7 +51,8 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
     let name = identity::name(&config.state_dir)?;
     // A claim by this life releases what the former one held, so its processes must be gone before.
     clear_agents(&config, FORMER_GRACE).await;
-    codex_server::clear(&config.state_dir).map_err(|error| identity::unwritable(&config.state_dir, &error))?;
+    codex_server::clear(&config.state_dir)
+        .map_err(|error| identity::unwritable(&config.state_dir, &error))?;
     let mut claimer = Claimer {
         shared: Shared::new(config, name),
         tasks: JoinSet::new(),

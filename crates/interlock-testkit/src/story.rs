@@ -96,8 +96,13 @@ impl Story {
 
     /// The leases handed out by one claim.
     pub async fn claim(&mut self, limit: u32) -> Vec<Lease> {
-        let command =
-            ClaimWakes { supervisor: "sup".into(), incarnation: "life-1".into(), limit, lane: Lane::Trigger, doors: Door::OF_EVERY_SUPERVISOR.to_vec() };
+        let command = ClaimWakes {
+            supervisor: "sup".into(),
+            incarnation: "life-1".into(),
+            limit,
+            lane: Lane::Trigger,
+            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
+        };
         match self.tell("olga", Command::ClaimWakes(command)).await {
             Some(Reply::Claimed(claimed)) => claimed.into_iter().map(|(_, lease)| lease).collect(),
             _ => Vec::new(),

@@ -141,8 +141,7 @@ fn look_at(
         Holder::Nobody | Holder::Unknown if is_full => drop(taken.busy.insert(wake.agent.clone())),
         Holder::Nobody => {
             taken.settled += 1;
-            let waits =
-                takeover::release(facts, env, wake, now, &mut taken.events, &mut taken.effects)?;
+            let waits = takeover::release(facts, env, wake, now, &mut taken.events, &mut taken.effects)?;
             taken.ready.extend(waits);
         }
         Holder::Unknown => {

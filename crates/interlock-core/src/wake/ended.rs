@@ -4,7 +4,8 @@
 use super::claim::over;
 use super::report::{accepted, expect_state};
 use super::{
-    Door, Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, session, takeover,
+    Door, Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, session,
+    takeover,
 };
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -35,7 +36,8 @@ pub(super) fn over_with(
         Outcome::DoorUnavailable if wake.releases < RELEASES_MAX => {
             let reason = Reason::DoorUnavailable;
             // Of other doors nobody says so; then nothing was started.
-            let moved = if door == Door::Live { session::move_on(facts, wake, door, reason)? } else { Vec::new() };
+            let moved =
+                if door == Door::Live { session::move_on(facts, wake, door, reason)? } else { Vec::new() };
             back(moved, reason)
         }
         Outcome::SessionGone => {
@@ -131,7 +133,8 @@ fn ended(
         return Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) });
     };
     let is_final = matches!(outcome, Outcome::TurnFailed { fault } if !fault.is_retryable());
-    let next = if has_started && !is_final { next(facts, wake, door, reason, is_accepted) } else { Next::Over };
+    let next =
+        if has_started && !is_final { next(facts, wake, door, reason, is_accepted) } else { Next::Over };
     if next == Next::Over {
         events.push(finished(wake, WakeResult::Failed, Some(reason), exit_code));
         turn(facts, env, wake, Some(reason), now, &mut events)?;
@@ -182,12 +185,14 @@ fn given_back(
     reason: Reason,
     now: &Now,
 ) -> Result<Decision, Stop> {
+    // Whoever was to look for what was begun, and did not come to it, leaves the doubt to the next claim.
+    let has_not_looked = matches!(reason, Reason::Halted | Reason::NotStarted);
     events.push(Event::WakeReleased {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
         reason,
-        is_in_doubt: false,
+        is_in_doubt: lease.is_in_doubt && has_not_looked && wake.state == WakeState::Pending,
     });
     waits_again(facts, wake, lease, events, now)
 }

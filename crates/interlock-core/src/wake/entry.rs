@@ -25,9 +25,8 @@ pub(super) enum Entry {
 impl Wake {
     /// Whether it runs, or is to run, in a session that is begun in the place of another one.
     pub fn is_fallback_run(&self) -> bool {
-        let gave_up = |change: &super::DoorChange| {
-            change.to == Door::Spawn && change.reason != Reason::DoorUnavailable
-        };
+        let gave_up =
+            |change: &super::DoorChange| change.to == Door::Spawn && change.reason != Reason::DoorUnavailable;
         self.is_fallback || self.door_changes.iter().any(gave_up)
     }
 
@@ -95,6 +94,7 @@ pub(super) fn of(
 
 /// A wake whose last attempt went through a door that this supervisor does not know goes on through a lesser one.
 fn left_behind(wake: &Wake, door: Door) -> Vec<Event> {
-    let before = wake.door.filter(|before| *before < door && *before == Door::Live && !wake.has_left(*before));
+    let before =
+        wake.door.filter(|before| *before < door && *before == Door::Live && !wake.has_left(*before));
     before.map(|from| door::changed(wake, from, door, Reason::DoorUnavailable)).into_iter().collect()
 }

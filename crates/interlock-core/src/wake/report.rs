@@ -84,8 +84,9 @@ fn started(
 
 fn wrong_door(wake: &Wake, planned: Door, used: Door) -> Refusal {
     let detail = format!("`{}` was to go through the door {planned}, not through {used}", wake.wake_id);
-    Refusal::new(Reason::WakeWrongState, detail)
-        .hint("end the agent's process; in the place of `live` the next lesser door may be used, of others none")
+    Refusal::new(Reason::WakeWrongState, detail).hint(
+        "end the agent's process; in the place of `live` the next lesser door may be used, of others none",
+    )
 }
 
 fn lost(wake: &Wake, fence: u64) -> Refusal {

@@ -78,7 +78,8 @@ pub(super) fn unfit(policy: &Policy, wake: &Wake, member: &Member, now: &Now) ->
     if wake.attempts > 0 {
         return None;
     }
-    let recent = member.session_failures.iter().filter(|at| since(**at) <= policy.crash_loop_window_ms).count();
+    let recent =
+        member.session_failures.iter().filter(|at| since(**at) <= policy.crash_loop_window_ms).count();
     let is_loop = u32::try_from(recent).is_ok_and(|recent| recent >= policy.crash_loop_failures);
     is_loop.then_some(Reason::CrashLoop)
 }

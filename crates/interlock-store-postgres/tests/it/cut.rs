@@ -157,7 +157,13 @@ fn command(tale: &Story, kind: usize) -> Command {
         9 => Command::TriggerParticipant(TriggerParticipant { thread_id, agent: name("bob") }),
         10 => Command::HaltAgents,
         11 => Command::ResumeAgents { since: None },
-        12 => Command::ClaimWakes(ClaimWakes { supervisor, incarnation, limit: 1, lane: Lane::Trigger, doors: Door::OF_EVERY_SUPERVISOR.to_vec() }),
+        12 => Command::ClaimWakes(ClaimWakes {
+            supervisor,
+            incarnation,
+            limit: 1,
+            lane: Lane::Trigger,
+            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
+        }),
         13 => reports(Report::Started { lane: Lane::Trigger, door: None }),
         14 => reports(Report::Accepted { evidence: Evidence::Output, session_id: None }),
         15 => {

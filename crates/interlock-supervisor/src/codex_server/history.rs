@@ -37,7 +37,8 @@ pub(crate) fn next(page: &Value) -> Option<String> {
 fn holds(turn: &Value, client_id: &str) -> bool {
     let items = turn.get("items").and_then(Value::as_array);
     let is_it = |item: &Value| {
-        member(item, "/type") == "userMessage" && member(item, "/clientId") == client_id
+        member(item, "/type") == "userMessage"
+            && item.get("clientId").and_then(Value::as_str) == Some(client_id)
     };
     items.into_iter().flatten().any(is_it)
 }

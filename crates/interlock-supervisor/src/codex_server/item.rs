@@ -19,7 +19,11 @@ pub(crate) fn line(item: &Value, hide: &Redactor) -> Option<String> {
         }
         "mcpToolCall" => {
             let error = text("/error/message");
-            let how = if error.is_empty() { text("/status").to_owned() } else { format!("failed: {}", cut(hide, error)) };
+            let how = if error.is_empty() {
+                text("/status").to_owned()
+            } else {
+                format!("failed: {}", cut(hide, error))
+            };
             Some(format!("{}.{} {how}", text("/server"), text("/tool")))
         }
         "fileChange" => {
@@ -63,13 +67,25 @@ mod tests {
     fn errors_of_the_model_are_named_by_status_name_or_words() {
         use TurnFault::{ModelRateLimited, ModelUnauthorized, ModelUnavailable};
         for (error, wanted) in [
-            (json!({"message": "x", "codexErrorInfo": {"httpConnectionFailed": {"httpStatusCode": 401}}}), ModelUnauthorized),
-            (json!({"message": "x", "codexErrorInfo": {"responseTooManyFailedAttempts": {"httpStatusCode": 429}}}), ModelRateLimited),
+            (
+                json!({"message": "x", "codexErrorInfo": {"httpConnectionFailed": {"httpStatusCode": 401}}}),
+                ModelUnauthorized,
+            ),
+            (
+                json!({"message": "x", "codexErrorInfo": {"responseTooManyFailedAttempts": {"httpStatusCode": 429}}}),
+                ModelRateLimited,
+            ),
             (json!({"message": "high demand", "codexErrorInfo": "internalServerError"}), ModelUnavailable),
             (json!({"message": "x", "codexErrorInfo": "unauthorized"}), ModelUnauthorized),
             (json!({"message": "x", "codexErrorInfo": "usageLimitExceeded"}), ModelRateLimited),
-            (json!({"message": "stream broke", "codexErrorInfo": {"responseStreamDisconnected": {"httpStatusCode": null}}}), ModelUnavailable),
-            (json!({"message": "exceeded retry limit, last status: 429 Too Many Requests"}), ModelRateLimited),
+            (
+                json!({"message": "stream broke", "codexErrorInfo": {"responseStreamDisconnected": {"httpStatusCode": null}}}),
+                ModelUnavailable,
+            ),
+            (
+                json!({"message": "exceeded retry limit, last status: 429 Too Many Requests"}),
+                ModelRateLimited,
+            ),
             (json!({"message": "Missing environment variable: `KEY`."}), ModelUnauthorized),
             (json!({"codexErrorInfo": {"later": 7}}), ModelUnavailable),
             (Value::Null, ModelUnavailable),
@@ -81,7 +97,8 @@ mod tests {
     #[test]
     fn usage_is_the_threads_total_or_unknown() {
         let told = json!({"tokenUsage": {"total": {"inputTokens": 300, "cachedInputTokens": 30, "outputTokens": 21}, "last": {"inputTokens": 1}}});
-        let usage_of = Usage { input_tokens: 300, cached_input_tokens: 30, output_tokens: 21, cost_micro_usd: None };
+        let usage_of =
+            Usage { input_tokens: 300, cached_input_tokens: 30, output_tokens: 21, cost_micro_usd: None };
         assert_eq!(usage(&told), Some(usage_of));
         assert_eq!(usage(&json!({"tokenUsage": {"total": 5}})), None);
         assert_eq!(usage(&Value::Null), None);
@@ -92,10 +109,22 @@ mod tests {
         let hide = Redactor::new([b"sesame!".to_vec()]);
         for (item, wanted) in [
             (json!({"type": "agentMessage", "text": "it is sesame!"}), Some("it is [redacted]")),
-            (json!({"type": "commandExecution", "command": "ls", "exitCode": 2, "aggregatedOutput": "no\n"}), Some("$ ls\n[exit 2] no")),
-            (json!({"type": "commandExecution", "command": "ls", "status": "declined"}), Some("$ ls\n[exit declined] ")),
-            (json!({"type": "mcpToolCall", "server": "s", "tool": "t", "status": "completed"}), Some("s.t completed")),
-            (json!({"type": "mcpToolCall", "server": "s", "tool": "t", "error": {"message": "away"}}), Some("s.t failed: away")),
+            (
+                json!({"type": "commandExecution", "command": "ls", "exitCode": 2, "aggregatedOutput": "no\n"}),
+                Some("$ ls\n[exit 2] no"),
+            ),
+            (
+                json!({"type": "commandExecution", "command": "ls", "status": "declined"}),
+                Some("$ ls\n[exit declined] "),
+            ),
+            (
+                json!({"type": "mcpToolCall", "server": "s", "tool": "t", "status": "completed"}),
+                Some("s.t completed"),
+            ),
+            (
+                json!({"type": "mcpToolCall", "server": "s", "tool": "t", "error": {"message": "away"}}),
+                Some("s.t failed: away"),
+            ),
             (json!({"type": "fileChange", "changes": [{"path": "a"}, {"path": "b"}]}), Some("changed a, b")),
             (json!({"type": "reasoning"}), None),
             (json!(null), None),

@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn settings_of_the_command_line_are_handed_over_and_other_words_are_not_left_out() {
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let read = settings(&words("/bin/codex -c model_provider=\"s\" --config n=3 --config=t=plain.text")).unwrap();
+        let read = settings(&words("/bin/codex -c model_provider=\"s\" --config n=3 --config=t=plain.text"))
+            .unwrap();
         assert_eq!(Value::from(read), json!({"model_provider": "s", "n": 3, "t": "plain.text"}));
         let table = settings(&["codex".into(), "-c".into(), "p.s={name=\"s\",n=[1,true]}".into()]).unwrap();
         assert_eq!(Value::from(table), json!({"p.s": {"name": "s", "n": [1, true]}}));

@@ -59,14 +59,17 @@ impl Servers {
             .ok_or("neither CODEX_HOME nor HOME is set for the agent")?;
         let socket = super::socket(&config.state_dir, &home);
         let words = words(launch, &socket);
-        let environment = standing(launch, &config.environment, &["CODEX_HOME"]).map_err(|failure| failure.detail)?;
+        let environment =
+            standing(launch, &config.environment, &["CODEX_HOME"]).map_err(|failure| failure.detail)?;
         let mut all = self.all.lock().await;
         let count = all.len();
         match all.entry(socket.clone()) {
             Entry::Occupied(there) => {
                 let there = there.get();
                 if (&there.words, &there.environment) != (&words, &environment.variables) {
-                    return Err("the server of its CODEX_HOME was started with other words or variables".into());
+                    return Err(
+                        "the server of its CODEX_HOME was started with other words or variables".into()
+                    );
                 }
             }
             Entry::Vacant(_) if count >= SERVERS_MAX => {
@@ -74,7 +77,8 @@ impl Servers {
             }
             Entry::Vacant(place) => {
                 let (stop, stopping) = watch::channel(false);
-                let plan = plan(config, &socket, words.clone(), environment.variables.clone(), environment.secrets);
+                let plan =
+                    plan(config, &socket, words.clone(), environment.variables.clone(), environment.secrets);
                 let task = tokio::spawn(keep(Arc::clone(shared), plan, socket.clone(), stopping));
                 let environment = environment.variables;
                 place.insert(Server { words, environment, socket: socket.clone(), stop, task });
@@ -138,7 +142,9 @@ async fn listens(socket: &Path) -> Result<(), String> {
         }
     };
     let listened = tokio::time::timeout(LISTEN_MAX, look).await;
-    listened.map_err(|_| format!("our server of Codex does not listen; see {}", socket.with_extension("log").display()))
+    listened.map_err(|_| {
+        format!("our server of Codex does not listen; see {}", socket.with_extension("log").display())
+    })
 }
 
 /// Start it again and again, until told to stop.
@@ -199,7 +205,9 @@ async fn run(
                 shim.group = Some(pid);
             }
             Some(Notice::Failed(failure)) => return Err(std::io::Error::other(failure.detail)),
-            Some(Notice::Exited { .. } | Notice::Signalled { .. } | Notice::Busy | Notice::Cancelled) => break,
+            Some(Notice::Exited { .. } | Notice::Signalled { .. } | Notice::Busy | Notice::Cancelled) => {
+                break;
+            }
             Some(_) => {}
             None => {
                 crate::process::clear(PathBuf::from(&plan.lock), shim.group).await;

@@ -104,10 +104,14 @@ fn lent(file: &Path) -> Result<(String, String), Problem> {
             return Err(missing("no wake of this agent runs in this thread now"));
         }
         Err(error) => {
-            return Err(missing(&format!("the wake's token cannot be read: {}", crate::instance::cause(&error))));
+            return Err(missing(&format!(
+                "the wake's token cannot be read: {}",
+                crate::instance::cause(&error)
+            )));
         }
     };
-    let Lent { url, token } = serde_json::from_str(&text).map_err(|_| missing("the wake's token is unreadable"))?;
+    let Lent { url, token } =
+        serde_json::from_str(&text).map_err(|_| missing("the wake's token is unreadable"))?;
     Ok((url.trim_end_matches('/').to_owned(), token))
 }
 

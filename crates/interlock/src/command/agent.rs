@@ -128,7 +128,8 @@ fn runtime_of(params: &AddParams) -> Result<Runtime, Problem> {
         || !params.writable.is_empty()
         || params.live;
     if is_for_cli && !params.runtime.is_some_and(Runtime::is_cli) {
-        let detail = "--sandbox, --model, --allow-tool, --writable and --live are for --runtime codex or claude";
+        let detail =
+            "--sandbox, --model, --allow-tool, --writable and --live are for --runtime codex or claude";
         return Err(usage::invalid(detail));
     }
     let has_launch = params.cwd.is_some() || params.repo.is_some() || !params.environment.is_empty();

@@ -73,7 +73,7 @@ impl Turn {
                 let why = cut(&self.wanted.hide, &refused.message);
                 return self.not_found(at_ms, &why);
             }
-            Err(_) => return self.lost("its thread cannot be looked at"),
+            Err(_) => return self.unknown("its thread cannot be looked at"),
         };
         match history::find(&page, &self.wanted.client_id) {
             Some(Found::Running { turn }) => {
@@ -132,7 +132,7 @@ impl Turn {
     pub(super) fn on_loaded(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
         let answer = match result {
             Ok(answer) => answer,
-            Err(_) if self.is_told => return self.lost("its thread cannot be loaded"),
+            Err(_) if self.is_told => return self.unknown("its thread cannot be loaded"),
             Err(refused) => return self.refused(&refused),
         };
         let Some(thread) = SessionId::from_uuid_text(member(&answer, "/thread/id")) else {
@@ -168,7 +168,8 @@ impl Turn {
         let servers = servers.get("data").and_then(Value::as_array);
         let has = |server: &Value| {
             let tools = server.get("tools").and_then(Value::as_object);
-            self.wanted.tools.contains(&member(server, "/name")) && tools.is_some_and(|tools| !tools.is_empty())
+            self.wanted.tools.contains(&member(server, "/name"))
+                && tools.is_some_and(|tools| !tools.is_empty())
         };
         if servers.is_some_and(|servers| servers.iter().any(has)) {
             return self.ready();
@@ -217,9 +218,12 @@ impl Turn {
 /// What a turn of ours changes for those after it, as it was before.
 fn settings(answer: &Value, thread: SessionId) -> Value {
     let mut settings = json!({"threadId": thread.to_uuid_text()});
-    for (from, to) in
-        [("approvalPolicy", "approvalPolicy"), ("sandbox", "sandboxPolicy"), ("cwd", "cwd"), ("model", "model")]
-    {
+    for (from, to) in [
+        ("approvalPolicy", "approvalPolicy"),
+        ("sandbox", "sandboxPolicy"),
+        ("cwd", "cwd"),
+        ("model", "model"),
+    ] {
         if let (Some(value), Some(settings)) = (answer.get(from), settings.as_object_mut()) {
             settings.insert(to.into(), value.clone());
         }

@@ -31,7 +31,14 @@ impl Turn {
         acts
     }
 
-    /// The turn was sent, and nothing more is to be learnt of it.
+    /// The turn was sent, and nobody can tell what became of it.
+    pub(super) fn unknown(&mut self, why: &str) -> Vec<Act> {
+        let mut acts = vec![Act::Log(format!("nobody can tell what became of the turn: {why}"))];
+        acts.extend(self.over_with_word(Input::Unknown));
+        acts
+    }
+
+    /// The turn was sent, and does not run any more.
     pub(super) fn lost(&mut self, why: &str) -> Vec<Act> {
         let mut acts = vec![Act::Log(format!("the turn is lost: {why}"))];
         acts.extend(self.over_with_word(Input::Signalled { signal: KILLED }));
@@ -77,8 +84,10 @@ impl Turn {
             return self.unavailable("nobody answers on its socket");
         }
         match self.rejoin_until_ms {
-            Some(until) if at_ms < until && !self.is_stopping => vec![Act::Connect],
-            _ => self.lost("its server is gone"),
+            Some(until) if at_ms < until && !(is_gone && self.is_stopping) => vec![Act::Connect],
+            // What ran there is gone with it.
+            _ if is_gone => self.lost("its server is gone"),
+            _ => self.unknown("its server cannot be reached"),
         }
     }
 
@@ -91,7 +100,7 @@ impl Turn {
         }
         let until = *self.rejoin_until_ms.get_or_insert(at_ms + REJOIN_MS_MAX);
         if at_ms >= until {
-            return self.lost("its server does not say what became of it");
+            return self.unknown("its server does not say");
         }
         (self.stage, self.awaited, self.pages, self.until_ms) = (Stage::Away, None, 0, Some(until));
         vec![Act::Log("the connection to Codex's server broke".into()), Act::Connect]
@@ -100,8 +109,8 @@ impl Turn {
     pub(super) fn on_late(&mut self, at_ms: u64) -> Vec<Act> {
         match self.stage {
             Stage::Restoring => self.restored(),
-            Stage::Running => self.lost("it does not say that it was interrupted"),
-            Stage::Away if self.is_told => self.lost("its server is gone"),
+            Stage::Running => self.unknown("it does not say that it was interrupted"),
+            Stage::Away if self.is_told => self.unknown("its server cannot be reached"),
             _ if self.is_told && self.is_sent => self.on_gone(at_ms),
             _ => self.unavailable("it does not answer in time"),
         }
@@ -119,6 +128,8 @@ impl Turn {
                 Vec::new()
             }
             Stage::Running => self.interrupt(at_ms),
+            // An earlier life began it, and it is ours to end.
+            Stage::Ready if self.turn.is_some() => self.interrupt(at_ms),
             Stage::Restoring => Vec::new(),
             // It is told once it is found again.
             _ if self.is_told && self.is_sent && self.end.is_none() => Vec::new(),
