@@ -7,7 +7,7 @@ use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Door, Evidence, Forgotten, Lane, Usage, WakeResult};
+use crate::wake::{Chain, Door, Evidence, Forgotten, Lane, Usage, WakeResult};
 use crate::webhook::{Mark, WebhookFilter};
 
 /// One participant of a thread as an event names it.
@@ -129,6 +129,9 @@ pub enum Event {
         /// No message asked for it: it is never over.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_standing: bool,
+        /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<Chain>,
     },
     /// A further message is covered by a wake that has not been dispatched yet.
     #[serde(rename = "wake.joined/1")]
@@ -148,6 +151,9 @@ pub enum Event {
         /// Others than this message, which are not remembered one by one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forgotten: Option<Forgotten>,
+        /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asks for it too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<Chain>,
     },
     /// Of what asked for a wake beyond what it remembers, the one that ended last was taken back: this is left.
     #[serde(rename = "wake.recounted/1")]
@@ -213,7 +219,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_in_doubt: bool,
     },
-    /// Its session is in use by another process; it is due again at `due_at`.
+    /// A guard or what somebody else does puts it off, without an attempt being used; it is due again at `due_at`.
     #[serde(rename = "wake.deferred/1")]
     WakeDeferred { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason, due_at: Timestamp },
     /// The runtime told what its model used for an attempt.
@@ -368,6 +374,8 @@ impl Event {
                 | Self::WakeDeferred { .. }
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }
+                // A guard that throttles agents may have put it off: a person ends that.
+                | Self::WakeJoined { chain: None, .. }
                 | Self::StatusChanged { .. }
                 | Self::WorkspaceHalted { .. }
                 | Self::WorkspaceResumed { .. }

@@ -16,6 +16,8 @@ closed_set! {
         Turns = "turns",
         /// Reports of one finding.
         Reports = "reports",
+        /// Wakes.
+        Wakes = "wakes",
     }
 }
 
@@ -42,6 +44,8 @@ const DAY_MS: i64 = 86_400_000;
 const YEAR_MS: i64 = 365 * DAY_MS;
 /// No guard counts further.
 const COUNT_MAX: i64 = 1_000_000;
+/// No window of dispatches is held against more: so many are remembered.
+const DISPATCHES_MAX: i64 = 100;
 
 macro_rules! constants {
     ($( $(#[doc = $meaning:literal])+ $name:ident: $type:ty = $default:literal $unit:ident $min:literal to $max:expr; )*) => {
@@ -114,6 +118,8 @@ constants! {
     turns_without_progress_max: u32 = 20 Turns 1 to COUNT_MAX;
     /// The same finding, reported or rejected so often, blocks a thread.
     identical_findings_max: u32 = 3 Reports 1 to COUNT_MAX;
+    /// So many wakes of one agent are started in one thread within a minute; 0 = any number.
+    wakes_per_minute_max: u32 = 10 Wakes 0 to DISPATCHES_MAX;
     /// Attempts of a job in all; after so many it is dead.
     job_attempts_max: u32 = 10 Attempts 1 to 100;
     /// The longest pause after a job's first failed attempt; it doubles with each further one.

@@ -267,6 +267,7 @@ reasons! {
     ModelUnavailable => "MODEL_UNAVAILABLE", Conflict, "the model's service failed or broke off";
     ToolsUnavailable => "TOOLS_UNAVAILABLE", Conflict, "the agent's runtime could not reach Interlock's tools";
     TurnIncomplete => "TURN_INCOMPLETE", Conflict, "the agent's runtime ended without finishing its turn";
+    WakeRateLimited => "WAKE_RATE_LIMITED", Conflict, "the agent was woken too often in the thread within a minute";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     JobNotFound => "JOB_NOT_FOUND", NotFound, "there is no such job";
     JobNotDead => "JOB_NOT_DEAD", Conflict, "only a dead job is requeued";

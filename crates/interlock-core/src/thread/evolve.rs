@@ -9,6 +9,7 @@ use super::{
 use crate::actor::AgentName;
 use crate::event::{Event, Joined};
 use crate::facts::{Corrupt, Facts, Position, RowChange};
+use crate::guard::Pace;
 use crate::id::{MessageId, SessionId, ThreadId};
 use crate::text::Digest;
 use crate::time::Timestamp;
@@ -131,6 +132,7 @@ fn member(joined: &Joined, seq: u64) -> Member {
         session_at: None,
         session_failures: Vec::new(),
         session_usage: Usage::NONE,
+        pace: Pace::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::actor::{AgentName, closed_set};
+use crate::guard::Pace;
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
 use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
@@ -180,10 +181,18 @@ pub struct Member {
     /// What was told to have been used in that session so far.
     #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub session_usage: Usage,
+    /// When it was woken of late.
+    #[serde(default, skip_serializing_if = "Pace::is_none")]
+    pub pace: Pace,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(number: &u32) -> bool {
     *number == 0
 }
 
@@ -252,6 +261,9 @@ pub struct Guard {
     /// Commits already announced as `fix_pushed`; a repeated one is no progress. The last 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<String>,
+    /// When the last progress was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_at: Option<Timestamp>,
 }
 
 /// A thread with its participants: the row that every post reads and writes.
@@ -381,6 +393,10 @@ pub struct MessageHead {
     /// The wake in whose run it was posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_id: Option<WakeId>,
+    /// How many agents' messages led to it and each other's wakes, itself counted; 0 = a person's, or a program's that
+    /// no supervisor runs.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub hops: u32,
     /// When it was posted.
     pub posted_at: Timestamp,
     /// The salted digest of body and data.

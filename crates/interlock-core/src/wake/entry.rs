@@ -1,5 +1,6 @@
 //! Rules of how the next attempt at a wake gets in: in which session or none, and through which door.
 
+use super::claim::deferred;
 use super::door::{self, Door};
 use super::session;
 use super::{Capability, Wake, WakeState};
@@ -77,14 +78,8 @@ pub(super) fn of(
     let is_fallback = wake.is_fallback_run() || unfit.is_some();
     if is_fallback && door == Door::Spawn && fallbacks >= facts.policy.fallbacks_running_max {
         if !wake.is_put_off_as_fallback() {
-            first.push(Event::WakeDeferred {
-                wake_id: wake.wake_id,
-                thread_id: wake.thread_id,
-                agent: wake.agent.clone(),
-                reason: Reason::FallbackLimit,
-                // It stays due: the end of another one is what it waits for.
-                due_at: now.wall,
-            });
+            // It stays due: the end of another one is what it waits for.
+            first.push(deferred(wake, Reason::FallbackLimit, now.wall));
         }
         return Ok(Entry::Later { first });
     }

@@ -1,9 +1,10 @@
 //! What a wake's row becomes.
 
-use super::{Ask, DoorChange, Halt, Ladder, Wake, WakeState};
+use super::{Ask, Chain, DoorChange, Halt, Ladder, Wake, WakeState};
 use crate::actor::AgentName;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
+use crate::guard;
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::thread::{Member, Status};
@@ -15,31 +16,6 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     match event {
         Event::WakeRequested { .. } => requested(facts, event, at),
         Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
-        Event::WakeDispatched { wake_id, attempt, lane, fence, door, supervisor, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            if wake.state != WakeState::Pending {
-                return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
-            }
-            wake.state = WakeState::Running;
-            (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
-            (wake.door, wake.supervisor) = (*door, Some(supervisor.clone()));
-            wake.in_doubt_since = None;
-            wake.ladder.dispatched_at = Some(at);
-            wake.ladder.accepted_at = None;
-            wake.ladder.evidence = None;
-        }
-        Event::WakeDoorChanged { wake_id, from, to, reason, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            wake.door_changes.push(DoorChange { from: *from, to: *to, reason: *reason, at });
-            wake.unaccepted = 0;
-        }
-        Event::WakeAccepted { wake_id, thread_id, agent, evidence } => {
-            let ladder = &mut facts.wake_mut(*wake_id)?.ladder;
-            (ladder.accepted_at, ladder.evidence) = (Some(at), Some(*evidence));
-            note(facts, *thread_id, agent, |member| member.note_life(at))?;
-        }
-        Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
-        Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
         Event::WakeAttemptFailed { wake_id, reason, exit_code, due_at, .. } => {
             attempt_over(facts, *wake_id, Some(*reason), at)?;
             let wake = facts.wake_mut(*wake_id)?;
@@ -52,6 +28,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake_waits(wake);
+            wake.due_before.get_or_insert(wake.due_at);
             (wake.reason, wake.due_at) = (Some(*reason), *due_at);
             if *reason == Reason::SessionBusy {
                 wake.deferred_since.get_or_insert(at);
@@ -77,6 +54,41 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WorkspaceHalted { by, .. } => facts.set_halt(Some(Halt { at, by: by.clone() })),
         Event::WorkspaceResumed { .. } => facts.set_halt(None),
         Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
+        _ => steps(facts, event, at)?,
+    }
+    Ok(())
+}
+
+/// The steps of an attempt: through which door it went, and how far.
+fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
+    match event {
+        Event::WakeDispatched { wake_id, attempt, lane, fence, door, supervisor, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            if wake.state != WakeState::Pending {
+                return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
+            }
+            wake.state = WakeState::Running;
+            wake.due_before = None;
+            wake.reason = wake.reason.filter(|reason| !guard::is_deferral(*reason));
+            (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
+            (wake.door, wake.supervisor) = (*door, Some(supervisor.clone()));
+            wake.in_doubt_since = None;
+            wake.ladder.dispatched_at = Some(at);
+            wake.ladder.accepted_at = None;
+            wake.ladder.evidence = None;
+        }
+        Event::WakeDoorChanged { wake_id, from, to, reason, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.door_changes.push(DoorChange { from: *from, to: *to, reason: *reason, at });
+            wake.unaccepted = 0;
+        }
+        Event::WakeAccepted { wake_id, thread_id, agent, evidence } => {
+            let ladder = &mut facts.wake_mut(*wake_id)?.ladder;
+            (ladder.accepted_at, ladder.evidence) = (Some(at), Some(*evidence));
+            note(facts, *thread_id, agent, |member| member.note_life(at))?;
+        }
+        Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
+        Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
         _ => {}
     }
     Ok(())
@@ -140,7 +152,11 @@ fn withdrawn(facts: &mut Facts, thread_id: ThreadId, seq: u64) -> Result<(), Cor
 
 /// A further message, or several, ask for it.
 fn joined(wake: &mut Wake, event: &Event) {
-    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, .. } = event {
+    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, .. } = event {
+        wake.chain = Chain::joined(wake.chain.take(), chain.clone());
+        if wake.chain.is_none() {
+            no_agents_matter(wake);
+        }
         match forgotten {
             Some(gone) => wake.forget(*gone),
             None => asked(wake, *seq, *expires_at, *is_standing),
@@ -149,6 +165,15 @@ fn joined(wake: &mut Wake, event: &Event) {
         wake.seq = wake.seq.max(*seq);
         // A later message is unread again.
         wake.ladder.seen_at = None;
+    }
+}
+
+/// Somebody whom no guard of agents' wakes throttles asks for it: what put it off for them is over.
+fn no_agents_matter(wake: &mut Wake) {
+    if wake.reason.is_some_and(guard::is_for_agents_alone)
+        && let Some(due_at) = wake.due_before.take()
+    {
+        (wake.reason, wake.due_at) = (None, due_at);
     }
 }
 
@@ -164,6 +189,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
         expires_at,
         is_urgent,
         is_standing,
+        chain,
     } = event
     {
         let mut wake = Wake {
@@ -198,6 +224,8 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             is_standing: false,
             is_urgent: *is_urgent,
             usage: None,
+            chain: chain.clone(),
+            due_before: None,
         };
         asked(&mut wake, *seq, *expires_at, *is_standing);
         facts.insert_wake(wake);

@@ -20,7 +20,9 @@ pub use door::{CAPABILITIES, Capability, Door, DoorChange, Repeat};
 pub(crate) use evolve::evolve;
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
-pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
+pub use model::{
+    Ask, Chain, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState,
+};
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
 };
@@ -34,9 +36,6 @@ pub const RELEASES_MAX: u32 = 100;
 impl WakeResult {
     /// Whether the wake was a turn: a process ran for it.
     pub const fn is_turn(self) -> bool {
-        matches!(
-            self,
-            Self::Triggered | Self::FallbackResumed | Self::FallbackSpawned | Self::Failed | Self::Unknown
-        )
+        matches!(self, Self::Triggered | Self::FallbackResumed | Self::FallbackSpawned | Self::Failed)
     }
 }

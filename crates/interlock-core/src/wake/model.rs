@@ -253,6 +253,31 @@ pub struct Wake {
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The chain of agents' wakes that led to it; absent = a person, or a program that no supervisor runs, asked too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
+    /// When it was due before a guard put it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_before: Option<Timestamp>,
+}
+
+/// How agents' wakes led to one another: a wake, a message posted in its run, the wake that asks for, and so on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Chain {
+    /// How many agents' messages it is long.
+    pub hops: u32,
+    /// Since when it is counted: its beginning, or the last progress of a thread that it went through.
+    pub since: Timestamp,
+    /// The agents of its last hops, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<AgentName>,
+}
+
+impl Chain {
+    /// The chain of a wake that several asked for: of one that a person asked for too it is none, else the longest.
+    pub(crate) fn joined(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        one.zip(other).map(|(one, other)| if other.hops > one.hops { other } else { one })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -3,6 +3,7 @@
 //! A session that is gone is given up at once, and so is one that is stale or in which the agent fails again and again. One that another process has open is waited for, and given up when that
 //! takes too long: then the agent goes on in a fresh one, and what a person has open is never entered.
 
+use super::claim::deferred;
 use super::reaction::takes_part;
 use super::{Door, Lease, Usage, Wake, WakeState, door};
 use crate::decide::Stop;
@@ -99,13 +100,8 @@ pub(super) fn when_busy(facts: &Facts, wake: &Wake, from: Door, now: &Now) -> Re
     if released.is_empty() || waited_ms >= facts.policy.session_defer_max_ms {
         return Ok(Busy::Fresh(released));
     }
-    Ok(Busy::Wait(Event::WakeDeferred {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        reason: Reason::SessionBusy,
-        due_at: now.wall.plus_ms(facts.policy.session_recheck_ms),
-    }))
+    let due_at = now.wall.plus_ms(facts.policy.session_recheck_ms);
+    Ok(Busy::Wait(deferred(wake, Reason::SessionBusy, due_at)))
 }
 
 /// What the model used, as an event of its own: attempts that fail cost tokens too. Of a runtime that counts from the

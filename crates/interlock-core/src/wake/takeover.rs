@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::facts::{Effect, Facts};
 use crate::reason::Reason;
 use crate::thread::{Status, StatusChange, status_events};
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 
 /// Who has a wake, as far as the one who claims is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) enum Holder {
 
 /// Who has it. A supervisor's new life has proved that its former agents are dead; of another one that is so when it has
 /// had the time to notice the end of its lease, and to end them.
-pub(super) fn holder(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Holder {
+pub(super) fn holder(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Timestamp) -> Holder {
     let lease = facts.lease(wake.wake_id);
     let is_own = |supervisor: &str| supervisor == command.supervisor;
     if lease.is_some_and(|lease| !is_gone(facts, lease, command, now)) {
@@ -41,17 +41,17 @@ pub(super) fn holder(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now
     let patience_ms = facts.policy.lease_ms.saturating_add(facts.policy.takeover_grace_ms);
     match since {
         // The supervisor that can look came back once; it is given the time of a lease to come back again.
-        Some(since) if now.wall < since.plus_ms(patience_ms) => Holder::Other,
+        Some(since) if now < since.plus_ms(patience_ms) => Holder::Other,
         _ => Holder::Unknown,
     }
 }
 
-fn is_gone(facts: &Facts, lease: &Lease, command: &ClaimWakes, now: &Now) -> bool {
+fn is_gone(facts: &Facts, lease: &Lease, command: &ClaimWakes, now: Timestamp) -> bool {
     if lease.supervisor == command.supervisor {
-        return lease.until <= now.wall || lease.incarnation != command.incarnation;
+        return lease.until <= now || lease.incarnation != command.incarnation;
     }
     // One that was given back is over at once, whatever the clock says.
-    lease.is_over() || lease.until.plus_ms(facts.policy.takeover_grace_ms) <= now.wall
+    lease.is_over() || lease.until.plus_ms(facts.policy.takeover_grace_ms) <= now
 }
 
 /// A running wake whose holder is gone: it waits again, or is given up when that has happened too often. Gives the

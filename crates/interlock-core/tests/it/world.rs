@@ -241,6 +241,11 @@ impl World {
         self.wall
     }
 
+    /// Until another supervisor may take over what this one held and did not renew.
+    pub(crate) fn advance_past_lease(&mut self) {
+        self.advance_ms(self.policy.lease_ms + self.policy.takeover_grace_ms);
+    }
+
     pub(crate) fn advance_ms(&mut self, ms: i64) {
         self.wall = self.wall.plus_ms(ms);
     }
@@ -434,8 +439,9 @@ impl World {
         self.exits(claim, 0)
     }
 
-    /// `from` says something, and the one agent that it wakes does its turn.
+    /// `from` says something, and the one agent that it wakes does its turn; not oftener than ten times a minute.
     pub(crate) fn turn(&mut self, from: &str, to: &str) -> Done {
+        self.advance_ms(6_000);
         self.post(from, Post::chat("go on").to(&[to])).unwrap();
         let claim = self.run_one("sup");
         self.does_its_turn(&claim)
@@ -510,7 +516,7 @@ impl World {
     pub(crate) fn run(&mut self, envelope: &Envelope) -> Result<Done, Refusal> {
         let mut facts = Facts::new(self.policy.clone());
         self.rows.load(&keys(envelope), self.wall, &self.entries, &mut facts);
-        let more = more_keys(&facts, envelope);
+        let more = more_keys(&facts, envelope, self.wall);
         self.rows.load(&more, self.wall, &self.entries, &mut facts);
         let now = Now { at: self.last_at.tick(self.wall), wall: self.wall };
         let first = decide(&facts, envelope, &now);
