@@ -62,6 +62,12 @@ pub struct AgentView {
     /// For `codex` and `claude`: further folders that may be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// For `codex`: its sessions are kept in a server of Codex that its supervisor runs, and that people can attach to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+    /// For `codex` and `claude`: their own folder, where it was given to the agent by CODEX_HOME or CLAUDE_CONFIG_DIR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// When it was registered.
     pub created_at: Timestamp,
 }

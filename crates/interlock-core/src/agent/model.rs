@@ -24,6 +24,15 @@ impl Runtime {
     pub const fn is_cli(self) -> bool {
         matches!(self, Self::Codex | Self::Claude)
     }
+
+    /// The variable that says where its person's configuration and sessions are.
+    pub const fn home_variable(self) -> Option<&'static str> {
+        match self {
+            Self::Codex => Some("CODEX_HOME"),
+            Self::Claude => Some("CLAUDE_CONFIG_DIR"),
+            Self::Command | Self::Unmanaged => None,
+        }
+    }
 }
 
 closed_set! {
@@ -88,6 +97,12 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// The value that is set for this variable, where it is not the supervisor's own.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let set = self.environment.iter().find(|variable| variable.name == name);
+        set.and_then(|variable| variable.value.as_deref())
+    }
+
     /// Whether something is set that only a coding agent's own program understands.
     pub const fn is_for_cli(&self) -> bool {
         self.sandbox.is_some()

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
 use super::params::{missing_variables, wanted};
+use super::probe;
 use super::token::{self, Lent};
 use super::turn::{Act, Event, Turn};
 use super::wire::Wire;
@@ -70,7 +71,7 @@ async fn follow(
     let mut notes = Notes::open(&log, &claimed);
     let hide = redactor(&shared, &claimed);
     let prepared = prepare(&shared, &claimed, hide).await;
-    let (socket, turn, _lent) = match prepared {
+    let (socket, is_ours, turn, _lent) = match prepared {
         Ok(prepared) => prepared,
         Err(why) => {
             notes.add(&format!("not through Codex's server: {why}"));
@@ -78,7 +79,7 @@ async fn follow(
             return;
         }
     };
-    let mut shell = Shell { shared, socket, turn, wire: None, say, inbox, notes };
+    let mut shell = Shell { shared, socket, is_ours, turn, wire: None, say, inbox, notes };
     shell.run().await;
 }
 
@@ -94,37 +95,58 @@ async fn prepare(
     shared: &Arc<Shared>,
     claimed: &ClaimedWake,
     hide: Redactor,
-) -> Result<(PathBuf, Turn, Lent), String> {
+) -> Result<(PathBuf, bool, Turn, Lent), String> {
     let config = &shared.config;
     let launch = &claimed.launch;
     let home = runtime::home(Runtime::Codex, launch, &config.environment)
         .ok_or("neither CODEX_HOME nor HOME is set for the agent")?;
-    let socket = if launch.live {
-        shared.servers.socket(shared, launch).await?
-    } else {
-        let socket = super::control(&home);
-        if !socket.exists() {
-            return Err("none runs".into());
-        }
-        if claimed.resume.is_none() {
-            return Err("a fresh session is not begun in a person's own server".into());
-        }
-        let missing = missing_variables(launch);
-        if !missing.is_empty() {
-            tracing::info!(wake_id = %claimed.wake.wake_id, ?missing, "live.variables_not_set");
-        }
-        socket
-    };
-    let wanted = wanted(claimed, &config.state_dir, &config.bridge, &config.environment, hide)?;
+    let (socket, is_ours) = choose(shared, claimed, &home).await?;
+    let missing = missing_variables(launch);
+    if !is_ours && !missing.is_empty() {
+        tracing::info!(wake_id = %claimed.wake.wake_id, ?missing, "live.variables_not_set");
+    }
+    let kind = (is_ours, hide);
+    let wanted = wanted(claimed, &config.state_dir, &config.bridge, &config.environment, kind)?;
     let file = token::path(&config.state_dir, claimed);
     let lent = Lent::new(file, config.client.url(), &claimed.token)
         .map_err(|error| format!("the token cannot be lent: {error}"))?;
-    Ok((socket, Turn::new(wanted), lent))
+    Ok((socket, is_ours, Turn::new(wanted), lent))
+}
+
+/// Our own server for an agent that wants it, else a person's; of several, the one that has the thread loaded. Says also
+/// whether it was started with the agent's own words.
+async fn choose(shared: &Arc<Shared>, claimed: &ClaimedWake, home: &Path) -> Result<(PathBuf, bool), String> {
+    let wants_ours = claimed.launch.live;
+    let Some(thread) = claimed.resume else {
+        // A fresh session is begun where its agent was told to live, and not in front of somebody.
+        return match wants_ours {
+            true => Ok((shared.servers.socket(shared, &claimed.launch).await?, true)),
+            false => Err("a fresh session is not begun in a person's own server".into()),
+        };
+    };
+    let (ours, theirs) = (super::socket(&shared.config.state_dir, home), super::control(home));
+    let mut there = Vec::from_iter(theirs.exists().then_some((theirs, false)));
+    if wants_ours {
+        there.insert(0, (shared.servers.socket(shared, &claimed.launch).await?, true));
+    } else if ours.exists() {
+        // Another agent's; it may have this thread loaded all the same.
+        there.push((ours, false));
+    }
+    if there.len() > 1 {
+        for (socket, is_ours) in &there {
+            if probe::has_loaded(socket, thread).await {
+                return Ok((socket.clone(), *is_ours));
+            }
+        }
+    }
+    there.into_iter().next().ok_or_else(|| "none runs".into())
 }
 
 struct Shell {
     shared: Arc<Shared>,
     socket: PathBuf,
+    /// It is one that we run for people to attach to.
+    is_ours: bool,
     turn: Turn,
     wire: Option<Wire>,
     say: UnboundedSender<Input>,
@@ -165,6 +187,10 @@ impl Shell {
                 }
                 Act::Connect => happened = Some(self.connect(CONNECT_PAUSE).await),
                 Act::Say(input) => {
+                    if let (Input::Began { session_id }, true) = (input, self.is_ours) {
+                        let words = super::attach(&self.socket).join(" ");
+                        self.notes.add(&format!("attach with: {words} {}", session_id.to_uuid_text()));
+                    }
                     // The runner is gone when its supervisor ends.
                     let _gone = self.say.send(input);
                 }

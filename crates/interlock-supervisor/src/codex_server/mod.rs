@@ -13,6 +13,7 @@ mod history;
 mod item;
 mod message;
 mod params;
+mod probe;
 pub(crate) mod servers;
 mod token;
 mod turn;
@@ -30,6 +31,26 @@ const CONTROL: &str = "app-server-control/app-server-control.sock";
 /// The socket of a person's own background server.
 pub(crate) fn control(home: &Path) -> PathBuf {
     home.join(CONTROL)
+}
+
+/// How a person attaches to the server that we run for this CODEX_HOME, if there is one now.
+pub fn attach_words(state_dir: &Path, home: &Path) -> Option<Vec<String>> {
+    let socket = socket(state_dir, home);
+    socket.exists().then(|| attach(&socket))
+}
+
+fn attach(socket: &Path) -> Vec<String> {
+    let address = format!("unix://{}", socket.display());
+    vec!["codex".into(), "--remote".into(), address, "resume".into()]
+}
+
+/// Whether a server of a person's own listens for this CODEX_HOME, or has left its socket behind.
+pub async fn has_background_server(home: &Path) -> Option<bool> {
+    let socket = control(home);
+    if !socket.exists() && socket.symlink_metadata().is_err() {
+        return None;
+    }
+    Some(wire::Wire::connect(&socket).await.is_ok())
 }
 
 /// Where everything of the live door lies in a supervisor's state folder.

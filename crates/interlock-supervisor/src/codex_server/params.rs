@@ -22,12 +22,12 @@ pub(crate) fn wanted(
     state_dir: &Path,
     bridge: &[OsString],
     own: &BTreeMap<OsString, OsString>,
-    hide: Redactor,
+    (is_ours, hide): (bool, Redactor),
 ) -> Result<Wanted, String> {
     let launch = &claimed.launch;
     let sandbox = launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite);
     // Our own server was started with these words.
-    let mut config = if launch.live { Map::new() } else { settings(&launch.command)? };
+    let mut config = if is_ours { Map::new() } else { settings(&launch.command)? };
     tools(&mut config, bridge, &token::path(state_dir, claimed))?;
     if let Some(transport) = runtime::bridge(Runtime::Codex, launch, own) {
         let off = match transport {
