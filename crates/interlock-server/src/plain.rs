@@ -29,7 +29,8 @@ pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Re
         // What is counted in memory is told all the same.
         tracing::warn!(%refusal, "metrics.without_jobs");
     }
-    match state.metrics.text(state.engine.job_tally(), counts.as_ref().ok(), state.engine.now()) {
+    let engine = &state.engine;
+    match state.metrics.text(engine.job_tally(), &engine.wake_tally(), counts.as_ref().ok(), engine.now()) {
         Ok(text) => {
             with_body(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
         }

@@ -1,6 +1,6 @@
 //! From rows to what goes over the wire.
 
-use interlock_api::v1::agent::AgentView;
+use interlock_api::v1::agent::{AgentView, DoorView};
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
 use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
@@ -10,7 +10,7 @@ use interlock_core::agent::{Agent, Launch};
 use interlock_core::id::WakeId;
 use interlock_core::job::{Job, JobState};
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
-use interlock_core::wake::Wake;
+use interlock_core::wake::{Capability, Wake};
 use interlock_core::{Event, Timestamp};
 use interlock_engine::read::{StoredMessage, TimelineRow};
 
@@ -33,6 +33,7 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         writable,
         live,
         home,
+        doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
         created_at: agent.created_at,
     }
 }

@@ -26,7 +26,7 @@ pub use model::{
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
 };
-pub(crate) use report::{note_call, report};
+pub(crate) use report::{expect_held, note_call, report};
 pub(crate) use trigger::trigger;
 
 /// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills

@@ -71,3 +71,6 @@ impl Wire {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
