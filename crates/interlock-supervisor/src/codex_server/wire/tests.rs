@@ -24,6 +24,8 @@ fn server(frames: Vec<Message>) -> (tempfile::TempDir, std::path::PathBuf) {
                 }
             }
             drop(socket.close(None).await);
+            // Until the other side has closed too: what it says to a socket that is gone would end it sooner.
+            while let Some(Ok(_)) = socket.next().await {}
         }
     });
     (folder, socket)
@@ -100,9 +102,15 @@ async fn a_thread_is_loaded_where_its_server_says_so() {
     let thread = SessionId::from_u128(7);
     let answers = |status: &str| {
         let read = json!({"id": 2, "result": {"thread": {"status": {"type": status}}}});
-        vec![Message::text(r#"{"id":1,"result":{}}"#), Message::text("noise"), Message::text(read.to_string())]
+        vec![
+            Message::text(r#"{"id":1,"result":{}}"#),
+            Message::text("noise"),
+            Message::text(read.to_string()),
+        ]
     };
-    for (status, is_loaded) in [("idle", true), ("active", true), ("systemError", true), ("notLoaded", false), ("new", false)] {
+    for (status, is_loaded) in
+        [("idle", true), ("active", true), ("systemError", true), ("notLoaded", false), ("new", false)]
+    {
         let (_folder, socket) = server(answers(status));
         assert_eq!(probe::has_loaded(&socket, thread).await, is_loaded, "{status}");
     }

@@ -40,7 +40,8 @@ pub(super) async fn check(cx: &Context) -> Option<Check> {
     if !is_dead {
         return Some(Check::ok(NAME, detail));
     }
-    let hint = "start Codex once, or remove the socket that nobody listens on; until then sessions are resumed";
+    let hint =
+        "start Codex once, or remove the socket that nobody listens on; until then sessions are resumed";
     Some(Check::warn(NAME, detail, hint))
 }
 
