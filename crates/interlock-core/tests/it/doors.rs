@@ -420,7 +420,7 @@ fn fallbacks_that_run_at_once_are_limited_and_others_wait() {
     };
     assert_eq!(waiting(&w), 2);
     let written = w.entries.len();
-    w.advance_ms(3_600_000);
+    w.advance_ms(w.policy.lease_ms - 1);
     assert_eq!(w.claim("sup"), []);
     assert_eq!(w.entries.len(), written, "waiting is said once");
     let fresh = first.iter().find(|claim| claim.agent.as_str() == "e").unwrap();
@@ -592,4 +592,27 @@ fn through_the_live_door_a_call_counts_from_the_start_on_and_a_doubt_stays_until
     assert!(again.lease.is_in_doubt);
     w.ended(&again, Outcome::DoorUnavailable).unwrap();
     assert_eq!(w.wake(again.wake_id).in_doubt_since, None, "its server is gone, and the turn with it");
+}
+
+/// What people read of the doors is what the rules know of them.
+#[test]
+fn the_table_of_the_documentation_is_this_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runtimes.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let is_row = |line: &&str| line.starts_with("| `") && line.matches('|').count() == 7;
+    let found: Vec<&str> = text.lines().filter(is_row).collect();
+    let yes = |is: bool| if is { "yes" } else { "no" };
+    let row = |one: &Capability| {
+        let evidence: Vec<&str> = one.evidence.iter().map(|evidence| evidence.as_str()).collect();
+        format!(
+            "| `{}` | `{}` | {} | {} | {} | {} |",
+            one.runtime,
+            one.door,
+            evidence.join(", "),
+            yes(one.sees_human),
+            one.repeat,
+            yes(one.dies_with_supervisor)
+        )
+    };
+    assert_eq!(found, CAPABILITIES.iter().map(row).collect::<Vec<_>>());
 }

@@ -13,6 +13,8 @@ mod access;
 mod ask;
 mod coverage;
 mod delivery;
+mod denials;
+mod doors;
 mod events;
 mod faults;
 mod health;

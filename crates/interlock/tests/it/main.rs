@@ -14,6 +14,7 @@ mod by_hand;
 mod caller;
 mod codex_client;
 mod commands;
+mod denials;
 mod desk;
 mod disk;
 mod doctor;

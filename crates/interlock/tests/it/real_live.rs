@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::codex_client::Person;
 use crate::desk::{Desk, Kind};
+use crate::doctor_runtimes::check;
 use crate::processes;
 use crate::site::Running;
 use crate::wait::until;
@@ -107,6 +108,13 @@ fn an_agent_lives_in_our_own_server() {
     let lent: Vec<_> =
         lent.filter(|file| file.path().extension().is_some_and(|ending| ending == "json")).collect();
     assert!(lent.is_empty(), "{lent:?}");
+    // People are told how to sit down in front of it.
+    let address = format!("codex --remote unix://{} resume", socket.display());
+    assert!(why.contains(&format!("attach with: {address} {}", the_session(&desk))), "{why}");
+    let report = desk.site.run(&["doctor", "runtimes", "--json"]).only_json();
+    let doors = check(&report, "codex doors")["detail"].as_str().unwrap().to_owned();
+    assert!(doors.contains(&format!("live: live, in a server of ours; attach with: {address}")), "{doors}");
+    assert!(doors.contains("worker: resume"), "{doors}");
     // It ends with its supervisor, and leaves no socket behind.
     drop(person);
     desk.site.run(&["stop"]).ok();

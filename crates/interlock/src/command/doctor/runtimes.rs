@@ -72,8 +72,8 @@ pub(super) async fn all(cx: &Context) -> Vec<Check> {
     for known in &ALL {
         checks.extend(one(cx, known).await);
     }
-    checks.extend(super::doors::check(cx).await);
     checks.push(mcp(cx).await);
+    checks.extend(super::doors::check(cx).await);
     checks
 }
 
