@@ -62,6 +62,7 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
         pause: PAUSE,
     };
     let shared = Arc::clone(&claimer.shared);
+    let _ends = codex_server::servers::Ends(Arc::clone(&shared));
     tracing::info!(supervisor = shared.name, incarnation = claimer.incarnation, "supervisor.started");
     let mut renewer = JoinSet::new();
     renewer.spawn(renew(Arc::clone(&shared)));

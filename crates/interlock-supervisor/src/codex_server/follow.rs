@@ -68,17 +68,21 @@ async fn follow(
     say: UnboundedSender<Input>,
     inbox: UnboundedReceiver<Event>,
 ) {
-    let mut notes = Notes::open(&log, &claimed);
     let hide = redactor(&shared, &claimed);
     let prepared = prepare(&shared, &claimed, hide).await;
     let (socket, is_ours, turn, _lent) = match prepared {
         Ok(prepared) => prepared,
         Err(why) => {
-            notes.add(&format!("not through Codex's server: {why}"));
+            tracing::debug!(wake_id = %claimed.wake.wake_id, why, "live.unavailable");
+            if claimed.launch.live {
+                // Where it was asked for, its absence is worth a word; elsewhere it is the usual thing.
+                Notes::open(&log, &claimed).add(&format!("not through Codex's server: {why}"));
+            }
             let _over = say.send(Input::DoorUnavailable);
             return;
         }
     };
+    let notes = Notes::open(&log, &claimed);
     let mut shell = Shell { shared, socket, is_ours, turn, wire: None, say, inbox, notes };
     shell.run().await;
 }

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use interlock_core::agent::{Launch, Runtime};
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::wire::Wire;
 use crate::config::SupervisorConfig;
@@ -39,6 +39,21 @@ pub(crate) const SERVERS_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
     all: Mutex<BTreeMap<PathBuf, Server>>,
+    /// Of every task that keeps one.
+    tasks: std::sync::Mutex<Vec<AbortHandle>>,
+}
+
+/// The servers of a supervisor end with this, at once where they were not stopped before.
+#[derive(Debug)]
+pub(crate) struct Ends(pub(crate) Arc<Shared>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // Each takes its shim's standard input with it, and so its server's life.
+        for task in self.0.servers.tasks().drain(..) {
+            task.abort();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -80,12 +95,17 @@ impl Servers {
                 let plan =
                     plan(config, &socket, words.clone(), environment.variables.clone(), environment.secrets);
                 let task = tokio::spawn(keep(Arc::clone(shared), plan, socket.clone(), stopping));
+                self.tasks().push(task.abort_handle());
                 let environment = environment.variables;
                 place.insert(Server { words, environment, socket: socket.clone(), stop, task });
             }
         }
         drop(all);
         listens(&socket).await.map(|()| socket)
+    }
+
+    fn tasks(&self) -> std::sync::MutexGuard<'_, Vec<AbortHandle>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stop them all, in the kill order, and wait for their ends.
