@@ -18,8 +18,9 @@ use interlock_engine::read::{StoredMessage, TimelineRow};
 
 /// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
 pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
-    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, .. } =
-        if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
+    let launch = if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
+    let home = agent.runtime.home_variable().and_then(|name| launch.variable(name)).map(str::to_owned);
+    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, live, .. } = launch;
     AgentView {
         agent_id: agent.agent_id,
         name: agent.name,
@@ -32,6 +33,8 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         model,
         allowed_tools,
         writable,
+        live,
+        home,
         doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
         created_at: agent.created_at,
     }

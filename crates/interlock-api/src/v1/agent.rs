@@ -63,6 +63,12 @@ pub struct AgentView {
     /// For `codex` and `claude`: further folders that may be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// For `codex`: its sessions are kept in a server of Codex that its supervisor runs, and that people can attach to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+    /// For `codex` and `claude`: their own folder, where it was given to the agent by CODEX_HOME or CLAUDE_CONFIG_DIR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// The doors into its runtime, in the order in which they are tried; none into an unmanaged agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doors: Vec<DoorView>,

@@ -185,12 +185,14 @@ fn given_back(
     reason: Reason,
     now: &Now,
 ) -> Result<Decision, Stop> {
+    // Whoever was to look for what was begun, and did not come to it, leaves the doubt to the next claim.
+    let has_not_looked = matches!(reason, Reason::Halted | Reason::NotStarted);
     events.push(Event::WakeReleased {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
         reason,
-        is_in_doubt: false,
+        is_in_doubt: lease.is_in_doubt && has_not_looked && wake.state == WakeState::Pending,
     });
     waits_again(facts, wake, lease, events, now)
 }

@@ -126,7 +126,8 @@ fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(),
 }
 
 /// The wake's own token was used: its runtime has accepted, whatever the supervisor sees. A call may be quicker than
-/// the report that the process was started; then its claim keeps it until that report.
+/// the report that the process was started; then its claim keeps it until that report. Through the live door nothing is
+/// sent before that report, so a call from before it is no answer: a session shakes hands with our tools as it is loaded.
 pub(crate) fn note_call(facts: &Facts, env: &Envelope, wake_id: WakeId) -> Result<Decision, Stop> {
     let Some(wake) = facts.wake(wake_id)? else { return Ok(Decision::unchanged()) };
     // What a former attempt's process does proves nothing of this one.
@@ -136,7 +137,8 @@ pub(crate) fn note_call(facts: &Facts, env: &Envelope, wake_id: WakeId) -> Resul
     if let Some(event) = accepted(wake, Evidence::Call) {
         return Ok(Decision::of(vec![event]));
     }
-    let claim = facts.lease(wake_id).filter(|lease| wake.state == WakeState::Pending && !lease.is_called);
+    let counts = |lease: &&Lease| !lease.is_called && lease.door != Some(Door::Live);
+    let claim = facts.lease(wake_id).filter(|_| wake.state == WakeState::Pending).filter(counts);
     let effects = claim.map(|lease| Effect::Lease(Lease { is_called: true, ..lease.clone() }));
     Ok(Decision { effects: Vec::from_iter(effects), ..Decision::unchanged() })
 }

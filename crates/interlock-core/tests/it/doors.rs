@@ -568,6 +568,32 @@ fn in_process(w: &mut World, token: (Option<WakeId>, Option<u64>), says: impl Fn
     (w.acting, w.fence) = (None, None);
 }
 
+/// As a server loads the session it shakes hands with our tools: that is before anything was sent, and no answer to it. And
+/// whoever was to look for what may go on, and did not come to it, leaves the doubt to the next claim.
+#[test]
+fn through_the_live_door_a_call_counts_from_the_start_on_and_a_doubt_stays_until_somebody_looked() {
+    let mut w = with_session(Runtime::Codex);
+    w.says("olga", "go on");
+    let claim = w.claim_one("sup");
+    assert_eq!(claim.lease.door, Some(Door::Live));
+    let call = interlock_core::command::Command::NoteCall { wake_id: claim.wake_id };
+    w.acting = Some(claim.wake_id);
+    assert_eq!(w.give("executor", call.clone()).unwrap().events, []);
+    assert_eq!(w.started(&claim).unwrap().kinds(), ["wake.dispatched"], "not accepted by its handshake");
+    assert_eq!(w.give("executor", call).unwrap().kinds(), ["wake.accepted"]);
+    w.acting = None;
+    for outcome in [Outcome::Halted, Outcome::NotStarted] {
+        let again = w.claim_in("sup", &format!("life after {outcome:?}"), 1).remove(0);
+        assert!(again.lease.is_in_doubt, "{outcome:?}");
+        w.ended(&again, outcome).unwrap();
+        assert!(w.wake(again.wake_id).in_doubt_since.is_some(), "{outcome:?}");
+    }
+    let again = w.claim_in("sup", "the last life", 1).remove(0);
+    assert!(again.lease.is_in_doubt);
+    w.ended(&again, Outcome::DoorUnavailable).unwrap();
+    assert_eq!(w.wake(again.wake_id).in_doubt_since, None, "its server is gone, and the turn with it");
+}
+
 /// What people read of the doors is what the rules know of them.
 #[test]
 fn the_table_of_the_documentation_is_this_one() {
