@@ -50,16 +50,21 @@ pub(super) fn over_with(
         Outcome::SessionBusy if wake.releases < RELEASES_MAX => {
             match session::when_busy(facts, wake, door, now)? {
                 session::Busy::Wait(event) => waits_again(facts, wake, lease, vec![event], now),
+                // It may be its own turn that keeps the session busy.
+                session::Busy::Fresh(_) if wake.in_doubt_since.is_some() => unknown(facts, env, wake, now),
                 session::Busy::Fresh(released) => back(released, Reason::SessionBusy),
             }
         }
-        Outcome::InDoubt => {
-            let mut events = Vec::new();
-            takeover::unknown(facts, env, wake, now, &mut events)?;
-            Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) })
-        }
+        Outcome::InDoubt => unknown(facts, env, wake, now),
         _ => ended(facts, env, wake, door, outcome, now),
     }
+}
+
+/// What became of the attempt before cannot be told.
+fn unknown(facts: &Facts, env: &Envelope, wake: &Wake, now: &Now) -> Result<Decision, Stop> {
+    let mut events = Vec::new();
+    takeover::unknown(facts, env, wake, now, &mut events)?;
+    Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) })
 }
 
 /// What follows from a failed attempt.

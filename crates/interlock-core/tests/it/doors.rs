@@ -511,6 +511,32 @@ fn a_life_that_dies_before_it_has_looked_is_waited_for_as_long() {
     unknown(&w, &claim);
 }
 
+/// A person may stop all agents before anybody has looked: it is in doubt after that as before.
+#[test]
+fn doubt_lasts_until_somebody_has_looked() {
+    for outcome in [Outcome::Halted, Outcome::NotStarted] {
+        let (mut w, claim) = gone_while_live();
+        let again = w.claim_in("sup", "life-2", 8).remove(0);
+        w.ended(&again, outcome).unwrap();
+        assert_eq!(w.claim("other"), [], "{outcome:?}");
+        let third = w.claim_in("sup", "life-2", 8).remove(0);
+        assert_eq!((third.wake_id, third.lease.is_in_doubt), (claim.wake_id, true), "{outcome:?}");
+    }
+}
+
+/// A session that stays busy may be busy with the very turn that is in doubt: no fresh one is begun beside it.
+#[test]
+fn what_is_in_doubt_never_goes_on_beside_a_busy_session() {
+    let (mut w, claim) = gone_while_live();
+    for _ in 0..=12 {
+        let again = w.claim_in("sup", "life-2", 8).remove(0);
+        w.ended(&again, Outcome::SessionBusy).unwrap();
+        w.advance_ms(w.policy.session_recheck_ms);
+    }
+    unknown(&w, &claim);
+    assert_eq!(w.session("executor"), Some(SESSION));
+}
+
 fn unknown(w: &World, claim: &Claim) {
     let wake = w.wake(claim.wake_id);
     assert_eq!((wake.result, wake.reason), (Some(WakeResult::Unknown), Some(Reason::WakeInDoubt)));
