@@ -49,7 +49,7 @@ pub(super) fn over_with(
         }
         Outcome::SessionBusy if wake.releases < RELEASES_MAX => {
             match session::when_busy(facts, wake, door, now)? {
-                session::Busy::Wait(event) => waits_again(facts, wake, lease, vec![event], now),
+                session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
                 // It may be its own turn that keeps the session busy.
                 session::Busy::Fresh(_) if wake.in_doubt_since.is_some() => unknown(facts, env, wake, now),
                 session::Busy::Fresh(released) => back(released, Reason::SessionBusy),

@@ -144,7 +144,7 @@ impl Play {
 fn loaded(status: &str) -> Value {
     json!({
         "thread": {"id": THREAD, "status": {"type": status}}, "approvalPolicy": "on-request",
-        "sandbox": {"type": "workspaceWrite"}, "cwd": "/home/anna", "model": "m",
+        "sandbox": {"type": "workspaceWrite"}, "cwd": "/srv/anna", "model": "m",
     })
 }
 
@@ -220,7 +220,7 @@ fn a_loaded_thread_keeps_its_persons_settings() {
         play.completes("t1", "completed", Value::Null);
         let put_back = json!({
             "threadId": THREAD, "approvalPolicy": "on-request", "sandboxPolicy": {"type": "workspaceWrite"},
-            "cwd": "/home/anna", "model": "m",
+            "cwd": "/srv/anna", "model": "m",
         });
         assert_eq!(play.asks("thread/settings/update"), &put_back);
         assert_eq!(play.said.len(), 2, "it ends when that is done");
