@@ -74,7 +74,7 @@ enum Body {
     /// Nothing: this happened instead.
     None(Input),
     /// A process of its own.
-    Shim(Shim),
+    Shim(Box<Shim>),
     /// A server that runs already.
     Live(Live),
 }
@@ -126,7 +126,7 @@ impl Runner {
             Err(failure) => Err(failure),
         };
         match started {
-            Ok(shim) => self.body = Body::Shim(shim),
+            Ok(shim) => self.body = Body::Shim(Box::new(shim)),
             Err(failure) => {
                 self.log_failure(&failure);
                 self.body = Body::None(Input::SpawnFailed);

@@ -123,10 +123,10 @@ async fn choose(shared: &Arc<Shared>, claimed: &ClaimedWake, home: &Path) -> Res
     let wants_ours = claimed.launch.live;
     let Some(thread) = claimed.resume else {
         // A fresh session is begun where its agent was told to live, and not in front of somebody.
-        return match wants_ours {
-            true => Ok((shared.servers.socket(shared, &claimed.launch).await?, true)),
-            false => Err("a fresh session is not begun in a person's own server".into()),
-        };
+        if wants_ours {
+            return Ok((shared.servers.socket(shared, &claimed.launch).await?, true));
+        }
+        return Err("a fresh session is not begun in a person's own server".into());
     };
     let (ours, theirs) = (super::socket(&shared.config.state_dir, home), super::control(home));
     let mut there = Vec::from_iter(theirs.exists().then_some((theirs, false)));

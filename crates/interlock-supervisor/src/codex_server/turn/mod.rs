@@ -111,6 +111,10 @@ enum Stage {
 
 /// Where one turn stands.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what was sent, told, seen and asked for comes in any order; no state machine has fewer"
+)]
 pub(crate) struct Turn {
     wanted: Wanted,
     stage: Stage,
@@ -187,11 +191,10 @@ impl Turn {
             Event::Heard(Incoming::Answer { id, result }) => self.on_answer(at_ms, id, result),
             Event::Heard(Incoming::Notice { method, params }) => self.on_notice(at_ms, &method, &params),
             Event::Heard(Incoming::Asked { method, params }) => self.on_asked(&method, &params),
-            Event::Heard(Incoming::Noise) => Vec::new(),
             Event::Go => self.go(at_ms),
             Event::Stop => self.stop(at_ms),
             Event::Timer if self.until_ms.is_some_and(|until| at_ms >= until) => self.on_late(at_ms),
-            Event::Timer => Vec::new(),
+            Event::Heard(Incoming::Noise) | Event::Timer => Vec::new(),
         }
     }
 

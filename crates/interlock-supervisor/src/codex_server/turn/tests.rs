@@ -98,13 +98,15 @@ impl Play {
         self.on(Event::Heard(Incoming::Notice { method: method.into(), params }))
     }
 
-    fn says(&mut self, turn: &str, client_id: Value) -> &mut Self {
+    fn says(&mut self, turn: &str, client_id: impl Into<Value>) -> &mut Self {
+        let client_id: Value = client_id.into();
         let item = json!({"type": "userMessage", "clientId": client_id});
         self.tell("item/started", json!({"turnId": turn, "item": item}));
         self.tell("item/completed", json!({"turnId": turn, "item": item}))
     }
 
-    fn completes(&mut self, turn: &str, status: &str, error: Value) -> &mut Self {
+    fn completes(&mut self, turn: &str, status: &str, error: impl Into<Value>) -> &mut Self {
+        let error: Value = error.into();
         self.tell("turn/completed", json!({"turn": {"id": turn, "status": status, "error": error}}))
     }
 
