@@ -142,6 +142,7 @@ impl Committer {
                     for step in steps {
                         self.tally.add(step);
                     }
+                    self.tally.note(&events);
                     collect(&mut note, &events);
                     size = index.map_or(0, |index| index + 1).max(size);
                     answers.push((one.reply, Ok(Outcome { reply, index })));

@@ -125,6 +125,11 @@ impl Engine {
         self.tally.now()
     }
 
+    /// How many wakes guards put off through this engine since it began, by reason.
+    pub fn wakes_deferred(&self) -> Vec<(Reason, u64)> {
+        self.tally.deferred()
+    }
+
     /// The jobs of all workspaces served here.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! Metrics in the Prometheus text format. Labels are routes and statuses, never ids or names.
 
 mod jobs;
+mod wakes;
 
 use std::time::Duration;
 
-use interlock_core::Timestamp;
+use interlock_core::{Reason, Timestamp};
 use interlock_engine::JobTally;
 use interlock_engine::read::JobCounts;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -57,15 +58,17 @@ impl Metrics {
         self.durations.get_or_create(&Route { route: route.to_owned() }).observe(elapsed.as_secs_f64());
     }
 
-    /// Everything, with how jobs stand; `counts` are absent when the store is away.
+    /// Everything, with the wakes that were put off and how jobs stand; `counts` are absent when the store is away.
     pub(crate) fn text(
         &self,
+        deferred: Vec<(Reason, u64)>,
         tally: JobTally,
         counts: Option<&JobCounts>,
         now: Timestamp,
     ) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &wakes::registry(deferred))?;
         encode_registry(&mut text, &jobs::registry(tally, counts, now))?;
         encode_eof(&mut text)?;
         Ok(text)

@@ -29,7 +29,9 @@ pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Re
         // What is counted in memory is told all the same.
         tracing::warn!(%refusal, "metrics.without_jobs");
     }
-    match state.metrics.text(state.engine.job_tally(), counts.as_ref().ok(), state.engine.now()) {
+    let engine = &state.engine;
+    let (deferred, tally, now) = (engine.wakes_deferred(), engine.job_tally(), engine.now());
+    match state.metrics.text(deferred, tally, counts.as_ref().ok(), now) {
         Ok(text) => {
             with_body(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
         }

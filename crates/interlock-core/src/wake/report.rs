@@ -1,7 +1,9 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
-use super::claim::over;
-use super::{Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, session};
+use super::claim::{deferred, over};
+use super::{
+    Evidence, Lease, Outcome, RELEASES_MAX, TurnFault, Wake, WakeResult, WakeState, on_wait_again, session,
+};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -58,8 +60,9 @@ pub(crate) fn report(
         }
         Report::Ended { outcome, usage, is_session_total } => {
             let mut decision = over_with(facts, env, wake, lease, outcome, now)?;
-            if let Some(event) = session::used(facts, wake, usage, is_session_total)? {
+            if let Some((event, usage)) = session::used(facts, wake, usage, is_session_total)? {
                 decision.events.insert(0, event);
+                guard::on_usage(facts, env, thread_id, usage, now, &mut decision.events)?;
             }
             Ok(decision)
         }
@@ -90,6 +93,16 @@ fn over_with(
                 given_back(facts, wake, lease, released, Reason::SessionBusy, now)
             }
         },
+        Outcome::TurnFailed { fault: TurnFault::ModelRateLimited, reset_in_ms } => {
+            expect_state(wake, WakeState::Running)?;
+            match guard::pause(&facts.policy, facts.agent(&wake.agent)?, reset_in_ms, now.wall) {
+                Some(until) => {
+                    let event = deferred(wake, Reason::ModelQuota, until);
+                    waits_again(facts, wake, lease, vec![event], now)
+                }
+                None => ended(facts, env, wake, outcome, now),
+            }
+        }
         _ => ended(facts, env, wake, outcome, now),
     }
 }
@@ -172,7 +185,7 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     let failure = failure(wake, outcome);
     let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
     let attempt = wake.attempts.max(1);
-    let is_final = matches!(outcome, Outcome::TurnFailed { fault } if !fault.is_retryable());
+    let is_final = matches!(outcome, Outcome::TurnFailed { fault, .. } if !fault.is_retryable());
     let tries_left = has_started && !is_final && attempt <= facts.policy.wake_retries_max;
     match failure {
         None => {
@@ -255,7 +268,7 @@ fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
         Outcome::Halted => Some(Reason::Halted),
         Outcome::SessionGone => Some(Reason::SessionGone),
         Outcome::SessionBusy => Some(Reason::SessionBusy),
-        Outcome::TurnFailed { fault } => Some(fault.reason()),
+        Outcome::TurnFailed { fault, .. } => Some(fault.reason()),
     }
 }
 
