@@ -7,7 +7,7 @@ use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Chain, Evidence, Forgotten, Lane, Usage, WakeResult};
+use crate::wake::{Chain, Door, Evidence, Forgotten, Lane, Usage, WakeResult};
 use crate::webhook::{Mark, WebhookFilter};
 
 /// One participant of a thread as an event names it.
@@ -177,6 +177,19 @@ pub enum Event {
         lane: Lane,
         supervisor: String,
         fence: u64,
+        /// Absent in entries from before doors were told apart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<Door>,
+    },
+    /// It goes on through a lesser door.
+    #[serde(rename = "wake.door_changed/1")]
+    WakeDoorChanged {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        from: Door,
+        to: Door,
+        reason: Reason,
     },
     /// The runtime accepted.
     #[serde(rename = "wake.accepted/1")]
@@ -200,7 +213,15 @@ pub enum Event {
     },
     /// An attempt ended through no fault of the agent; it is due again at once.
     #[serde(rename = "wake.released/1")]
-    WakeReleased { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason },
+    WakeReleased {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        reason: Reason,
+        /// What was begun may go on without its supervisor: nothing is begun again before somebody has looked.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_in_doubt: bool,
+    },
     /// A guard or what somebody else does puts it off, without an attempt being used; it is due again at `due_at`.
     #[serde(rename = "wake.deferred/1")]
     WakeDeferred { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason, due_at: Timestamp },
@@ -333,6 +354,7 @@ impl Event {
             | Self::WakeJoined { thread_id, .. }
             | Self::WakeRecounted { thread_id, .. }
             | Self::WakeDispatched { thread_id, .. }
+            | Self::WakeDoorChanged { thread_id, .. }
             | Self::WakeAccepted { thread_id, .. }
             | Self::WakeSeen { thread_id, .. }
             | Self::WakeActed { thread_id, .. }

@@ -1,10 +1,8 @@
-//! What became of jobs and wakes through this engine since it began: counters for metrics, added to after each commit.
+//! What became of jobs through this engine since it began: counters for metrics, added to after each commit.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use interlock_core::guard::DEFERRALS;
 use interlock_core::job::{Job, JobState};
-use interlock_core::{Event, Reason};
 
 /// Upper bounds, in milliseconds, of how long jobs took from being asked for to being done.
 pub const JOB_MS_BOUNDS: [u64; 12] =
@@ -62,8 +60,6 @@ pub(crate) struct Tally {
     taken_ms: AtomicU64,
     /// How many took at most so long, and longer than the bound before; the last holds those beyond every bound.
     within: [AtomicU64; JOB_MS_BOUNDS.len() + 1],
-    /// Wakes put off, by reason.
-    deferred: [AtomicU64; DEFERRALS.len()],
 }
 
 /// The counters at one moment.
@@ -105,24 +101,6 @@ impl Tally {
             }
         };
         counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Count what happened to wakes.
-    pub(crate) fn note(&self, events: &[Event]) {
-        for event in events {
-            if let Event::WakeDeferred { reason, .. } = event
-                && let Some(place) = DEFERRALS.iter().position(|known| known == reason)
-                && let Some(counter) = self.deferred.get(place)
-            {
-                counter.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    /// How many wakes were put off, by reason.
-    pub(crate) fn deferred(&self) -> Vec<(Reason, u64)> {
-        let counts = self.deferred.iter().map(|counter| counter.load(Ordering::Relaxed));
-        DEFERRALS.into_iter().zip(counts).collect()
     }
 
     pub(crate) fn now(&self) -> JobTally {

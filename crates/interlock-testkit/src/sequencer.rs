@@ -135,6 +135,7 @@ pub fn envelope(
             workspace_id,
             session_id: None,
             wake_id: None,
+            fence: None,
         },
         operation: "test",
         fingerprint: fingerprint("test", &[format!("{command:?}").as_bytes()]),

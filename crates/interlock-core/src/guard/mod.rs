@@ -32,13 +32,14 @@ use crate::time::Timestamp;
 use crate::wake::{Usage, WakeResult};
 
 /// What a wake may be put off for.
-pub const DEFERRALS: [Reason; 6] = [
+pub const DEFERRALS: [Reason; 7] = [
     Reason::WakeRateLimited,
     Reason::AutoWakeBudget,
     Reason::WakeBacklog,
     Reason::ModelQuota,
     Reason::BudgetSpent,
     Reason::SessionBusy,
+    Reason::FallbackLimit,
 ];
 
 /// Whether a wake that waits for this is put off, and has not failed.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::actor::{AgentName, closed_set};
 use crate::guard::{Pace, Said};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
-use crate::limits::ACKS_MAX;
+use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -172,6 +172,12 @@ pub struct Member {
     /// The runtime's session to resume for this participant in this thread: the conversation that it remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// When that session last showed a sign of life: a turn began, was accepted or ended in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_at: Option<Timestamp>,
+    /// When attempts failed in that session since the last good one, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session_failures: Vec<Timestamp>,
     /// What was told to have been used in that session so far.
     #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub session_usage: Usage,
@@ -181,6 +187,27 @@ pub struct Member {
     /// What it said last, and how often in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<Said>,
+    /// What a wake of it was for that came to nothing: it is asked for again when the thread goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<Owed>,
+}
+
+/// Messages that a participant could not be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Owed {
+    /// The highest `seq` of them.
+    pub seq: u64,
+    /// When the last of them no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Owed {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let until = self.until.zip(other.until).map(|(one, two)| one.max(two));
+        Self { seq: self.seq.max(other.seq), until }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -219,6 +246,25 @@ impl Member {
         // The first that is remembered may have had one before it that is not.
         let is_first = place == 0 && self.acks.len() >= ACKS_MAX;
         Some(if is_first { SeenAt::NoLaterThan(at) } else { SeenAt::At(at) })
+    }
+
+    /// Its session is alive at this time.
+    pub(crate) fn note_life(&mut self, at: Timestamp) {
+        if self.session.is_some() {
+            self.session_at = Some(at);
+        }
+    }
+
+    /// An attempt in its session failed, or went well.
+    pub(crate) fn note_attempt(&mut self, at: Timestamp, is_good: bool) {
+        if is_good {
+            self.session_failures.clear();
+        } else if self.session.is_some() {
+            if self.session_failures.len() >= SESSION_FAILURES_MAX {
+                self.session_failures.remove(0);
+            }
+            self.session_failures.push(at);
+        }
     }
 
     pub(crate) fn note_ack(&mut self, acked: Acked) {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::entry::{self, Entry};
 use super::reaction::{finished, has_ended};
-use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
+use super::takeover::{self, Holder};
+use super::{Lease, Wake, WakeState};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
@@ -11,9 +13,7 @@ use crate::event::Event;
 use crate::facts::{Decision, Effect, Facts, Key, Keys, Reply};
 use crate::guard::{self, Admission};
 use crate::limits::{CLAIM_ASKED_MAX, CLAIM_ASKED_OF_AGENT_MAX, CLAIM_EVENTS_MAX, CLAIM_WAKES_MAX};
-use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, status_events};
 use crate::time::{Now, Timestamp};
 
 /// Due wakes of agents that do not run, urgent ones first, then oldest first, as far as the guards admit them. Wakes whose
@@ -31,10 +31,11 @@ pub(crate) fn claim(
     let mut events = Vec::new();
     let mut effects = Vec::new();
     let Found { ready, mut busy } = look(facts, env, command, now, &mut events, &mut effects)?;
-    let Due { asked, surplus } = in_turn(&facts.policy, ready);
+    let Due { asked, surplus } = in_turn(facts, ready);
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
     let running_max = usize::try_from(facts.policy.agents_running_max).unwrap_or(usize::MAX);
     let mut claimed = Vec::new();
+    let mut fallbacks = entry::fallbacks_running(facts)?;
     for wake in asked {
         // Who finds no room is due all the same, and is handed out when somebody's process has ended.
         if claimed.len() >= limit || busy.len() >= running_max || events.len() >= CLAIM_EVENTS_MAX {
@@ -44,13 +45,23 @@ pub(crate) fn claim(
             continue;
         }
         match guard::admit(facts, &wake, now)? {
-            Admission::Start => {
-                busy.insert(wake.agent.clone());
-                let lease = lease(facts, &wake, command, now);
-                effects.push(Effect::Lease(lease.clone()));
-                claimed.push((wake, lease));
+            Admission::Start => {}
+            Admission::Defer { reason, due_at } => {
+                events.push(deferred(&wake, reason, due_at));
+                continue;
             }
-            Admission::Defer { reason, due_at } => events.push(deferred(&wake, reason, due_at)),
+        }
+        match entry::of(facts, &wake, &command.doors, fallbacks, now)? {
+            Entry::Through { door, is_fallback, first } => {
+                events.extend(first);
+                fallbacks += u32::from(is_fallback);
+                busy.insert(wake.agent.clone());
+                let lease = Lease { door: Some(door), ..lease(facts, &wake, command, now) };
+                effects.push(Effect::Lease(lease.clone()));
+                // As the events make it: it is handed over as it then is.
+                claimed.push((Wake { is_fallback, ..wake }, lease));
+            }
+            Entry::Later { first } => events.extend(first),
         }
     }
     let room = CLAIM_EVENTS_MAX.saturating_sub(events.len());
@@ -85,7 +96,6 @@ fn look(
         }
         // An entry has a largest size: the next claim takes the others.
         let is_full = orphans >= CLAIM_WAKES_MAX || events.len() >= CLAIM_EVENTS_MAX;
-        let lease = facts.lease(wake.wake_id);
         let end = wake.over(now.wall).filter(|_| wake.state == WakeState::Pending);
         if let Some((result, reason)) = end.filter(|_| !is_full) {
             // Claimed or not: the start of a process for it is refused from here on.
@@ -94,18 +104,22 @@ fn look(
             effects.push(Effect::Unlease(wake.wake_id));
             continue;
         }
-        if lease.is_some_and(|lease| !is_gone(lease, command, now.wall)) {
-            busy.insert(wake.agent.clone());
-            continue;
-        }
-        if wake.state == WakeState::Pending {
-            effects.extend(lease.and_then(over));
-            ready.push(wake.clone());
-        } else if is_full {
-            busy.insert(wake.agent.clone());
-        } else {
-            orphans += 1;
-            ready.extend(orphan(facts, env, wake, now, events, effects)?);
+        match takeover::holder(facts, wake, command, now.wall) {
+            Holder::Other => drop(busy.insert(wake.agent.clone())),
+            Holder::Nobody if wake.state == WakeState::Pending => {
+                effects.extend(facts.lease(wake.wake_id).and_then(over));
+                ready.push(wake.clone());
+            }
+            Holder::Nobody | Holder::Unknown if is_full => drop(busy.insert(wake.agent.clone())),
+            Holder::Nobody => {
+                orphans += 1;
+                ready.extend(takeover::release(facts, env, wake, now, events, effects)?);
+            }
+            Holder::Unknown => {
+                orphans += 1;
+                effects.push(Effect::Unlease(wake.wake_id));
+                takeover::unknown(facts, env, wake, now, events)?;
+            }
         }
     }
     ready.retain(|wake| is_ready(wake, now.wall) && !is_over(wake, events));
@@ -117,17 +131,18 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
     let mut keys = Keys::new();
     let mut ready = Vec::new();
     for wake in facts.live_wakes().into_iter().flatten() {
-        if facts.lease(wake.wake_id).is_some_and(|lease| !is_gone(lease, command, now)) {
-            continue;
-        }
-        if wake.state == WakeState::Running {
-            keys.insert(Key::ThreadWakes(wake.thread_id));
-            keys.extend(known(wake));
-        } else if is_ready(wake, now) {
-            ready.push(wake.clone());
+        match takeover::holder(facts, wake, command, now) {
+            Holder::Other => {}
+            Holder::Nobody if wake.state == WakeState::Pending => {
+                ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now)));
+            }
+            Holder::Nobody | Holder::Unknown => {
+                keys.insert(Key::ThreadWakes(wake.thread_id));
+                keys.extend(known(wake));
+            }
         }
     }
-    keys.extend(in_turn(&facts.policy, ready).asked.iter().flat_map(known));
+    keys.extend(in_turn(facts, ready).asked.iter().flat_map(known));
     keys
 }
 
@@ -156,7 +171,9 @@ struct Due {
 
 /// Each agent's first, then each one's second, and few of one, so that however many of its wakes are due or put off,
 /// others' come too.
-fn in_turn(policy: &Policy, mut ready: Vec<Wake>) -> Due {
+fn in_turn(facts: &Facts, mut ready: Vec<Wake>) -> Due {
+    let is_full = entry::is_full(facts);
+    ready.retain(|wake| !(is_full && wake.is_put_off_as_fallback()));
     let in_turn = |wake: &Wake| (!wake.is_urgent, wake.due_at, wake.wake_id);
     ready.sort_by_key(in_turn);
     let mut of_agent: BTreeMap<AgentName, usize> = BTreeMap::new();
@@ -170,7 +187,7 @@ fn in_turn(policy: &Policy, mut ready: Vec<Wake>) -> Due {
     let few = ranked.iter().take_while(|(rank, _)| *rank < CLAIM_ASKED_OF_AGENT_MAX).count();
     let mut asked: Vec<Wake> = ranked.into_iter().map(|(_, wake)| wake).collect();
     asked.truncate(few);
-    let surplus = guard::surplus(policy, &mut asked);
+    let surplus = guard::surplus(&facts.policy, &mut asked);
     asked.truncate(CLAIM_ASKED_MAX);
     Due { asked, surplus }
 }
@@ -184,40 +201,6 @@ pub(super) fn deferred(wake: &Wake, reason: Reason, due_at: Timestamp) -> Event 
         reason,
         due_at,
     }
-}
-
-/// A running wake whose holder is gone: it waits again, or is given up when that has happened too often. Gives the
-/// wake as it then is, when it waits.
-fn orphan(
-    facts: &Facts,
-    env: &Envelope,
-    wake: &Wake,
-    now: &Now,
-    events: &mut Vec<Event>,
-    effects: &mut Vec<Effect>,
-) -> Result<Option<Wake>, Stop> {
-    if wake.releases >= RELEASES_MAX {
-        effects.push(Effect::Unlease(wake.wake_id));
-        give_up(facts, env, wake, now, events)?;
-        return Ok(None);
-    }
-    events.push(Event::WakeReleased {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        reason: Reason::LeaseExpired,
-    });
-    effects.extend(facts.lease(wake.wake_id).and_then(over));
-    let waits = on_wait_again(facts, wake, now, events, effects)?;
-    Ok(waits.map(|(seq, chain)| Wake {
-        seq,
-        chain,
-        state: WakeState::Pending,
-        attempts: wake.attempts.saturating_sub(1),
-        releases: wake.releases.saturating_add(1),
-        reason: Some(Reason::LeaseExpired),
-        ..wake.clone()
-    }))
 }
 
 /// Whether this claim itself has ended the wake or blocked its thread.
@@ -236,10 +219,6 @@ pub(super) fn over(lease: &Lease) -> Option<Effect> {
     (lease.until != until).then(|| Effect::Lease(Lease { until, ..lease.clone() }))
 }
 
-fn is_gone(lease: &Lease, command: &ClaimWakes, now: Timestamp) -> bool {
-    lease.until <= now || (lease.supervisor == command.supervisor && lease.incarnation != command.incarnation)
-}
-
 fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
     let last = facts.lease(wake.wake_id).map_or(wake.fence, |lease| lease.fence.max(wake.fence));
     Lease {
@@ -249,37 +228,11 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         incarnation: command.incarnation.clone(),
         fence: last.saturating_add(1),
         holds: wake.holds,
+        door: None,
+        is_in_doubt: wake.in_doubt_since.is_some(),
         is_called: false,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
-}
-
-fn give_up(
-    facts: &Facts,
-    env: &Envelope,
-    wake: &Wake,
-    now: &Now,
-    events: &mut Vec<Event>,
-) -> Result<(), Stop> {
-    events.push(Event::WakeFinished {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        result: WakeResult::Failed,
-        reason: Some(Reason::LeaseExpired),
-        exit_code: None,
-    });
-    if let Some(thread) = facts.thread(wake.thread_id)?
-        && thread.status == Status::Active
-        && thread.members.contains_key(&wake.agent)
-        // Two wakes of one thread given up in one claim block it once.
-        && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
-    {
-        let body = format!("`{}` lost its supervisor {RELEASES_MAX} times.", wake.agent);
-        let change = StatusChange::guard(thread, Reason::WakeFailed, &body);
-        status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
-    }
-    Ok(())
 }
 
 /// Leases of this life of the supervisor are prolonged; what is not in the answer was lost.

@@ -408,7 +408,7 @@ fn what_waits_behind_a_lost_wake_and_is_over_ends_once() {
     w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
     w.run_one("sup");
     w.post("olga", Post::chat("now").to(&["executor"]).expires_in(1)).unwrap();
-    w.advance_ms(w.policy.lease_ms);
+    w.advance_past_lease();
     let again = w.claim("other");
     assert_eq!(again.len(), 1, "the first goes on");
     let ends = w.entries.last().unwrap().iter().filter(|event| matches!(event, Event::WakeFinished { .. }));
