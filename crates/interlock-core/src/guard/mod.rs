@@ -61,7 +61,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 facts.thread_mut(*thread_id)?.guard.note_turn();
             }
             let is_given_up = *result == WakeResult::Failed && *reason == Some(Reason::ModelRateLimited);
-            if is_given_up || matches!(result, WakeResult::Triggered | WakeResult::FallbackSpawned) {
+            let has_run = matches!(
+                result,
+                WakeResult::Triggered | WakeResult::FallbackResumed | WakeResult::FallbackSpawned
+            );
+            if is_given_up || has_run {
                 quota::over(facts, agent)?;
             }
         }
