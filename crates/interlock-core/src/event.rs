@@ -77,6 +77,9 @@ pub enum Event {
         message: MessageHead,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding_print: Option<Digest>,
+        /// Of an agent's message: what it says, with the thread's salt, so that repeating it is noticed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said_print: Option<Digest>,
         #[serde(skip)]
         text: MessageText,
     },

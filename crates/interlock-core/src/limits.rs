@@ -55,6 +55,8 @@ pub const CLAIM_ASKED_OF_AGENT_MAX: usize = 4;
 pub const CLAIM_EVENTS_MAX: usize = 96;
 /// Times of dispatches that are remembered of each participant of a thread and kind of cause.
 pub const DISPATCHES_REMEMBERED_MAX: usize = 100;
+/// Milliseconds for which a model's quota may put an agent off at once: eight days.
+pub const QUOTA_PAUSE_MS_MAX: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// Agents named of the last hops of a causal chain.
 pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.

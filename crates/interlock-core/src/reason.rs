@@ -269,6 +269,12 @@ reasons! {
     ToolsUnavailable => "TOOLS_UNAVAILABLE", Conflict, "the agent's runtime could not reach Interlock's tools";
     TurnIncomplete => "TURN_INCOMPLETE", Conflict, "the agent's runtime ended without finishing its turn";
     WakeRateLimited => "WAKE_RATE_LIMITED", Conflict, "the agent was woken too often in the thread within a minute";
+    AutoWakeBudget => "AUTO_WAKE_BUDGET", Conflict, "agents woke the agent too often without progress or a person's word";
+    WakeBacklog => "WAKE_BACKLOG", Conflict, "too many wakes that agents caused wait already";
+    CausalLoop => "CAUSAL_LOOP", Conflict, "agents woke each other too long without progress";
+    RepeatedMessages => "REPEATED_MESSAGES", Conflict, "an agent said the same too often without progress";
+    BudgetSpent => "BUDGET_SPENT", Conflict, "the budget of tokens or cost is spent";
+    ModelQuota => "MODEL_QUOTA", Conflict, "the agent's quota at the model's service is used up for now";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     JobNotFound => "JOB_NOT_FOUND", NotFound, "there is no such job";
     JobNotDead => "JOB_NOT_DEAD", Conflict, "only a dead job is requeued";

@@ -137,6 +137,11 @@ impl Engine {
         self.tally.now()
     }
 
+    /// How many wakes were put off through this engine since it began, by reason.
+    pub fn wakes_deferred(&self) -> Vec<(Reason, u64)> {
+        self.wakes.deferred()
+    }
+
     /// The workspaces served here so far.
     pub fn workspaces(&self) -> Vec<WorkspaceId> {
         self.committers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()

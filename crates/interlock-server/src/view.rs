@@ -1,16 +1,17 @@
 //! From rows to what goes over the wire.
 
-use interlock_api::v1::agent::{AgentView, DoorView};
+use interlock_api::v1::agent::{AgentView, DoorView, SpentView};
 use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
-use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
+use interlock_api::v1::thread::{BudgetView, FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::WakeView;
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch};
 use interlock_core::denial::Denial;
 use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::job::{Job, JobState};
+use interlock_core::policy::Policy;
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
 use interlock_core::wake::{Capability, Wake};
 use interlock_core::{Event, Timestamp};
@@ -33,6 +34,8 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         model,
         allowed_tools,
         writable,
+        spent: agent.spent.map(|spent| SpentView { tokens: spent.tokens, until: spent.until() }),
+        quota_until: agent.quota.map(|quota| quota.until),
         live,
         home,
         doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
@@ -82,8 +85,10 @@ pub(crate) fn denial(workspace_id: WorkspaceId, denial: Denial) -> DenialView {
     }
 }
 
-pub(crate) fn thread(thread: Thread, findings: &[Finding]) -> ThreadView {
+pub(crate) fn thread(thread: Thread, findings: &[Finding], policy: &Policy) -> ThreadView {
+    let budget = budget(&thread, policy);
     ThreadView {
+        budget,
         thread_id: thread.thread_id,
         title: thread.title,
         kind: thread.kind,
@@ -117,6 +122,18 @@ pub(crate) fn thread(thread: Thread, findings: &[Finding]) -> ThreadView {
             })
             .collect(),
     }
+}
+
+fn budget(thread: &Thread, policy: &Policy) -> Option<BudgetView> {
+    let limit = |value: i64| (value > 0).then_some(value);
+    let view = BudgetView {
+        spent: thread.guard.spent,
+        total: thread.guard.spent_total,
+        tokens_max: limit(policy.thread_tokens_max),
+        cost_micro_usd_max: limit(policy.thread_cost_micro_usd_max),
+    };
+    let is_limited = view.tokens_max.is_some() || view.cost_micro_usd_max.is_some();
+    (is_limited || !view.total.is_none()).then_some(view)
 }
 
 pub(crate) fn message(message: Message, now: Timestamp) -> MessageView {
@@ -168,6 +185,7 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         reason: wake.reason,
         exit_code: wake.exit_code,
         usage: wake.usage,
+        hops: wake.chain.map_or(0, |chain| chain.hops),
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,

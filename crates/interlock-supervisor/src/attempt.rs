@@ -308,7 +308,7 @@ impl Attempt {
             Some(Cause::Lost) => return Vec::new(),
             Some(Cause::Halted) => Outcome::Halted,
             Some(Cause::RunTimeExceeded) => Outcome::RunTimeExceeded,
-            Some(Cause::Hopeless(fault)) => Outcome::TurnFailed { fault },
+            Some(Cause::Hopeless(fault)) => Outcome::TurnFailed { fault, reset_in_ms: None },
             Some(Cause::StartRefused) => Outcome::NotStarted,
             // It ended by itself just before it was killed, or had said by then why it does not accept.
             Some(Cause::NotAccepted)
@@ -334,9 +334,11 @@ impl Attempt {
             (Some(Fault::SessionGone), _) => Outcome::SessionGone,
             (Some(Fault::SessionBusy), _) => Outcome::SessionBusy,
             // A turn that was completed after all has failed at nothing.
-            (Some(Fault::Turn(fault)), _) if !self.heard.is_done => Outcome::TurnFailed { fault },
+            (Some(Fault::Turn(fault)), _) if !self.heard.is_done => {
+                Outcome::TurnFailed { fault, reset_in_ms: self.heard.reset_in_ms }
+            }
             (_, Outcome::Exited { code: 0 }) if !self.heard.is_done => {
-                Outcome::TurnFailed { fault: TurnFault::TurnIncomplete }
+                Outcome::TurnFailed { fault: TurnFault::TurnIncomplete, reset_in_ms: None }
             }
             (_, natural) => natural,
         }

@@ -32,6 +32,15 @@ const fn unmanaged() -> Runtime {
     Runtime::Unmanaged
 }
 
+/// What an agent's models used within a day: what `agent_tokens_per_day_max` of the policy is held against.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub struct SpentView {
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// When the day is over; what is used after that begins the next.
+    pub until: Timestamp,
+}
+
 /// An agent as it is read.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AgentView {
@@ -63,6 +72,12 @@ pub struct AgentView {
     /// For `codex` and `claude`: further folders that may be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// What its models used within a day, as far as the runtime tells; absent = nothing so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<SpentView>,
+    /// Until when its wakes wait for its quota at the model's service; may be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_until: Option<Timestamp>,
     /// For `codex`: its sessions are kept in a server of Codex that its supervisor runs, and that people can attach to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live: bool,

@@ -46,7 +46,7 @@ pub struct WakeView {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WakeResult>,
-    /// Why its last attempt, or it, failed.
+    /// Why its last attempt, or it, failed; while it waits also what it was put off for, until `due_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// The last process's exit code.
@@ -55,6 +55,10 @@ pub struct WakeView {
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How many agents' messages led to one another before it; absent = a person, or a program that no supervisor runs,
+    /// asked for it.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub hops: u32,
     /// When it was asked for.
     pub requested_at: Timestamp,
     /// Not before this.

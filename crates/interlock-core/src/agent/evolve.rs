@@ -16,6 +16,8 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) {
             runtime: *runtime,
             created_at: position.at.at,
             launch_digest: *launch_digest,
+            spent: None,
+            quota: None,
             launch: launch.clone(),
             launch_salt: *launch_salt,
         });

@@ -1,6 +1,7 @@
 //! What an agent is: a name with a role and, when Interlock runs it, a runtime.
 
 use crate::actor::{AgentName, Role, closed_set};
+use crate::guard::{Quota, Spent};
 use crate::id::AgentId;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -127,6 +128,12 @@ pub struct Agent {
     pub created_at: Timestamp,
     /// The salted digest of its launch description.
     pub launch_digest: Digest,
+    /// What its models used of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
+    /// That its quota at the model's service is used up, until it has done a turn again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
     /// How to start it: free text, beside the log.
     #[serde(skip)]
     pub launch: Launch,

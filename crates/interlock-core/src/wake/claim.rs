@@ -31,11 +31,14 @@ pub(crate) fn claim(
     let mut events = Vec::new();
     let mut effects = Vec::new();
     let Found { ready, mut busy } = look(facts, env, command, now, &mut events, &mut effects)?;
+    let Due { asked, surplus } = in_turn(facts, ready);
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
+    let running_max = usize::try_from(facts.policy.agents_running_max).unwrap_or(usize::MAX);
     let mut claimed = Vec::new();
     let mut fallbacks = entry::fallbacks_running(facts)?;
-    for wake in asked_about(facts, ready) {
-        if claimed.len() >= limit || events.len() >= CLAIM_EVENTS_MAX {
+    for wake in asked {
+        // Who finds no room is due all the same, and is handed out when somebody's process has ended.
+        if claimed.len() >= limit || busy.len() >= running_max || events.len() >= CLAIM_EVENTS_MAX {
             break;
         }
         if busy.contains(&wake.agent) || !is_known(facts, &wake) {
@@ -61,6 +64,9 @@ pub(crate) fn claim(
             Entry::Later { first } => events.extend(first),
         }
     }
+    let room = CLAIM_EVENTS_MAX.saturating_sub(events.len());
+    let after = guard::after_storm(&facts.policy, now);
+    events.extend(surplus.iter().take(room).map(|wake| deferred(wake, Reason::WakeBacklog, after)));
     Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
 }
 
@@ -136,7 +142,7 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
             }
         }
     }
-    keys.extend(asked_about(facts, ready).iter().flat_map(known));
+    keys.extend(in_turn(facts, ready).asked.iter().flat_map(known));
     keys
 }
 
@@ -155,20 +161,35 @@ fn is_ready(wake: &Wake, now: Timestamp) -> bool {
     !wake.held && wake.due_at <= now && wake.over(now).is_none()
 }
 
-/// Those that one claim asks the guards about, in their order: few of one agent, so that however many of its wakes are put
-/// off, others' come too.
-fn asked_about(facts: &Facts, mut ready: Vec<Wake>) -> Vec<Wake> {
+/// Wakes that are due, as one claim takes them.
+struct Due {
+    /// Those that the guards are asked about, in this order.
+    asked: Vec<Wake>,
+    /// Those that are too many.
+    surplus: Vec<Wake>,
+}
+
+/// Each agent's first, then each one's second, and few of one, so that however many of its wakes are due or put off,
+/// others' come too.
+fn in_turn(facts: &Facts, mut ready: Vec<Wake>) -> Due {
     let is_full = entry::is_full(facts);
     ready.retain(|wake| !(is_full && wake.is_put_off_as_fallback()));
-    ready.sort_by_key(|wake| (!wake.is_urgent, wake.due_at, wake.wake_id));
+    let in_turn = |wake: &Wake| (!wake.is_urgent, wake.due_at, wake.wake_id);
+    ready.sort_by_key(in_turn);
     let mut of_agent: BTreeMap<AgentName, usize> = BTreeMap::new();
-    ready.retain(|wake| {
-        let count = of_agent.entry(wake.agent.clone()).or_default();
-        *count += 1;
-        *count <= CLAIM_ASKED_OF_AGENT_MAX
-    });
-    ready.truncate(CLAIM_ASKED_MAX);
-    ready
+    let mut ranked: Vec<(usize, Wake)> = Vec::with_capacity(ready.len());
+    for wake in ready {
+        let rank = of_agent.entry(wake.agent.clone()).or_default();
+        ranked.push((*rank, wake));
+        *rank += 1;
+    }
+    ranked.sort_by_key(|(rank, wake)| (*rank, in_turn(wake)));
+    let few = ranked.iter().take_while(|(rank, _)| *rank < CLAIM_ASKED_OF_AGENT_MAX).count();
+    let mut asked: Vec<Wake> = ranked.into_iter().map(|(_, wake)| wake).collect();
+    asked.truncate(few);
+    let surplus = guard::surplus(&facts.policy, &mut asked);
+    asked.truncate(CLAIM_ASKED_MAX);
+    Due { asked, surplus }
 }
 
 /// It waits until then, and no attempt is used.

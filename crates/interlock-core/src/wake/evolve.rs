@@ -176,8 +176,9 @@ fn withdrawn(facts: &mut Facts, thread_id: ThreadId, seq: u64) -> Result<(), Cor
 fn joined(wake: &mut Wake, event: &Event) {
     if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, .. } = event {
         wake.chain = Chain::joined(wake.chain.take(), chain.clone());
-        if wake.chain.is_none() {
-            no_agents_matter(wake);
+        // Whom no guard of agents' wakes throttles: what put it off for them is over.
+        if wake.chain.is_none() && wake.reason.is_some_and(guard::is_for_agents_alone) {
+            wake.is_due_again();
         }
         match forgotten {
             Some(gone) => wake.forget(*gone),
@@ -187,15 +188,6 @@ fn joined(wake: &mut Wake, event: &Event) {
         wake.seq = wake.seq.max(*seq);
         // A later message is unread again.
         wake.ladder.seen_at = None;
-    }
-}
-
-/// Somebody whom no guard of agents' wakes throttles asks for it: what put it off for them is over.
-fn no_agents_matter(wake: &mut Wake) {
-    if wake.reason.is_some_and(guard::is_for_agents_alone)
-        && let Some(due_at) = wake.due_before.take()
-    {
-        (wake.reason, wake.due_at) = (None, due_at);
     }
 }
 

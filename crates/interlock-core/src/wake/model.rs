@@ -97,7 +97,8 @@ impl TurnFault {
 
     /// Whether another attempt may go better.
     pub const fn is_retryable(self) -> bool {
-        !matches!(self, Self::ModelUnauthorized)
+        // What a quota allows is waited for; when that was too often, it is over.
+        !matches!(self, Self::ModelUnauthorized | Self::ModelRateLimited)
     }
 }
 
@@ -122,6 +123,11 @@ impl Usage {
     /// Nothing at all.
     pub const NONE: Self =
         Self { input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, cost_micro_usd: None };
+
+    /// Tokens read and written.
+    pub const fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
 
     /// Whether it is nothing at all.
     pub fn is_none(&self) -> bool {
@@ -261,6 +267,15 @@ pub struct Wake {
     pub due_before: Option<Timestamp>,
 }
 
+impl Wake {
+    /// What put it off is over.
+    pub(crate) fn is_due_again(&mut self) {
+        if let Some(due_at) = self.due_before.take() {
+            (self.reason, self.due_at) = (None, due_at);
+        }
+    }
+}
+
 /// How agents' wakes led to one another: a wake, a message posted in its run, the wake that asks for, and so on.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Chain {
@@ -377,5 +392,8 @@ pub enum Outcome {
     TurnFailed {
         /// Why.
         fault: TurnFault,
+        /// For `model_rate_limited`: after which time the model's service takes requests again, where it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reset_in_ms: Option<u64>,
     },
 }

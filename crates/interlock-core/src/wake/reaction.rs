@@ -196,14 +196,15 @@ pub(crate) fn on_ack(
 }
 
 /// A wake waits for another attempt. In a thread that has ended it does not, and it takes in the one that was raised
-/// while it ran: an agent has one pending wake in a thread. Says up to which `seq` it is for, when it waits.
+/// while it ran: an agent has one pending wake in a thread. Says up to which `seq` it is for and by which chain, when it
+/// waits.
 pub(crate) fn on_wait_again(
     facts: &Facts,
     wake: &Wake,
     now: &Now,
     events: &mut Vec<Event>,
     effects: &mut Vec<Effect>,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Option<(u64, Option<Chain>)>, Stop> {
     if facts.thread(wake.thread_id)?.is_some_and(|thread| !thread.status.takes_messages()) {
         effects.push(Effect::Unlease(wake.wake_id));
         events.push(superseded(wake, Some(Reason::ThreadEnded)));
@@ -214,7 +215,7 @@ pub(crate) fn on_wait_again(
         events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
         return Ok(None);
     }
-    let mut seq = wake.seq;
+    let (mut seq, mut chain) = (wake.seq, wake.chain.clone());
     // One that this very entry has ended already is not ended twice.
     let is_later = |other: &&Wake| {
         other.agent == wake.agent && other.wake_id != wake.wake_id && !has_ended(other, events)
@@ -227,6 +228,7 @@ pub(crate) fn on_wait_again(
         } else {
             is_wanted = true;
             seq = seq.max(later.seq);
+            chain = Chain::joined(chain, later.chain.clone());
             take_in(wake, later, events);
             events.push(superseded(later, None));
         }
@@ -237,7 +239,7 @@ pub(crate) fn on_wait_again(
         events.push(finished(wake, end.0, Some(end.1)));
         return Ok(None);
     }
-    Ok(Some(seq))
+    Ok(Some((seq, chain)))
 }
 
 /// Everything that asked for a later wake asks for this one.

@@ -81,8 +81,9 @@ pub(super) fn release(
     });
     effects.extend(facts.lease(wake.wake_id).and_then(over));
     let waits = on_wait_again(facts, wake, now, events, effects)?;
-    Ok(waits.map(|seq| Wake {
+    Ok(waits.map(|(seq, chain)| Wake {
         seq,
+        chain,
         state: WakeState::Pending,
         attempts: wake.attempts.saturating_sub(1),
         releases: wake.releases.saturating_add(1),

@@ -73,11 +73,12 @@ pub(crate) fn trigger(
         expires_at: None,
         is_urgent: false,
         is_standing: true,
-        chain,
+        chain: chain.clone(),
     }];
     if member.cursor >= thread.seq {
         // Nothing is left to acknowledge, so no acknowledgement can come.
         events.push(Event::WakeSeen { wake_id, thread_id, agent: agent.clone() });
     }
+    guard::on_trigger(facts, env, thread, chain.as_ref(), now, &mut events)?;
     Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
 }

@@ -235,6 +235,30 @@ impl World {
         self.roles.insert(name(text), role);
     }
 
+    /// The thread as it is after `agent` has posted this in the run of the one wake that is due, and done its turn.
+    pub(crate) fn answers(&mut self, agent: &str, post: Post) -> Done {
+        let claim = self.run_one("sup");
+        assert_eq!(claim.agent, name(agent));
+        self.acting = Some(claim.wake_id);
+        let done = self.post(agent, post).unwrap();
+        let seq = self.wake(claim.wake_id).seq;
+        let thread_id = self.wake(claim.wake_id).thread_id;
+        self.give(agent, Command::AckRead(AckRead { thread_id, seq })).unwrap();
+        self.acting = None;
+        self.exits(&claim, 0);
+        done
+    }
+
+    /// Without the guards that put wakes off or look at what is said: what is left stands for itself.
+    pub(crate) fn calm(mut self) -> Self {
+        self.policy.wakes_per_minute_max = 0;
+        self.policy.auto_wakes_max = 0;
+        self.policy.backlog_wakes_max = 0;
+        self.policy.identical_messages_max = 1_000_000;
+        self.policy.causal_hops_max = 1_000_000;
+        self
+    }
+
     // Time.
 
     pub(crate) fn now(&self) -> Timestamp {

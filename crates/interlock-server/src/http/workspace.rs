@@ -63,7 +63,7 @@ pub(crate) async fn status(
         job_counts: jobs.states.into_iter().map(|(state, count)| (state.to_string(), count)).collect(),
         attention: attention(blocked),
         agents: agents.iter().map(|agent| activity(&cx, agent, busy.get(&agent.name).copied())).collect(),
-        threads: threads.into_iter().map(|thread| view::thread(thread, &[])).collect(),
+        threads: threads.into_iter().map(|thread| view::thread(thread, &[], cx.engine().policy())).collect(),
         supervisors: supervisors(&cx),
         is_halted: cx.engine().is_halted(ws).await,
         ledger_size: head.size,

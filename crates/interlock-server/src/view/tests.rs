@@ -14,6 +14,8 @@ fn how_an_agent_is_started_is_for_those_who_manage_agents() {
         role: Role::Participant,
         runtime: Runtime::Command,
         created_at: Timestamp::default(),
+        spent: None,
+        quota: None,
         launch_digest: Digest::default(),
         launch: Launch {
             command: vec!["run".into()],

@@ -21,6 +21,8 @@ use crate::instance::{Instance, make_private_folder, unwritable};
 
 /// Two callers do the work of hundreds here: their requests are counted as ever, and none is refused.
 const UNLIMITED: &str = "[rate]\nrequests_per_second_max = 1000000000\nrequests_burst_max = 1000000000\n";
+/// One agent is woken again and again, as soon as it sleeps: what a guard puts off is not measured.
+const UNGUARDED: &str = "[policy]\nwakes_per_minute_max = 0\n";
 /// Who talks.
 const NAMES: [&str; 2] = ["asker", "answerer"];
 /// Posts before resident memory is read.
@@ -77,7 +79,8 @@ impl Stage {
         let instance = Instance::create(&dir)?;
         let file = instance.config_file();
         let config = std::fs::read_to_string(&file).map_err(|error| unwritable(&file, &error))?;
-        std::fs::write(&file, config.replace("[rate]\n", rate)).map_err(|error| unwritable(&file, &error))?;
+        std::fs::write(&file, config.replace("[rate]\n", rate).replace("[policy]\n", UNGUARDED))
+            .map_err(|error| unwritable(&file, &error))?;
         Ok(Self { instance, database: database.cloned(), server: None, others: Vec::new() })
     }
 
