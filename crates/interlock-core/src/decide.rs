@@ -129,7 +129,7 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
         }
         Command::ClaimWakes(_) => {
             for wake in facts.live_wakes().into_iter().flatten() {
-                if wake.attempts > 0 {
+                if wake.attempts > 0 || !wake.declined_by.is_empty() {
                     keys.extend(thread_of(wake.thread_id));
                 }
             }

@@ -252,6 +252,7 @@ reasons! {
     TryAgain => "TRY_AGAIN", Conflict, "the agent's process asked to be tried again";
     RunTimeExceeded => "RUN_TIME_EXCEEDED", Conflict, "the agent's process ran longer than it may";
     SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
+    CannotRunHere => "CANNOT_RUN_HERE", Conflict, "the supervisor lacks what the agent needs";
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";

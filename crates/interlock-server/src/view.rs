@@ -30,6 +30,7 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         model,
         allowed_tools,
         writable,
+        on: agent.on,
         created_at: agent.created_at,
     }
 }
@@ -140,6 +141,8 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         reason: wake.reason,
         exit_code: wake.exit_code,
         usage: wake.usage,
+        on: wake.on,
+        declined_by: wake.declined_by,
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,
@@ -213,6 +216,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WakeAttemptFailed { agent, .. }
         | Event::WakeReleased { agent, .. }
         | Event::WakeDeferred { agent, .. }
+        | Event::WakeDeclined { agent, .. }
         | Event::WakeUsed { agent, .. }
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
@@ -236,6 +240,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeAttemptFailed { wake_id, .. }
         | Event::WakeReleased { wake_id, .. }
         | Event::WakeDeferred { wake_id, .. }
+        | Event::WakeDeclined { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }

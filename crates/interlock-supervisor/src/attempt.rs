@@ -5,7 +5,7 @@
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
 use interlock_core::id::SessionId;
-use interlock_core::wake::{Evidence, Lane, Outcome, TurnFault};
+use interlock_core::wake::{Evidence, Lack, Lane, Outcome, TurnFault};
 
 use crate::runtime::{Fault, Heard};
 
@@ -32,6 +32,11 @@ pub(crate) enum Input {
     },
     /// What its runtime has told by its end.
     Heard(Heard),
+    /// This machine has not what it is started with, so nothing was started.
+    CannotRun {
+        /// What is missing.
+        lacks: Lack,
+    },
     /// Its session is open in another process, so nothing was started.
     SessionBusy,
     /// It and everything it had started is gone; this is how its main process ended.
@@ -176,6 +181,7 @@ impl Attempt {
             Input::Exited { code } => self.end(Outcome::Exited { code }),
             Input::Signalled { signal } => self.end(Outcome::Signalled { signal }),
             Input::SessionBusy => self.end(Outcome::SessionBusy),
+            Input::CannotRun { lacks } => self.end(Outcome::CannotRun { lacks }),
             Input::Printed => self.on_printed(),
             Input::Began { session_id } => self.on_began(session_id),
             Input::Hopeless { fault } => self.kill(Cause::Hopeless(fault)),

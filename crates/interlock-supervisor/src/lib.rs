@@ -10,8 +10,10 @@
 
 mod attempt;
 mod config;
+mod credential;
 mod environment;
 mod identity;
+mod needs;
 mod process;
 mod protocol;
 mod reporter;
@@ -28,7 +30,8 @@ use std::path::{Path, PathBuf};
 use interlock_api::Problem;
 use tokio::sync::watch;
 
-pub use config::{KillOrder, SupervisorConfig};
+pub use config::{CONCURRENCY_MAX, KillOrder, SupervisorConfig};
+pub use credential::Credential;
 pub use identity::{Holder, holder};
 pub use runtime::describe;
 pub use sessions::is_open;

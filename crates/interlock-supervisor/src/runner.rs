@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::attempt::{Attempt, Input, Output};
 use crate::environment::environment;
+use crate::needs::Needs;
 use crate::process::Shim;
 use crate::protocol::{Failure, Notice, Order, Plan};
 use crate::reporter;
@@ -94,6 +95,7 @@ impl Runner {
             return;
         }
         let started = match self.plan() {
+            Ok(plan) if self.is_lacking(&plan) => return,
             Ok(plan) => Shim::start(&self.shared.config.shim, &plan).await.map_err(|error| Failure {
                 detail: format!("the shim cannot be started: {error}"),
                 hint: "check that the program of the supervisor is still in its place".into(),
@@ -107,6 +109,16 @@ impl Runner {
                 self.without = Input::SpawnFailed;
             }
         }
+    }
+
+    /// Whether this machine has not what the agent is started with.
+    fn is_lacking(&mut self, plan: &Plan) -> bool {
+        let needs = Needs::of(&self.claimed.launch, &plan.command, &plan.environment);
+        let Some(lacks) = needs.lack() else { return false };
+        self.log_failure(&needs.failure(lacks));
+        self.without = Input::CannotRun { lacks };
+        self.shared.note_lacking(self.claimed.wake.agent.clone(), needs);
+        true
     }
 
     /// A failure that no shim writes into the wake's log.

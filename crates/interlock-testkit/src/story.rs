@@ -9,7 +9,7 @@ use interlock_core::command::{
 use interlock_core::id::{FindingId, MessageId, ThreadId};
 use interlock_core::limits::JOB_KEPT_MS;
 use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
-use interlock_core::wake::{Lane, Lease, Outcome, WakeState};
+use interlock_core::wake::{Claimant, Lane, Lease, Outcome, WakeState};
 use interlock_core::{Command, Envelope, Reason, Reply};
 use serde_json::{Map, json};
 
@@ -38,7 +38,7 @@ impl Story {
                 (Runtime::Command, launch(name))
             };
             let name = AgentName::parse(name).unwrap();
-            let command = RegisterAgent { name, role: Role::Participant, runtime, launch };
+            let command = RegisterAgent { name, role: Role::Participant, runtime, launch, on: None };
             tale.tell("olga", Command::RegisterAgent(command)).await;
         }
         tale
@@ -96,8 +96,13 @@ impl Story {
 
     /// The leases handed out by one claim.
     pub async fn claim(&mut self, limit: u32) -> Vec<Lease> {
-        let command =
-            ClaimWakes { supervisor: "sup".into(), incarnation: "life-1".into(), limit, lane: Lane::Trigger };
+        let command = ClaimWakes {
+            supervisor: "sup".into(),
+            incarnation: "life-1".into(),
+            limit,
+            lane: Lane::Trigger,
+            claimant: Claimant::default(),
+        };
         match self.tell("olga", Command::ClaimWakes(command)).await {
             Some(Reply::Claimed(claimed)) => claimed.into_iter().map(|(_, lease)| lease).collect(),
             _ => Vec::new(),

@@ -1,7 +1,7 @@
 //! Agents on the wire.
 
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Launch, Runtime, Sandbox};
+use interlock_core::agent::{Label, Launch, Runtime, Sandbox};
 use interlock_core::id::AgentId;
 use interlock_core::time::Timestamp;
 use schemars::JsonSchema;
@@ -21,6 +21,9 @@ pub struct RegisterAgentParams {
     /// How to start it, for runtime `command`.
     #[serde(default)]
     pub launch: Launch,
+    /// Only a supervisor with this label runs it; absent = any that has what it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
 }
 
 const fn participant() -> Role {
@@ -62,6 +65,9 @@ pub struct AgentView {
     /// For `codex` and `claude`: further folders that may be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// The label that its supervisor must have; absent = any runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// When it was registered.
     pub created_at: Timestamp,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::placement::{self, Place, place};
 use super::reaction::{finished, has_ended};
 use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
 use crate::actor::AgentName;
@@ -15,7 +16,7 @@ use crate::thread::{Status, StatusChange, status_events};
 use crate::time::{Now, Timestamp};
 
 /// Due wakes of agents that do not run, urgent ones first, then oldest first. Wakes whose holder is gone are released first: its lease
-/// ran out, or it is this very supervisor in an earlier life, whose agents died with it.
+/// ran out, or it is this very supervisor in an earlier life, whose agents died with it, or it does not know of its claim.
 pub(crate) fn claim(
     facts: &Facts,
     env: &Envelope,
@@ -43,7 +44,7 @@ pub(crate) fn claim(
             effects.push(Effect::Unlease(wake.wake_id));
             continue;
         }
-        if lease.is_some_and(|lease| !is_gone(lease, command, now)) {
+        if lease.is_some_and(|lease| !is_gone(lease, command, now) && !is_unknown(lease, command)) {
             busy.insert(wake.agent.clone());
             continue;
         }
@@ -65,11 +66,16 @@ pub(crate) fn claim(
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
     let mut claimed = Vec::new();
     for wake in ready {
-        if claimed.len() < limit && busy.insert(wake.agent.clone()) {
-            let lease = lease(facts, &wake, command, now);
-            effects.push(Effect::Lease(lease.clone()));
-            claimed.push((wake, lease));
+        if claimed.len() == limit || busy.contains(&wake.agent) {
+            continue;
         }
+        if !is_placed(facts, env, &wake, command, now, (&mut events, &mut effects))? {
+            continue;
+        }
+        busy.insert(wake.agent.clone());
+        let lease = lease(facts, &wake, command, now);
+        effects.push(Effect::Lease(lease.clone()));
+        claimed.push((wake, lease));
     }
     Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
 }
@@ -123,6 +129,39 @@ pub(super) fn over(lease: &Lease) -> Option<Effect> {
     (lease.until != until).then(|| Effect::Lease(Lease { until, ..lease.clone() }))
 }
 
+/// Whether the supervisor that claims runs the wake, and what it means when it cannot.
+fn is_placed(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    command: &ClaimWakes,
+    now: &Now,
+    (events, effects): (&mut Vec<Event>, &mut Vec<Effect>),
+) -> Result<bool, Stop> {
+    let wait_ms = facts.policy.placement_wait_ms;
+    match place(wake, &command.supervisor, &command.claimant, wait_ms, now.wall) {
+        Place::Here => return Ok(true),
+        Place::Elsewhere => {}
+        Place::Declined(lack) => events.push(placement::declined(wake, &command.supervisor, lack)),
+        Place::Nowhere => {
+            effects.push(Effect::Unlease(wake.wake_id));
+            let body = format!(
+                "No supervisor can run `{}`: each of them lacks its folder or its program. See: interlock log {}",
+                wake.agent, wake.wake_id
+            );
+            fail(facts, env, wake, Reason::SpawnFailed, &body, now, events)?;
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the supervisor that claims holds this without knowing: the answer to its claim was lost.
+fn is_unknown(lease: &Lease, command: &ClaimWakes) -> bool {
+    let knows = |known: &BTreeSet<_>| known.contains(&(lease.wake_id, lease.fence));
+    lease.supervisor == command.supervisor
+        && command.claimant.holds.as_ref().is_some_and(|known| !knows(known))
+}
+
 fn is_gone(lease: &Lease, command: &ClaimWakes, now: &Now) -> bool {
     lease.until <= now.wall
         || (lease.supervisor == command.supervisor && lease.incarnation != command.incarnation)
@@ -149,12 +188,26 @@ fn give_up(
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
+    let body = format!("`{}` lost its supervisor {RELEASES_MAX} times.", wake.agent);
+    fail(facts, env, wake, Reason::LeaseExpired, &body, now, events)
+}
+
+/// A wake that no process will run for has failed, and its thread waits for a person.
+fn fail(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    reason: Reason,
+    body: &str,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
     events.push(Event::WakeFinished {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
         result: WakeResult::Failed,
-        reason: Some(Reason::LeaseExpired),
+        reason: Some(reason),
         exit_code: None,
     });
     if let Some(thread) = facts.thread(wake.thread_id)?
@@ -163,8 +216,7 @@ fn give_up(
         // Two wakes of one thread given up in one claim block it once.
         && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
     {
-        let body = format!("`{}` lost its supervisor {RELEASES_MAX} times.", wake.agent);
-        let change = StatusChange::guard(thread, Reason::WakeFailed, &body);
+        let change = StatusChange::guard(thread, Reason::WakeFailed, body);
         status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     }
     Ok(())

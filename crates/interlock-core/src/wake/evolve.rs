@@ -1,6 +1,6 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Halt, Ladder, Wake, WakeState};
+use super::{Ask, Halt, Ladder, Wake, WakeState, placement};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
@@ -24,6 +24,9 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.ladder.dispatched_at = Some(at);
             wake.ladder.accepted_at = None;
             wake.ladder.evidence = None;
+            // Somebody can run it.
+            wake.declined_by.clear();
+            wake.declined_since = None;
         }
         Event::WakeAccepted { wake_id, evidence, .. } => {
             let ladder = &mut facts.wake_mut(*wake_id)?.ladder;
@@ -42,6 +45,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake_waits(wake);
             (wake.reason, wake.due_at) = (Some(*reason), *due_at);
             wake.deferred_since.get_or_insert(at);
+        }
+        Event::WakeDeclined { wake_id, supervisor, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.reason = Some(Reason::CannotRunHere);
+            placement::note(wake, supervisor, at);
         }
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -103,6 +111,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
         expires_at,
         is_urgent,
         is_standing,
+        on,
     } = event
     {
         let mut wake = Wake {
@@ -131,6 +140,9 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             is_standing: false,
             is_urgent: *is_urgent,
             usage: None,
+            on: on.clone(),
+            declined_by: Vec::new(),
+            declined_since: None,
         };
         asked(&mut wake, *seq, *expires_at, *is_standing);
         facts.insert_wake(wake);

@@ -5,6 +5,7 @@ mod claim;
 mod evolve;
 mod halt;
 mod model;
+mod placement;
 mod reaction;
 mod report;
 mod session;
@@ -16,6 +17,7 @@ pub(crate) use evolve::evolve;
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
 pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
+pub use placement::{Claimant, Lack};
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
 };

@@ -1,7 +1,9 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
 use super::claim::over;
-use super::{Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, session};
+use super::{
+    Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, placement, session,
+};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -77,6 +79,10 @@ fn over_with(
 ) -> Result<Decision, Stop> {
     match outcome {
         Outcome::Halted => given_back(facts, wake, lease, None, Reason::Halted, now),
+        Outcome::CannotRun { lacks } => {
+            expect_state(wake, WakeState::Pending)?;
+            waits_again(facts, wake, lease, vec![placement::declined(wake, &lease.supervisor, lacks)], now)
+        }
         Outcome::NotStarted if wake.releases < RELEASES_MAX => {
             given_back(facts, wake, lease, None, Reason::NotStarted, now)
         }
@@ -162,7 +168,10 @@ fn ended(facts: &Facts, env: &Envelope, wake: &Wake, outcome: Outcome, now: &Now
     let mut events = Vec::new();
     let mut effects = vec![Effect::Unlease(wake.wake_id)];
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
-    let has_started = !matches!(outcome, Outcome::SpawnFailed | Outcome::NotStarted | Outcome::SessionBusy);
+    let has_started = !matches!(
+        outcome,
+        Outcome::SpawnFailed | Outcome::NotStarted | Outcome::SessionBusy | Outcome::CannotRun { .. }
+    );
     if has_started {
         expect_state(wake, WakeState::Running)?;
     }
@@ -251,6 +260,7 @@ fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
         Outcome::NotAccepted => Some(Reason::NotAccepted),
         Outcome::RunTimeExceeded => Some(Reason::RunTimeExceeded),
         Outcome::SpawnFailed => Some(Reason::SpawnFailed),
+        Outcome::CannotRun { .. } => Some(Reason::CannotRunHere),
         Outcome::NotStarted => Some(Reason::NotStarted),
         Outcome::Halted => Some(Reason::Halted),
         Outcome::SessionGone => Some(Reason::SessionGone),

@@ -64,6 +64,7 @@ pub(crate) fn trigger(
         expires_at: None,
         is_urgent: false,
         is_standing: true,
+        on: member.on.clone(),
     }];
     if member.cursor >= thread.seq {
         // Nothing is left to acknowledge, so no acknowledgement can come.

@@ -17,6 +17,7 @@ mod jobs_model;
 mod members;
 mod opening;
 mod orders;
+mod placing;
 mod posting;
 mod random;
 mod rows;

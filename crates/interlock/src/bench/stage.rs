@@ -144,8 +144,13 @@ impl Stage {
         for name in NAMES {
             let agent = AgentName::parse(name).map_err(|error| defect(&error))?;
             let (role, runtime) = (Role::Participant, Runtime::Unmanaged);
-            let params =
-                RegisterAgentParams { name: agent.clone(), role, runtime, launch: Launch::default() };
+            let params = RegisterAgentParams {
+                name: agent.clone(),
+                role,
+                runtime,
+                launch: Launch::default(),
+                on: None,
+            };
             client.call::<RegisterAgent>(&params, Some(name)).await?;
             tokens.push(identity::local_token(&self.instance, &agent, role)?);
         }

@@ -45,6 +45,7 @@ pub(crate) async fn measure(stage: &Stage, count: u32) -> Result<Vec<f64>, Probl
         role: Role::Participant,
         runtime: Runtime::Command,
         launch: Launch { command, ..Launch::default() },
+        on: None,
     };
     client.call::<op::RegisterAgent>(&request, Some("sleeper")).await?;
     let participants = vec![ParticipantParams { agent: sleeper, role: ThreadRole::Participant }];
