@@ -18,6 +18,7 @@ mod disk;
 mod doctor;
 mod doctor_runtimes;
 mod events;
+mod fleet;
 mod fuzz;
 mod hostile;
 mod install;
