@@ -186,6 +186,7 @@ reasons! {
     TokenMissing => "TOKEN_MISSING", Unauthorized, "no bearer token was sent";
     TokenInvalid => "TOKEN_INVALID", Unauthorized, "the bearer token does not hold";
     TokenExpired => "TOKEN_EXPIRED", Unauthorized, "the bearer token has expired";
+    TokenRevoked => "TOKEN_REVOKED", Unauthorized, "tokens of this name are no longer taken";
     RoleMissing => "ROLE_MISSING", Forbidden, "the token's role may not do this";
     NotCoordinator => "NOT_COORDINATOR", Forbidden, "only a coordinator of the thread may do this";
     WorkspaceUnknown => "WORKSPACE_UNKNOWN", Forbidden, "the token's workspace is not served here";

@@ -151,9 +151,7 @@ impl Crowd {
         for wake in &wakes {
             of.entry(&wake.agent).or_default().push(wake);
         }
-        let is_once = |wakes: &[&WakeView]| {
-            matches!(wakes, [wake] if wake.result == Some(WakeResult::Triggered) && wake.attempts == 1)
-        };
+        let is_once = |wakes: &[&WakeView]| matches!(wakes, [wake] if wake.result == Some(WakeResult::Triggered) && wake.attempts == 1);
         let once = of.values().filter(|wakes| is_once(wakes)).count();
         let dispatched = wakes.iter().filter(|wake| wake.dispatched_at.is_some());
         Ok(Over {
@@ -187,8 +185,11 @@ impl Crowd {
         let mut all = Vec::new();
         for thread in &self.threads {
             // One page holds all agents of a thread, and as many that would be too many.
-            let request =
-                ListWakesParams { thread_id: Some(*thread), limit: PAGE_ROWS_MAX, ..ListWakesParams::default() };
+            let request = ListWakesParams {
+                thread_id: Some(*thread),
+                limit: PAGE_ROWS_MAX,
+                ..ListWakesParams::default()
+            };
             all.extend(client.call::<op::ListWakes>(&request, None).await?.wakes);
         }
         Ok(all)

@@ -233,7 +233,8 @@ impl Bench<'_> {
 
     /// Everybody is woken for one message, and asleep again.
     async fn dormant(&mut self, is_wanted: bool, is_idle: bool) -> Result<(), Problem> {
-        let crowd = Crowd::register(self.stage, "dormant", self.pace.dormant, &crowd::acknowledging()?).await?;
+        let crowd =
+            Crowd::register(self.stage, "dormant", self.pace.dormant, &crowd::acknowledging()?).await?;
         let pid = self.runner("dormant", AT_ONCE).await?;
         if is_wanted {
             crowd.post(self.stage).await?;

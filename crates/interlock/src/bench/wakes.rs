@@ -69,7 +69,11 @@ pub(crate) fn dispatched_ms(wake: &WakeView) -> Result<f64, Problem> {
 }
 
 /// One message, and its wake when the agent is asleep again.
-async fn one(client: &Client, (thread_id, title): (ThreadId, &str), number: u32) -> Result<WakeView, Problem> {
+async fn one(
+    client: &Client,
+    (thread_id, title): (ThreadId, &str),
+    number: u32,
+) -> Result<WakeView, Problem> {
     // A new commit each time: progress, so that the loop guard lets it go on.
     let data = json!({"commit": format!("{number:040x}"), "branch": "measured"});
     let request = PostMessageParams {

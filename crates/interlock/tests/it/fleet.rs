@@ -16,7 +16,8 @@ use crate::site::{Running, Site};
 use crate::wait::until;
 
 /// A lease is over soon after its supervisor, and others are waited for briefly.
-const POLICY: &str = "lease_ms = 3000\npoll_interval_ms = 300\nretry_backoff_ms = 50\nplacement_wait_ms = 500";
+const POLICY: &str =
+    "lease_ms = 3000\npoll_interval_ms = 300\nretry_backoff_ms = 50\nplacement_wait_ms = 500";
 
 /// Keeps a lock for as long as it or anything of it lives, says that it began, and goes on step by step as files allow.
 fn agent(name: &str) -> String {
@@ -153,7 +154,13 @@ enum At {
 }
 
 /// One message, and the end of the supervisor that has its wake at this step.
-fn round(site: &Site, server: &Running, tail: &Running, supervisors: &mut [Supervisor; 2], (thread, at): (&str, At)) {
+fn round(
+    site: &Site,
+    server: &Running,
+    tail: &Running,
+    supervisors: &mut [Supervisor; 2],
+    (thread, at): (&str, At),
+) {
     let begun = match at {
         At::Nowhere => &STEPS[..],
         At::Claimed | At::Started => &[],
@@ -166,7 +173,8 @@ fn round(site: &Site, server: &Running, tail: &Running, supervisors: &mut [Super
     let victim = match at {
         At::Nowhere => None,
         At::Claimed => Some(until("a claimed wake", || {
-            let shim = |process: &processes::Process| process.words.get(1).is_some_and(|word| word == "__shim");
+            let shim =
+                |process: &processes::Process| process.words.get(1).is_some_and(|word| word == "__shim");
             let parent = parent(site.ours().into_iter().find(shim)?.id)?;
             supervisors.iter().position(|one| one.running.id() == parent)
         })),
@@ -296,7 +304,10 @@ fn a_server_killed_under_two_supervisors_finds_everything_going_on() {
     drop(server);
     let failed = supervisors[1].until_logged(&site, "tick.failed");
     assert_eq!(failed["reason"], "SERVER_UNREACHABLE", "{failed}");
-    assert!(failed["duration_ms"].is_u64() && failed["again_ms"].is_u64() && failed["held"].is_u64(), "{failed}");
+    assert!(
+        failed["duration_ms"].is_u64() && failed["again_ms"].is_u64() && failed["held"].is_u64(),
+        "{failed}"
+    );
 }
 
 /// Supervisors at different servers of one database; one server and its supervisor are killed.
@@ -324,7 +335,10 @@ fn supervisors_at_several_servers_share_the_work() {
     }
     let counted = counts(three);
     let finished = counted.iter().filter(|((_, kind), _)| kind == "wake.finished/1");
-    assert!(finished.clone().count() == names.len() && finished.clone().all(|(_, count)| *count == 1), "{counted:?}");
+    assert!(
+        finished.clone().count() == names.len() && finished.clone().all(|(_, count)| *count == 1),
+        "{counted:?}"
+    );
 }
 
 /// What one machine lacks is run by the other one, and what both lack is told to a person.
@@ -337,6 +351,7 @@ fn wakes_go_where_they_can_be_run() {
     fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let plain = Supervisor::start(&site, "a", &server.url, &[]);
     let mut able = Supervisor::start(&site, "b", &server.url, &["--label", "gpu"]);
+    until("a token that is kept", || site.path("b/state/token").exists().then_some(()));
     able.running.kill();
     let path = format!("{}:{}", site.path("bin").display(), std::env::var("PATH").unwrap());
     let words = ["supervise", "--json", "--server", &server.url, "--folder", "b", "--label", "gpu"];
@@ -400,7 +415,8 @@ fn a_supervisor_is_given_a_token_once() {
     assert!(problem["hint"].as_str().unwrap().contains("interlock token issue"), "{problem}");
     let clear = ["supervise", "--json", "--server", "http://10.1.2.3:7070", "--folder", "far"];
     let mut refused = site.command(&clear);
-    let ran = crate::world::finish(refused.env("INTERLOCK_TOKEN", "ilk_x"), b"").failed(2, "PARAMETER_INVALID");
+    let ran =
+        crate::world::finish(refused.env("INTERLOCK_TOKEN", "ilk_x"), b"").failed(2, "PARAMETER_INVALID");
     assert!(ran.err.contains("not encrypted") && ran.err.contains("ssh -L"), "{ran:?}");
 
     let issued = site.ask(&["token", "issue", "--name", "far", "--role", "supervisor", "--ttl", "15m"]);
