@@ -19,6 +19,20 @@ use crate::sessions;
 use crate::shared::{Hold, Shared};
 use crate::shim::log::Log;
 
+/// Before anything else is claimed: remember it when this machine has not what the wake's agent is started with.
+pub(crate) fn note_lacking(shared: &Shared, claimed: &ClaimedWake) {
+    let config = &shared.config;
+    let start = runtime::start(claimed, config.client.url(), &config.environment);
+    // What is wrong with the environment is told when the plan is made.
+    let Ok(environment) = environment(claimed, config.client.url(), &config.environment, &start) else {
+        return;
+    };
+    let needs = Needs::of(&claimed.launch, &start.words, &environment.variables);
+    if needs.lack().is_some() {
+        shared.note_lacking(claimed.wake.agent.clone(), needs);
+    }
+}
+
 /// Run a claimed wake to its end, its reports included.
 pub(crate) async fn run(
     shared: Arc<Shared>,
@@ -117,7 +131,6 @@ impl Runner {
         let Some(lacks) = needs.lack() else { return false };
         self.log_failure(&needs.failure(lacks));
         self.without = Input::CannotRun { lacks };
-        self.shared.note_lacking(self.claimed.wake.agent.clone(), needs);
         true
     }
 

@@ -180,6 +180,7 @@ impl Claimer {
     }
 
     fn start(&mut self, claimed: ClaimedWake) {
+        runner::note_lacking(&self.shared, &claimed);
         let lease = Held {
             wake_id: claimed.wake.wake_id,
             fence: claimed.fence,

@@ -89,8 +89,8 @@ impl Pace {
     };
     const QUICK: Self = Self {
         probe: Duration::from_millis(50),
-        triggered: 2,
-        polled: 1,
+        triggered: 3,
+        polled: 3,
         in_flight: 4,
         dormant: 6,
         idle: Duration::from_millis(300),
