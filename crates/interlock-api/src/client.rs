@@ -304,7 +304,7 @@ enum Place {
 fn place(url: &str) -> Result<Place, Problem> {
     let wrong = |detail: String, hint: &str| Problem::new(Reason::ParameterInvalid, &detail, "").hint(hint);
     let is_host = |rest: &&str| !rest.is_empty() && !rest.contains(['/', '@', '?', '#']);
-    if url.strip_prefix("https://").filter(is_host).is_some() {
+    if url.strip_prefix("https://").as_ref().is_some_and(is_host) {
         return Ok(Place::Encrypted);
     }
     let Some(rest) = url.strip_prefix("http://").filter(is_host) else {
