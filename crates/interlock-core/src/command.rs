@@ -8,7 +8,7 @@ use crate::reason::Reason;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Claimant, Evidence, Lane, Outcome, Usage};
+use crate::wake::{Claimant, Door, Evidence, Lane, Outcome, Usage};
 use crate::webhook::{Mark, Told, WebhookFilter};
 
 /// A command with everything about its asking that a decision may depend on.
@@ -254,6 +254,8 @@ pub struct ClaimWakes {
     pub lane: Lane,
     /// What it says of itself, and what is known of the others.
     pub claimant: Claimant,
+    /// The doors that it knows.
+    pub doors: Vec<Door>,
 }
 
 /// See [`Command::RenewWakes`].
@@ -403,6 +405,8 @@ pub enum Report {
     Started {
         /// What brought the wake to the supervisor.
         lane: Lane,
+        /// The door that was used; absent = as the claim said.
+        door: Option<Door>,
     },
     /// The runtime accepted.
     Accepted {

@@ -22,6 +22,7 @@ mod reading;
 mod search;
 mod supervisors;
 mod tally;
+mod wake_tally;
 mod wakes;
 mod webhooks;
 

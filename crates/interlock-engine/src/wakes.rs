@@ -7,7 +7,7 @@ use interlock_core::actor::Guarded;
 use interlock_core::command::{ClaimWakes, Command};
 use interlock_core::facts::Reply;
 use interlock_core::id::WorkspaceId;
-use interlock_core::wake::{Claimant, Lane, Lease, Wake};
+use interlock_core::wake::{Claimant, Door, Lane, Lease, Wake};
 use interlock_core::{Refusal, Timestamp};
 use tokio::time::Instant;
 
@@ -28,6 +28,8 @@ pub struct ClaimWait {
     pub wait: Duration,
     /// What it says of itself.
     pub claimant: Claimant,
+    /// The doors that it knows.
+    pub doors: Vec<Door>,
 }
 
 /// What a claim got.
@@ -74,6 +76,7 @@ impl Engine {
                 limit: claim.limit,
                 lane,
                 claimant: self.among_others(workspace, &claim.supervisor, &claim.claimant),
+                doors: claim.doors.clone(),
             });
             let outcome = self.execute(permit, request, command).await?;
             let wakes = match outcome.reply {

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 
 use crate::attempt::Input;
+use crate::codex_server::servers::Servers;
 use crate::config::{CONCURRENCY_MAX, SupervisorConfig};
 use crate::needs::{Needs, still_lacking};
 
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) token_refused: Notify,
     /// Agents that this machine cannot run, as far as it was asked to.
     lacking: Mutex<BTreeMap<AgentName, Needs>>,
+    /// Our own servers of Codex.
+    pub(crate) servers: Servers,
     origin: Instant,
     wakes: Mutex<BTreeMap<Held, UnboundedSender<Input>>>,
     /// How many wakes are held, for those who wait for a change.
@@ -62,6 +65,7 @@ impl Shared {
             renew_now: Notify::new(),
             token_refused: Notify::new(),
             lacking: Mutex::default(),
+            servers: Servers::default(),
             origin: Instant::now(),
             wakes: Mutex::default(),
             count: watch::channel(0).0,

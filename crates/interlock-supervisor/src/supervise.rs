@@ -10,6 +10,7 @@ use interlock_api::v1::wake::{
 };
 use interlock_core::Code;
 use interlock_core::limits::CLAIM_WAKES_MAX;
+use interlock_core::wake::Door;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use crate::attempt::Input;
 use crate::config::SupervisorConfig;
 use crate::shared::{Held, Shared};
 use crate::shim::lock;
-use crate::{credential, identity, runner};
+use crate::{codex_server, credential, identity, runner};
 
 /// How long a claim waits at the server for the first wake.
 const CLAIM_WAIT_MS: u32 = 25_000;
@@ -52,6 +53,8 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
     let name = identity::name(&config.state_dir)?;
     // A claim by this life releases what the former one held, so its processes must be gone before.
     clear_agents(&config, FORMER_GRACE).await;
+    codex_server::clear(&config.state_dir)
+        .map_err(|error| identity::unwritable(&config.state_dir, &error))?;
     let mut claimer = Claimer {
         shared: Shared::new(config, name),
         tasks: JoinSet::new(),
@@ -61,6 +64,7 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
         pause: PAUSE,
     };
     let shared = Arc::clone(&claimer.shared);
+    let _ends = codex_server::servers::Ends(Arc::clone(&shared));
     tracing::info!(supervisor = shared.name, incarnation = claimer.incarnation, "supervisor.started");
     credential::begin(&shared).await?;
     let mut keepers = JoinSet::new();
@@ -168,6 +172,7 @@ impl Claimer {
             holds: Some(
                 held.iter().map(|held| HeldWake { wake_id: held.wake_id, fence: held.fence }).collect(),
             ),
+            doors: Door::ALL.to_vec(),
         };
         self.shared.config.client.call::<ClaimWakes>(&params, None).await
     }
@@ -206,6 +211,7 @@ impl Claimer {
         }
         // Whoever is left loses its shim's standard input with its task, and so its life.
         self.tasks.shutdown().await;
+        self.shared.servers.stop().await;
     }
 }
 

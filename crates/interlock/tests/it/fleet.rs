@@ -16,8 +16,8 @@ use crate::site::{Running, Site};
 use crate::wait::until;
 
 /// A lease is over soon after its supervisor, and others are waited for briefly.
-const POLICY: &str =
-    "lease_ms = 3000\npoll_interval_ms = 300\nretry_backoff_ms = 50\nplacement_wait_ms = 500";
+const POLICY: &str = "lease_ms = 3000\ntakeover_grace_ms = 500\npoll_interval_ms = 300\nretry_backoff_ms = 50\n\
+     placement_wait_ms = 500\nwakes_per_minute_max = 0";
 
 /// Keeps a lock for as long as it or anything of it lives, says that it began, and goes on step by step as files allow.
 fn agent(name: &str) -> String {
