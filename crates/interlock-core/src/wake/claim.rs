@@ -142,7 +142,11 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
             }
         }
     }
-    keys.extend(asked_about(facts, ready).iter().flat_map(known));
+    let asked = asked_about(facts, ready);
+    keys.extend(asked.iter().flat_map(known));
+    // Those that nobody can run end here, and their threads with them.
+    let declined = asked.iter().filter(|wake| !wake.declined_by.is_empty());
+    keys.extend(declined.map(|wake| Key::ThreadWakes(wake.thread_id)));
     keys
 }
 
