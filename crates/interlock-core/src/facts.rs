@@ -693,6 +693,7 @@ impl Reply {
                 | Event::WakeAccepted { wake_id, .. }
                 | Event::WakeAttemptFailed { wake_id, .. }
                 | Event::WakeReleased { wake_id, .. }
+                | Event::WakeDeclined { wake_id, .. }
                 | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
                 Event::JobRequeued { job_id, .. } => Some(Self::Job(*job_id)),
                 Event::ServersHalted { running, .. } | Event::WorkspaceHalted { running, .. } => {

@@ -114,6 +114,8 @@ constants! {
     run_ms_max: i64 = 900_000 Ms 1 to DAY_MS;
     /// How long a supervisor holds a wake without renewing it.
     lease_ms: i64 = 60_000 Ms 1 to DAY_MS;
+    /// How long another supervisor has to come for a wake that one cannot run.
+    placement_wait_ms: i64 = 3_000 Ms 1 to DAY_MS;
     /// How long after its runtime's session was found in use by another process a wake is tried again.
     session_recheck_ms: i64 = 5_000 Ms 1 to DAY_MS;
     /// How long a wake waits for such a session before it goes on in a fresh one.

@@ -186,6 +186,7 @@ reasons! {
     TokenMissing => "TOKEN_MISSING", Unauthorized, "no bearer token was sent";
     TokenInvalid => "TOKEN_INVALID", Unauthorized, "the bearer token does not hold";
     TokenExpired => "TOKEN_EXPIRED", Unauthorized, "the bearer token has expired";
+    TokenRevoked => "TOKEN_REVOKED", Unauthorized, "tokens of this name are no longer taken";
     RoleMissing => "ROLE_MISSING", Forbidden, "the token's role may not do this";
     NotCoordinator => "NOT_COORDINATOR", Forbidden, "only a coordinator of the thread may do this";
     WorkspaceUnknown => "WORKSPACE_UNKNOWN", Forbidden, "the token's workspace is not served here";
@@ -253,6 +254,7 @@ reasons! {
     TryAgain => "TRY_AGAIN", Conflict, "the agent's process asked to be tried again";
     RunTimeExceeded => "RUN_TIME_EXCEEDED", Conflict, "the agent's process ran longer than it may";
     SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
+    CannotRunHere => "CANNOT_RUN_HERE", Conflict, "the supervisor lacks what the agent needs";
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";

@@ -36,6 +36,7 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         writable,
         spent: agent.spent.map(|spent| SpentView { tokens: spent.tokens, until: spent.until() }),
         quota_until: agent.quota.map(|quota| quota.until),
+        on: agent.on,
         live,
         home,
         doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
@@ -186,6 +187,8 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         exit_code: wake.exit_code,
         usage: wake.usage,
         hops: wake.chain.map_or(0, |chain| chain.hops),
+        on: wake.on,
+        declined_by: wake.declined_by,
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,
@@ -260,6 +263,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WakeAttemptFailed { agent, .. }
         | Event::WakeReleased { agent, .. }
         | Event::WakeDeferred { agent, .. }
+        | Event::WakeDeclined { agent, .. }
         | Event::WakeUsed { agent, .. }
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
@@ -284,6 +288,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeAttemptFailed { wake_id, .. }
         | Event::WakeReleased { wake_id, .. }
         | Event::WakeDeferred { wake_id, .. }
+        | Event::WakeDeclined { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }

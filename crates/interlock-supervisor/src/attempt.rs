@@ -5,7 +5,7 @@
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
 use interlock_core::id::SessionId;
-use interlock_core::wake::{Door, Evidence, Lane, Outcome, TurnFault};
+use interlock_core::wake::{Door, Evidence, Lack, Lane, Outcome, TurnFault};
 
 use crate::runtime::{Fault, Heard};
 
@@ -32,6 +32,11 @@ pub(crate) enum Input {
     },
     /// What its runtime has told by its end.
     Heard(Heard),
+    /// This machine has not what it is started with, so nothing was started.
+    CannotRun {
+        /// What is missing.
+        lacks: Lack,
+    },
     /// Its session is open in another process, so nothing was started.
     SessionBusy,
     /// Its runtime knows no such session, so nothing was started.
@@ -187,6 +192,7 @@ impl Attempt {
             Input::Exited { code } => self.end(Outcome::Exited { code }),
             Input::Signalled { signal } => self.end(Outcome::Signalled { signal }),
             Input::SessionBusy => self.end(Outcome::SessionBusy),
+            Input::CannotRun { lacks } => self.end(Outcome::CannotRun { lacks }),
             Input::SessionGone => self.end(Outcome::SessionGone),
             Input::DoorUnavailable => self.descend(),
             Input::Unknown => self.unknown(),

@@ -11,8 +11,10 @@
 mod attempt;
 mod codex_server;
 mod config;
+mod credential;
 mod environment;
 mod identity;
+mod needs;
 mod process;
 mod protocol;
 mod reporter;
@@ -30,7 +32,8 @@ use interlock_api::Problem;
 use tokio::sync::watch;
 
 pub use codex_server::{attach_words, has_background_server};
-pub use config::{KillOrder, SupervisorConfig};
+pub use config::{CONCURRENCY_MAX, KillOrder, SupervisorConfig};
+pub use credential::Credential;
 pub use identity::{Holder, holder};
 pub use runtime::describe;
 pub use sessions::is_open;

@@ -1,7 +1,7 @@
 //! Agents on the wire.
 
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Launch, Runtime, Sandbox};
+use interlock_core::agent::{Label, Launch, Runtime, Sandbox};
 use interlock_core::id::AgentId;
 use interlock_core::time::Timestamp;
 use interlock_core::wake::{Capability, Door, Evidence, Repeat};
@@ -22,6 +22,9 @@ pub struct RegisterAgentParams {
     /// How to start it, for runtime `command`.
     #[serde(default)]
     pub launch: Launch,
+    /// Only a supervisor with this label runs it; absent = any that has what it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
 }
 
 const fn participant() -> Role {
@@ -78,6 +81,9 @@ pub struct AgentView {
     /// Until when its wakes wait for its quota at the model's service; may be over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_until: Option<Timestamp>,
+    /// The label that its supervisor must have; absent = any runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// For `codex`: its sessions are kept in a server of Codex that its supervisor runs, and that people can attach to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live: bool,

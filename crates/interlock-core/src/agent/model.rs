@@ -1,5 +1,6 @@
 //! What an agent is: a name with a role and, when Interlock runs it, a runtime.
 
+use super::Label;
 use crate::actor::{AgentName, Role, closed_set};
 use crate::guard::{Quota, Spent};
 use crate::id::AgentId;
@@ -124,6 +125,9 @@ pub struct Agent {
     pub role: Role,
     /// How it is run.
     pub runtime: Runtime,
+    /// The label that its supervisor must have; absent = any runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// The salted digest of its launch description.

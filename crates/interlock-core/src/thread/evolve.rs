@@ -127,6 +127,7 @@ fn member(joined: &Joined, seq: u64) -> Member {
         role: joined.role,
         cursor: seq,
         managed: joined.managed,
+        on: joined.on.clone(),
         since_seq: seq,
         acks: Vec::new(),
         session: None,

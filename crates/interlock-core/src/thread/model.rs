@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::actor::{AgentName, closed_set};
+use crate::agent::Label;
 use crate::guard::{Pace, Said};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
 use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
@@ -163,6 +164,9 @@ pub struct Member {
     pub cursor: u64,
     /// Whether a supervisor can wake it; frozen when it joined.
     pub managed: bool,
+    /// The label that its supervisor must have; absent = any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// The `seq` of the thread's last message when it joined: what was said before was not for it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub since_seq: u64,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::event_data::{self, EventFacts};
+use super::members::joined;
 use super::withdraw::found;
 use super::{
     FindingState, Member, MessageHead, MessageKind, MessageText, Priority, Thread, ThreadRole,
@@ -11,7 +12,7 @@ use super::{
 use crate::actor::AgentName;
 use crate::command::{Envelope, PostMessage, Terms};
 use crate::decide::Stop;
-use crate::event::{Event, Joined};
+use crate::event::Event;
 use crate::facts::{Decision, Facts, Key, Keys};
 use crate::id::MessageId;
 use crate::limits::{
@@ -119,8 +120,7 @@ fn join(facts: &Facts, env: &Envelope, thread: &Thread) -> Result<Event, Stop> {
         .into());
     }
     let agent = env.actor.name.clone();
-    let managed = facts.agent(&agent)?.is_some_and(crate::agent::Agent::is_managed);
-    let participant = Joined { agent, role: ThreadRole::Participant, managed };
+    let participant = joined(agent, ThreadRole::Participant, facts)?;
     Ok(Event::ParticipantAdded { thread_id: thread.thread_id, participant })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{self, Entry};
+use super::placement::{self, Place, place};
 use super::reaction::{finished, has_ended};
 use super::takeover::{self, Holder};
 use super::{Lease, Wake, WakeState};
@@ -18,7 +19,7 @@ use crate::time::{Now, Timestamp};
 
 /// Due wakes of agents that do not run, urgent ones first, then oldest first, as far as the guards admit them. Wakes whose
 /// holder is gone are released first: its lease ran out, or it is this very supervisor in an earlier life, whose agents
-/// died with it.
+/// died with it, or it does not know of its claim.
 pub(crate) fn claim(
     facts: &Facts,
     env: &Envelope,
@@ -42,6 +43,9 @@ pub(crate) fn claim(
             break;
         }
         if busy.contains(&wake.agent) || !is_known(facts, &wake) {
+            continue;
+        }
+        if !is_placed(facts, env, &wake, command, now, (&mut events, &mut effects))? {
             continue;
         }
         match guard::admit(facts, &wake, now)? {
@@ -122,7 +126,8 @@ fn look(
             }
         }
     }
-    ready.retain(|wake| is_ready(wake, now.wall) && !is_over(wake, events));
+    let is_elsewhere = |wake: &Wake| placed(facts, wake, command, now.wall) == Place::Elsewhere;
+    ready.retain(|wake| is_ready(wake, now.wall) && !is_over(wake, events) && !is_elsewhere(wake));
     Ok(Found { ready, busy })
 }
 
@@ -134,7 +139,8 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
         match takeover::holder(facts, wake, command, now) {
             Holder::Other => {}
             Holder::Nobody if wake.state == WakeState::Pending => {
-                ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now)));
+                let is_elsewhere = placed(facts, wake, command, now) == Place::Elsewhere;
+                ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now) && !is_elsewhere));
             }
             Holder::Nobody | Holder::Unknown => {
                 keys.insert(Key::ThreadWakes(wake.thread_id));
@@ -142,7 +148,11 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
             }
         }
     }
-    keys.extend(in_turn(facts, ready).asked.iter().flat_map(known));
+    let asked = in_turn(facts, ready).asked;
+    keys.extend(asked.iter().flat_map(known));
+    // Those that nobody can run end here, and their threads with them.
+    let declined = asked.iter().filter(|wake| !wake.declined_by.is_empty());
+    keys.extend(declined.map(|wake| Key::ThreadWakes(wake.thread_id)));
     keys
 }
 
@@ -217,6 +227,31 @@ fn is_over(wake: &Wake, events: &[Event]) -> bool {
 pub(super) fn over(lease: &Lease) -> Option<Effect> {
     let until = Timestamp::default();
     (lease.until != until).then(|| Effect::Lease(Lease { until, ..lease.clone() }))
+}
+
+/// Whether the supervisor that claims runs the wake, and what it means when it cannot.
+fn is_placed(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    command: &ClaimWakes,
+    now: &Now,
+    (events, effects): (&mut Vec<Event>, &mut Vec<Effect>),
+) -> Result<bool, Stop> {
+    match placed(facts, wake, command, now.wall) {
+        Place::Here => return Ok(true),
+        Place::Elsewhere => {}
+        Place::Declined(lack) => events.push(placement::declined(wake, &command.supervisor, lack)),
+        Place::Nowhere => {
+            effects.push(Effect::Unlease(wake.wake_id));
+            takeover::nowhere(facts, env, wake, now, events)?;
+        }
+    }
+    Ok(false)
+}
+
+fn placed(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Timestamp) -> Place {
+    place(wake, &command.supervisor, &command.claimant, facts.policy.placement_wait_ms, now)
 }
 
 fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {

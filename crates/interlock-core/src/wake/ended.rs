@@ -4,8 +4,8 @@
 use super::claim::{deferred, over};
 use super::report::{accepted, expect_state};
 use super::{
-    Door, Evidence, Lease, Outcome, RELEASES_MAX, TurnFault, Wake, WakeResult, WakeState, on_wait_again, session,
-    takeover,
+    Door, Evidence, Lease, Outcome, RELEASES_MAX, TurnFault, Wake, WakeResult, WakeState, on_wait_again,
+    placement, session, takeover,
 };
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -32,6 +32,10 @@ pub(super) fn over_with(
     let back = |first, reason| given_back(facts, wake, lease, first, reason, now);
     match outcome {
         Outcome::Halted => back(Vec::new(), Reason::Halted),
+        Outcome::CannotRun { lacks } => {
+            expect_state(wake, WakeState::Pending)?;
+            waits_again(facts, wake, lease, vec![placement::declined(wake, &lease.supervisor, lacks)], now)
+        }
         Outcome::NotStarted if wake.releases < RELEASES_MAX => back(Vec::new(), Reason::NotStarted),
         Outcome::DoorUnavailable if wake.releases < RELEASES_MAX => {
             let reason = Reason::DoorUnavailable;
@@ -235,6 +239,7 @@ fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
         Outcome::NotAccepted => Some(Reason::NotAccepted),
         Outcome::RunTimeExceeded => Some(Reason::RunTimeExceeded),
         Outcome::SpawnFailed => Some(Reason::SpawnFailed),
+        Outcome::CannotRun { .. } => Some(Reason::CannotRunHere),
         Outcome::NotStarted => Some(Reason::NotStarted),
         Outcome::Halted => Some(Reason::Halted),
         Outcome::SessionGone => Some(Reason::SessionGone),

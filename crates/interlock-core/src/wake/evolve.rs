@@ -1,6 +1,6 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Chain, DoorChange, Halt, Ladder, Wake, WakeResult, WakeState};
+use super::{Ask, Chain, DoorChange, Halt, Ladder, Wake, WakeResult, WakeState, placement};
 use crate::actor::AgentName;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
@@ -39,6 +39,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             if *reason == Reason::SessionBusy {
                 wake.deferred_since.get_or_insert(at);
             }
+        }
+        Event::WakeDeclined { wake_id, supervisor, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.reason = Some(Reason::CannotRunHere);
+            placement::note(wake, supervisor, at);
         }
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -87,6 +92,9 @@ fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt>
             wake.ladder.dispatched_at = Some(at);
             wake.ladder.accepted_at = None;
             wake.ladder.evidence = None;
+            // Somebody can run it.
+            wake.declined_by.clear();
+            wake.declined_since = None;
         }
         Event::WakeDoorChanged { wake_id, from, to, reason, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -203,6 +211,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
         expires_at,
         is_urgent,
         is_standing,
+        on,
         chain,
     } = event
     {
@@ -238,6 +247,9 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             is_standing: false,
             is_urgent: *is_urgent,
             usage: None,
+            on: on.clone(),
+            declined_by: Vec::new(),
+            declined_since: None,
             chain: chain.clone(),
             due_before: None,
         };

@@ -8,6 +8,7 @@ mod entry;
 mod evolve;
 mod halt;
 mod model;
+mod placement;
 mod reaction;
 mod report;
 mod session;
@@ -23,6 +24,7 @@ pub(crate) use halt::{halt, resume};
 pub use model::{
     Ask, Chain, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState,
 };
+pub use placement::{Claimant, Lack};
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_active, on_thread_end, on_wait_again, on_withdrawal,
     withdrawal_keys,

@@ -1,7 +1,8 @@
 //! What a wake is: one agent to be woken for one thread, with its ladder of proof.
 
-use super::{Door, DoorChange, Forgotten};
+use super::{Door, DoorChange, Forgotten, Lack};
 use crate::actor::{AgentName, closed_set};
+use crate::agent::Label;
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -259,6 +260,15 @@ pub struct Wake {
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The label that its supervisor must have; absent = any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
+    /// The supervisors that cannot run its agent, since it last ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declined_by: Vec<String>,
+    /// When the first of them said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declined_since: Option<Timestamp>,
     /// The chain of agents' wakes that led to it; absent = a person, or a program that no supervisor runs, asked too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,
@@ -375,6 +385,11 @@ pub enum Outcome {
     RunTimeExceeded,
     /// The command could not be started.
     SpawnFailed,
+    /// The supervisor lacks what the agent needs, so nothing was started; no attempt is consumed.
+    CannotRun {
+        /// What.
+        lacks: Lack,
+    },
     /// Nothing was started, through no fault of the agent: a former process of it does not end. Not for ever.
     NotStarted,
     /// The supervisor stopped it on a person's word; no attempt is consumed.

@@ -31,7 +31,7 @@ pub(crate) fn on_post(
         events.push(Event::WakeActed { wake_id: wake.wake_id, thread_id, agent: wake.agent.clone() });
     }
     let managed = thread.members.iter().filter(|(name, member)| member.managed && asked.contains(name));
-    for (n, (agent, _)) in (0_u32..).zip(managed) {
+    for (n, (agent, member)) in (0_u32..).zip(managed) {
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
@@ -48,6 +48,7 @@ pub(crate) fn on_post(
                 expires_at: ask.expires_at,
                 is_urgent,
                 is_standing: false,
+                on: member.on.clone(),
                 chain: chain.clone(),
             },
         });
@@ -349,6 +350,7 @@ pub(crate) fn on_thread_active(
             expires_at: owed.until,
             is_urgent: false,
             is_standing: owed.until.is_none(),
+            on: member.on.clone(),
             // A change of status is progress: every chain begins anew with it.
             chain: None,
         });

@@ -73,6 +73,7 @@ pub(crate) fn trigger(
         expires_at: None,
         is_urgent: false,
         is_standing: true,
+        on: member.on.clone(),
         chain: chain.clone(),
     }];
     if member.cursor >= thread.seq {

@@ -14,8 +14,7 @@ use crate::world::{Claim, Done, Post, World};
 
 const SESSION: SessionId = SessionId::from_u128(7);
 const CRASHED: Outcome = Outcome::Exited { code: 1 };
-const BUSY_MODEL: Outcome = 
-    Outcome::TurnFailed { fault: TurnFault::ModelUnavailable, reset_in_ms: None };
+const BUSY_MODEL: Outcome = Outcome::TurnFailed { fault: TurnFault::ModelUnavailable, reset_in_ms: None };
 
 /// `executor` of this runtime in a thread of `olga`'s, with supervisors that know every door.
 fn world(runtime: Runtime) -> World {

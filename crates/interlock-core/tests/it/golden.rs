@@ -43,17 +43,18 @@ const fn place(event: &Event) -> usize {
         Event::WebhookSecretRotated { .. } => 32,
         Event::WebhookDeleted { .. } => 33,
         Event::WakeDoorChanged { .. } => 34,
+        Event::WakeDeclined { .. } => 35,
     }
 }
 
-const FILES: [&[&str]; 35] = [
-    &["agent.registered-1"],
+const FILES: [&[&str]; 36] = [
+    &["agent.registered-1", "agent.registered-1-placed"],
     &["thread.created-1"],
-    &["thread.participant_added-1"],
+    &["thread.participant_added-1", "thread.participant_added-1-placed"],
     &["thread.message_posted-1", "thread.message_posted-1-full", "thread.message_posted-1-order"],
     &["thread.cursor_moved-1"],
     &["thread.status_changed-1", "thread.status_changed-1-owner"],
-    &["wake.requested-1", "wake.requested-1-order", "wake.requested-1-chain"],
+    &["wake.requested-1", "wake.requested-1-order", "wake.requested-1-chain", "wake.requested-1-placed"],
     &["wake.joined-1", "wake.joined-1-standing", "wake.joined-1-forgotten", "wake.joined-1-chain"],
     &["wake.dispatched-1", "wake.dispatched-1-door"],
     &["wake.accepted-1"],
@@ -86,6 +87,7 @@ const FILES: [&[&str]; 35] = [
     &["webhook.secret_rotated-1"],
     &["webhook.deleted-1"],
     &["wake.door_changed-1"],
+    &["wake.declined-1"],
 ];
 
 fn folder() -> &'static Path {

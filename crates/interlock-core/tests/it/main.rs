@@ -19,6 +19,7 @@ mod looping;
 mod members;
 mod opening;
 mod orders;
+mod placing;
 mod posting;
 mod random;
 mod rows;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use interlock_core::actor::{Actor, AgentName, Role};
-use interlock_core::agent::{Launch, Runtime};
+use interlock_core::agent::{Label, Launch, Runtime};
 use interlock_core::command::{
     AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, PostMessage,
     RegisterAgent, RemoveParticipant, RenewWakes, Report, ReportWake, Terms, TriggerParticipant,
@@ -13,7 +13,7 @@ use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, W
 use interlock_core::policy::Policy;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
+use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -178,6 +178,8 @@ pub(crate) struct World {
     pub(crate) key: Option<String>,
     /// The wake in whose process the next commands are given.
     pub(crate) acting: Option<WakeId>,
+    /// What supervisors say of themselves when they claim, by their names.
+    pub(crate) claimants: BTreeMap<String, Claimant>,
     /// The fence of the claim that this process was started on.
     pub(crate) fence: Option<u64>,
     /// The doors that supervisors know.
@@ -192,6 +194,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             rows: Rows::default(),
+            claimants: BTreeMap::new(),
             entries: Vec::new(),
             times: Vec::new(),
             policy: Policy::default(),
@@ -357,6 +360,7 @@ impl World {
             incarnation: incarnation.into(),
             limit,
             lane: Lane::Trigger,
+            claimant: self.claimants.get(sup).cloned().unwrap_or_default(),
             doors: self.doors.clone(),
         };
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
@@ -610,10 +614,20 @@ impl Newcomer<'_> {
         self.register(Runtime::Unmanaged, Launch::default());
     }
 
+    /// Run by a supervisor with this label.
+    pub(crate) fn managed_on(self, label: &str) {
+        let launch = Launch { command: vec!["agent".into()], ..Launch::default() };
+        self.register_on(Runtime::Command, launch, Some(Label::parse(label).unwrap()));
+    }
+
     fn register(self, runtime: Runtime, launch: Launch) {
+        self.register_on(runtime, launch, None);
+    }
+
+    fn register_on(self, runtime: Runtime, launch: Launch, on: Option<Label>) {
         let Self { world, name, role } = self;
         world.roles.insert(name.clone(), role);
-        let command = RegisterAgent { name, role, runtime, launch };
+        let command = RegisterAgent { name, role, runtime, launch, on };
         world.give_as("root", Role::Admin, Command::RegisterAgent(command)).unwrap();
     }
 }

@@ -13,6 +13,7 @@ fn how_an_agent_is_started_is_for_those_who_manage_agents() {
         name: AgentName::parse("ann").unwrap(),
         role: Role::Participant,
         runtime: Runtime::Command,
+        on: None,
         created_at: Timestamp::default(),
         spent: None,
         quota: None,

@@ -92,7 +92,10 @@ async fn a_wake_that_is_put_off_says_why() {
         "usage": {"input_tokens": 10, "output_tokens": 5},
     });
     let waits = reports(&world, &claim, refused).await;
-    assert_eq!((waits.state, waits.reason, waits.attempts), (WakeState::Pending, Some(Reason::ModelQuota), 0));
+    assert_eq!(
+        (waits.state, waits.reason, waits.attempts),
+        (WakeState::Pending, Some(Reason::ModelQuota), 0)
+    );
     let text = crate::jobs::metrics(&world).await;
     for line in [
         r#"interlock_wakes_deferred_total{reason="MODEL_QUOTA"} 1"#,

@@ -84,6 +84,39 @@ impl Stage {
         Ok(Self { instance, database: database.cloned(), server: None, others: Vec::new() })
     }
 
+    /// Set constants of its policy, for servers that are started from now on.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`, or what is wrong with them.
+    pub(crate) fn set_policy(&mut self, lines: &str) -> Result<(), Problem> {
+        let file = self.instance.config_file();
+        let config = std::fs::read_to_string(&file).map_err(|error| unwritable(&file, &error))?;
+        let config = config.replacen("[policy]\n", &format!("[policy]\n{lines}"), 1);
+        std::fs::write(&file, config).map_err(|error| unwritable(&file, &error))?;
+        self.instance = Instance::open(self.instance.folder())?;
+        Ok(())
+    }
+
+    /// Start the server alone, and let no commit announce its wakes.
+    ///
+    /// # Errors
+    /// The problem it ended with.
+    pub(crate) async fn start_deaf(&mut self) -> Result<(), Problem> {
+        let options = ["--server-only", "--drop-announcements"];
+        self.server = Some(Child::start(&self.instance, self.database.as_ref(), &options).await?);
+        Ok(())
+    }
+
+    /// Where the server is, and a supervisor's token for it.
+    ///
+    /// # Errors
+    /// When it does not run, or the keys cannot be read.
+    pub(crate) fn for_supervisors(&self) -> Result<(String, String), Problem> {
+        let name = identity::supervisor_name()?;
+        let token = identity::local_token(&self.instance, &name, Role::Supervisor)?;
+        Ok((self.running()?.url.clone(), token))
+    }
+
     /// The database it is kept in; none for a file.
     pub(crate) const fn database(&self) -> Option<&Secret> {
         self.database.as_ref()
@@ -164,8 +197,13 @@ impl Stage {
         for name in NAMES {
             let agent = AgentName::parse(name).map_err(|error| defect(&error))?;
             let (role, runtime) = (Role::Participant, Runtime::Unmanaged);
-            let params =
-                RegisterAgentParams { name: agent.clone(), role, runtime, launch: Launch::default() };
+            let params = RegisterAgentParams {
+                name: agent.clone(),
+                role,
+                runtime,
+                launch: Launch::default(),
+                on: None,
+            };
             client.call::<RegisterAgent>(&params, Some(name)).await?;
             tokens.push(identity::local_token(&self.instance, &agent, role)?);
         }

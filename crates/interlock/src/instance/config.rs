@@ -8,6 +8,7 @@ use std::path::Path;
 
 use interlock_api::Problem;
 use interlock_core::Reason;
+use interlock_core::actor::AgentName;
 use interlock_core::id::WorkspaceId;
 use interlock_core::policy::Policy;
 use interlock_server::{RateLimits, WebhookOptions};
@@ -29,6 +30,9 @@ pub(crate) struct Config {
     /// The PostgreSQL database; the file in the folder unless there is one.
     #[serde(default)]
     pub(crate) database_url: Option<Secret>,
+    /// Names whose tokens are no longer taken.
+    #[serde(default)]
+    pub(crate) tokens_revoked: BTreeSet<AgentName>,
     /// The constants of waking, guarding and jobs.
     #[serde(default)]
     pub(crate) policy: Policy,
@@ -104,6 +108,8 @@ impl Config {
              listen = \"{}\"\n\n\
              # A PostgreSQL database instead of the file in this folder.\n\
              {}\n\n\
+             # Names whose tokens are no longer taken, such as that of a supervisor on a lost machine.\n\
+             # tokens_revoked = [\"laptop\"]\n\n\
              # The constants of waking, guarding and jobs, with their defaults; durations in milliseconds.\n\
              [policy]\n{policy}\n\n\
              # How many requests one caller may make; further ones are told to wait.\n\

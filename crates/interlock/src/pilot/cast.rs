@@ -133,7 +133,8 @@ async fn register(
     name: &AgentName,
     (runtime, launch): (Runtime, Launch),
 ) -> Result<(), Problem> {
-    let request = RegisterAgentParams { name: name.clone(), role: Role::Participant, runtime, launch };
+    let request =
+        RegisterAgentParams { name: name.clone(), role: Role::Participant, runtime, launch, on: None };
     client.call::<op::RegisterAgent>(&request, Some(&format!("pilot-{name}"))).await.map(|_| ())
 }
 

@@ -146,6 +146,7 @@ impl Show {
             }
             "wake.attempt_failed" => format!("attempt failed: {}", text("reason")),
             "wake.released" => format!("lost its process: {}", text("reason")),
+            "wake.declined" => format!("cannot be run here: no {}", text("lacks")),
             "wake.deferred" => format!("waits for its session: {}", text("reason")),
             "session.released" => format!("goes on in a fresh session: {}", text("reason")),
             _ => return None,

@@ -51,6 +51,8 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
             ("reason", reason(wake).into()),
             ("due", due(wake, view.now).into()),
             ("exit code", exit_code.into()),
+            ("on", wake.on.as_ref().map_or("", interlock_core::agent::Label::as_str).into()),
+            ("declined by", wake.declined_by.join(", ").into()),
             ("tries", wake.attempts.to_string().into()),
             ("lane", wake.lane.map_or("", interlock_core::wake::Lane::as_str).into()),
             ("door", door(wake).into()),

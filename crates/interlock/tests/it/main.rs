@@ -20,6 +20,7 @@ mod disk;
 mod doctor;
 mod doctor_runtimes;
 mod events;
+mod fleet;
 mod fuzz;
 mod hostile;
 mod install;
