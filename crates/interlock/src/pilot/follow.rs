@@ -47,12 +47,8 @@ impl Following {
         outcome: &mut Outcome,
         wait_ms: u32,
     ) -> Result<Vec<TimelineItem>, Problem> {
-        let request = ReadTimelineParams {
-            thread_id: cast.thread_id,
-            after: self.after.clone(),
-            limit: 200,
-            wait_ms,
-        };
+        let request =
+            ReadTimelineParams { thread_id: cast.thread_id, after: self.after.clone(), limit: 200, wait_ms };
         let answer = cast.read::<op::ReadTimeline>(&request).await?;
         self.after = answer.next;
         for item in &answer.items {

@@ -140,7 +140,9 @@ impl Params {
             && self.checks.is_empty()
             && !self.review_only;
         if self.chaos && !is_plain {
-            return wrong("--chaos is for the sample and the agents that come with Interlock; name no others");
+            return wrong(
+                "--chaos is for the sample and the agents that come with Interlock; name no others",
+            );
         }
         if self.review_only && self.executor != Player::Builtin {
             return wrong("with --review-only there is no executor");

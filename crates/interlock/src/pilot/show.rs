@@ -138,8 +138,7 @@ impl Show {
             "finding_reported" | "finding_rejected" => Paint::Yellow,
             _ => Paint::Plain,
         };
-        let text_width =
-            if self.is_narrow { LINE_WIDTH - MARGIN - TYPE_WIDTH - 1 } else { TEXT_WIDTH_MAX };
+        let text_width = if self.is_narrow { LINE_WIDTH - MARGIN - TYPE_WIDTH - 1 } else { TEXT_WIDTH_MAX };
         format!(
             "{} {} {}",
             self.name(message.from.as_str()),
@@ -236,19 +235,24 @@ impl Show {
     /// What was done to the job, and what came of it: a column each, with the proof below.
     fn steps(&self, steps: &[Step]) -> Vec<String> {
         let width = LINE_WIDTH - DID_WIDTH - 5;
-        let heading = format!("   {:<DID_WIDTH$}  {}", "WHAT WAS DONE TO IT", "WHAT CAME OF IT, AND THE PROOF");
+        let heading =
+            format!("   {:<DID_WIDTH$}  {}", "WHAT WAS DONE TO IT", "WHAT CAME OF IT, AND THE PROOF");
         let mut lines = vec![String::new(), self.style.dim(&heading)];
         for (n, step) in steps.iter().enumerate() {
             let (paint, mark) = if step.ok { (Paint::Green, "ok") } else { (Paint::Red, "NO") };
             let did = wrapped(&format!("{}. {}", n + 1, step.did), DID_WIDTH);
             let happened = wrapped(&step.happened, width);
             let proof = wrapped(&step.proof, width);
-            let right = happened.iter().map(|line| (line, Paint::Plain)).chain(proof.iter().map(|line| (line, Paint::Dim)));
+            let right = happened
+                .iter()
+                .map(|line| (line, Paint::Plain))
+                .chain(proof.iter().map(|line| (line, Paint::Dim)));
             let right: Vec<(&String, Paint)> = right.filter(|(line, _)| !line.is_empty()).collect();
             for row in 0..did.len().max(right.len()) {
                 let mark = self.style.paint(paint, if row == 0 { mark } else { "  " });
                 let did = did.get(row).map_or("", String::as_str);
-                let said = right.get(row).map_or_else(String::new, |(line, paint)| self.style.paint(*paint, line));
+                let said =
+                    right.get(row).map_or_else(String::new, |(line, paint)| self.style.paint(*paint, line));
                 lines.push(format!("{mark} {did:<DID_WIDTH$}  {said}").trim_end().to_owned());
             }
         }
@@ -284,7 +288,8 @@ fn hand_over(outcome: &Outcome, params: &Params) -> Vec<String> {
     let path = shell_word(&repo.path);
     let discard = if params.chaos {
         // What proves it lies beside the repository, and goes with it.
-        let root = std::path::Path::new(&repo.path).parent().unwrap_or_else(|| std::path::Path::new(&repo.path));
+        let root =
+            std::path::Path::new(&repo.path).parent().unwrap_or_else(|| std::path::Path::new(&repo.path));
         format!("discard  rm -r {}", shell_word(&root.display().to_string()))
     } else if params.repo.is_some() {
         format!("discard  git -C {path} branch -D {}", repo.branch)

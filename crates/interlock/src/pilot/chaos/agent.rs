@@ -29,7 +29,11 @@ pub(super) async fn kill(chaos: &mut Chaos<'_, '_>) -> Result<Step, Problem> {
         follow(chaos, &mut shot).await?;
         match shot.failed.take() {
             Some((index, reason)) => return conclude(chaos, &shot, index, reason).await,
-            None => chaos.tell("missed", Paint::Yellow, "that turn had just ended by itself: once more, in the next one"),
+            None => chaos.tell(
+                "missed",
+                Paint::Yellow,
+                "that turn had just ended by itself: once more, in the next one",
+            ),
         }
     }
 }
@@ -39,7 +43,9 @@ async fn shoot(chaos: &mut Chaos<'_, '_>) -> Result<Shot, Problem> {
     loop {
         let item = chaos.next().await?;
         let begun = item.wake_id.filter(|_| item.kind == "wake.accepted");
-        let Some((wake_id, process)) = begun.and_then(|id| Some((id, processes::agent(id)?))) else { continue };
+        let Some((wake_id, process)) = begun.and_then(|id| Some((id, processes::agent(id)?))) else {
+            continue;
+        };
         if processes::kill(process) {
             let said = format!("{} at work on wake {wake_id}: process {process}", item.actor);
             chaos.tell("SIGKILL", Paint::Red, &said);

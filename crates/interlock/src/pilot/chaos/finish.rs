@@ -46,10 +46,8 @@ pub(super) async fn finish(chaos: &mut Chaos<'_, '_>, verdict: &mut Verdict) -> 
         count(facts.commits.made.len(), "commit"),
         count(usize::try_from(tests.0).unwrap_or(usize::MAX), "test"),
     );
-    let proof = format!(
-        "thread {}; in evidence/: interlock verify {LEDGER} --key {KEY}",
-        chaos.run.cast.thread_id
-    );
+    let proof =
+        format!("thread {}; in evidence/: interlock verify {LEDGER} --key {KEY}", chaos.run.cast.thread_id);
     Ok(Step::judged(Kind::JobDone, &facts.faults(), happened, proof))
 }
 
@@ -65,7 +63,8 @@ impl Chaos<'_, '_> {
 /// Run the tests of the branch where the executor worked, and count those that pass and fail.
 async fn tests(stage: &Stage) -> Result<(u64, u64), Problem> {
     let wrong = |detail: String| Problem::new(Reason::CheckNotRunnable, &detail, "");
-    let bench = Bench::open(&stage.executor, None, Limits::default()).map_err(|error| wrong(error.to_string()))?;
+    let bench =
+        Bench::open(&stage.executor, None, Limits::default()).map_err(|error| wrong(error.to_string()))?;
     let output = Command::new("cargo")
         .args(["test", "--no-fail-fast"])
         .current_dir(&bench.root)

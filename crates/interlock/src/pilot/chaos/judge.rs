@@ -115,7 +115,9 @@ pub(super) struct Agent {
 impl Agent {
     pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = Faults::default();
-        faults.unless(self.reason == "KILLED_BY_SIGNAL", || format!("the attempt failed with `{}`", self.reason));
+        faults.unless(self.reason == "KILLED_BY_SIGNAL", || {
+            format!("the attempt failed with `{}`", self.reason)
+        });
         faults.unless(self.attempts == 2, || format!("there were {} attempts", self.attempts));
         faults.unless(self.result == "triggered", || format!("the turn ended with `{}`", self.result));
         faults.unless(self.processes.1 != Some(self.processes.0), || "it is the same process".into());
@@ -217,8 +219,7 @@ impl Job {
         if let Err(error) = &self.ledger {
             faults.0.push(format!("the ledger does not verify: {error}"));
         }
-        let is_prefix =
-            self.before.as_ref().is_none_or(|(head, root)| root.as_ref() == Some(&head.root));
+        let is_prefix = self.before.as_ref().is_none_or(|(head, root)| root.as_ref() == Some(&head.root));
         faults.unless(is_prefix, || "the ledger does not begin as it was exported before".into());
         faults.0
     }

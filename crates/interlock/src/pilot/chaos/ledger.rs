@@ -7,9 +7,9 @@ use interlock_api::Problem;
 use interlock_core::Reason;
 use interlock_ledger::{At, Tree, leaf_hash, verify_export};
 
+use super::Chaos;
 use super::judge::{self, Head};
 use super::step::{Kind, Step};
-use super::Chaos;
 use crate::instance::unwritable;
 use crate::pilot::outcome::export;
 use crate::render::style::Paint;
@@ -124,7 +124,8 @@ pub(super) async fn change(chaos: &mut Chaos<'_, '_>) -> Result<Step, Problem> {
     let happened = format!(
         "verification names the entry: {entry} [{code}]; the untouched copy verifies with all {size} entries"
     );
-    let proof = format!("in evidence/: interlock verify {CHANGED} --key {KEY}, and the same with {UNTOUCHED}");
+    let proof =
+        format!("in evidence/: interlock verify {CHANGED} --key {KEY}, and the same with {UNTOUCHED}");
     Ok(Step::judged(Kind::LedgerChanged, &facts.faults(), happened, proof))
 }
 
@@ -204,7 +205,8 @@ mod tests {
             let mut tree = Tree::empty();
             self.entries.iter().for_each(|entry| tree.append(leaf_hash(entry)));
             let tiles = tree.take_changed();
-            let tile = tiles.into_iter().find(|tile| tile.level == at.level && tile.index == at.index).unwrap();
+            let tile =
+                tiles.into_iter().find(|tile| tile.level == at.level && tile.index == at.index).unwrap();
             Ok(tile.hashes[..at.bytes()].to_vec())
         }
 
@@ -222,7 +224,8 @@ mod tests {
             let reason = if index == size / 2 { "KILLED_BY_SIGNAL" } else { "NONE" };
             let event = serde_json::json!({"kind": "wake.attempt_failed/1", "reason": reason});
             let prev_hex = prev.hex();
-            let entry = canonical(&serde_json::json!({"index": index, "prev": prev_hex, "events": [event]})).unwrap();
+            let entry =
+                canonical(&serde_json::json!({"index": index, "prev": prev_hex, "events": [event]})).unwrap();
             prev = leaf_hash(&entry);
             tree.append(prev);
             entries.push(entry);

@@ -192,7 +192,8 @@ impl Chaos<'_, '_> {
         let pushed = messages.iter().filter(|message| {
             message.event_type.as_deref() == Some(interlock_core::thread::event_type::FIX_PUSHED)
         });
-        let told = pushed.filter_map(|message| Some(message.data.get("commit")?.as_str()?.to_owned())).collect();
+        let told =
+            pushed.filter_map(|message| Some(message.data.get("commit")?.as_str()?.to_owned())).collect();
         Ok(judge::Commits { made: self.run.stage.commits()?, told })
     }
 }

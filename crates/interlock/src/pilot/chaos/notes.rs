@@ -62,7 +62,8 @@ impl Notes {
     pub(super) async fn cut(&mut self) -> Result<usize, Problem> {
         if let Some(mut posting) = self.posting.take() {
             let places = (&mut posting.0).await;
-            self.acknowledged.extend(places.map_err(|error| Problem::new(Reason::Defect, &error.to_string(), ""))?);
+            self.acknowledged
+                .extend(places.map_err(|error| Problem::new(Reason::Defect, &error.to_string(), ""))?);
         }
         Ok(self.acknowledged.len() + 1)
     }
@@ -88,7 +89,8 @@ impl Notes {
 
 /// Post a note, once however often it is tried: the key is the number's.
 async fn post(client: &Client, thread_id: ThreadId, number: usize) -> Result<Place, Problem> {
-    let request = PostMessageParams { body: format!("note {number}"), ..PostMessageParams::to_all(thread_id) };
+    let request =
+        PostMessageParams { body: format!("note {number}"), ..PostMessageParams::to_all(thread_id) };
     let posted = client.call::<op::PostMessage>(&request, Some(&format!("chaos-note-{number}"))).await?;
     Ok((posted.seq, posted.message_id.to_string()))
 }

@@ -85,12 +85,15 @@ async fn begin(chaos: &mut Chaos<'_, '_>) -> Result<ThreadId, Problem> {
         let command = vec![program.clone(), "__agent".into(), "echo".into(), words.into()];
         let directory = Some(stage.root().display().to_string());
         let agent = name(agent)?;
-        register(&cast.client, &agent, (Runtime::Command, Launch { command, directory, ..Launch::default() }))
-            .await?;
+        register(
+            &cast.client,
+            &agent,
+            (Runtime::Command, Launch { command, directory, ..Launch::default() }),
+        )
+        .await?;
         participants.push(ParticipantParams { agent, role: ThreadRole::Participant });
     }
-    let request =
-        CreateThreadParams { title: "After you".into(), kind: ThreadKind::Workflow, participants };
+    let request = CreateThreadParams { title: "After you".into(), kind: ThreadKind::Workflow, participants };
     let thread_id = cast.client.call::<op::CreateThread>(&request, Some("chaos-repeat")).await?.thread_id;
     let request = PostMessageParams {
         body: "Who goes first?".into(),
@@ -98,7 +101,8 @@ async fn begin(chaos: &mut Chaos<'_, '_>) -> Result<ThreadId, Problem> {
         ..PostMessageParams::to_all(thread_id)
     };
     cast.client.call::<op::PostMessage>(&request, Some("chaos-first-word")).await?;
-    let said = format!("thread {thread_id}: {FIRST} and {SECOND} answer each other, each time as a fresh process");
+    let said =
+        format!("thread {thread_id}: {FIRST} and {SECOND} answer each other, each time as a fresh process");
     chaos.tell("begun", Paint::Bold, &said);
     Ok(thread_id)
 }
@@ -112,7 +116,8 @@ async fn listen(chaos: &mut Chaos<'_, '_>, thread_id: ThreadId) -> Result<u64, P
         after = page.next;
         let mut changed = None;
         for item in &page.items {
-            let is_theirs = item.message.is_some() && WORDS.iter().any(|(name, _)| *name == item.actor.as_str());
+            let is_theirs =
+                item.message.is_some() && WORDS.iter().any(|(name, _)| *name == item.actor.as_str());
             heard += u64::from(is_theirs);
             if is_theirs && heard <= SHOWN_MAX {
                 quote(chaos, item);

@@ -119,15 +119,21 @@ async fn cut(chaos: &mut Chaos<'_, '_>, notes: &mut Notes, turn: Turn) -> Result
         || "its agent's does NOT end".to_owned(),
         |after| format!("the agent's ended with it, {} ms later", after.as_millis()),
     );
-    chaos.tell("SIGKILL", Paint::Red, &format!("the server, process {server}, is gone; {with}; note {open} got no answer"));
+    chaos.tell(
+        "SIGKILL",
+        Paint::Red,
+        &format!("the server, process {server}, is gone; {with}; note {open} got no answer"),
+    );
     let since = Instant::now();
     chaos.restart().await?;
-    let ready = format!("the server is process {}, ready after {}", chaos.run.child.pid, seconds(since.elapsed()));
+    let ready =
+        format!("the server is process {}, ready after {}", chaos.run.child.pid, seconds(since.elapsed()));
     chaos.tell("again", Paint::Green, &ready);
     let client = chaos.run.cast.client.clone();
     let (there, acknowledged) = (notes.there(&client).await?, notes.acknowledged.clone());
     notes.repeat(&client, open).await?;
-    let fate = if there.len() >= open { "had been written down all the same" } else { "had not been written down" };
+    let fate =
+        if there.len() >= open { "had been written down all the same" } else { "had not been written down" };
     let said = format!(
         "{} of {} acknowledged notes are there; note {open} {fate}, is posted again with its key, and is there once",
         acknowledged.iter().filter(|place| there.contains(place)).count(),
@@ -143,7 +149,8 @@ async fn go_on(chaos: &mut Chaos<'_, '_>, wake_id: WakeId) -> Result<Option<Rest
     loop {
         let item = chaos.next().await?;
         if is_step(&item, "wake.released", wake_id) {
-            let fresh = Rest { released_at: item.index, started_at: None, agent: None, result: String::new() };
+            let fresh =
+                Rest { released_at: item.index, started_at: None, agent: None, result: String::new() };
             rest = Some(fresh);
         } else if is_step(&item, "wake.dispatched", wake_id) {
             if let Some(rest) = &mut rest {
