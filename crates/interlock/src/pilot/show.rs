@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use interlock_agents::sample::Sample;
 use interlock_api::v1::message::MessageView;
@@ -196,7 +197,6 @@ impl Show {
         }
         lines.extend(outcome.findings.iter().map(|finding| self.finding(finding)));
         lines.extend(hand_over(outcome, params));
-        lines.extend(outcome.chaos.iter().flat_map(|steps| self.steps(steps)));
         let usage = &outcome.usage;
         if usage.input_tokens + usage.output_tokens > 0 {
             let cost =
@@ -209,6 +209,7 @@ impl Show {
         if outcome.ledger.verified {
             lines.push(format!("ledger   {} entries, verified from the exported bytes", outcome.ledger.size));
         }
+        lines.extend(outcome.chaos.iter().flat_map(|steps| self.steps(steps, &outcome.repo.path)));
         lines.push(String::new());
         lines.join("\n")
     }
@@ -233,31 +234,43 @@ impl Show {
     }
 
     /// What was done to the job, and what came of it: a column each, with the proof below.
-    fn steps(&self, steps: &[Step]) -> Vec<String> {
-        let width = LINE_WIDTH - DID_WIDTH - 5;
+    fn steps(&self, steps: &[Step], repository: &str) -> Vec<String> {
         let heading =
-            format!("   {:<DID_WIDTH$}  {}", "WHAT WAS DONE TO IT", "WHAT CAME OF IT, AND THE PROOF");
+            format!("    {:<DID_WIDTH$}  {}", "WHAT WAS DONE TO IT", "WHAT CAME OF IT, AND THE PROOF");
         let mut lines = vec![String::new(), self.style.dim(&heading)];
-        for (n, step) in steps.iter().enumerate() {
-            let (paint, mark) = if step.ok { (Paint::Green, "ok") } else { (Paint::Red, "NO") };
-            let did = wrapped(&format!("{}. {}", n + 1, step.did), DID_WIDTH);
-            let happened = wrapped(&step.happened, width);
-            let proof = wrapped(&step.proof, width);
-            let right = happened
-                .iter()
-                .map(|line| (line, Paint::Plain))
-                .chain(proof.iter().map(|line| (line, Paint::Dim)));
-            let right: Vec<(&String, Paint)> = right.filter(|(line, _)| !line.is_empty()).collect();
-            for row in 0..did.len().max(right.len()) {
-                let mark = self.style.paint(paint, if row == 0 { mark } else { "  " });
-                let did = did.get(row).map_or("", String::as_str);
-                let said =
-                    right.get(row).map_or_else(String::new, |(line, paint)| self.style.paint(*paint, line));
-                lines.push(format!("{mark} {did:<DID_WIDTH$}  {said}").trim_end().to_owned());
-            }
+        lines.extend(steps.iter().flat_map(|step| self.step(step)));
+        let folder = Path::new(repository).parent().unwrap_or(Path::new("")).join("evidence");
+        if steps.iter().any(|step| step.proof.starts_with("interlock ")) {
+            lines.push(String::new());
+            lines.push(format!("evidence {}", folder.display()));
+            lines.extend(wrapped(
+                "         There is where the commands of the table run; an entry shows itself with: interlock verify \
+                 ledger.tar --key ledger.vkey --entry INDEX",
+                LINE_WIDTH,
+            ));
         }
-        lines.push(String::new());
         lines
+    }
+
+    fn step(&self, step: &Step) -> Vec<String> {
+        let width = LINE_WIDTH - DID_WIDTH - 6;
+        let said = |text: &str, paint| {
+            let lines = wrapped(text, width).into_iter().filter(|line| !line.is_empty());
+            lines.map(|line| self.style.paint(paint, &line)).collect::<Vec<_>>()
+        };
+        let right = [said(&step.happened, Paint::Plain), said(&step.proof, Paint::Dim)].concat();
+        let did = wrapped(&step.did, DID_WIDTH);
+        let rows = (0..did.len().max(right.len())).map(|row| {
+            let mark = match (row, step.ok) {
+                (0, true) => self.style.paint(Paint::Green, "ok"),
+                (0, false) => self.style.paint(Paint::Red, "NO"),
+                _ => "  ".to_owned(),
+            };
+            let did = did.get(row).map_or("", String::as_str);
+            let right = right.get(row).map_or("", String::as_str);
+            format!("{mark}  {did:<DID_WIDTH$}  {right}").trim_end().to_owned()
+        });
+        rows.collect()
     }
 
     fn finding(&self, finding: &FindingPart) -> String {
@@ -270,12 +283,9 @@ impl Show {
         } else {
             format!("{}:{}", finding.path, finding.line)
         };
-        format!(
-            "  {} {} {}{commit}",
-            self.style.paint(paint, &state),
-            safe::line(&finding.rule),
-            safe::line(&place)
-        )
+        let text = format!("{} {}{commit}", safe::line(&finding.rule), safe::line(&place));
+        let width = if self.is_narrow { LINE_WIDTH - 13 } else { usize::MAX };
+        format!("  {} {}", self.style.paint(paint, &state), safe::cut(&text, width))
     }
 }
 
@@ -288,8 +298,7 @@ fn hand_over(outcome: &Outcome, params: &Params) -> Vec<String> {
     let path = shell_word(&repo.path);
     let discard = if params.chaos {
         // What proves it lies beside the repository, and goes with it.
-        let root =
-            std::path::Path::new(&repo.path).parent().unwrap_or_else(|| std::path::Path::new(&repo.path));
+        let root = Path::new(&repo.path).parent().unwrap_or_else(|| Path::new(&repo.path));
         format!("discard  rm -r {}", shell_word(&root.display().to_string()))
     } else if params.repo.is_some() {
         format!("discard  git -C {path} branch -D {}", repo.branch)

@@ -86,9 +86,9 @@ async fn conclude(
         processes: (shot.process, shot.next),
     };
     let happened = format!(
-        "the ledger says {}; attempt {} began by itself and ended with `{}`; the job goes on",
-        facts.reason, facts.attempts, facts.result
+        "the ledger says {}; attempt {} began by itself and did the work",
+        facts.reason, facts.attempts
     );
-    let proof = format!("agent {} killed; wake {}: entry {index} says why", shot.process, shot.wake_id);
+    let proof = format!("agent {}; wake {}: entry {index} says how it ended", shot.process, shot.wake_id);
     Ok(Step::judged(Kind::AgentKilled, &facts.faults(), happened, proof))
 }

@@ -42,12 +42,11 @@ pub(super) async fn finish(chaos: &mut Chaos<'_, '_>, verdict: &mut Verdict) -> 
     };
     let size = facts.ledger.as_ref().map_or(0, |head| head.size);
     let happened = format!(
-        "resolved: {}, each announced once; {} of the branch pass; the whole ledger verifies, {size} entries",
+        "resolved: {}, {} of the branch pass, and the whole ledger verifies with {size} entries",
         count(facts.commits.made.len(), "commit"),
         count(usize::try_from(tests.0).unwrap_or(usize::MAX), "test"),
     );
-    let proof =
-        format!("thread {}; in evidence/: interlock verify {LEDGER} --key {KEY}", chaos.run.cast.thread_id);
+    let proof = format!("interlock verify {LEDGER} --key {KEY}");
     Ok(Step::judged(Kind::JobDone, &facts.faults(), happened, proof))
 }
 

@@ -120,12 +120,8 @@ pub(super) async fn change(chaos: &mut Chaos<'_, '_>) -> Result<Step, Problem> {
     chaos.head = untouched.clone().ok();
     let facts = judge::Ledger { changed: entry, named, untouched, different: different(&copy, &changed) };
     let code = facts.named.as_ref().map_or("", |(_, code)| code.as_str());
-    let size = facts.untouched.as_ref().map_or(0, |head| head.size);
-    let happened = format!(
-        "verification names the entry: {entry} [{code}]; the untouched copy verifies with all {size} entries"
-    );
-    let proof =
-        format!("in evidence/: interlock verify {CHANGED} --key {KEY}, and the same with {UNTOUCHED}");
+    let happened = format!("verification names entry {entry} ({code}); the untouched copy verifies");
+    let proof = format!("interlock verify {CHANGED} --key {KEY}");
     Ok(Step::judged(Kind::LedgerChanged, &facts.faults(), happened, proof))
 }
 
@@ -165,7 +161,9 @@ fn say(
     );
     chaos.tell("changed", Paint::Red, &said);
     let said = match named {
-        Ok((named, code)) => format!("verification of that copy fails at entry {named} [{code}]"),
+        Ok((named, code)) => {
+            format!("that copy does not verify: entry {named} differs from what the log proves [{code}]")
+        }
         Err(said) => said.clone(),
     };
     chaos.tell("verify", Paint::Bold, &said);

@@ -94,8 +94,8 @@ fn introduce(run: &Run<'_>) {
         Some(format!("`{name}` is {value} instead of {usual}"))
     });
     run.show.paragraph(&format!(
-        "While they work, everything happens to them that ends such jobs. Every number is measured on this run. For \
-         speed, one thing is not as usual in this instance's policy: {}.",
+        "While they work, the pilot does to them what usually ends such a job. Every number is measured on this run. For \
+         speed, this instance's policy differs from the usual one: {}.",
         set.collect::<Vec<_>>().join(", ")
     ));
 }

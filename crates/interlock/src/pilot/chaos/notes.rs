@@ -3,6 +3,7 @@
 use interlock_api::Problem;
 use interlock_api::client::Client;
 use interlock_api::operations as op;
+use interlock_api::v1::ledger::GetCheckpointParams;
 use interlock_api::v1::message::PostMessageParams;
 use interlock_api::v1::thread::CreateThreadParams;
 use interlock_core::Reason;
@@ -10,7 +11,7 @@ use interlock_core::id::ThreadId;
 use interlock_core::thread::ThreadKind;
 use tokio::task::JoinHandle;
 
-use super::judge::Place;
+use super::judge::{Head, Place};
 use crate::pilot::outcome::messages;
 
 /// The thread of the notes, and what was acknowledged of them.
@@ -18,11 +19,13 @@ pub(super) struct Notes {
     pub(super) thread_id: ThreadId,
     /// Where each acknowledged note is, in their order.
     pub(super) acknowledged: Vec<Place>,
+    /// The newest head of the ledger that was seen meanwhile.
+    pub(super) head: Head,
     posting: Option<Posting>,
 }
 
 /// A task that posts until a post fails. It ends with this.
-struct Posting(JoinHandle<Vec<Place>>);
+struct Posting(JoinHandle<(Vec<Place>, Head)>);
 
 impl Drop for Posting {
     fn drop(&mut self) {
@@ -39,19 +42,22 @@ impl Notes {
         let title = "Notes while the server is killed".into();
         let request = CreateThreadParams { title, kind: ThreadKind::Workflow, participants: Vec::new() };
         let thread = client.call::<op::CreateThread>(&request, Some("chaos-notes")).await?;
-        Ok(Self { thread_id: thread.thread_id, acknowledged: Vec::new(), posting: None })
+        let head = head(client).await?;
+        Ok(Self { thread_id: thread.thread_id, acknowledged: Vec::new(), head, posting: None })
     }
 
     /// Begin to post, after what was acknowledged before.
     pub(super) fn begin(&mut self, client: Client) {
-        let (thread_id, mut number) = (self.thread_id, self.acknowledged.len());
+        let (thread_id, number) = (self.thread_id, self.acknowledged.len());
+        let mut newest = self.head.clone();
         self.posting = Some(Posting(tokio::spawn(async move {
             let mut places = Vec::new();
-            while let Ok(place) = post(&client, thread_id, number + 1).await {
+            while let Ok(place) = post(&client, thread_id, number + places.len() + 1).await {
                 places.push(place);
-                number += 1;
+                // When this gets no answer, the next note gets none either.
+                newest = head(&client).await.unwrap_or(newest);
             }
-            places
+            (places, newest)
         })));
     }
 
@@ -61,9 +67,11 @@ impl Notes {
     /// `INTERNAL` when the task broke.
     pub(super) async fn cut(&mut self) -> Result<usize, Problem> {
         if let Some(mut posting) = self.posting.take() {
-            let places = (&mut posting.0).await;
-            self.acknowledged
-                .extend(places.map_err(|error| Problem::new(Reason::Defect, &error.to_string(), ""))?);
+            let posted = (&mut posting.0).await;
+            let (places, head) =
+                posted.map_err(|error| Problem::new(Reason::Defect, &error.to_string(), ""))?;
+            self.acknowledged.extend(places);
+            self.head = head;
         }
         Ok(self.acknowledged.len() + 1)
     }
@@ -85,6 +93,12 @@ impl Notes {
         let all = messages(client, self.thread_id).await?;
         Ok(all.into_iter().map(|message| (message.seq, message.message_id.to_string())).collect())
     }
+}
+
+/// The signed head of the ledger.
+async fn head(client: &Client) -> Result<Head, Problem> {
+    let head = client.call::<op::GetCheckpoint>(&GetCheckpointParams::default(), None).await?;
+    Ok(Head { size: head.size, root: head.root })
 }
 
 /// Post a note, once however often it is tried: the key is the number's.

@@ -47,7 +47,12 @@ pub(super) async fn repeat(chaos: &mut Chaos<'_, '_>) -> Result<Step, Problem> {
     let thread = blocked(chaos, thread_id).await?;
     let words = why(chaos.run.cast, thread_id).await?;
     let reason = thread.reason.map(|reason| reason.to_string()).unwrap_or_default();
-    let said = format!("{reason} after {} in {}: \"{words}\"", count_turns(&thread), seconds(took));
+    let said = format!(
+        "{reason} after {} in {}: \"{words}\" The thread is blocked, {} has to look at it",
+        count_turns(&thread),
+        seconds(took),
+        shown_owner(&thread)
+    );
     chaos.tell("guard", Paint::Red, &said);
     let held = knock(chaos, thread_id).await?;
     let owner = thread.owner.as_ref().map(ToString::to_string);
@@ -62,14 +67,18 @@ pub(super) async fn repeat(chaos: &mut Chaos<'_, '_>) -> Result<Step, Problem> {
         alive: alive(chaos.run.cast, thread_id).await?,
     };
     let happened = format!(
-        "a guard stopped them after {}: {}; {} has to look at it, and nobody is woken there until then",
-        count_turns(&thread),
+        "a guard blocked their thread: {} after {}; {} is asked to look, and nobody is woken there",
         facts.reason,
+        count_turns(&thread),
         facts.person
     );
     let wakes: Vec<String> = held.iter().map(|wake| wake.wake_id.to_string()).collect();
     let proof = format!("thread {thread_id}: entry {blocked_at} blocked it; held: {}", wakes.join(" and "));
     Ok(Step::judged(Kind::AgentsRepeat, &facts.faults(), happened, proof))
+}
+
+fn shown_owner(thread: &ThreadView) -> &str {
+    thread.owner.as_ref().map_or("nobody", |owner| owner.as_str())
 }
 
 fn count_turns(thread: &ThreadView) -> String {
@@ -101,6 +110,7 @@ async fn begin(chaos: &mut Chaos<'_, '_>) -> Result<ThreadId, Problem> {
         ..PostMessageParams::to_all(thread_id)
     };
     cast.client.call::<op::PostMessage>(&request, Some("chaos-first-word")).await?;
+    chaos.catch_up().await?;
     let said =
         format!("thread {thread_id}: {FIRST} and {SECOND} answer each other, each time as a fresh process");
     chaos.tell("begun", Paint::Bold, &said);
@@ -168,11 +178,11 @@ async fn knock(chaos: &mut Chaos<'_, '_>, thread_id: ThreadId) -> Result<Vec<Wak
         all.into_iter().filter(|wake| wake.state == WakeState::Pending && wake.held).collect();
     let ids: Vec<String> = held.iter().map(|wake| wake.wake_id.to_string()).collect();
     let said = format!(
-        "{} says \"{}\" to both: {} asked for and held ({}), no process is started",
+        "{} says \"{}\" to both: {} asked for and held, {}; no process is started",
         cast.me,
         request.body,
         count(held.len(), "wake"),
-        ids.join(", ")
+        ids.join(" and ")
     );
     chaos.tell("then", Paint::Bold, &said);
     chaos.silence = Some(Silence { thread_id, started });

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use interlock_api::Problem;
-use interlock_api::operations as op;
-use interlock_api::v1::ledger::GetCheckpointParams;
 use interlock_api::v1::thread::TimelineItem;
 use interlock_core::id::WakeId;
 use interlock_core::thread::event_type as et;
@@ -24,8 +22,6 @@ struct Turn {
     wake_id: WakeId,
     /// Its process.
     agent: u32,
-    /// The ledger when it began.
-    head: Head,
 }
 
 /// What was measured around the kill.
@@ -35,6 +31,8 @@ struct Cut {
     server: u32,
     /// How long anything of the agent outlived it.
     agent_ended: Option<Duration>,
+    /// The head of the ledger that was signed last before it, as far as was seen.
+    head: Head,
     heard: Vec<Place>,
 }
 
@@ -71,7 +69,7 @@ async fn middle_of_turn(chaos: &mut Chaos<'_, '_>) -> Result<Turn, Problem> {
             continue;
         }
         match item.kind.as_str() {
-            "wake.accepted" => turn = begun(chaos, &item).await?,
+            "wake.accepted" => turn = begun(&item),
             "wake.finished" => turn = None,
             et::FIX_PUSHED => {
                 let is_over = |turn: &Turn| {
@@ -86,13 +84,9 @@ async fn middle_of_turn(chaos: &mut Chaos<'_, '_>) -> Result<Turn, Problem> {
     }
 }
 
-async fn begun(chaos: &Chaos<'_, '_>, item: &TimelineItem) -> Result<Option<Turn>, Problem> {
-    let Some((wake_id, agent)) = item.wake_id.and_then(|id| Some((id, processes::agent(id)?))) else {
-        return Ok(None);
-    };
-    let client = &chaos.run.cast.client;
-    let head = client.call::<op::GetCheckpoint>(&GetCheckpointParams::default(), None).await?;
-    Ok(Some(Turn { wake_id, agent, head: Head { size: head.size, root: head.root } }))
+fn begun(item: &TimelineItem) -> Option<Turn> {
+    let wake_id = item.wake_id?;
+    Some(Turn { wake_id, agent: processes::agent(wake_id)? })
 }
 
 /// Kill the server, start it again, and look what is there.
@@ -102,45 +96,47 @@ async fn cut(chaos: &mut Chaos<'_, '_>, notes: &mut Notes, turn: Turn) -> Result
     chaos.run.child.kill().await?;
     let agent_ended = processes::agents_end(&chaos.run.stage.instance).await;
     let open = notes.cut().await?;
-    chaos.tell(
-        "before",
-        Paint::Bold,
-        &format!(
-            "executor is at work on wake {} as process {}; acknowledged: {} of the job, {} that this process posts \
-             all the time; the ledger has {} entries, signed",
-            turn.wake_id,
-            turn.agent,
-            count(heard.len(), "message"),
-            count(notes.acknowledged.len(), "note"),
-            turn.head.size
-        ),
+    let said = format!(
+        "executor is at work: wake {}, process {}. Acknowledged: {} of the job, and {} that the pilot posts meanwhile, \
+         one after the other. The ledger is signed up to entry {}",
+        turn.wake_id,
+        turn.agent,
+        count(heard.len(), "message"),
+        count(notes.acknowledged.len(), "note"),
+        notes.head.size.saturating_sub(1)
     );
+    chaos.tell("before", Paint::Bold, &said);
     let with = agent_ended.map_or_else(
-        || "its agent's does NOT end".to_owned(),
-        |after| format!("the agent's ended with it, {} ms later", after.as_millis()),
+        || format!("the agent, process {}, does NOT end", turn.agent),
+        |after| format!("the agent, process {}, ended with it, {} ms later", turn.agent, after.as_millis()),
     );
-    chaos.tell(
-        "SIGKILL",
-        Paint::Red,
-        &format!("the server, process {server}, is gone; {with}; note {open} got no answer"),
-    );
+    let said = format!("the server, process {server}, is gone; {with}; note {open} got no answer");
+    chaos.tell("SIGKILL", Paint::Red, &said);
     let since = Instant::now();
     chaos.restart().await?;
     let ready =
         format!("the server is process {}, ready after {}", chaos.run.child.pid, seconds(since.elapsed()));
     chaos.tell("again", Paint::Green, &ready);
-    let client = chaos.run.cast.client.clone();
-    let (there, acknowledged) = (notes.there(&client).await?, notes.acknowledged.clone());
-    notes.repeat(&client, open).await?;
-    let fate =
-        if there.len() >= open { "had been written down all the same" } else { "had not been written down" };
+    look(chaos, notes, open).await?;
+    Ok(Cut { turn, server, agent_ended, heard, head: notes.head.clone() })
+}
+
+/// Look at the notes, and repeat the one that got no answer.
+async fn look(chaos: &Chaos<'_, '_>, notes: &mut Notes, open: usize) -> Result<(), Problem> {
+    let client = &chaos.run.cast.client;
+    let there = notes.there(client).await?;
+    let kept = notes.acknowledged.iter().filter(|place| there.contains(place)).count();
+    let acknowledged = notes.acknowledged.len();
+    notes.repeat(client, open).await?;
+    let more = notes.there(client).await?.len().saturating_sub(acknowledged);
+    let fate = if there.len() >= open { "had been written down" } else { "had not been written down" };
     let said = format!(
-        "{} of {} acknowledged notes are there; note {open} {fate}, is posted again with its key, and is there once",
-        acknowledged.iter().filter(|place| there.contains(place)).count(),
-        acknowledged.len(),
+        "{kept} of {acknowledged} acknowledged notes are there. Note {open} {fate}; posted again with its key it is there \
+         {}",
+        if more == 1 { "once".to_owned() } else { format!("{more} times") }
     );
     chaos.tell("after", Paint::Bold, &said);
-    Ok(Cut { turn, server, agent_ended, heard })
+    Ok(())
 }
 
 /// Follow the turn to its end; nothing when it had ended before the kill.
@@ -178,24 +174,29 @@ async fn conclude(chaos: &Chaos<'_, '_>, notes: &Notes, cut: &Cut, rest: &Rest) 
         there: notes.there(client).await?,
         heard: cut.heard.clone(),
         job: all.iter().map(|message| (message.seq, message.message_id.to_string())).collect(),
-        before: cut.turn.head.clone(),
-        root_then: copy.root_of(cut.turn.head.size),
+        before: cut.head.clone(),
+        root_then: copy.root_of(cut.head.size),
         has_agent_ended: cut.agent_ended.is_some(),
         is_started_again: rest.started_at.is_some(),
         result: rest.result.clone(),
         commits: chaos.commits().await?,
     };
     let process = rest.agent.map_or_else(String::new, |id| format!(" as process {id}"));
-    let happened = format!(
-        "nothing acknowledged is lost: {} of {} notes and {} of the job, without a gap; the first {} entries of the \
-         ledger are the signed ones; the turn ran again{process}, and each of its commits is announced once",
-        facts.there.len(),
-        facts.acknowledged.len(),
-        count(facts.heard.len(), "message"),
+    let said = format!(
+        "the turn ran again{process}; the branch has {}, {} announced. The ledger begins with the {} entries that were signed \
+         before",
+        count(facts.commits.made.len(), "commit"),
+        facts.commits.told.len(),
         facts.before.size,
     );
+    chaos.tell("after", Paint::Bold, &said);
+    let happened = format!(
+        "nothing acknowledged was lost: {} of {} posts are there; the turn ran again by itself, and did nothing twice",
+        facts.there.len() + facts.heard.len(),
+        facts.acknowledged.len() + facts.heard.len(),
+    );
     let proof = format!(
-        "server {}, agent {} killed; wake {}: entry {} released it, entry {} started it again",
+        "server {}, agent {}; wake {}: entry {} released it, entry {} started it again",
         cut.server,
         cut.turn.agent,
         cut.turn.wake_id,
