@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::outcome::{column, outcome};
 use crate::processes;
+use crate::readme::{CHAOS, blocks, readme};
 use crate::repository::git;
 use crate::site::Site;
 use crate::wait::until;
@@ -178,6 +179,30 @@ fn people_read_it_in_80_columns(ran: &Ran) {
     for words in ["1. The server is killed", "SIGKILL", "WHAT WAS DONE TO IT", "`retry_backoff_ms` is 200"] {
         assert!(ran.err.contains(words), "{words}: {}", ran.err);
     }
+}
+
+#[test]
+fn the_command_of_the_readme_ends_with_its_table() {
+    let site = Site::new();
+    let readme = readme();
+    let [block] = blocks(&readme, CHAOS)[..] else { panic!("the README lost its chaos run") };
+    let program = Path::new(env!("CARGO_BIN_EXE_interlock")).parent().unwrap();
+    // What the program would be given, given to a shell that finds it on its path.
+    let given = site.command(&[]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &format!("set -eu\n{block}")]).current_dir(site.path("person")).env_clear();
+    shell.envs(given.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let output = shell.env("PATH", path).stdin(std::process::Stdio::null()).output().unwrap();
+    let ran = Ran::of(&output).ok();
+    let rows = |text: &str| {
+        let table = text.split("WHAT WAS DONE TO IT").nth(1).unwrap_or_else(|| panic!("no table: {text}"));
+        let rows = table.lines().filter(|line| line.starts_with("ok  ") || line.starts_with("NO  "));
+        // The left column: what was done.
+        rows.map(|row| row.chars().take(24).collect::<String>().trim_end().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&ran.out).len(), 5, "{}", ran.out);
+    assert_eq!(rows(&ran.out), rows(readme.split(CHAOS).nth(1).unwrap()));
 }
 
 #[test]
