@@ -243,11 +243,8 @@ impl Show {
         if steps.iter().any(|step| step.proof.starts_with("interlock ")) {
             lines.push(String::new());
             lines.push(format!("evidence {}", folder.display()));
-            lines.extend(wrapped(
-                "         There is where the commands of the table run; an entry shows itself with: interlock verify \
-                 ledger.tar --key ledger.vkey --entry INDEX",
-                LINE_WIDTH,
-            ));
+            lines.push("         There the commands above run, and any entry shows itself with".into());
+            lines.push("         interlock verify ledger.tar --key ledger.vkey --entry INDEX".into());
         }
         lines
     }
@@ -343,4 +340,18 @@ fn short(sha: &str) -> String {
 
 fn seconds(ms: i64) -> String {
     format!("{}.{} s", ms / 1_000, (ms % 1_000) / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_only() {
+        assert_eq!(wrapped("", 9), [""]);
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", usize::MAX), ["one two three"]);
+        assert_eq!(wrapped("a word-that-is-longer b", 6), ["a", "word-that-is-longer", "b"]);
+        assert_eq!(wrapped("日本 語", 4), ["日本", "語"]);
+    }
 }

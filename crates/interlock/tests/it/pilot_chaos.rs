@@ -151,6 +151,12 @@ fn the_changed_entry_is_named(site: &Site, folder: &Path, story: &Value, entries
     assert_eq!((&untouched["key"], &whole["key"]), (&"given".into(), &"given".into()));
     assert_eq!(whole["size"], entries.len());
     assert!(untouched["size"].as_u64() < whole["size"].as_u64(), "the job went on after that");
+    let show = |index: u64| {
+        let (file, key) = (file("ledger.tar"), file("ledger.vkey"));
+        site.run(&["verify", &file, "--key", &key, "--entry", &index.to_string(), "--json"])
+    };
+    assert_eq!(show(killed).ok().only_json()["entry"], entries[usize::try_from(killed).unwrap()]);
+    show(entries.len() as u64).failed(2, "PARAMETER_INVALID");
 }
 
 fn the_branch_is_good(site: &Site, story: &Value) {
@@ -238,7 +244,7 @@ fn interrupted_at(words: &str, steps: usize) {
 
 #[test]
 fn ctrl_c_while_the_server_is_gone_leaves_nothing() {
-    interrupted_at("SIGKILL", 0);
+    interrupted_at("SIGKILL   the server", 0);
 }
 
 #[test]

@@ -178,7 +178,7 @@ async fn knock(chaos: &mut Chaos<'_, '_>, thread_id: ThreadId) -> Result<Vec<Wak
         all.into_iter().filter(|wake| wake.state == WakeState::Pending && wake.held).collect();
     let ids: Vec<String> = held.iter().map(|wake| wake.wake_id.to_string()).collect();
     let said = format!(
-        "{} says \"{}\" to both: {} asked for and held, {}; no process is started",
+        "{} says \"{}\" to both: {} held, {}; no process is started",
         cast.me,
         request.body,
         count(held.len(), "wake"),
