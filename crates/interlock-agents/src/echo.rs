@@ -48,5 +48,5 @@ fn heard(thread: &Thread, me: &AgentName) -> Option<u64> {
     unread
         .filter(|message| message.to.is_empty() || message.to.contains(me))
         .map(|message| message.seq)
-        .last()
+        .next_back()
 }

@@ -105,7 +105,7 @@ fn server_and_agent_were_killed(story: &Value, entries: &[Value]) {
     assert_eq!(events(entries, started, "wake.dispatched/1")[0]["wake_id"], *wake);
     // The notes that were acknowledged while it was killed are all there: as many as the notes' thread has messages.
     let happened = story["chaos"][0]["happened"].as_str().unwrap();
-    let posted = number_after(happened, "is lost: ");
+    let posted = number_after(happened, "lost: ");
     assert_eq!(number_after(happened, &format!("{posted} of ")), posted, "{happened}");
     assert!(posted > 1, "{happened}");
     let said = proof(story, "agent_killed");

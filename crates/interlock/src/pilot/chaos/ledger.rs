@@ -1,7 +1,7 @@
 //! The fourth step: one byte of an exported copy of the ledger is changed, and verification names its entry.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use interlock_api::Problem;
 use interlock_core::Reason;
@@ -68,7 +68,7 @@ impl Copy {
 
     /// Put it beside the result.
     pub(super) fn write(&self, folder: &Path, file: &str) -> Result<(), Problem> {
-        write(folder.join(file), &self.bytes)
+        write(&folder.join(file), &self.bytes)
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn change(chaos: &mut Chaos<'_, '_>) -> Result<Step, Problem> {
     let (changed, place) = copy.changed(entry).ok_or_else(missing)?;
     copy.write(&folder, UNTOUCHED)?;
     changed.write(&folder, CHANGED)?;
-    write(folder.join(KEY), format!("{vkey}\n").as_bytes())?;
+    write(&folder.join(KEY), format!("{vkey}\n").as_bytes())?;
     let named = name_entry(&changed, &vkey);
     let untouched = copy.verify(&vkey);
     say(chaos, &copy, &changed, place, entry, &named, &untouched);
@@ -174,8 +174,8 @@ fn say(
     chaos.tell("verify", Paint::Bold, &said);
 }
 
-fn write(file: PathBuf, bytes: &[u8]) -> Result<(), Problem> {
-    std::fs::write(&file, bytes).map_err(|error| unwritable(&file, &error))
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    std::fs::write(file, bytes).map_err(|error| unwritable(file, &error))
 }
 
 #[cfg(test)]
