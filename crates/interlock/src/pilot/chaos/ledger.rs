@@ -180,7 +180,7 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use interlock_ledger::{Hash, LogKey, LogSource, TileAt, canonical, write_export};
+    use interlock_ledger::{Checkpoint, Hash, LogKey, LogSource, TileAt, canonical, write_export};
 
     use super::*;
 
@@ -228,7 +228,8 @@ mod tests {
             tree.append(prev);
             entries.push(entry);
         }
-        let note = key.sign_checkpoint(ORIGIN, tree.size(), tree.root()).unwrap();
+        let head = Checkpoint { origin: ORIGIN.into(), size: tree.size(), root: tree.root() };
+        let note = key.sign_checkpoint(&head).unwrap();
         let vkey = key.vkey(ORIGIN).unwrap();
         let mut bytes = Vec::new();
         write_export(&mut Log { note, entries }, &vkey, &mut bytes).unwrap();
