@@ -4,8 +4,8 @@ use crate::command::{Command, Envelope, FinishJob, RenewJob, Report, RequeueJob}
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
-use crate::time::Now;
-use crate::{agent, job, thread, wake, webhook};
+use crate::time::{Now, Timestamp};
+use crate::{agent, guard, job, thread, wake, webhook};
 
 /// Why a command has no decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub fn keys(env: &Envelope) -> Keys {
     if let Some(digest) = idempotency_digest(env) {
         keys.insert(Key::Idempotency(digest));
     }
+    // Whether the claim that the caller was started on still holds.
+    keys.extend(env.actor.fence.and(env.actor.wake_id).map(Key::Wake));
     match &env.command {
         Command::RegisterAgent(command) => {
             keys.insert(Key::Agent(command.name.clone()));
@@ -49,7 +51,10 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.extend(command.participants.iter().map(|(name, _)| Key::Agent(name.clone())));
             keys.insert(Key::Agent(env.actor.name.clone()));
         }
-        Command::PostMessage(command) => thread::post_keys(command, &mut keys),
+        Command::PostMessage(command) => {
+            thread::post_keys(command, &mut keys);
+            keys.extend(guard::chain_keys(env));
+        }
         Command::CancelMessage(command) => {
             let id = command.thread_id;
             keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Message(id, command.message_id)]);
@@ -68,6 +73,8 @@ pub fn keys(env: &Envelope) -> Keys {
         }
         Command::TriggerParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+            keys.insert(Key::Agent(env.actor.name.clone()));
+            keys.extend(guard::chain_keys(env));
         }
         Command::ClaimWakes(_) | Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
         Command::ResumeAgents { .. } => {
@@ -100,7 +107,7 @@ fn named(kind: &str, name: Option<&str>) -> Option<Key> {
 }
 
 /// What else to load, now that the first facts are there; empty for most commands.
-pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
+pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
     let mut keys = Keys::new();
     let thread_of = |id| [Key::Thread(id), Key::ThreadWakes(id)];
     match &env.command {
@@ -127,12 +134,10 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
                 keys.extend([Key::LiveWakes, Key::Halt]);
             }
         }
-        Command::ClaimWakes(_) => {
-            for wake in facts.live_wakes().into_iter().flatten() {
-                if wake.attempts > 0 {
-                    keys.extend(thread_of(wake.thread_id));
-                }
-            }
+        Command::ClaimWakes(command) => keys.extend(wake::claim_keys(facts, command, now)),
+        Command::NoteCall { wake_id } => {
+            // Its acceptance is a sign of life of the session that it runs in.
+            keys.extend(facts.wake(*wake_id).ok().flatten().map(|wake| Key::Thread(wake.thread_id)));
         }
         Command::RequeueJob(RequeueJob { job_id, .. }) => {
             if let Ok(Some(job)) = facts.job(*job_id) {
@@ -169,6 +174,9 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
             ..Decision::unchanged()
         });
     }
+    if !matches!(env.command, Command::NoteCall { .. }) {
+        wake::expect_held(facts, env)?;
+    }
     match &env.command {
         Command::RegisterAgent(command) => agent::register(facts, env, command, now),
         Command::CreateThread(command) => thread::create(facts, env, command, now),
@@ -195,6 +203,6 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RotateWebhookSecret(command) => webhook::rotate(facts, env, command, now),
         Command::DeleteWebhook { webhook_id } => webhook::delete(facts, env, *webhook_id),
         Command::AdvanceWebhook(command) => webhook::advance(facts, env, command, now),
-        Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
+        Command::NoteCall { wake_id } => wake::note_call(facts, env, *wake_id),
     }
 }

@@ -9,6 +9,7 @@ use interlock_core::id::{CommandId, SessionId, WorkspaceId};
 use interlock_core::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use interlock_core::policy::Policy;
 use interlock_core::text::{Digest, fingerprint};
+use interlock_core::wake::WakeResult;
 use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_ledger::LogKey;
 use interlock_store::{JobCounts, Store, StoreError};
@@ -25,6 +26,7 @@ use crate::notify::{Notifier, Watch};
 use crate::presence::{Presence, Presences};
 use crate::reading::Readings;
 use crate::tally::{JobTally, Tally};
+use crate::wake_tally::WakeTally;
 
 /// Sessions whose first call has been noted; forgotten all at once when there are too many.
 const NOTED_MAX: usize = 10_000;
@@ -78,6 +80,7 @@ pub struct Engine {
     committers: RwLock<BTreeMap<WorkspaceId, mpsc::Sender<Waiting>>>,
     noted: Mutex<BTreeSet<SessionId>>,
     tally: Arc<Tally>,
+    wakes: Arc<WakeTally>,
 }
 
 impl Engine {
@@ -105,6 +108,7 @@ impl Engine {
             committers: RwLock::default(),
             noted: Mutex::default(),
             tally: Arc::default(),
+            wakes: Arc::default(),
         }))
     }
 
@@ -121,6 +125,11 @@ impl Engine {
     /// Whether somebody has set the constant of this name.
     pub fn is_policy_set(&self, name: &str) -> bool {
         self.policy_set.contains(name)
+    }
+
+    /// How many wakes ended in each way through this engine since it began.
+    pub fn wake_tally(&self) -> Vec<(WakeResult, u64)> {
+        self.wakes.now()
     }
 
     /// What became of jobs through this engine since it began.
@@ -283,7 +292,8 @@ impl Engine {
         }
         let (sender, queue) = mpsc::channel(WAITING_MAX);
         let (notifier, tally) = (self.notifier.clone(), Arc::clone(&self.tally));
-        let committer = Committer::new(Arc::clone(&self.store), id, ground, notifier, tally);
+        let wakes = Arc::clone(&self.wakes);
+        let committer = Committer::new(Arc::clone(&self.store), id, ground, notifier, tally, wakes);
         tokio::spawn(committer.run(queue));
         tokio::spawn(crate::search::keep_index(Arc::clone(&self.store), id, self.notifier.watch()));
         committers.insert(id, sender.clone());

@@ -21,6 +21,7 @@ mod presence;
 mod reading;
 mod search;
 mod tally;
+mod wake_tally;
 mod wakes;
 mod webhooks;
 

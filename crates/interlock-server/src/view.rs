@@ -1,6 +1,6 @@
 //! From rows to what goes over the wire.
 
-use interlock_api::v1::agent::AgentView;
+use interlock_api::v1::agent::{AgentView, DoorView};
 use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
@@ -12,14 +12,15 @@ use interlock_core::denial::Denial;
 use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::job::{Job, JobState};
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
-use interlock_core::wake::Wake;
+use interlock_core::wake::{Capability, Wake};
 use interlock_core::{Event, Timestamp};
 use interlock_engine::read::{StoredMessage, TimelineRow};
 
 /// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
 pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
-    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, .. } =
-        if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
+    let launch = if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
+    let home = agent.runtime.home_variable().and_then(|name| launch.variable(name)).map(str::to_owned);
+    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, live, .. } = launch;
     AgentView {
         agent_id: agent.agent_id,
         name: agent.name,
@@ -32,6 +33,9 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         model,
         allowed_tools,
         writable,
+        live,
+        home,
+        doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
         created_at: agent.created_at,
     }
 }
@@ -156,6 +160,10 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         held: wake.held,
         attempts: wake.attempts,
         lane: wake.lane,
+        door: wake.door,
+        door_changes: wake.door_changes,
+        supervisor: wake.supervisor,
+        in_doubt_since: wake.in_doubt_since,
         result: wake.result,
         reason: wake.reason,
         exit_code: wake.exit_code,
@@ -227,6 +235,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
         | Event::WakeDispatched { agent, .. }
+        | Event::WakeDoorChanged { agent, .. }
         | Event::WakeAccepted { agent, .. }
         | Event::WakeSeen { agent, .. }
         | Event::WakeActed { agent, .. }
@@ -250,6 +259,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeJoined { wake_id, .. }
         | Event::WakeRecounted { wake_id, .. }
         | Event::WakeDispatched { wake_id, .. }
+        | Event::WakeDoorChanged { wake_id, .. }
         | Event::WakeAccepted { wake_id, .. }
         | Event::WakeSeen { wake_id, .. }
         | Event::WakeActed { wake_id, .. }

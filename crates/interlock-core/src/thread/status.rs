@@ -182,6 +182,7 @@ fn announcement(
         finding_id: None,
         commit: None,
         wake_id: env.actor.wake_id,
+        hops: 0,
         posted_at: now.wall,
         text_digest: text.digest(),
     };

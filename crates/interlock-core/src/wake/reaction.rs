@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ask, AsksKey, Forgotten, Wake, WakeResult, WakeState};
+use super::{Ask, AsksKey, Chain, Forgotten, Wake, WakeResult, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -18,7 +18,7 @@ pub(crate) fn on_post(
     facts: &Facts,
     env: &Envelope,
     thread: &Thread,
-    (ask, is_urgent): (Ask, bool),
+    (ask, is_urgent, chain): (Ask, bool, Option<Chain>),
     asked: &BTreeSet<&AgentName>,
     now: &Now,
     events: &mut Vec<Event>,
@@ -35,7 +35,7 @@ pub(crate) fn on_post(
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
-            Some(wake) => joined(wake, &ask, is_urgent),
+            Some(wake) => joined(wake, &ask, is_urgent, chain.clone()),
             None => Event::WakeRequested {
                 wake_id: WakeId::derive(now.wall, &env.entropy, n),
                 thread_id,
@@ -48,6 +48,7 @@ pub(crate) fn on_post(
                 expires_at: ask.expires_at,
                 is_urgent,
                 is_standing: false,
+                chain: chain.clone(),
             },
         });
     }
@@ -55,7 +56,7 @@ pub(crate) fn on_post(
 }
 
 /// A message that an earlier wake covers too.
-const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool) -> Event {
+const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool, chain: Option<Chain>) -> Event {
     Event::WakeJoined {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
@@ -64,6 +65,7 @@ const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool) -> Event {
         is_urgent,
         is_standing: false,
         forgotten: None,
+        chain,
     }
 }
 
@@ -240,11 +242,13 @@ pub(crate) fn on_wait_again(
 
 /// Everything that asked for a later wake asks for this one.
 fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
+    // Without names: an entry has a largest size, and the messages may be many.
+    let chain = later.chain.clone().map(|chain| Chain { via: Vec::new(), ..chain });
     let live = later.asks.iter().filter(|ask| !ask.is_withdrawn);
-    events.extend(live.map(|ask| joined(wake, ask, later.is_urgent)));
+    events.extend(live.map(|ask| joined(wake, ask, later.is_urgent, chain.clone())));
     if let Some(gone) = later.forgotten {
         let ask = Ask { seq: gone.to_seq, expires_at: gone.until, is_withdrawn: false };
-        let mut event = joined(wake, &ask, later.is_urgent);
+        let mut event = joined(wake, &ask, later.is_urgent, chain.clone());
         if let Event::WakeJoined { forgotten, .. } = &mut event {
             *forgotten = Some(gone);
         }
@@ -259,6 +263,7 @@ fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
             is_urgent: later.is_urgent,
             is_standing: true,
             forgotten: None,
+            chain,
         });
     }
 }
@@ -316,15 +321,19 @@ pub(crate) fn on_thread_active(
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     let thread_id = thread.thread_id;
-    let has_live = |agent: &AgentName| -> Result<bool, Stop> {
-        Ok(facts.thread_wakes(thread_id)?.any(|wake| wake.agent == *agent))
-    };
     for (n, (agent, member)) in (0_u32..).zip(&thread.members) {
         let Some(owed) = member.owed.filter(|owed| owed.until.is_none_or(|until| until > now.wall)) else {
             continue;
         };
-        // One that waits, or whose process runs, covers what is unread.
-        if !member.managed || has_live(agent)? {
+        let live: Vec<&Wake> = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent).collect();
+        // One whose process runs covers what is unread.
+        if !member.managed || live.iter().any(|wake| wake.state == WakeState::Running) {
+            continue;
+        }
+        // One that waits may be over before: it is for this too.
+        if let Some(wake) = live.first() {
+            let ask = Ask { seq: owed.seq, expires_at: owed.until, is_withdrawn: false };
+            events.push(joined(wake, &ask, false, None));
             continue;
         }
         events.push(Event::WakeRequested {
@@ -338,6 +347,8 @@ pub(crate) fn on_thread_active(
             expires_at: owed.until,
             is_urgent: false,
             is_standing: owed.until.is_none(),
+            // A change of status is progress: every chain begins anew with it.
+            chain: None,
         });
     }
     Ok(())

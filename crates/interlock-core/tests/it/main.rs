@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod doors;
 mod golden;
 mod guarding;
 mod idempotency;
@@ -24,6 +25,7 @@ mod sessions;
 mod simulation;
 mod status;
 mod supervising;
+mod throttling;
 mod values;
 mod waking;
 mod world;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Attempt, Input, Output};
 use crate::runtime::{Fault, Heard};
 
-const STARTED: Output = Output::Report(ReportParams::Started { lane: Lane::Trigger });
+const STARTED: Output = Output::Report(ReportParams::Started { lane: Lane::Trigger, door: None });
 const ACCEPTED: Output =
     Output::Report(ReportParams::Accepted { evidence: Evidence::Output, session_id: None });
 
@@ -78,9 +78,11 @@ fn a_command_that_cannot_be_started_is_told_and_one_that_was_in_the_way_is_given
 
 #[test]
 fn silence_is_asked_about_before_it_is_punished() {
-    let start: [(u64, Input, &[Output]); 3] = [
+    let start: [(u64, Input, &[Output]); 4] = [
         (5, Input::Spawned, &[STARTED]),
         (10, Input::StartDelivered, &[]),
+        // Eight seconds, and not a millisecond less.
+        (8_009, Input::Timer, &[]),
         (8_010, Input::Timer, &[Output::AskAcceptance]),
     ];
     let with = |rest: &[(u64, Input, &[Output])]| {

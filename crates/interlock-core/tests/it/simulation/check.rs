@@ -47,7 +47,9 @@ pub(super) fn was_started(day: &Simulation, wake: WakeId) {
     assert_eq!(thread.status, Status::Active, "{} was started in a thread that is not active", wake.wake_id);
     assert!(day.world.rows.halt.is_none(), "{} was started while all were stopped", wake.wake_id);
     let is_first = wake.attempts == 1 && wake.releases == 0 && wake.ladder.seen_at.is_none();
-    let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing) else { return };
+    let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing) else {
+        return;
+    };
     assert!(
         unread(day, thread, &wake.agent, member).next().is_some(),
         "{} was woken for nothing: {wake:?}",
@@ -104,7 +106,8 @@ fn story(day: &Simulation, thread: &Thread, agent: &AgentName) -> Vec<String> {
     let is_theirs = |event: &Event| {
         let text = format!("{event:?}");
         event.thread_id() == Some(thread.thread_id)
-            && (text.contains(agent.as_str()) || matches!(event, Event::MessagePosted { .. } | Event::StatusChanged { .. }))
+            && (text.contains(agent.as_str())
+                || matches!(event, Event::MessagePosted { .. } | Event::StatusChanged { .. }))
     };
     let all = day.world.entries.iter().zip(&day.world.times);
     let theirs = all.flat_map(|(events, at)| events.iter().map(move |event| (at, event)));
@@ -125,18 +128,19 @@ fn unread<'d>(
     let from = cursor.max(member.since_seq);
     let now = day.world.now();
     let all = day.world.rows.messages.range((id, from + 1)..=(id, u64::MAX));
-    all.map(|(_, (message, _))| message).filter(move |message| {
-        let head = &message.head;
-        let is_for = match head.to_role {
-            Some(to) => to == role,
-            None => head.to.is_empty() || head.to.contains(&agent),
-        };
-        is_for
-            && head.from != agent
-            && message.state(now) == MessageState::Live
-            && head.kind != interlock_core::thread::MessageKind::System
-    })
-    .map(|message| &message.head)
+    all.map(|(_, (message, _))| message)
+        .filter(move |message| {
+            let head = &message.head;
+            let is_for = match head.to_role {
+                Some(to) => to == role,
+                None => head.to.is_empty() || head.to.contains(&agent),
+            };
+            is_for
+                && head.from != agent
+                && message.state(now) == MessageState::Live
+                && head.kind != interlock_core::thread::MessageKind::System
+        })
+        .map(|message| &message.head)
 }
 
 fn each_wake_ends_once(day: &Simulation) {
@@ -153,7 +157,8 @@ fn each_wake_ends_once(day: &Simulation) {
     ended.extend(waiting.map(|wake| wake.wake_id));
     asked.sort_unstable();
     ended.sort_unstable();
-    let left: Vec<_> = asked.iter().filter(|wake| !ended.contains(wake)).map(|id| day.world.wake(*id)).collect();
+    let left: Vec<_> =
+        asked.iter().filter(|wake| !ended.contains(wake)).map(|id| day.world.wake(*id)).collect();
     assert!(left.is_empty(), "these neither ended nor wait for their threads: {left:?}");
     assert_eq!(asked, ended, "each wake ends once");
 }

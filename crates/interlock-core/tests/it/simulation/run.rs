@@ -159,7 +159,8 @@ impl Simulation {
 
     /// A commit that makes a wake due ends the supervisors' waiting, unless the word is lost.
     fn tell_supervisors(&mut self) {
-        let is_news = |event: &Event| matches!(event, Event::WakeRequested { .. } | Event::StatusChanged { .. });
+        let is_news =
+            |event: &Event| matches!(event, Event::WakeRequested { .. } | Event::StatusChanged { .. });
         let news = self.world.entries[self.seen..].iter().flatten().any(is_news);
         self.seen = self.world.entries.len();
         if !news {
@@ -219,7 +220,10 @@ impl Simulation {
     /// Whether a claim could lead to anything: most polls of a day find nothing.
     fn is_something_due(&self) -> bool {
         let now = self.world.now();
-        self.world.rows.live().any(|wake| wake.state == WakeState::Running || (!wake.held && wake.due_at <= now))
+        self.world
+            .rows
+            .live()
+            .any(|wake| wake.state == WakeState::Running || (!wake.held && wake.due_at <= now))
     }
 
     fn starts(&mut self, supervisor: usize, life: u32, wake: WakeId) {
@@ -255,7 +259,7 @@ impl Simulation {
         if let Some(hold) = self.supervisors[supervisor].held.get_mut(&wake) {
             hold.process = Some(process);
         }
-        self.tells(supervisor, wake, Report::Started { lane: Lane::Trigger }, false);
+        self.tells(supervisor, wake, Report::Started { lane: Lane::Trigger, door: None }, false);
         let (accept, run) = (self.world.policy.accept_timeout_ms, self.world.policy.run_ms_max);
         self.agenda.put(now.plus_ms(accept), What::Overdue { process, is_accept: true });
         self.agenda.put(now.plus_ms(run), What::Overdue { process, is_accept: false });

@@ -38,7 +38,7 @@ use crate::render::style::Paint;
 use step::Kind;
 
 /// What the instance of such a run says of its policy, so that nobody waits for what is not shown.
-pub(crate) const POLICY: &[(&str, i64)] = &[("retry_backoff_ms", 200)];
+pub(crate) const POLICY: &[(&str, i64)] = &[("retry_backoff_ms", 200), ("wakes_per_minute_max", 0)];
 /// How long one look at the thread waits.
 const WAIT_MS: u32 = 5_000;
 
