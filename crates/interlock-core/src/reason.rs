@@ -245,6 +245,7 @@ reasons! {
     LeashReached => "LEASH_REACHED", Conflict, "the run reached its limit of turns or minutes";
     ByRequest => "BY_REQUEST", Conflict, "a participant asked for it";
     NotConverged => "NOT_CONVERGED", Conflict, "the agents ended without resolving the thread";
+    ChaosStepFailed => "CHAOS_STEP_FAILED", Conflict, "a step of a chaos run did not show what it should";
     ConsentMissing => "CONSENT_MISSING", Conflict, "nobody agreed that a coding agent's program is started";
     Interrupted => "INTERRUPTED", Conflict, "the run was interrupted";
     NotAccepted => "NOT_ACCEPTED", Conflict, "the agent's process did not accept the wake in time";

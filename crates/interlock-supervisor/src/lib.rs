@@ -60,6 +60,14 @@ pub fn exec_main(args: impl IntoIterator<Item = OsString>) -> u8 {
     shim::exec::run(args)
 }
 
+/// Whether anything lives of any agent of this state folder, its shim included: each holds a lock as long as it does.
+pub fn has_agents(state_dir: &Path) -> bool {
+    let files = std::fs::read_dir(agents_dir(state_dir)).into_iter().flatten().flatten();
+    // A lock that is not there any more is held by nobody.
+    let mut locks = files.filter_map(|file| std::fs::File::open(file.path()).ok());
+    locks.any(|lock| lock.try_lock_shared().is_err())
+}
+
 /// Where the agents' locks are.
 fn agents_dir(state_dir: &Path) -> PathBuf {
     state_dir.join("agents")

@@ -152,6 +152,27 @@ impl Config {
         }
         Err(wrong(file, "", "the line with `database_url` is not found"))
     }
+
+    /// Change the text of a configuration so that it sets these constants; gives what it says then.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when the result would not say so.
+    pub(crate) fn with_policy(
+        text: &str,
+        file: &Path,
+        constants: &[(&str, i64)],
+    ) -> Result<(String, Self), Problem> {
+        let lines: String = constants.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+        let changed = text.replacen("[policy]\n", &format!("[policy]\n{lines}"), 1);
+        let config = Self::parse(&changed, file)?;
+        let is_said = |(name, value): &(&str, i64)| {
+            config.policy.values().any(|(constant, is)| constant.name == *name && is == *value)
+        };
+        if constants.iter().all(is_said) {
+            return Ok((changed, config));
+        }
+        Err(wrong(file, "", "the table `[policy]` is not found"))
+    }
 }
 
 /// The names that stand in a table of the file; it was understood before.
