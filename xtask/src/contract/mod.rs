@@ -92,9 +92,10 @@ pub(crate) fn verify(modules: &Path) -> Result<Vec<String>> {
 /// What is frozen and no longer holds.
 fn lost(oasdiff: &Path, now: &Contract, frozen: &Contract) -> Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
-    let open = folder.path().join(OPENAPI);
-    fs::write(&open, shapes::opened(&frozen.read(OPENAPI)?).to_string())?;
-    let mut lost = oasdiff::breaking(oasdiff, &open, &now.file(OPENAPI))?;
+    let (before, after) = (folder.path().join("frozen.json"), folder.path().join(OPENAPI));
+    fs::write(&before, shapes::titled(&shapes::opened(&frozen.read(OPENAPI)?)).to_string())?;
+    fs::write(&after, shapes::titled(&now.read(OPENAPI)?).to_string())?;
+    let mut lost = oasdiff::breaking(oasdiff, &before, &after)?;
     lost.extend(tools::breaking(&frozen.read(TOOLS)?, &now.read(TOOLS)?));
     for name in [OPENAPI, TOOLS] {
         lost.extend(shapes::closed(&now.read(name)?));
