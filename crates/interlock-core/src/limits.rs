@@ -23,6 +23,8 @@ pub const EXPIRES_IN_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1_000;
 pub const ACKS_MAX: usize = 8;
 /// Messages that one wake remembers having been asked for by; of the others, which end first, it knows the last end.
 pub const WAKE_ASKS_MAX: usize = 32;
+/// Attempts that one wake remembers: its last ones.
+pub const WAKE_ATTEMPTS_KEPT_MAX: usize = 16;
 /// Messages that are loaded of those that one wake does not remember: more than the commands of one batch.
 pub const ASKS_LOADED_MAX: usize = 1_024;
 /// Characters of an agent's name.

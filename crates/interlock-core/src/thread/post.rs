@@ -6,7 +6,7 @@ use super::event_data::{self, EventFacts};
 use super::withdraw::found;
 use super::{
     FindingState, Member, MessageHead, MessageKind, MessageText, Priority, StatusChange, Thread, ThreadRole,
-    event_type as et, status_events, supersede, visible, within,
+    event_type as et, may_lead, not_coordinator, status_events, supersede, visible, within,
 };
 use crate::actor::AgentName;
 use crate::command::{Envelope, PostMessage, Terms};
@@ -85,6 +85,20 @@ pub(crate) fn post(
         status_events(facts, env, thread, &change, seq + 1, now, &mut events)?;
     }
     Ok(Decision { effects, ..Decision::of(events) })
+}
+
+/// The same for whoever leads the thread, and nobody else: what it asks for is asked with authority.
+pub(crate) fn post_as_lead(
+    facts: &Facts,
+    env: &Envelope,
+    command: &PostMessage,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let thread = visible(facts, env, command.thread_id)?;
+    if !may_lead(thread, env) {
+        return Err(not_coordinator(env).into());
+    }
+    post(facts, env, command, now)
 }
 
 /// When the message no longer counts: a time to come, named or so far away.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::reaction::{finished, has_ended};
-use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
+use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, intervene, on_wait_again};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
 use crate::event::Event;
-use crate::facts::{Decision, Effect, Facts, Reply};
+use crate::facts::{Decision, Effect, Facts, Kept, Reply};
 use crate::limits::CLAIM_WAKES_MAX;
 use crate::reason::Reason;
 use crate::thread::{Status, StatusChange, status_events};
@@ -71,7 +71,10 @@ pub(crate) fn claim(
             claimed.push((wake, lease));
         }
     }
-    Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
+    let stop =
+        if claimed.is_empty() { intervene::to_stop(facts, command, &mut effects)? } else { Vec::new() };
+    let reply = if stop.is_empty() { Reply::Claimed(claimed) } else { Reply::ToStop(stop) };
+    Ok(Decision { events, effects, reply, replayed: None })
 }
 
 /// A running wake whose holder is gone: it waits again, or is given up when that has happened too often. Gives the
@@ -84,6 +87,11 @@ fn orphan(
     events: &mut Vec<Event>,
     effects: &mut Vec<Effect>,
 ) -> Result<Option<Wake>, Stop> {
+    if wake.cancelled.is_some() {
+        effects.push(Effect::Unlease(wake.wake_id));
+        events.push(finished(wake, WakeResult::Cancelled, Some(Reason::WakeCancelled)));
+        return Ok(None);
+    }
     if wake.releases >= RELEASES_MAX {
         effects.push(Effect::Unlease(wake.wake_id));
         give_up(facts, env, wake, now, events)?;
@@ -138,6 +146,7 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         fence: last.saturating_add(1),
         holds: wake.holds,
         is_called: false,
+        is_told_to_stop: false,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
 }
@@ -187,7 +196,11 @@ pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<De
         if let Some(lease) = facts.lease(*wake_id).filter(holds) {
             let until = now.wall.plus_ms(facts.policy.lease_ms);
             effects.push(Effect::Lease(Lease { until, ..lease.clone() }));
-            kept.push((*wake_id, wake.ladder.accepted_at.is_some()));
+            kept.push(Kept {
+                wake_id: *wake_id,
+                is_accepted: wake.ladder.accepted_at.is_some(),
+                is_cancelled: wake.cancelled.is_some(),
+            });
         }
     }
     Ok(Decision { events: Vec::new(), effects, reply: Reply::Renewed(kept), replayed: None })

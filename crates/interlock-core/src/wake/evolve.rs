@@ -1,6 +1,7 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Halt, Ladder, Wake, WakeState};
+use super::{Ask, Halt, Ladder, Wake, WakeState, history};
+use crate::actor::AgentName;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
@@ -14,13 +15,14 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     match event {
         Event::WakeRequested { .. } => requested(facts, event, at),
         Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
-        Event::WakeDispatched { wake_id, attempt, lane, fence, .. } => {
+        Event::WakeDispatched { wake_id, attempt, lane, fence, supervisor, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             if wake.state != WakeState::Pending {
                 return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
             }
             wake.state = WakeState::Running;
             (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
+            history::began(wake, supervisor, at);
             wake.ladder.dispatched_at = Some(at);
             wake.ladder.accepted_at = None;
             wake.ladder.evidence = None;
@@ -35,12 +37,14 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             let wake = facts.wake_mut(*wake_id)?;
             wake.state = WakeState::Pending;
             (wake.due_at, wake.reason, wake.exit_code) = (*due_at, Some(*reason), *exit_code);
+            history::ended(wake, at);
         }
-        Event::WakeReleased { wake_id, reason, .. } => released(facts, *wake_id, *reason)?,
+        Event::WakeReleased { wake_id, reason, .. } => released(facts, *wake_id, *reason, at)?,
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake_waits(wake);
             (wake.reason, wake.due_at) = (Some(*reason), *due_at);
+            history::ended(wake, at);
             wake.deferred_since.get_or_insert(at);
         }
         Event::WakeUsed { wake_id, usage, .. } => {
@@ -52,14 +56,26 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             let wake = facts.wake_mut(*wake_id)?;
             wake.state = WakeState::Finished;
             (wake.result, wake.reason, wake.exit_code) = (Some(*result), *reason, *exit_code);
+            history::ended(wake, at);
             wake.ladder.finished_at = Some(at);
             facts.forget_live(*wake_id, *thread_id);
+        }
+        Event::WakeRetryRequested { .. } | Event::WakeCancelRequested { .. } => {
+            history::intervened(facts, event, at)?;
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
         Event::WorkspaceHalted { by, .. } => facts.set_halt(Some(Halt { at, by: by.clone() })),
         Event::WorkspaceResumed { .. } => facts.set_halt(None),
-        Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
+        Event::StatusChanged { thread_id, to, reason, owner, .. } => {
+            let owner = owner.as_ref().filter(|_| *reason != Reason::Paused);
+            hold(facts, *thread_id, *to != Status::Active, owner)?;
+        }
+        Event::OwnerAssigned { thread_id, owner, .. } => {
+            let is_paused =
+                facts.thread(*thread_id)?.is_some_and(|thread| thread.reason == Some(Reason::Paused));
+            hold(facts, *thread_id, true, Some(owner).filter(|_| !is_paused))?;
+        }
         _ => {}
     }
     Ok(())
@@ -131,6 +147,10 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             is_standing: false,
             is_urgent: *is_urgent,
             usage: None,
+            history: Vec::new(),
+            retries: None,
+            retried: None,
+            cancelled: None,
         };
         asked(&mut wake, *seq, *expires_at, *is_standing);
         facts.insert_wake(wake);
@@ -155,20 +175,30 @@ const fn wake_waits(wake: &mut Wake) {
 }
 
 /// Its process is gone through no fault of the agent's: the attempt does not count.
-fn released(facts: &mut Facts, wake_id: WakeId, reason: Reason) -> Result<(), Corrupt> {
+fn released(facts: &mut Facts, wake_id: WakeId, reason: Reason, at: Timestamp) -> Result<(), Corrupt> {
     let wake = facts.wake_mut(wake_id)?;
     wake_waits(wake);
     // A person may stop agents as often as they like.
     wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
     wake.reason = Some(reason);
+    history::ended(wake, at);
     Ok(())
 }
 
-/// Wakes of a thread that is not active wait until it is again.
-fn hold(facts: &mut Facts, thread_id: ThreadId, held: bool) -> Result<(), Corrupt> {
-    let pending: Vec<WakeId> =
-        facts.thread_wakes(thread_id)?.filter(|w| w.held != held).map(|w| w.wake_id).collect();
-    for wake_id in pending {
+/// Wakes of a thread that is not active wait until it is again, but for those of whoever must act in it.
+fn hold(
+    facts: &mut Facts,
+    thread_id: ThreadId,
+    is_held: bool,
+    owner: Option<&AgentName>,
+) -> Result<(), Corrupt> {
+    let held = |wake: &Wake| is_held && owner != Some(&wake.agent);
+    let changed: Vec<(WakeId, bool)> = facts
+        .thread_wakes(thread_id)?
+        .filter(|wake| wake.held != held(wake))
+        .map(|wake| (wake.wake_id, held(wake)))
+        .collect();
+    for (wake_id, held) in changed {
         let wake = facts.wake_mut(wake_id)?;
         wake.held = held;
         wake.holds = wake.holds.saturating_add(u32::from(held));

@@ -4,6 +4,8 @@ mod asks;
 mod claim;
 mod evolve;
 mod halt;
+mod history;
+mod intervene;
 mod model;
 mod reaction;
 mod report;
@@ -15,9 +17,13 @@ pub(crate) use claim::{claim, renew};
 pub(crate) use evolve::evolve;
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
-pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
+pub(crate) use intervene::{cancel, given, retry};
+pub use model::{
+    Ask, Attempt, Evidence, Intervention, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult,
+    WakeState,
+};
 pub(crate) use reaction::{
-    on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
+    on_ack, on_escalation, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
 };
 pub(crate) use report::{note_call, report};
 pub(crate) use trigger::trigger;

@@ -10,8 +10,11 @@ use crate::event::Event;
 use crate::facts::{Effect, Facts, Key};
 use crate::id::{MessageId, ThreadId, WakeId};
 use crate::reason::Reason;
-use crate::thread::{MessageHead, Status, Thread};
+use crate::thread::{MessageHead, Thread};
 use crate::time::Now;
+
+/// The first number of the wakes that escalations raise, among those that one envelope makes.
+const ESCALATIONS_FROM: u32 = 1 << 16;
 
 /// A message wakes its managed addressees: one pending wake per agent and thread, which later messages join.
 pub(crate) fn on_post(
@@ -35,7 +38,7 @@ pub(crate) fn on_post(
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
-            Some(wake) => joined(wake, &ask, is_urgent),
+            Some(wake) => joined(wake.wake_id, thread_id, &ask, is_urgent),
             None => Event::WakeRequested {
                 wake_id: WakeId::derive(now.wall, &env.entropy, n),
                 thread_id,
@@ -44,7 +47,7 @@ pub(crate) fn on_post(
                 cause: env.actor.name.clone(),
                 // The wall clock's, not the entry's: the hybrid clock only orders.
                 due_at: now.wall,
-                held: thread.status != Status::Active,
+                held: thread.is_held_for(agent),
                 expires_at: ask.expires_at,
                 is_urgent,
                 is_standing: false,
@@ -54,11 +57,60 @@ pub(crate) fn on_post(
     Ok(())
 }
 
+/// Whoever must act in a thread is woken for the message with this `seq` that says so, where a supervisor can.
+pub(crate) fn on_escalation(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    (owner, seq): (&AgentName, u64),
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let is_reachable = thread.members.get(owner).is_some_and(|member| member.managed);
+    if !is_reachable || thread.is_held_for(owner) {
+        return Ok(());
+    }
+    let thread_id = thread.thread_id;
+    let waits =
+        |wake: &&Wake| wake.agent == *owner && wake.state == WakeState::Pending && !has_ended(wake, events);
+    let pending = facts.thread_wakes(thread_id)?.find(waits);
+    let ask = Ask { seq, expires_at: None, is_withdrawn: false };
+    let raised = events.iter().find_map(|event| match event {
+        Event::WakeRequested { wake_id, thread_id: of, agent, .. } if *of == thread_id && agent == owner => {
+            Some(*wake_id)
+        }
+        _ => None,
+    });
+    let event = match (pending, raised) {
+        (Some(wake), _) => joined(wake.wake_id, thread_id, &ask, false),
+        (None, Some(wake_id)) => joined(wake_id, thread_id, &ask, false),
+        (None, None) => Event::WakeRequested {
+            // Far from the numbers that a post's own addressees have; one entry may escalate several threads.
+            wake_id: WakeId::derive(now.wall, &env.entropy, ESCALATIONS_FROM.saturating_add(count(events))),
+            thread_id,
+            agent: owner.clone(),
+            seq,
+            cause: env.actor.name.clone(),
+            due_at: now.wall,
+            held: false,
+            expires_at: None,
+            is_urgent: false,
+            is_standing: false,
+        },
+    };
+    events.push(event);
+    Ok(())
+}
+
+fn count(events: &[Event]) -> u32 {
+    u32::try_from(events.len()).unwrap_or(u32::MAX)
+}
+
 /// A message that an earlier wake covers too.
-const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool) -> Event {
+const fn joined(wake_id: WakeId, thread_id: ThreadId, ask: &Ask, is_urgent: bool) -> Event {
     Event::WakeJoined {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
+        wake_id,
+        thread_id,
         seq: ask.seq,
         expires_at: ask.expires_at,
         is_urgent,
@@ -241,10 +293,10 @@ pub(crate) fn on_wait_again(
 /// Everything that asked for a later wake asks for this one.
 fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
     let live = later.asks.iter().filter(|ask| !ask.is_withdrawn);
-    events.extend(live.map(|ask| joined(wake, ask, later.is_urgent)));
+    events.extend(live.map(|ask| joined(wake.wake_id, wake.thread_id, ask, later.is_urgent)));
     if let Some(gone) = later.forgotten {
         let ask = Ask { seq: gone.to_seq, expires_at: gone.until, is_withdrawn: false };
-        let mut event = joined(wake, &ask, later.is_urgent);
+        let mut event = joined(wake.wake_id, wake.thread_id, &ask, later.is_urgent);
         if let Event::WakeJoined { forgotten, .. } = &mut event {
             *forgotten = Some(gone);
         }

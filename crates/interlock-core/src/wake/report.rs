@@ -1,7 +1,9 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
 use super::claim::over;
-use super::{Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, session};
+use super::{
+    Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, intervene, on_wait_again, session,
+};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -57,7 +59,10 @@ pub(crate) fn report(
             Ok(if events.is_empty() { Decision::unchanged() } else { Decision::of(events) })
         }
         Report::Ended { outcome, usage, is_session_total } => {
-            let mut decision = over_with(facts, env, wake, lease, outcome, now)?;
+            let mut decision = match intervene::ended(wake, outcome) {
+                Some(decision) => decision,
+                None => over_with(facts, env, wake, lease, outcome, now)?,
+            };
             if let Some(event) = session::used(facts, wake, usage, is_session_total)? {
                 decision.events.insert(0, event);
             }

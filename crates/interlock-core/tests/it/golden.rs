@@ -42,10 +42,14 @@ const fn place(event: &Event) -> usize {
         Event::WebhookResumed { .. } => 31,
         Event::WebhookSecretRotated { .. } => 32,
         Event::WebhookDeleted { .. } => 33,
+        Event::OwnerAssigned { .. } => 34,
+        Event::OwnerReminded { .. } => 35,
+        Event::WakeRetryRequested { .. } => 36,
+        Event::WakeCancelRequested { .. } => 37,
     }
 }
 
-const FILES: [&[&str]; 34] = [
+const FILES: [&[&str]; 38] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -84,6 +88,10 @@ const FILES: [&[&str]; 34] = [
     &["webhook.resumed-1"],
     &["webhook.secret_rotated-1"],
     &["webhook.deleted-1"],
+    &["thread.owner_assigned-1", "thread.owner_assigned-1-first"],
+    &["thread.owner_reminded-1"],
+    &["wake.retry_requested-1", "wake.retry_requested-1-former"],
+    &["wake.cancel_requested-1"],
 ];
 
 fn folder() -> &'static Path {

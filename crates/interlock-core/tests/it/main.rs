@@ -8,9 +8,11 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod escalating;
 mod golden;
 mod guarding;
 mod idempotency;
+mod intervening;
 mod invariants;
 mod jobs;
 mod jobs_model;
