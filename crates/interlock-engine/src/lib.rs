@@ -9,6 +9,7 @@ mod committer;
 mod engine;
 mod entropy;
 mod envelope;
+mod escalations;
 mod export;
 mod feed;
 mod halt;
@@ -26,7 +27,7 @@ mod webhooks;
 /// What reads of the store are asked and answered with.
 pub mod read {
     pub use interlock_store::{
-        Counts, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store, StoreError,
+        AgentWakes, Counts, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store, StoreError,
         StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
     };
 }

@@ -4,8 +4,10 @@ mod decide;
 mod evolve;
 mod launch;
 mod model;
+mod state;
 
 pub(crate) use decide::register;
 pub(crate) use evolve::evolve;
 pub use launch::check_launch;
 pub use model::{Agent, Launch, LaunchVariable, Runtime, Sandbox};
+pub use state::{AgentState, Signs, Standing, standing};

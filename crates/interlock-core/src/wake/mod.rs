@@ -3,6 +3,7 @@
 mod asks;
 mod claim;
 mod evolve;
+mod explain;
 mod halt;
 mod history;
 mod intervene;
@@ -15,6 +16,7 @@ mod trigger;
 pub use asks::{Asks, AsksKey, Forgotten};
 pub(crate) use claim::{claim, renew};
 pub(crate) use evolve::evolve;
+pub use explain::{Because, Subject, Why, explain};
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
 pub(crate) use intervene::{cancel, given, retry};
