@@ -2,10 +2,14 @@
 
 pub(crate) mod agent;
 pub(crate) mod delivery;
+pub(crate) mod escalation;
 pub(crate) mod event;
+pub(crate) mod explain;
+pub(crate) mod inspect;
 pub(crate) mod job;
 pub(crate) mod message;
 pub(crate) mod policy;
+pub(crate) mod review;
 pub(crate) mod safe;
 pub(crate) mod status;
 pub(crate) mod style;
