@@ -23,27 +23,29 @@ const LOOK_MAX: Duration = Duration::from_secs(60);
 /// The shortest time between two looks.
 const LOOK_MIN: Duration = Duration::from_millis(100);
 
+const fn span(ms: i64) -> Duration {
+    Duration::from_millis(ms.unsigned_abs())
+}
+
 impl Engine {
     /// Tell again whoever must act in the blocked threads of a workspace, until told to stop.
     pub async fn remind_owners(self: Arc<Self>, ws: WorkspaceId, mut stop: watch::Receiver<bool>) {
+        // A thread that is blocked now is told of no later than this after its time.
+        let look = span(self.policy().escalation_reminder_ms).clamp(LOOK_MIN, LOOK_MAX);
         while !*stop.borrow() {
             let pause = match self.remind_due(ws).await {
-                Ok(next) => next.map_or(LOOK_MAX, |next| self.until(next)),
+                Ok(next) => next.map_or(look, |next| span(next.ms_since(self.now()))),
                 Err(refusal) => {
                     tracing::warn!(%refusal, "escalations.not_looked_at");
-                    LOOK_MAX
+                    look
                 }
             };
-            let until = Instant::now() + pause.clamp(LOOK_MIN, LOOK_MAX);
+            let until = Instant::now() + pause.clamp(LOOK_MIN, look);
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => {}
                 () = tokio::time::sleep_until(until) => {}
             }
         }
-    }
-
-    fn until(&self, at: Timestamp) -> Duration {
-        Duration::from_millis(u64::try_from(at.ms_since(self.now())).unwrap_or(u64::MAX))
     }
 
     /// Look once at all blocked threads, and tell whoever is to be told now; says when the next one is to be.

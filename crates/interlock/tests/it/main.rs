@@ -30,6 +30,7 @@ mod ledger;
 mod mcp;
 mod no_server;
 mod outcome;
+mod people;
 mod pilot_repository;
 mod pilot_sample;
 mod policy;
