@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use super::style::{Paint, Style};
 use super::table::{Cell, table};
-use super::{View, job, message, safe, status, summary, thread, timeline, wake, when};
+use super::{
+    View, agent, escalation, explain, job, message, review, safe, status, summary, thread, timeline, wake,
+    when,
+};
 
 const THREAD: &str = "thr_00000000000000000000000001";
 const WAKE: &str = "wak_00000000000000000000000002";
@@ -446,4 +449,106 @@ fn live_lines_of_messages_fit_on_a_line() {
         timeline::line(Style::new(false), &of::<TimelineItem>(item)),
         "11:59:55.007  #4 reviewer -> executor  finding_reported  two  src/lib.rs:12"
     );
+}
+
+#[test]
+fn agents_are_shown_with_what_they_do_now() {
+    let agent = |name: &str, runtime: &str, now: Value| {
+        json!({
+            "agent_id": "agt_00000000000000000000000004", "name": name, "role": "participant",
+            "runtime": runtime, "command": [], "created_at": "2026-01-01T12:00:00Z", "now": now,
+        })
+    };
+    let answer = json!({"agents": [
+        agent("anna", "unmanaged", json!({"state": "dormant"})),
+        agent("builder", "command", json!({"state": "active", "since": "2026-01-02T11:59:48Z", "thread_id": THREAD})),
+        agent("coder", "codex", json!({"state": "human_active", "since": "2026-01-02T11:59:50Z",
+            "until": "2026-01-02T12:00:05Z", "reason": "SESSION_BUSY", "thread_id": THREAD})),
+        agent("idle", "command", json!({"state": "dormant", "since": "2026-01-02T09:00:00Z", "thread_id": THREAD})),
+        agent("tester", "command", json!({"state": "stopped", "since": "2026-01-02T11:50:00Z", "by": "anna",
+            "reason": "HALTED"})),
+    ]});
+    assert_eq!(agent::list(view(), &of(answer)), "");
+}
+
+#[test]
+fn why_somebody_is_woken_or_not_is_a_line_for_each_reason() {
+    let answer = json!({"thread_id": THREAD, "status": "blocked", "participants": [
+        {"agent": "anna", "role": "coordinator", "managed": false, "acked_seq": 3, "unread": 0, "because": [
+            {"why": "nothing_unread", "detail": "has read everything that is for it"},
+            {"why": "unmanaged", "detail": "is run by nobody here, so nobody wakes it: it reads when it looks"},
+        ]},
+        {"agent": "executor", "role": "participant", "managed": true, "acked_seq": 1, "unread": 2, "because": [
+            {"why": "held", "detail": "is not woken while the thread is blocked, and `anna` must act",
+             "reason": "NO_PROGRESS", "wake_id": WAKE, "since": "2026-01-02T11:55:50Z"},
+            {"why": "ended", "detail": "could not be woken in 3 attempts", "reason": "NOT_ACKED",
+             "wake_id": WAKE, "since": "2026-01-02T11:55:00Z"},
+        ]},
+        {"agent": "late", "role": "participant", "managed": true, "acked_seq": 1, "unread": 999,
+         "unread_is_minimum": true, "because": [
+            {"why": "waits", "detail": "is tried again later", "reason": "EXITED_WITH_ERROR", "wake_id": WAKE,
+             "since": "2026-01-02T11:59:58Z", "until": "2026-01-02T12:00:03.500Z"},
+        ]},
+    ]});
+    assert_eq!(explain::show(view(), &of(answer)), "");
+}
+
+#[test]
+fn who_must_act_is_shown_with_what_is_known_of_it() {
+    let nobody = json!({"thread_id": THREAD, "status": "active"});
+    assert_eq!(escalation::show(view(), &of(nobody)), format!("nobody must act: {THREAD} is active\n"));
+    let somebody = json!({
+        "thread_id": THREAD, "status": "blocked", "reason": "NO_PROGRESS", "owner": "reviewer",
+        "since": "2026-01-02T03:00:00Z", "assigned_by": "anna", "assigned_at": "2026-01-02T07:00:00Z",
+        "text": "knows\nbest", "reminders": 1, "next_reminder_at": "2026-01-02T15:00:00Z",
+    });
+    assert_eq!(escalation::show(view(), &of(somebody)), "");
+}
+
+#[test]
+fn verdicts_are_shown_as_a_table_below_that_of_all() {
+    let answer = json!({
+        "thread_id": THREAD, "message_id": MESSAGE, "seq": 4, "commit": "abcdef1", "verdict": "rejected",
+        "verdicts": [
+            {"agent": "ann", "verdict": "accepted", "seq": 6, "at": "2026-01-02T11:58:00Z"},
+            {"agent": "bob", "verdict": "rejected", "seq": 7, "at": "2026-01-02T11:59:00Z", "open_findings": 2},
+            {"agent": "carl", "verdict": "pending"},
+        ],
+    });
+    assert_eq!(review::show(view(), &of(answer)), "");
+}
+
+#[test]
+fn a_wake_is_shown_with_its_attempts_and_what_happens_next() {
+    let mut wake = one_wake();
+    for gone in ["result", "finished_at", "seen_at", "exit_code"] {
+        wake.as_object_mut().unwrap().remove(gone);
+    }
+    wake["state"] = json!("pending");
+    wake["attempts"] = json!(2);
+    wake["reason"] = json!("EXITED_WITH_ERROR");
+    wake["due_at"] = json!("2026-01-02T12:00:03Z");
+    wake["retries"] = json!("wak_00000000000000000000000009");
+    wake["retried"] = json!({"by": "anna", "at": "2026-01-02T11:59:00Z", "text": "it is\nmended"});
+    wake["history"] = json!([
+        {"number": 1, "lane": "trigger", "supervisor": "laptop", "at": "2026-01-02T11:59:00.012Z",
+         "ended_at": "2026-01-02T11:59:02Z", "reason": "EXITED_WITH_ERROR", "exit_code": 1},
+        {"number": 2, "lane": "poll", "supervisor": "laptop", "at": "2026-01-02T11:59:04Z"},
+    ]);
+    assert_eq!(wake::show(view(), &of(wake)), "");
+}
+
+#[test]
+fn what_is_ahead_is_said_as_people_say_it() {
+    let now = at("2026-03-01T00:00:00Z");
+    for (text, words) in [
+        ("2026-02-28T23:00:00Z", "now"),
+        ("2026-03-01T00:00:00.001Z", "in 1s"),
+        ("2026-03-01T00:00:59Z", "in 59s"),
+        ("2026-03-01T00:05:30Z", "in 5m"),
+        ("2026-03-01T03:05:30Z", "in 3h"),
+        ("2026-03-03T03:05:30Z", "in 2d"),
+    ] {
+        assert_eq!(when::ahead(at(text), now), words, "{text}");
+    }
 }
