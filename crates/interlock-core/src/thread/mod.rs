@@ -20,7 +20,7 @@ pub(crate) use evolve::evolve;
 pub(crate) use members::{add, remove};
 pub use model::{
     Acked, Answer, Escalation, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind,
-    MessageState, MessageText, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal,
+    MessageState, MessageText, Owed, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal,
     event_type,
 };
 pub(crate) use operate::operate;
@@ -42,11 +42,17 @@ pub(crate) fn visible<'a>(facts: &'a Facts, env: &Envelope, id: ThreadId) -> Res
         Some(thread) if thread.members.contains_key(&env.actor.name) || env.actor.role.sees_all_threads() => {
             Ok(thread)
         }
-        _ => Err(not_found(id).into()),
+        Some(_) => Err(hidden(id).into()),
+        None => Err(not_found(id).into()),
     }
 }
 
-/// The refusal for a thread that is not there or not for this actor: the two look alike.
+/// The refusal for a thread that is not for this actor: reads like the one for a thread that is not there.
+pub fn hidden(id: ThreadId) -> Refusal {
+    not_found(id).hiding(id)
+}
+
+/// The refusal for a thread that is not there.
 pub fn not_found(id: ThreadId) -> Refusal {
     Refusal::new(Reason::ThreadNotFound, format!("there is no thread `{id}` for you"))
         .hint("list your threads to see their ids")

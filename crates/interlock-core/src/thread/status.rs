@@ -142,8 +142,10 @@ pub(crate) fn status_events(
         };
         wake::on_escalation(facts, env, &blocked, (&owner, seq), now, events)?;
     }
-    if matches!(change.to, Status::Resolved | Status::Closed) {
-        return wake::on_thread_end(facts, thread_id, events);
+    match change.to {
+        Status::Resolved | Status::Closed => return wake::on_thread_end(facts, thread_id, events),
+        Status::Active => wake::on_thread_active(facts, env, thread, now, events)?,
+        Status::Blocked => {}
     }
     Ok(Vec::new())
 }

@@ -152,6 +152,9 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
 
 fn not_asked(subject: &Subject<'_>) -> Because {
     let detail = match subject.last.and_then(|wake| wake.result) {
+        _ if subject.member.owed.is_some() => {
+            "is woken again, for what its last wake came to nothing for, once the thread is made active"
+        }
         None => "was not woken: what is unread asks for nobody to be woken",
         Some(WakeResult::Failed) => "is not woken again for what its last wake was for, which failed",
         Some(WakeResult::Cancelled) => {

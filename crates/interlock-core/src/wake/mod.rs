@@ -25,7 +25,8 @@ pub use model::{
     WakeState,
 };
 pub(crate) use reaction::{
-    on_ack, on_escalation, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
+    on_ack, on_escalation, on_post, on_removal, on_thread_active, on_thread_end, on_wait_again,
+    on_withdrawal, withdrawal_keys,
 };
 pub(crate) use report::{note_call, report};
 pub(crate) use trigger::trigger;

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod delivery;
+pub(crate) mod denial;
 pub(crate) mod escalation;
 pub(crate) mod explain;
 pub(crate) mod job;

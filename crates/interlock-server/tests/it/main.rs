@@ -13,6 +13,7 @@ mod access;
 mod ask;
 mod coverage;
 mod delivery;
+mod denials;
 mod events;
 mod faults;
 mod health;
