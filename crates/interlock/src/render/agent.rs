@@ -13,7 +13,7 @@ pub(crate) fn list(view: View, answer: &ListAgentsResponse) -> String {
         return "no agents yet; register one with: interlock agent add NAME\n".into();
     }
     let rows: Vec<_> = answer.agents.iter().map(|agent| row(view, agent)).collect();
-    let heading = ["NAME", "NOW", "SINCE", "WHY", "ROLE", "RUNTIME", "COMMAND"];
+    let heading = ["NAME", "NOW", "SINCE", "ROLE", "RUNTIME", "COMMAND", "WHY"];
     table(view.style, heading, &rows) + &more(view.style, answer.next_cursor.as_ref())
 }
 
@@ -24,10 +24,10 @@ fn row(view: View, agent: &AgentView) -> [Cell; 7] {
         Cell::new(agent.name.as_str(), Paint::Cyan),
         state(agent),
         since.map_or_else(String::new, |at| when::ago(at, view.now)).into(),
-        now.map_or_else(String::new, |now| why(view, now)).into(),
         agent.role.as_str().into(),
         agent.runtime.as_str().into(),
-        super::safe::cut(&words(&agent.command), 80).into(),
+        super::safe::cut(&words(&agent.command), 40).into(),
+        now.map_or_else(String::new, |now| why(view, now)).into(),
     ]
 }
 

@@ -4,7 +4,7 @@ use interlock_api::v1::escalation::EscalationView;
 
 use super::style::Paint;
 use super::table::{Cell, fields};
-use super::{View, safe, thread, when};
+use super::{View, thread, when, words};
 
 /// Who must act, since when and why; or that nobody must.
 pub(crate) fn show(view: View, escalation: &EscalationView) -> String {
@@ -39,5 +39,5 @@ fn rows(view: View, escalation: &EscalationView, owner: Cell) -> [(&'static str,
 }
 
 fn because(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(": {}", safe::summary(text, 200)) }
+    if text.is_empty() { String::new() } else { format!(": {}", words(text)) }
 }

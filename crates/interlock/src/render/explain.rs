@@ -29,18 +29,20 @@ pub(crate) fn participant(view: View, one: &ExplainedView) -> String {
 }
 
 fn line(view: View, because: &BecauseView) -> String {
-    let mut words = safe::line(&because.detail);
+    // What is later is said to be in so long.
+    let detail = match because.until {
+        Some(until) => because.detail.replace(" later", &format!(" {}", when::ahead(until, view.now))),
+        None => because.detail.clone(),
+    };
+    let mut words = safe::line(&detail);
     if let Some(reason) = because.reason {
         words.push_str(&format!(" ({reason}: {})", reason.title()));
     }
-    let since = because.since.map(|at| match because.why {
-        Why::Ended => when::ago(at, view.now),
-        _ => format!("since {}", when::duration(view.now.ms_since(at))),
-    });
-    let until = because.until.map(|at| when::ahead(at, view.now));
-    let times: Vec<String> = until.into_iter().chain(since).collect();
-    if !times.is_empty() {
-        words.push_str(&format!(", {}", times.join(", ")));
+    if let Some(since) = because.since {
+        words.push_str(&match because.why {
+            Why::Ended => format!(", {}", when::ago(since, view.now)),
+            _ => format!(", for {}", when::duration(view.now.ms_since(since))),
+        });
     }
     let wake = because.wake_id.map_or_else(String::new, |id| view.style.dim(&format!("  {id}")));
     let (mark, paint) = mark(because.why);

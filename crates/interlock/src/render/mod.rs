@@ -42,6 +42,11 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
+/// A person's words in one line, cut where they are many.
+pub(crate) fn words(text: &str) -> String {
+    safe::cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), 200)
+}
+
 /// The line that says how to see more.
 pub(crate) fn more(style: Style, next_cursor: Option<&String>) -> String {
     next_cursor.map_or_else(String::new, |cursor| {

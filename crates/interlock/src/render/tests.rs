@@ -468,7 +468,15 @@ fn agents_are_shown_with_what_they_do_now() {
         agent("tester", "command", json!({"state": "stopped", "since": "2026-01-02T11:50:00Z", "by": "anna",
             "reason": "HALTED"})),
     ]});
-    assert_eq!(agent::list(view(), &of(answer)), "");
+    let expected = "\
+NAME     NOW                    SINCE    ROLE         RUNTIME    COMMAND  WHY
+anna     comes by itself                 participant  unmanaged
+builder  active                 12s ago  participant  command             thr_00000000000000000000000001
+coder    human at the keyboard  10s ago  participant  codex               another process has the agent's session open, looked at again in 5s, thr_00000000000000000000000001
+idle     dormant                3h ago   participant  command
+tester   stopped                10m ago  participant  command             by anna
+";
+    assert_eq!(agent::list(view(), &of(answer)), expected);
 }
 
 #[test]
@@ -490,7 +498,19 @@ fn why_somebody_is_woken_or_not_is_a_line_for_each_reason() {
              "since": "2026-01-02T11:59:58Z", "until": "2026-01-02T12:00:03.500Z"},
         ]},
     ]});
-    assert_eq!(explain::show(view(), &of(answer)), "");
+    let expected = "\
+anna  coordinator, comes by itself, nothing unread
+  . has read everything that is for it
+  . is run by nobody here, so nobody wakes it: it reads when it looks
+
+executor  participant, woken by Interlock, 2 unread
+  ! is not woken while the thread is blocked, and `anna` must act (NO_PROGRESS: too many turns without progress), for 4m 10s  wak_00000000000000000000000002
+  . could not be woken in 3 attempts (NOT_ACKED: the agent's process ended well but never acknowledged its messages), 5m ago  wak_00000000000000000000000002
+
+late  participant, woken by Interlock, 999 or more unread
+  > is tried again in 4s (EXITED_WITH_ERROR: the agent's process ended with an error), for 2.0s  wak_00000000000000000000000002
+";
+    assert_eq!(explain::show(view(), &of(answer)), expected);
 }
 
 #[test]
@@ -502,7 +522,17 @@ fn who_must_act_is_shown_with_what_is_known_of_it() {
         "since": "2026-01-02T03:00:00Z", "assigned_by": "anna", "assigned_at": "2026-01-02T07:00:00Z",
         "text": "knows\nbest", "reminders": 1, "next_reminder_at": "2026-01-02T15:00:00Z",
     });
-    assert_eq!(escalation::show(view(), &of(somebody)), "");
+    let expected = "\
+must act    reviewer
+thread      thr_00000000000000000000000001
+status      blocked
+reason      NO_PROGRESS: too many turns without progress
+blocked     9h ago
+named       5h ago by anna: knows best
+told again  once
+next word   in 3h
+";
+    assert_eq!(escalation::show(view(), &of(somebody)), expected);
 }
 
 #[test]
@@ -515,7 +545,15 @@ fn verdicts_are_shown_as_a_table_below_that_of_all() {
             {"agent": "carl", "verdict": "pending"},
         ],
     });
-    assert_eq!(review::show(view(), &of(answer)), "");
+    let expected = "\
+rejected  the review of abcdef1, asked for in #4
+
+WHO   VERDICT   SAID IN  WHEN    OPEN FINDINGS
+ann   accepted  #6       2m ago
+bob   rejected  #7       1m ago  2
+carl  pending
+";
+    assert_eq!(review::show(view(), &of(answer)), expected);
 }
 
 #[test]
@@ -535,7 +573,32 @@ fn a_wake_is_shown_with_its_attempts_and_what_happens_next() {
          "ended_at": "2026-01-02T11:59:02Z", "reason": "EXITED_WITH_ERROR", "exit_code": 1},
         {"number": 2, "lane": "poll", "supervisor": "laptop", "at": "2026-01-02T11:59:04Z"},
     ]);
-    assert_eq!(wake::show(view(), &of(wake)), "");
+    let expected = "\
+wake         wak_00000000000000000000000002
+agent        executor
+thread       thr_00000000000000000000000001
+state        pending
+reason       EXITED_WITH_ERROR: the agent's process ended with an error
+tries        2
+lane         trigger
+for          message #3, asked for by reviewer
+asked again  anna, 1m ago: it is mended
+in place of  wak_00000000000000000000000009
+next         attempt 3 in 3s
+
+STEP        AT                        AFTER   PROOF
+requested   2026-01-02T11:59:00.000Z  +0ms
+dispatched  2026-01-02T11:59:00.012Z  +12ms
+accepted    2026-01-02T11:59:00.250Z  +250ms  by call
+seen        -
+acted       -
+finished    -
+
+ATTEMPT  AT                        TOOK   SUPERVISOR  EXIT  END
+1        2026-01-02T11:59:00.012Z  1.9s   laptop      1     EXITED_WITH_ERROR: the agent's process ended with an error
+2        2026-01-02T11:59:04.000Z  56.0s  laptop            runs
+";
+    assert_eq!(wake::show(view(), &of(wake)), expected);
 }
 
 #[test]

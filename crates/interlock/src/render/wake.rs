@@ -78,7 +78,7 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
 
 /// Who intervened, when and why.
 fn intervened(view: View, one: &InterventionView) -> String {
-    format!("{}, {}: {}", one.by, when::ago(one.at, view.now), super::safe::summary(&one.text, 200))
+    format!("{}, {}: {}", one.by, when::ago(one.at, view.now), super::words(&one.text))
 }
 
 /// What happens next, and when.
@@ -89,7 +89,7 @@ fn next(view: View, wake: &WakeView) -> Cell {
             format!("nothing by itself; ask again with: interlock wake retry {}", wake.wake_id),
             Paint::Yellow,
         ),
-        (WakeState::Finished, _) => "nothing: it is over".into(),
+        (WakeState::Finished, _) => "".into(),
         (WakeState::Running, _) if wake.cancelled.is_some() => {
             Cell::new("its process is stopped", Paint::Yellow)
         }
