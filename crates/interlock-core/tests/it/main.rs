@@ -9,6 +9,7 @@
 )]
 
 mod escalating;
+mod explaining;
 mod golden;
 mod guarding;
 mod idempotency;
