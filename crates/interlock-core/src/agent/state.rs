@@ -85,10 +85,8 @@ pub fn standing(agent: &Agent, signs: &Signs<'_>, now: Timestamp) -> Standing {
 /// It is to be woken; why that has not happened yet says what is the matter.
 fn waiting(wake: &Wake, signs: &Signs<'_>, now: Timestamp) -> Standing {
     if wake.held {
-        return Standing {
-            reason: wake.reason,
-            ..of_wake(AgentState::Waiting, wake, Some(wake.requested_at))
-        };
+        let reason = Some(Reason::ThreadWrongStatus);
+        return Standing { reason, ..of_wake(AgentState::Waiting, wake, Some(wake.requested_at)) };
     }
     let since = wake.deferred_since.or(Some(wake.requested_at));
     let until = Some(wake.due_at).filter(|due| *due > now);
@@ -96,9 +94,8 @@ fn waiting(wake: &Wake, signs: &Signs<'_>, now: Timestamp) -> Standing {
     let state = match reason {
         Some(reason) if is_human(reason) => AgentState::HumanActive,
         Some(reason) if is_budget(reason) => AgentState::BlockedByBudget,
-        Some(_) => AgentState::Waiting,
         None if is_stale(signs, now) => AgentState::Stale,
-        None => AgentState::Waiting,
+        _ => AgentState::Waiting,
     };
     Standing { until, reason, ..of_wake(state, wake, since) }
 }

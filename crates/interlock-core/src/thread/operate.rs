@@ -47,8 +47,7 @@ pub(crate) fn operate(
 fn permitted(thread: &Thread, env: &Envelope, command: &OperateThread) -> Result<Reason, Refusal> {
     let is_operator = matches!(env.actor.role, Role::Operator | Role::Admin);
     match command.action {
-        ThreadAction::Escalate { .. } if is_operator => Ok(Reason::ByRequest),
-        ThreadAction::Unblock if is_operator => Ok(Reason::ByRequest),
+        ThreadAction::Escalate { .. } | ThreadAction::Unblock if is_operator => Ok(Reason::ByRequest),
         ThreadAction::Unblock if may_lead(thread, env) => {
             overrides(&command.text, COORDINATOR_OVERRIDE).map(|()| Reason::CoordinatorOverride)
         }

@@ -58,18 +58,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.usage = Some(wake.usage.unwrap_or_default().plus(*usage));
         }
         Event::SessionReleased { wake_id, .. } => facts.wake_mut(*wake_id)?.is_fallback = true,
-        Event::WakeFinished { wake_id, thread_id, result, reason, exit_code, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            wake.state = WakeState::Finished;
-            (wake.result, wake.reason, wake.exit_code) = (Some(*result), *reason, *exit_code);
-            history::ended(wake, at);
-            wake.ladder.finished_at = Some(at);
-            let came_to_nothing = *result == WakeResult::Failed || *reason == Some(Reason::ThreadEnded);
-            let owed = came_to_nothing.then(|| Owed { seq: wake.seq, until: wake.until() });
-            let agent = wake.agent.clone();
-            facts.forget_live(*wake_id, *thread_id);
-            owe(facts, *thread_id, &agent, owed)?;
-        }
+        Event::WakeFinished { .. } => finished(facts, event, at)?,
         Event::WakeRetryRequested { .. } | Event::WakeCancelRequested { .. } => {
             history::intervened(facts, event, at)?;
         }
@@ -77,15 +66,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
         Event::WorkspaceHalted { by, .. } => facts.set_halt(Some(Halt { at, by: by.clone() })),
         Event::WorkspaceResumed { .. } => facts.set_halt(None),
-        Event::StatusChanged { thread_id, to, reason, owner, .. } => {
-            let owner = owner.as_ref().filter(|_| *reason != Reason::Paused);
-            hold(facts, *thread_id, *to != Status::Active, owner)?;
-        }
-        Event::OwnerAssigned { thread_id, owner, .. } => {
-            let is_paused =
-                facts.thread(*thread_id)?.is_some_and(|thread| thread.reason == Some(Reason::Paused));
-            hold(facts, *thread_id, true, Some(owner).filter(|_| !is_paused))?;
-        }
+        Event::StatusChanged { .. } | Event::OwnerAssigned { .. } => held(facts, event)?,
         _ => {}
     }
     Ok(())
@@ -98,6 +79,23 @@ fn owe(facts: &mut Facts, thread_id: ThreadId, agent: &AgentName, owed: Option<O
         && owed.seq > member.cursor
     {
         member.owed = Some(member.owed.map_or(owed, |before| before.and(owed)));
+    }
+    Ok(())
+}
+
+/// It is over; what came to nothing is owed.
+fn finished(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
+    if let Event::WakeFinished { wake_id, thread_id, result, reason, exit_code, .. } = event {
+        let wake = facts.wake_mut(*wake_id)?;
+        wake.state = WakeState::Finished;
+        (wake.result, wake.reason, wake.exit_code) = (Some(*result), *reason, *exit_code);
+        history::ended(wake, at);
+        wake.ladder.finished_at = Some(at);
+        let came_to_nothing = *result == WakeResult::Failed || *reason == Some(Reason::ThreadEnded);
+        let owed = came_to_nothing.then(|| Owed { seq: wake.seq, until: wake.until() });
+        let agent = wake.agent.clone();
+        facts.forget_live(*wake_id, *thread_id);
+        owe(facts, *thread_id, &agent, owed)?;
     }
     Ok(())
 }
@@ -204,6 +202,22 @@ fn released(facts: &mut Facts, wake_id: WakeId, reason: Reason, at: Timestamp) -
     wake.reason = Some(reason);
     history::ended(wake, at);
     Ok(())
+}
+
+/// A thread's status has changed, or who must act in it.
+fn held(facts: &mut Facts, event: &Event) -> Result<(), Corrupt> {
+    match event {
+        Event::StatusChanged { thread_id, to, reason, owner, .. } => {
+            let owner = owner.as_ref().filter(|_| *reason != Reason::Paused);
+            hold(facts, *thread_id, *to != Status::Active, owner)
+        }
+        Event::OwnerAssigned { thread_id, owner, .. } => {
+            let is_paused =
+                facts.thread(*thread_id)?.is_some_and(|thread| thread.reason == Some(Reason::Paused));
+            hold(facts, *thread_id, true, Some(owner).filter(|_| !is_paused))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Wakes of a thread that is not active wait until it is again, but for those of whoever must act in it.

@@ -15,17 +15,16 @@ pub(crate) fn show(view: View, escalation: &EscalationView) -> String {
 }
 
 /// The same as rows of other fields; none when nobody must act.
-fn rows(view: View, escalation: &EscalationView, owner: Cell) -> [(&'static str, Cell); 8] {
+fn rows(view: View, escalation: &EscalationView, owner: Cell) -> [(&'static str, Cell); 7] {
     let reason = escalation.reason.map_or_else(String::new, |reason| format!("{reason}: {}", reason.title()));
     let by = escalation.assigned_by.as_ref().map_or("", |by| by.as_str());
     let assigned =
         escalation.assigned_at.map_or_else(String::new, |at| format!("{} by {by}", when::ago(at, view.now)));
+    let next = escalation.next_reminder_at.map(|at| format!(", next {}", when::ahead(at, view.now)));
     let told = match escalation.reminders {
-        0 => String::new(),
-        1 => "once".to_owned(),
-        n => format!("{n} times"),
+        0 => "none so far".to_owned(),
+        n => format!("{n} so far"),
     };
-    let next = escalation.next_reminder_at.map_or_else(String::new, |at| when::ahead(at, view.now));
     [
         ("must act", owner),
         ("thread", escalation.thread_id.to_string().into()),
@@ -33,8 +32,7 @@ fn rows(view: View, escalation: &EscalationView, owner: Cell) -> [(&'static str,
         ("reason", reason.into()),
         ("blocked", escalation.since.map_or_else(String::new, |since| when::ago(since, view.now)).into()),
         ("named", format!("{assigned}{}", because(&escalation.text)).into()),
-        ("told again", told.into()),
-        ("next word", next.into()),
+        ("reminders", format!("{told}{}", next.unwrap_or_default()).into()),
     ]
 }
 

@@ -523,14 +523,13 @@ fn who_must_act_is_shown_with_what_is_known_of_it() {
         "text": "knows\nbest", "reminders": 1, "next_reminder_at": "2026-01-02T15:00:00Z",
     });
     let expected = "\
-must act    reviewer
-thread      thr_00000000000000000000000001
-status      blocked
-reason      NO_PROGRESS: too many turns without progress
-blocked     9h ago
-named       5h ago by anna: knows best
-told again  once
-next word   in 3h
+must act   reviewer
+thread     thr_00000000000000000000000001
+status     blocked
+reason     NO_PROGRESS: too many turns without progress
+blocked    9h ago
+named      5h ago by anna: knows best
+reminders  1 so far, next in 3h
 ";
     assert_eq!(escalation::show(view(), &of(somebody)), expected);
 }

@@ -253,7 +253,7 @@ fn an_escalation_is_given_away_and_its_owner_is_woken_and_told_again() {
     assert!(woken.iter().all(|wake| wake["agent"] == "lead" && wake["result"] == "triggered"), "{woken:?}");
     let shown = site.run(&["thread", "owner", &thread]).ok().out;
     assert!(
-        shown.contains("must act") && shown.contains("lead") && shown.contains("told again  2 times"),
+        shown.contains("must act") && shown.contains("lead") && shown.contains("reminders  2 so far\n"),
         "{shown}"
     );
     let said = site.ask(&["thread", "read", &thread]).to_string();
