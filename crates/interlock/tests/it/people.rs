@@ -25,9 +25,20 @@ fn running(site: &Site, thread: &str) -> String {
     text(&wake["wake_id"]).to_owned()
 }
 
+/// The kinds of all events of the ledger.
 fn kinds(site: &Site) -> Vec<String> {
-    let list = site.ask(&["ledger", "list", "--limit", "200"]).to_string();
-    list.split('"').filter(|word| word.contains('/')).map(str::to_owned).collect()
+    let (mut kinds, mut from) = (Vec::new(), 0);
+    loop {
+        let page = site.ask(&["ledger", "entries", "--from", &from.to_string(), "--limit", "200"]);
+        for entry in page["entries"].as_array().unwrap() {
+            let events = entry["events"].as_array().unwrap().iter();
+            kinds.extend(events.map(|event| text(&event["kind"]).to_owned()));
+        }
+        if page["has_more"] != true {
+            return kinds;
+        }
+        from = page["next"].as_u64().unwrap();
+    }
 }
 
 /// One that stays is woken, and its process is there.
@@ -339,4 +350,22 @@ fn a_coordinator_gives_work_asks_for_reviews_and_collects_verdicts() {
         "accepted",
         "one may change one's mind"
     );
+}
+
+/// Who must act where nobody else can is a name in the configuration.
+#[test]
+fn a_person_of_last_resort_is_configured_and_shown() {
+    let site = Site::with_instance("escalation_owner = \"zoe\"");
+    let _server = site.up(&[]);
+    assert_eq!(site.ask(&["policy", "show"])["escalation_owner"], "zoe");
+    let shown = site.run(&["policy", "show"]).ok().out;
+    assert!(shown.contains("\nescalation_owner  zoe  "), "{shown}");
+    site.ask(&["agent", "add", "worker"]);
+    let opened = site.ask(&["thread", "create", "Work", "--with", "worker", "--with", "anna"]);
+    let thread = text(&opened["thread_id"]).to_owned();
+    site.ask(&["thread", "remove", &thread, "anna"]);
+    let blocked = site.ask(&["escalate-thread", "--thread-id", &thread, "--reason", "stuck"]);
+    assert_eq!(blocked["owner"], "zoe", "neither its opener nor a coordinator takes part");
+    let site = Site::with_instance("escalation_owner = \"No Name\"");
+    site.run(&["up"]).failed(2, "CONFIG_INVALID");
 }
