@@ -19,7 +19,7 @@ use crate::committer::unavailable;
 use crate::engine::Engine;
 
 /// The longest time between two looks: what another server has blocked is found by then.
-const LOOK_MAX: Duration = Duration::from_secs(60);
+const LOOK_MAX: Duration = Duration::from_mins(1);
 /// The shortest time between two looks.
 const LOOK_MIN: Duration = Duration::from_millis(100);
 

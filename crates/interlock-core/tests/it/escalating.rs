@@ -202,11 +202,13 @@ fn whoever_left_is_replaced_before_anybody_is_told_again() {
 }
 
 type Attempted = Result<Done, Refusal>;
+/// What is done, and from which statuses it may be.
+type Action = (&'static str, fn(&mut World) -> Attempted, &'static [Status]);
 
 /// Each from every status, and with which words.
 #[test]
 fn operators_block_let_go_on_and_close() {
-    let by: [(&str, fn(&mut World) -> Attempted, &[Status]); 3] = [
+    let by: [Action; 3] = [
         (
             "escalate",
             |w| w.operates("olga", ThreadAction::Escalate { owner: Some(name("reviewer")) }, "stuck", None),

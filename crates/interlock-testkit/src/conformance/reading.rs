@@ -170,7 +170,7 @@ pub async fn wakes_of_agents(database: Arc<dyn Database>) {
         let mine = || mirror.wakes.values().filter(|wake| wake.agent == *agent);
         let live = mine().filter(|wake| wake.state != WakeState::Finished);
         let place = |wake: &&Wake| (wake.state != WakeState::Running, wake.held, wake.due_at, wake.wake_id);
-        let last = mine().filter(|wake| wake.state == WakeState::Finished).last();
+        let last = mine().rfind(|wake| wake.state == WakeState::Finished);
         AgentWakes { agent: agent.clone(), live: live.min_by_key(place).cloned(), last: last.cloned() }
     });
     let wanted: Vec<_> = wanted.collect();
