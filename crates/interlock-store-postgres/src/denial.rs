@@ -1,5 +1,6 @@
 //! Denials: what callers were not allowed.
 
+use interlock_core::actor::AgentName;
 use interlock_core::denial::Denial;
 use interlock_core::id::DenialId;
 use interlock_store::{DenialFilter, Page, StoreError};
@@ -47,7 +48,7 @@ pub(crate) async fn denials(
     };
     let before = page.after.map_or([0xFF; 16], DenialId::to_bytes);
     let since = filter.since.map_or([0; 16], |since| DenialId::first_at(since).to_bytes());
-    let actor = filter.actor.as_ref().map(|actor| actor.as_str());
+    let actor = filter.actor.as_ref().map(AgentName::as_str);
     let values: [crate::pool::Value<'_>; 7] = [
         &ws,
         &before.as_slice(),

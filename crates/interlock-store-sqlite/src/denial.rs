@@ -1,5 +1,6 @@
 //! Denials: what callers were not allowed.
 
+use interlock_core::actor::AgentName;
 use interlock_core::denial::Denial;
 use interlock_core::id::DenialId;
 use interlock_store::{DenialFilter, Page, StoreError};
@@ -39,7 +40,7 @@ pub(crate) fn denials(
     };
     let before = page.after.map_or([0xFF; 16], DenialId::to_bytes);
     let since = filter.since.map_or([0; 16], |since| DenialId::first_at(since).to_bytes());
-    let actor = filter.actor.as_ref().map(|actor| actor.as_str());
+    let actor = filter.actor.as_ref().map(AgentName::as_str);
     let values = params![ws, before, since, filter.request_id, actor, filter.operation, page.limit];
     let docs = all(connection, sql, values, |row| row.get::<_, String>(0))?;
     docs.iter().map(|doc| document("denial", doc)).collect()

@@ -16,6 +16,7 @@ mod delivery;
 mod denials;
 mod events;
 mod faults;
+mod fuzz;
 mod health;
 mod idempotency;
 mod input;
