@@ -90,12 +90,15 @@ impl Metrics {
     }
 }
 
+/// Attempts of webhooks by what became of them.
+type Outcomes = [(&'static str, u64); 3];
+
 /// What is counted elsewhere: by the engine, and in the store, which may be away.
 pub(crate) struct Counted<'a> {
     pub(crate) now: Timestamp,
     pub(crate) lost_denials: u64,
     pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
-    pub(crate) webhooks: ([(&'static str, u64); 3], Option<&'a BTreeMap<WebhookState, Standing>>),
+    pub(crate) webhooks: (Outcomes, Option<&'a BTreeMap<WebhookState, Standing>>),
 }
 
 /// Callers may invent methods; each would be a label of its own for ever.
