@@ -228,7 +228,9 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "create_thread" => json!({"title": "another job", "participants": [{"agent": "executor"}]}),
         "update_thread_status" => json!({"thread_id": thread_id, "status": "blocked", "reason": "PAUSED"}),
         "post_message" => json!({"thread_id": thread_id, "body": "hello"}),
-        "cancel_message" | "get_delivery" => json!({"thread_id": thread_id, "message_id": message_id}),
+        "cancel_message" | "get_delivery" | "collect_verdicts" => {
+            json!({"thread_id": thread_id, "message_id": message_id})
+        }
         "ack_read" => json!({"thread_id": thread_id, "seq": 1}),
         "get_thread" | "read_messages" | "read_timeline" | "summarize_thread" | "explain_wakes"
         | "get_escalation" => {
@@ -239,7 +241,6 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         }
         "assign_task" => json!({"thread_id": thread_id, "agent": "executor", "task": "mend the build"}),
         "request_review" => json!({"thread_id": thread_id, "commit": "abcdef1"}),
-        "collect_verdicts" => json!({"thread_id": thread_id, "message_id": message_id}),
         "assign_escalation_owner" => {
             json!({"thread_id": thread_id, "owner": "executor", "text": "knows best"})
         }

@@ -56,7 +56,7 @@ async fn a_wake_is_explained_at_every_step() {
     assert_eq!(explained(&world, &stage, "executor").await, (1, halted));
     let stopped = state(&world, "executor", Role::Operator).await;
     assert_eq!(
-        (stopped.state, stopped.by.as_ref().map(|by| by.as_str())),
+        (stopped.state, stopped.by.as_ref().map(interlock_core::actor::AgentName::as_str)),
         (AgentState::Stopped, Some("operator"))
     );
     assert!(stopped.since.is_some());
@@ -163,7 +163,7 @@ async fn who_must_act_is_waited_for_and_known_after_a_restart() {
         call::<op::UpdateThreadStatus>(&world.client(Role::Operator), &blocked, "block").await.unwrap()
     });
     let escalation = escalation.unwrap();
-    let owner = escalation.owner.as_ref().map(|owner| owner.as_str());
+    let owner = escalation.owner.as_ref().map(interlock_core::actor::AgentName::as_str);
     assert_eq!((owner, escalation.reminders), (Some("coordinator"), 0));
     let (since, next) = (escalation.since.unwrap(), escalation.next_reminder_at.unwrap());
     assert_eq!(next, since.plus_ms(4 * 3_600_000));

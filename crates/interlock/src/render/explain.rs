@@ -34,19 +34,15 @@ fn line(view: View, because: &BecauseView) -> String {
         Some(until) => because.detail.replace(" later", &format!(" {}", when::ahead(until, view.now))),
         None => because.detail.clone(),
     };
-    let mut words = safe::line(&detail);
-    if let Some(reason) = because.reason {
-        words.push_str(&format!(" ({reason}: {})", reason.title()));
-    }
-    if let Some(since) = because.since {
-        words.push_str(&match because.why {
-            Why::Ended => format!(", {}", when::ago(since, view.now)),
-            _ => format!(", for {}", when::duration(view.now.ms_since(since))),
-        });
-    }
+    let words = safe::line(&detail);
+    let reason = because.reason.map_or_else(String::new, |reason| format!(" ({reason}: {})", reason.title()));
+    let since = because.since.map_or_else(String::new, |since| match because.why {
+        Why::Ended => format!(", {}", when::ago(since, view.now)),
+        _ => format!(", for {}", when::duration(view.now.ms_since(since))),
+    });
     let wake = because.wake_id.map_or_else(String::new, |id| view.style.dim(&format!("  {id}")));
     let (mark, paint) = mark(because.why);
-    format!("  {} {words}{wake}\n", view.style.paint(paint, mark))
+    format!("  {} {words}{reason}{since}{wake}\n", view.style.paint(paint, mark))
 }
 
 /// What stands before a line: `>` goes on by itself, `!` waits for somebody, `.` is how things are.
