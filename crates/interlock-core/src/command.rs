@@ -1,14 +1,14 @@
 //! What can be asked for: one command, one decision, one ledger entry.
 
 use crate::actor::{Actor, AgentName, Role};
-use crate::agent::{Launch, Runtime};
+use crate::agent::{Label, Launch, Runtime};
 use crate::id::{CommandId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId, WorkspaceId};
 use crate::job::{NewJob, RetryPolicy};
 use crate::reason::Reason;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Evidence, Lane, Outcome, Usage};
+use crate::wake::{Claimant, Door, Evidence, Lane, Outcome, Usage};
 use crate::webhook::{Mark, Told, WebhookFilter};
 
 /// A command with everything about its asking that a decision may depend on.
@@ -130,6 +130,8 @@ pub struct RegisterAgent {
     pub runtime: Runtime,
     /// How to start it.
     pub launch: Launch,
+    /// The label that its supervisor must have; absent = any runs it.
+    pub on: Option<Label>,
 }
 
 /// See [`Command::CreateThread`].
@@ -318,6 +320,10 @@ pub struct ClaimWakes {
     pub limit: u32,
     /// What made it ask.
     pub lane: Lane,
+    /// What it says of itself, and what is known of the others.
+    pub claimant: Claimant,
+    /// The doors that it knows.
+    pub doors: Vec<Door>,
 }
 
 /// See [`Command::RenewWakes`].
@@ -467,6 +473,8 @@ pub enum Report {
     Started {
         /// What brought the wake to the supervisor.
         lane: Lane,
+        /// The door that was used; absent = as the claim said.
+        door: Option<Door>,
     },
     /// The runtime accepted.
     Accepted {

@@ -7,8 +7,8 @@ use crate::command::{
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
-use crate::time::Now;
-use crate::{agent, job, thread, wake, webhook};
+use crate::time::{Now, Timestamp};
+use crate::{agent, guard, job, thread, wake, webhook};
 
 /// Why a command has no decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub fn keys(env: &Envelope) -> Keys {
     if let Some(digest) = idempotency_digest(env) {
         keys.insert(Key::Idempotency(digest));
     }
+    // Whether the claim that the caller was started on still holds.
+    keys.extend(env.actor.fence.and(env.actor.wake_id).map(Key::Wake));
     match &env.command {
         Command::RegisterAgent(command) => {
             keys.insert(Key::Agent(command.name.clone()));
@@ -54,6 +56,7 @@ pub fn keys(env: &Envelope) -> Keys {
         }
         Command::PostMessage(command) | Command::PostAsLead(command) => {
             thread::post_keys(command, &mut keys);
+            keys.extend(guard::chain_keys(env));
         }
         Command::CancelMessage(command) => {
             let id = command.thread_id;
@@ -73,13 +76,19 @@ pub fn keys(env: &Envelope) -> Keys {
         }
         Command::TriggerParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+            keys.insert(Key::Agent(env.actor.name.clone()));
+            keys.extend(guard::chain_keys(env));
         }
         Command::AssignOwner(AssignOwner { thread_id, .. })
         | Command::RemindOwner(RemindOwner { thread_id, .. })
         | Command::OperateThread(OperateThread { thread_id, .. }) => {
             keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
         }
-        Command::RetryWake(command) | Command::CancelWake(command) => {
+        Command::RetryWake(command) => {
+            keys.extend([Key::Wake(command.wake_id), Key::Agent(env.actor.name.clone())]);
+            keys.extend(guard::chain_keys(env));
+        }
+        Command::CancelWake(command) => {
             keys.insert(Key::Wake(command.wake_id));
         }
         Command::ClaimWakes(_) | Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
@@ -113,7 +122,7 @@ fn named(kind: &str, name: Option<&str>) -> Option<Key> {
 }
 
 /// What else to load, now that the first facts are there; empty for most commands.
-pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
+pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
     let mut keys = Keys::new();
     let thread_of = |id| [Key::Thread(id), Key::ThreadWakes(id)];
     match &env.command {
@@ -140,18 +149,17 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
         Command::ReportWake(command) => {
             if let Ok(Some(wake)) = facts.wake(command.wake_id) {
                 keys.extend(thread_of(wake.thread_id));
+                keys.insert(Key::Agent(wake.agent.clone()));
             }
             if matches!(command.report, Report::Started { .. }) {
                 // An agent has one process: what else of it runs or is claimed.
                 keys.extend([Key::LiveWakes, Key::Halt]);
             }
         }
-        Command::ClaimWakes(_) => {
-            for wake in facts.live_wakes().into_iter().flatten() {
-                if wake.attempts > 0 {
-                    keys.extend(thread_of(wake.thread_id));
-                }
-            }
+        Command::ClaimWakes(command) => keys.extend(wake::claim_keys(facts, command, now)),
+        Command::NoteCall { wake_id } => {
+            // Its acceptance is a sign of life of the session that it runs in.
+            keys.extend(facts.wake(*wake_id).ok().flatten().map(|wake| Key::Thread(wake.thread_id)));
         }
         Command::RequeueJob(RequeueJob { job_id, .. }) => {
             if let Ok(Some(job)) = facts.job(*job_id) {
@@ -188,6 +196,9 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
             ..Decision::unchanged()
         });
     }
+    if !matches!(env.command, Command::NoteCall { .. }) {
+        wake::expect_held(facts, env)?;
+    }
     match &env.command {
         Command::RegisterAgent(command) => agent::register(facts, env, command, now),
         Command::CreateThread(command) => thread::create(facts, env, command, now),
@@ -220,6 +231,6 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RotateWebhookSecret(command) => webhook::rotate(facts, env, command, now),
         Command::DeleteWebhook { webhook_id } => webhook::delete(facts, env, *webhook_id),
         Command::AdvanceWebhook(command) => webhook::advance(facts, env, command, now),
-        Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
+        Command::NoteCall { wake_id } => wake::note_call(facts, env, *wake_id),
     }
 }

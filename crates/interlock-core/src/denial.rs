@@ -87,6 +87,7 @@ mod tests {
             workspace_id: WorkspaceId::from_u128(1),
             session_id: Some(SessionId::from_u128(2)),
             wake_id: None,
+            fence: None,
         };
         let attempt = Attempt {
             request_id: "r".into(),

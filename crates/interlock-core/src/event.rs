@@ -1,13 +1,13 @@
 //! What happened: the ordered events of a command's ledger entry. Additive only; a new shape gets a new `/version`.
 
 use crate::actor::{AgentName, Role};
-use crate::agent::{Launch, Runtime};
+use crate::agent::{Label, Launch, Runtime};
 use crate::id::{AgentId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Evidence, Forgotten, Lane, Usage, WakeResult};
+use crate::wake::{Chain, Door, Evidence, Forgotten, Lack, Lane, Usage, WakeResult};
 use crate::webhook::{Mark, WebhookFilter};
 
 /// One participant of a thread as an event names it.
@@ -19,6 +19,9 @@ pub struct Joined {
     pub role: ThreadRole,
     /// Whether a supervisor can wake it.
     pub managed: bool,
+    /// Only one with this label; absent = any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
 }
 
 /// One thing that happened. Free text is skipped when an event is written to the ledger; its digest stays.
@@ -45,6 +48,8 @@ pub enum Event {
         name: AgentName,
         role: Role,
         runtime: Runtime,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Label>,
         launch_digest: Digest,
         #[serde(skip)]
         launch: Launch,
@@ -77,6 +82,9 @@ pub enum Event {
         message: MessageHead,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding_print: Option<Digest>,
+        /// Of an agent's message: what it says, with the thread's salt, so that repeating it is noticed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said_print: Option<Digest>,
         #[serde(skip)]
         text: MessageText,
     },
@@ -148,6 +156,11 @@ pub enum Event {
         /// No message asked for it: it is never over.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_standing: bool,
+        /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<Chain>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Label>,
     },
     /// A further message is covered by a wake that has not been dispatched yet.
     #[serde(rename = "wake.joined/1")]
@@ -167,6 +180,9 @@ pub enum Event {
         /// Others than this message, which are not remembered one by one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forgotten: Option<Forgotten>,
+        /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asks for it too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<Chain>,
     },
     /// Of what asked for a wake beyond what it remembers, the one that ended last was taken back: this is left.
     #[serde(rename = "wake.recounted/1")]
@@ -187,6 +203,19 @@ pub enum Event {
         lane: Lane,
         supervisor: String,
         fence: u64,
+        /// Absent in entries from before doors were told apart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<Door>,
+    },
+    /// It goes on through a lesser door.
+    #[serde(rename = "wake.door_changed/1")]
+    WakeDoorChanged {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        from: Door,
+        to: Door,
+        reason: Reason,
     },
     /// The runtime accepted.
     #[serde(rename = "wake.accepted/1")]
@@ -210,10 +239,21 @@ pub enum Event {
     },
     /// An attempt ended through no fault of the agent; it is due again at once.
     #[serde(rename = "wake.released/1")]
-    WakeReleased { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason },
-    /// Its session is in use by another process; it is due again at `due_at`.
+    WakeReleased {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        reason: Reason,
+        /// What was begun may go on without its supervisor: nothing is begun again before somebody has looked.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_in_doubt: bool,
+    },
+    /// A guard or what somebody else does puts it off, without an attempt being used; it is due again at `due_at`.
     #[serde(rename = "wake.deferred/1")]
     WakeDeferred { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason, due_at: Timestamp },
+    /// A supervisor cannot run the wake's agent; others may.
+    #[serde(rename = "wake.declined/1")]
+    WakeDeclined { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, supervisor: String, lacks: Lack },
     /// The runtime told what its model used for an attempt.
     #[serde(rename = "wake.used/1")]
     WakeUsed { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, usage: Usage },
@@ -249,6 +289,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         former: Option<WakeId>,
         due_at: Timestamp,
+        /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asks for it too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<Chain>,
         by: AgentName,
         /// Of the reason in words.
         text_digest: Digest,
@@ -375,12 +418,14 @@ impl Event {
             | Self::WakeJoined { thread_id, .. }
             | Self::WakeRecounted { thread_id, .. }
             | Self::WakeDispatched { thread_id, .. }
+            | Self::WakeDoorChanged { thread_id, .. }
             | Self::WakeAccepted { thread_id, .. }
             | Self::WakeSeen { thread_id, .. }
             | Self::WakeActed { thread_id, .. }
             | Self::WakeAttemptFailed { thread_id, .. }
             | Self::WakeReleased { thread_id, .. }
             | Self::WakeDeferred { thread_id, .. }
+            | Self::WakeDeclined { thread_id, .. }
             | Self::WakeUsed { thread_id, .. }
             | Self::SessionBound { thread_id, .. }
             | Self::SessionReleased { thread_id, .. }
@@ -399,11 +444,14 @@ impl Event {
             Self::WakeRequested { .. }
                 | Self::WakeReleased { .. }
                 | Self::WakeDeferred { .. }
+                | Self::WakeDeclined { .. }
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }
                 | Self::WakeRetryRequested { .. }
                 | Self::WakeCancelRequested { .. }
                 | Self::OwnerAssigned { .. }
+                // A guard that throttles agents may have put it off: a person ends that.
+                | Self::WakeJoined { chain: None, .. }
                 | Self::StatusChanged { .. }
                 | Self::WorkspaceHalted { .. }
                 | Self::WorkspaceResumed { .. }

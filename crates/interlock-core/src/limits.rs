@@ -25,14 +25,22 @@ pub const ACKS_MAX: usize = 8;
 pub const WAKE_ASKS_MAX: usize = 32;
 /// Milliseconds for which an agent that says of itself that it is at work counts as that: three heartbeats.
 pub const PRESENT_MS: i64 = 3 * 60 * 1_000;
-/// Milliseconds after which an agent that was not seen counts as stale: half a day.
-pub const AGENT_STALE_MS: i64 = 12 * 60 * 60 * 1_000;
 /// Attempts that one wake remembers: its last ones.
 pub const WAKE_ATTEMPTS_KEPT_MAX: usize = 16;
 /// Messages that are loaded of those that one wake does not remember: more than the commands of one batch.
 pub const ASKS_LOADED_MAX: usize = 1_024;
 /// Characters of an agent's name.
 pub const AGENT_NAME_CHARS_MAX: usize = 64;
+/// Characters of a label.
+pub const LABEL_CHARS_MAX: usize = 64;
+/// Labels of one supervisor.
+pub const LABELS_MAX: usize = 16;
+/// Agents that a claim may name as such that its supervisor cannot run: as many as live wakes are looked at.
+pub const CANNOT_RUN_MAX: usize = 512;
+/// Claims that a claim may name as known to its supervisor.
+pub const HELD_WAKES_MAX: usize = 256;
+/// Supervisors that one wake remembers having been declined by.
+pub const DECLINES_MAX: usize = 32;
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 200;
 /// Characters of an event type.
@@ -49,8 +57,24 @@ pub const PAGE_ROWS_MAX: u32 = 200;
 pub const PAGE_ROWS_DEFAULT: u32 = 50;
 /// Milliseconds a long-poll may wait.
 pub const WAIT_MS_MAX: u32 = 50_000;
+/// Milliseconds for which a renewed token holds: twelve hours.
+pub const TOKEN_RENEWED_MS: i64 = 12 * 60 * 60 * 1_000;
 /// Wakes handed out by one claim.
 pub const CLAIM_WAKES_MAX: u32 = 32;
+/// Failed attempts remembered of a participant's session.
+pub const SESSION_FAILURES_MAX: usize = 16;
+/// Due wakes that one claim asks the guards about.
+pub const CLAIM_ASKED_MAX: usize = 128;
+/// Of those, wakes of one agent.
+pub const CLAIM_ASKED_OF_AGENT_MAX: usize = 4;
+/// Events after which one claim begins nothing more that makes some: an entry has a largest size.
+pub const CLAIM_EVENTS_MAX: usize = 96;
+/// Times of dispatches that are remembered of each participant of a thread and kind of cause.
+pub const DISPATCHES_REMEMBERED_MAX: usize = 100;
+/// Milliseconds for which a model's quota may put an agent off at once: eight days.
+pub const QUOTA_PAUSE_MS_MAX: i64 = 8 * 24 * 60 * 60 * 1_000;
+/// Agents named of the last hops of a causal chain.
+pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.
 pub const LIVE_WAKES_MAX: u32 = 512;
 /// Threads that one MCP session, or one `subscriptions/listen`, hears of.

@@ -1,6 +1,7 @@
 //! The engine: the one entry for every mutation, and reads for every surface.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use interlock_core::actor::{Actor, AgentName, Guarded};
@@ -9,6 +10,7 @@ use interlock_core::id::{CommandId, SessionId, WorkspaceId};
 use interlock_core::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use interlock_core::policy::Policy;
 use interlock_core::text::{Digest, fingerprint};
+use interlock_core::wake::WakeResult;
 use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_ledger::LogKey;
 use interlock_store::{JobCounts, Store, StoreError};
@@ -24,7 +26,9 @@ use crate::issuer::Issuer;
 use crate::notify::{Notifier, Watch};
 use crate::presence::{Presence, Presences};
 use crate::reading::Readings;
+use crate::supervisors::Heard;
 use crate::tally::{JobTally, Tally};
+use crate::wake_tally::WakeTally;
 
 /// Sessions whose first call has been noted; forgotten all at once when there are too many.
 const NOTED_MAX: usize = 10_000;
@@ -67,7 +71,9 @@ pub struct Engine {
     pub(crate) policy: Policy,
     policy_set: BTreeSet<String>,
     pub(crate) notifier: Notifier,
-    pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
+    pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Heard>>,
+    pub(crate) began: Instant,
+    pub(crate) drops_announcements: AtomicBool,
     pub(crate) halts: Halts,
     presences: Presences,
     pub(crate) readings: Readings,
@@ -78,6 +84,7 @@ pub struct Engine {
     committers: RwLock<BTreeMap<WorkspaceId, mpsc::Sender<Waiting>>>,
     noted: Mutex<BTreeSet<SessionId>>,
     tally: Arc<Tally>,
+    wakes: Arc<WakeTally>,
 }
 
 impl Engine {
@@ -96,6 +103,8 @@ impl Engine {
             policy_set: config.policy_set,
             notifier: Notifier::new(),
             supervisors: Mutex::default(),
+            began: Instant::now(),
+            drops_announcements: AtomicBool::new(false),
             halts: Halts::default(),
             presences: Presences::default(),
             readings: Readings::default(),
@@ -105,6 +114,7 @@ impl Engine {
             committers: RwLock::default(),
             noted: Mutex::default(),
             tally: Arc::default(),
+            wakes: Arc::default(),
         }))
     }
 
@@ -123,9 +133,19 @@ impl Engine {
         self.policy_set.contains(name)
     }
 
+    /// How many wakes ended in each way through this engine since it began.
+    pub fn wake_tally(&self) -> Vec<(WakeResult, u64)> {
+        self.wakes.now()
+    }
+
     /// What became of jobs through this engine since it began.
     pub fn job_tally(&self) -> JobTally {
         self.tally.now()
+    }
+
+    /// How many wakes were put off through this engine since it began, by reason.
+    pub fn wakes_deferred(&self) -> Vec<(Reason, u64)> {
+        self.wakes.deferred()
     }
 
     /// The workspaces served here so far.
@@ -166,14 +186,6 @@ impl Engine {
     /// `INTERNAL` when the origin is no name.
     pub fn vkey(&self, origin: &str) -> Result<String, Refusal> {
         self.ledger_key.vkey(origin).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))
-    }
-
-    /// A workspace's supervisors heard of, with how long ago.
-    pub fn supervisors(&self, workspace_id: WorkspaceId) -> Vec<(String, u64)> {
-        let heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
-        let ago = |at: &Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let ours = heard.iter().filter(|((workspace, _), _)| *workspace == workspace_id);
-        ours.map(|((_, name), at)| (name.clone(), ago(at))).collect()
     }
 
     /// Remember that somebody says it is there.
@@ -283,7 +295,8 @@ impl Engine {
         }
         let (sender, queue) = mpsc::channel(WAITING_MAX);
         let (notifier, tally) = (self.notifier.clone(), Arc::clone(&self.tally));
-        let committer = Committer::new(Arc::clone(&self.store), id, ground, notifier, tally);
+        let wakes = Arc::clone(&self.wakes);
+        let committer = Committer::new(Arc::clone(&self.store), id, ground, notifier, tally, wakes);
         tokio::spawn(committer.run(queue));
         tokio::spawn(crate::search::keep_index(Arc::clone(&self.store), id, self.notifier.watch()));
         committers.insert(id, sender.clone());

@@ -1,6 +1,6 @@
 //! The embedded token issuer and the one strict verifier: Ed25519 JSON Web Tokens with every claim required.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -51,6 +51,9 @@ pub struct Claims {
     /// The wake whose process holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_id: Option<WakeId>,
+    /// The fence of the claim that it was started on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
 }
 
 /// Tokens remembered as verified; beyond that all are forgotten.
@@ -73,6 +76,8 @@ pub struct Issuer {
     public: [u8; 32],
     /// What other secrets are derived from.
     root: Hmac<Sha256>,
+    /// Names whose tokens are no longer taken.
+    revoked: BTreeSet<AgentName>,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -115,7 +120,14 @@ impl Issuer {
             kid: URL_SAFE_NO_PAD.encode(Sha256::digest(public)),
             public,
             root,
+            revoked: BTreeSet::new(),
         })
+    }
+
+    /// The same, but tokens of these names are no longer taken, however long they would hold.
+    #[must_use]
+    pub fn without(self, revoked: BTreeSet<AgentName>) -> Self {
+        Self { revoked, ..self }
     }
 
     /// A token for this actor from `now` for `ttl_ms`.
@@ -137,6 +149,7 @@ impl Issuer {
             exp: (now.as_millis() + ttl_ms + 999) / 1_000,
             session_id: actor.session_id,
             wake_id: actor.wake_id,
+            fence: actor.fence,
         };
         let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         let token = jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(defect)?;
@@ -146,8 +159,17 @@ impl Issuer {
     /// Who holds this token.
     ///
     /// # Errors
-    /// `TOKEN_EXPIRED`, or `TOKEN_INVALID` for everything else that does not hold; never says which part.
+    /// `TOKEN_EXPIRED`, `TOKEN_REVOKED`, or `TOKEN_INVALID` for everything else that does not hold; never says which part.
     pub fn verify(&self, token: &str) -> Result<Actor, Refusal> {
+        let actor = self.holder(token)?;
+        if self.revoked.contains(&actor.name) {
+            let detail = format!("tokens of `{}` are no longer taken", actor.name);
+            return Err(Refusal::new(Reason::TokenRevoked, detail).hint("get a token of another name"));
+        }
+        Ok(actor)
+    }
+
+    fn holder(&self, token: &str) -> Result<Actor, Refusal> {
         let invalid = || Refusal::new(Reason::TokenInvalid, "the bearer token does not hold");
         let token = token.strip_prefix(PREFIX).filter(|t| t.len() <= TOKEN_BYTES_MAX).ok_or_else(invalid)?;
         let digest: [u8; 32] = Sha256::digest(token).into();
@@ -161,6 +183,7 @@ impl Issuer {
             workspace_id: claims.workspace,
             session_id: claims.session_id,
             wake_id: claims.wake_id,
+            fence: claims.fence,
         };
         self.remember(digest, Verified { actor: actor.clone(), nbf: claims.nbf, exp: claims.exp });
         Ok(actor)

@@ -21,7 +21,9 @@ mod notify;
 mod presence;
 mod reading;
 mod search;
+mod supervisors;
 mod tally;
+mod wake_tally;
 mod wakes;
 mod webhooks;
 
@@ -45,6 +47,7 @@ pub use neighbours::Neighbourhood;
 pub use notify::{Note, Watch};
 pub use presence::{PRESENCES_MAX, Presence};
 pub use reading::Reading;
+pub use supervisors::Heard;
 pub use tally::{JOB_MS_BOUNDS, JobTally};
 pub use wakes::{ClaimWait, Claimed};
 pub use webhooks::WebhookSecret;

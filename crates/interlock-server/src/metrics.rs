@@ -1,11 +1,13 @@
 //! Metrics in the Prometheus text format. Labels are routes and statuses, never ids or names.
 
 mod jobs;
+mod wakes;
 mod webhooks;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use interlock_core::wake::WakeResult;
 use interlock_core::webhook::WebhookState;
 use interlock_core::{Reason, Timestamp};
 use interlock_engine::JobTally;
@@ -84,6 +86,7 @@ impl Metrics {
         encode_registry(&mut text, &lost)?;
         let Counted { jobs: (tally, jobs), webhooks: (attempts, standing), .. } = counted;
         encode_registry(&mut text, &jobs::registry(tally.clone(), *jobs, counted.now))?;
+        encode_registry(&mut text, &wakes::registry(&counted.wakes, &counted.deferred))?;
         encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
         encode_eof(&mut text)?;
         Ok(text)
@@ -98,6 +101,8 @@ pub(crate) struct Counted<'a> {
     pub(crate) now: Timestamp,
     pub(crate) lost_denials: u64,
     pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
+    pub(crate) wakes: Vec<(WakeResult, u64)>,
+    pub(crate) deferred: Vec<(Reason, u64)>,
     pub(crate) webhooks: (Outcomes, Option<&'a BTreeMap<WebhookState, Standing>>),
 }
 

@@ -1,25 +1,27 @@
 //! From rows to what goes over the wire.
 
-use interlock_api::v1::agent::{AgentView, StandingView};
+use interlock_api::v1::agent::{AgentView, DoorView, SpentView, StandingView};
 use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
-use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
+use interlock_api::v1::thread::{BudgetView, FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::{AttemptView, InterventionView, WakeView};
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch, Standing};
 use interlock_core::denial::Denial;
 use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::job::{Job, JobState};
+use interlock_core::policy::Policy;
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
-use interlock_core::wake::{Attempt, Intervention, Wake, WakeState};
+use interlock_core::wake::{Attempt, Capability, Intervention, Wake, WakeState};
 use interlock_core::{Event, Timestamp};
 use interlock_engine::read::{StoredMessage, TimelineRow};
 
 /// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
 pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
-    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, .. } =
-        if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
+    let launch = if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
+    let home = agent.runtime.home_variable().and_then(|name| launch.variable(name)).map(str::to_owned);
+    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, live, .. } = launch;
     AgentView {
         agent_id: agent.agent_id,
         name: agent.name,
@@ -32,6 +34,12 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         model,
         allowed_tools,
         writable,
+        spent: agent.spent.map(|spent| SpentView { tokens: spent.tokens, until: spent.until() }),
+        quota_until: agent.quota.map(|quota| quota.until),
+        on: agent.on,
+        live,
+        home,
+        doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
         created_at: agent.created_at,
         now: None,
     }
@@ -92,8 +100,10 @@ pub(crate) fn denial(workspace_id: WorkspaceId, denial: Denial) -> DenialView {
     }
 }
 
-pub(crate) fn thread(thread: Thread, findings: &[Finding]) -> ThreadView {
+pub(crate) fn thread(thread: Thread, findings: &[Finding], policy: &Policy) -> ThreadView {
+    let budget = budget(&thread, policy);
     ThreadView {
+        budget,
         thread_id: thread.thread_id,
         title: thread.title,
         kind: thread.kind,
@@ -127,6 +137,18 @@ pub(crate) fn thread(thread: Thread, findings: &[Finding]) -> ThreadView {
             })
             .collect(),
     }
+}
+
+fn budget(thread: &Thread, policy: &Policy) -> Option<BudgetView> {
+    let limit = |value: i64| (value > 0).then_some(value);
+    let view = BudgetView {
+        spent: thread.guard.spent,
+        total: thread.guard.spent_total,
+        tokens_max: limit(policy.thread_tokens_max),
+        cost_micro_usd_max: limit(policy.thread_cost_micro_usd_max),
+    };
+    let is_limited = view.tokens_max.is_some() || view.cost_micro_usd_max.is_some();
+    (is_limited || !view.total.is_none()).then_some(view)
 }
 
 pub(crate) fn message(message: Message, now: Timestamp) -> MessageView {
@@ -170,10 +192,17 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         held: wake.held,
         attempts: wake.attempts,
         lane: wake.lane,
+        door: wake.door,
+        door_changes: wake.door_changes,
+        supervisor: wake.supervisor,
+        in_doubt_since: wake.in_doubt_since,
         result: wake.result,
         reason: wake.reason,
         exit_code: wake.exit_code,
         usage: wake.usage,
+        hops: wake.chain.map_or(0, |chain| chain.hops),
+        on: wake.on,
+        declined_by: wake.declined_by,
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,
@@ -259,12 +288,14 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
         | Event::WakeDispatched { agent, .. }
+        | Event::WakeDoorChanged { agent, .. }
         | Event::WakeAccepted { agent, .. }
         | Event::WakeSeen { agent, .. }
         | Event::WakeActed { agent, .. }
         | Event::WakeAttemptFailed { agent, .. }
         | Event::WakeReleased { agent, .. }
         | Event::WakeDeferred { agent, .. }
+        | Event::WakeDeclined { agent, .. }
         | Event::WakeUsed { agent, .. }
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
@@ -282,12 +313,14 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeJoined { wake_id, .. }
         | Event::WakeRecounted { wake_id, .. }
         | Event::WakeDispatched { wake_id, .. }
+        | Event::WakeDoorChanged { wake_id, .. }
         | Event::WakeAccepted { wake_id, .. }
         | Event::WakeSeen { wake_id, .. }
         | Event::WakeActed { wake_id, .. }
         | Event::WakeAttemptFailed { wake_id, .. }
         | Event::WakeReleased { wake_id, .. }
         | Event::WakeDeferred { wake_id, .. }
+        | Event::WakeDeclined { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }

@@ -1,16 +1,20 @@
 //! What a supervisor is started with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_api::client::Client;
+use interlock_core::agent::Label;
+
+use crate::credential::Credential;
 
 /// Agents that one supervisor runs at once when nothing else is said.
 const CONCURRENCY_DEFAULT: usize = 8;
 /// Agents that one supervisor may run at once: what one renewal can name.
-pub(crate) const CONCURRENCY_MAX: usize = 64;
+pub const CONCURRENCY_MAX: usize = 64;
 
 /// How an agent is asked to end before it is made to: SIGINT, SIGTERM, SIGKILL, to its whole process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +45,19 @@ pub struct SupervisorConfig {
     /// The program, as an absolute path, and first arguments that end in [`exec_main`](crate::exec_main): the
     /// words after them are handed to it as they are.
     pub exec: Vec<OsString>,
+    /// The program, as an absolute path, and first arguments that end in the stdio bridge to us; the word after them is
+    /// the file in which a wake's server and token stand while it runs.
+    pub bridge: Vec<OsString>,
     /// The supervisor's own environment, from which agents are given what their contract and launch name.
     pub environment: BTreeMap<OsString, OsString>,
     /// Agents at once, 1 to 64.
     pub concurrency_max: usize,
     /// How agents are stopped.
     pub kill_order: KillOrder,
+    /// What it says of itself: agents that ask for a label are run where it is.
+    pub labels: BTreeSet<Label>,
+    /// Where its token is kept; without it the client's token is used as long as it holds.
+    pub credential: Option<Arc<dyn Credential>>,
 }
 
 impl SupervisorConfig {
@@ -59,10 +70,13 @@ impl SupervisorConfig {
             state_dir,
             logs_dir,
             shim: vec![program.clone(), "__shim".into()],
-            exec: vec![program, "__exec".into()],
+            exec: vec![program.clone(), "__exec".into()],
+            bridge: vec![program, "mcp".into(), "--wake".into()],
             environment: BTreeMap::new(),
             concurrency_max: CONCURRENCY_DEFAULT,
             kill_order: KillOrder::default(),
+            labels: BTreeSet::new(),
+            credential: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use interlock_api::v1::wake::{
 };
 use interlock_core::Code;
 use interlock_core::limits::CLAIM_WAKES_MAX;
+use interlock_core::wake::Door;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,10 +19,12 @@ use crate::attempt::Input;
 use crate::config::SupervisorConfig;
 use crate::shared::{Held, Shared};
 use crate::shim::lock;
-use crate::{identity, runner};
+use crate::{codex_server, credential, identity, runner};
 
 /// How long a claim waits at the server for the first wake.
 const CLAIM_WAIT_MS: u32 = 25_000;
+/// The same while there are agents that this machine cannot run: so soon it is seen that they can be.
+const LACKING_WAIT_MS: u32 = 5_000;
 /// The pause after the first failure of a call; doubles up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between tries, and the pause between claims while everything is halted.
@@ -50,6 +53,8 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
     let name = identity::name(&config.state_dir)?;
     // A claim by this life releases what the former one held, so its processes must be gone before.
     clear_agents(&config, FORMER_GRACE).await;
+    codex_server::clear(&config.state_dir)
+        .map_err(|error| identity::unwritable(&config.state_dir, &error))?;
     let mut claimer = Claimer {
         shared: Shared::new(config, name),
         tasks: JoinSet::new(),
@@ -59,9 +64,12 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
         pause: PAUSE,
     };
     let shared = Arc::clone(&claimer.shared);
+    let _ends = codex_server::servers::Ends(Arc::clone(&shared));
     tracing::info!(supervisor = shared.name, incarnation = claimer.incarnation, "supervisor.started");
-    let mut renewer = JoinSet::new();
-    renewer.spawn(renew(Arc::clone(&shared)));
+    credential::begin(&shared).await?;
+    let mut keepers = JoinSet::new();
+    keepers.spawn(renew(Arc::clone(&shared)));
+    keepers.spawn(credential::keep_fresh(Arc::clone(&shared)));
     let done = loop {
         tokio::select! {
             // Its sender's end is a stop too.
@@ -116,21 +124,30 @@ impl Claimer {
             self.is_in_doubt = false;
         }
         let asked = tokio::time::Instant::now();
-        match self.claim().await {
+        let answer = self.claim().await;
+        let held = self.shared.held().len();
+        let duration_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match answer {
             Ok(answer) => {
                 self.has_claimed = true;
                 self.pause = PAUSE;
                 let pause = if answer.halt { PAUSE_MAX } else { IDLE_MIN };
-                let is_idle = answer.wakes.is_empty();
+                let (wakes, halt) = (answer.wakes.len(), answer.halt);
                 self.on_claimed(answer);
-                if is_idle {
-                    tokio::time::sleep_until(asked + pause).await;
+                if wakes > 0 {
+                    tracing::info!(wakes, held, duration_ms, "tick.completed");
+                    return Ok(());
                 }
+                tracing::debug!(held, halt, duration_ms, "tick.idle");
+                tokio::time::sleep_until(asked + pause).await;
                 Ok(())
             }
             Err(problem) if is_refused(&problem) && !self.has_claimed => Err(problem),
             Err(problem) => {
-                tracing::warn!(%problem, "tick.failed");
+                let again_ms = u64::try_from(self.pause.as_millis()).unwrap_or(u64::MAX);
+                let reason = &problem.reason;
+                tracing::warn!(reason, %problem, held, duration_ms, again_ms, "tick.failed");
+                self.shared.note_refusal(&problem);
                 self.is_in_doubt = true;
                 tokio::time::sleep(self.pause).await;
                 self.pause = (self.pause * 2).min(PAUSE_MAX);
@@ -140,12 +157,22 @@ impl Claimer {
     }
 
     async fn claim(&self) -> Result<ClaimWakesResponse, Problem> {
-        let free = self.shared.slots().saturating_sub(self.shared.held().len());
+        let held = self.shared.held();
+        let free = self.shared.slots().saturating_sub(held.len());
+        let cannot_run = self.shared.cannot_run();
         let params = ClaimWakesParams {
             supervisor: self.shared.name.clone(),
             incarnation: self.incarnation.clone(),
             limit: u32::try_from(free).unwrap_or(CLAIM_WAKES_MAX).clamp(1, CLAIM_WAKES_MAX),
-            wait_ms: CLAIM_WAIT_MS,
+            wait_ms: if cannot_run.is_empty() { CLAIM_WAIT_MS } else { LACKING_WAIT_MS },
+            labels: self.shared.config.labels.clone(),
+            cannot_run,
+            // A claim is only asked for after the former one: what the server has leased to this life besides was lost
+            // with an answer.
+            holds: Some(
+                held.iter().map(|held| HeldWake { wake_id: held.wake_id, fence: held.fence }).collect(),
+            ),
+            doors: Door::ALL.to_vec(),
         };
         self.shared.config.client.call::<ClaimWakes>(&params, None).await
     }
@@ -156,17 +183,13 @@ impl Claimer {
             tracing::info!(%wake_id, "wake.cancelled");
             self.shared.cancel(wake_id);
         }
-        if answer.wakes.is_empty() {
-            tracing::debug!("tick.idle");
-        } else {
-            tracing::info!(wakes = answer.wakes.len(), "tick.completed");
-        }
         for claimed in answer.wakes {
             self.start(claimed);
         }
     }
 
     fn start(&mut self, claimed: ClaimedWake) {
+        runner::note_lacking(&self.shared, &claimed);
         let lease = Held {
             wake_id: claimed.wake.wake_id,
             fence: claimed.fence,
@@ -192,6 +215,7 @@ impl Claimer {
         }
         // Whoever is left loses its shim's standard input with its task, and so its life.
         self.tasks.shutdown().await;
+        self.shared.servers.stop().await;
     }
 }
 
@@ -255,6 +279,7 @@ async fn renew_life(shared: &Shared, held: &[Held], asked_ms: u64) -> bool {
             true
         }
         Ok(Err(problem)) => {
+            shared.note_refusal(&problem);
             tracing::warn!(%problem, wakes = held.len(), "renew.failed");
             false
         }

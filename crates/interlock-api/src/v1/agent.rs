@@ -2,9 +2,10 @@
 
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{AgentState, Launch, Runtime, Sandbox};
+use interlock_core::agent::{AgentState, Label, Launch, Runtime, Sandbox};
 use interlock_core::id::{AgentId, ThreadId, WakeId};
 use interlock_core::time::Timestamp;
+use interlock_core::wake::{Capability, Door, Evidence, Repeat};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct RegisterAgentParams {
     /// How to start it, for runtime `command`.
     #[serde(default)]
     pub launch: Launch,
+    /// Only a supervisor with this label runs it; absent = any that has what it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
 }
 
 const fn participant() -> Role {
@@ -30,6 +34,15 @@ const fn participant() -> Role {
 
 const fn unmanaged() -> Runtime {
     Runtime::Unmanaged
+}
+
+/// What an agent's models used within a day: what `agent_tokens_per_day_max` of the policy is held against.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub struct SpentView {
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// When the day is over; what is used after that begins the next.
+    pub until: Timestamp,
 }
 
 /// An agent as it is read.
@@ -63,6 +76,24 @@ pub struct AgentView {
     /// For `codex` and `claude`: further folders that may be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// What its models used within a day, as far as the runtime tells; absent = nothing so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<SpentView>,
+    /// Until when its wakes wait for its quota at the model's service; may be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_until: Option<Timestamp>,
+    /// The label that its supervisor must have; absent = any runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
+    /// For `codex`: its sessions are kept in a server of Codex that its supervisor runs, and that people can attach to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+    /// For `codex` and `claude`: their own folder, where it was given to the agent by CODEX_HOME or CLAUDE_CONFIG_DIR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// The doors into its runtime, in the order in which they are tried; none into an unmanaged agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doors: Vec<DoorView>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// What it does now; only in `list_agents`.
@@ -93,6 +124,33 @@ pub struct StandingView {
     /// The thread that it is about; for the same callers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<ThreadId>,
+}
+
+/// A door into a runtime, and what it can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DoorView {
+    /// Which.
+    pub door: Door,
+    /// What it can prove acceptance with.
+    pub evidence: Vec<Evidence>,
+    /// Whether it finds out that somebody else is in the session.
+    pub sees_human: bool,
+    /// What keeps an attempt whose outcome nobody saw from having its work done twice.
+    pub repeat: Repeat,
+    /// Whether what it starts dies with its supervisor.
+    pub dies_with_supervisor: bool,
+}
+
+impl From<&Capability> for DoorView {
+    fn from(of: &Capability) -> Self {
+        Self {
+            door: of.door,
+            evidence: of.evidence.to_vec(),
+            sees_human: of.sees_human,
+            repeat: of.repeat,
+            dies_with_supervisor: of.dies_with_supervisor,
+        }
+    }
 }
 
 /// Parameters of `list_agents`.

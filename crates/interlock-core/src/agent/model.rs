@@ -1,6 +1,8 @@
 //! What an agent is: a name with a role and, when Interlock runs it, a runtime.
 
+use super::Label;
 use crate::actor::{AgentName, Role, closed_set};
+use crate::guard::{Quota, Spent};
 use crate::id::AgentId;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -23,6 +25,15 @@ impl Runtime {
     /// Whether it is a coding agent's own command line program: Interlock adds the arguments.
     pub const fn is_cli(self) -> bool {
         matches!(self, Self::Codex | Self::Claude)
+    }
+
+    /// The variable that says where its person's configuration and sessions are.
+    pub const fn home_variable(self) -> Option<&'static str> {
+        match self {
+            Self::Codex => Some("CODEX_HOME"),
+            Self::Claude => Some("CLAUDE_CONFIG_DIR"),
+            Self::Command | Self::Unmanaged => None,
+        }
     }
 }
 
@@ -78,12 +89,22 @@ pub struct Launch {
     /// For `codex` and `claude`: further folders that may be written, absolute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// For `codex`: its sessions are kept in a server of Codex that the supervisor runs for its CODEX_HOME, and that people
+    /// can attach to (docs/runtimes.md).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
     /// What this version does not know, kept and handed to the supervisor as it was sent.
     #[serde(flatten)]
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Launch {
+    /// The value that is set for this variable, where it is not the supervisor's own.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let set = self.environment.iter().find(|variable| variable.name == name);
+        set.and_then(|variable| variable.value.as_deref())
+    }
+
     /// Whether something is set that only a coding agent's own program understands.
     pub const fn is_for_cli(&self) -> bool {
         self.sandbox.is_some()
@@ -104,10 +125,19 @@ pub struct Agent {
     pub role: Role,
     /// How it is run.
     pub runtime: Runtime,
+    /// The label that its supervisor must have; absent = any runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// The salted digest of its launch description.
     pub launch_digest: Digest,
+    /// What its models used of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
+    /// That its quota at the model's service is used up, until it has done a turn again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
     /// How to start it: free text, beside the log.
     #[serde(skip)]
     pub launch: Launch,

@@ -3,7 +3,7 @@
 use super::Agent;
 use crate::actor::{AgentName, closed_set};
 use crate::id::{ThreadId, WakeId};
-use crate::limits::{AGENT_STALE_MS, PRESENT_MS};
+use crate::limits::PRESENT_MS;
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use crate::wake::{Halt, Wake, WakeState};
@@ -17,7 +17,7 @@ closed_set! {
         Active = "active",
         /// A person is at its keyboard, so that it is not woken.
         HumanActive = "human_active",
-        /// It has something to do and was not seen for so long that it begins anew.
+        /// It has something to do, and showed no sign of life for so long that it begins anew.
         Stale = "stale",
         /// What it may use up is used up.
         BlockedByBudget = "blocked_by_budget",
@@ -59,6 +59,8 @@ pub struct Signs<'a> {
     pub halt: Option<&'a Halt>,
     /// When it last said of itself that it is there, and whether it is at work.
     pub heard: Option<(Timestamp, bool)>,
+    /// When the session that it would be woken in last showed a sign of life, and after how long it is not resumed.
+    pub session: Option<(Timestamp, i64)>,
 }
 
 /// What the agent does.
@@ -92,30 +94,18 @@ fn waiting(wake: &Wake, signs: &Signs<'_>, now: Timestamp) -> Standing {
     let until = Some(wake.due_at).filter(|due| *due > now);
     let reason = wake.reason.filter(|_| until.is_some());
     let state = match reason {
-        Some(reason) if is_human(reason) => AgentState::HumanActive,
-        Some(reason) if is_budget(reason) => AgentState::BlockedByBudget,
+        // Whoever keeps its session busy is mostly a person.
+        Some(Reason::SessionBusy) => AgentState::HumanActive,
+        Some(Reason::BudgetSpent | Reason::ModelQuota) => AgentState::BlockedByBudget,
         None if is_stale(signs, now) => AgentState::Stale,
         _ => AgentState::Waiting,
     };
     Standing { until, reason, ..of_wake(state, wake, since) }
 }
 
-/// Whether a wake is put off for a person. By the reason's name, so that each that says so counts.
-fn is_human(reason: Reason) -> bool {
-    let name = reason.as_str();
-    name.starts_with("HUMAN_") || name == "SESSION_BUSY"
-}
-
-/// Whether a wake is put off because of what it would use up.
-fn is_budget(reason: Reason) -> bool {
-    let name = reason.as_str();
-    name.starts_with("BUDGET_") || name == "MODEL_QUOTA"
-}
-
+/// Whether the session that it would be woken in is not resumed any more.
 fn is_stale(signs: &Signs<'_>, now: Timestamp) -> bool {
-    let seen = signs.last.and_then(|wake| wake.ladder.finished_at);
-    let heard = signs.heard.map(|(at, _)| at);
-    [seen, heard].into_iter().flatten().max().is_some_and(|at| now.ms_since(at) > AGENT_STALE_MS)
+    signs.session.is_some_and(|(at, stale_ms)| now.ms_since(at) > stale_ms)
 }
 
 fn dormant(agent: &Agent, signs: &Signs<'_>) -> Standing {

@@ -1,61 +1,145 @@
-//! Guards: what stops agents that go round in circles. Their counters live in the row they guard and
-//! change in the same transaction.
+//! Guards: what stops agents that go round in circles, and what keeps them from storms. Their counters live in the row
+//! they guard and change in the same transaction.
 
-use crate::command::Envelope;
-use crate::decide::Stop;
+mod admission;
+mod causal;
+mod pace;
+mod quota;
+mod repeat;
+mod spend;
+mod tripped;
+mod turns;
+
+pub(crate) use admission::{Admission, admit, after_storm, surplus};
+pub(crate) use causal::{chain, chain_keys};
+pub use pace::Pace;
+pub use quota::Quota;
+pub(crate) use quota::pause;
+pub use repeat::Said;
+pub(crate) use repeat::print;
+pub use spend::Spent;
+pub(crate) use spend::on_usage;
+pub(crate) use tripped::{Posted, on_post, on_trigger};
+pub(crate) use turns::on_turn;
+
 use crate::event::Event;
-use crate::facts::{Corrupt, Facts};
+use crate::facts::{Corrupt, Facts, Position};
+use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, Thread, event_type as et, status_events};
-use crate::time::Now;
+use crate::text::Digest;
+use crate::thread::{MessageHead, MessageKind, Status};
+use crate::time::Timestamp;
+use crate::wake::{Usage, WakeResult};
 
-/// Commits remembered per thread, so that announcing one twice is no progress.
-const COMMITS_REMEMBERED_MAX: usize = 64;
+/// What a wake may be put off for.
+pub const DEFERRALS: [Reason; 7] = [
+    Reason::WakeRateLimited,
+    Reason::AutoWakeBudget,
+    Reason::WakeBacklog,
+    Reason::ModelQuota,
+    Reason::BudgetSpent,
+    Reason::SessionBusy,
+    Reason::FallbackLimit,
+];
 
-/// Events that block the thread when one more finished wake makes too many without progress (S002-82).
-pub(crate) fn on_turn(
-    facts: &Facts,
-    env: &Envelope,
-    thread: &Thread,
-    now: &Now,
-    events: &mut Vec<Event>,
-) -> Result<(), Stop> {
-    let turns = thread.guard.turns.saturating_add(1);
-    if turns < facts.policy.turns_without_progress_max || thread.status != Status::Active {
-        return Ok(());
+/// Whether a wake that waits for this is put off, and has not failed.
+pub fn is_deferral(reason: Reason) -> bool {
+    DEFERRALS.contains(&reason)
+}
+
+/// Whether only wakes that agents alone caused wait for this: a person who asks too ends it.
+pub(crate) const fn is_for_agents_alone(reason: Reason) -> bool {
+    matches!(reason, Reason::WakeRateLimited | Reason::AutoWakeBudget | Reason::WakeBacklog)
+}
+
+/// Count what happens; others' events are none of its business.
+pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
+    let at = position.at.at;
+    match event {
+        Event::WakeFinished { thread_id, agent, result, reason, .. } => {
+            if result.is_turn() {
+                facts.thread_mut(*thread_id)?.guard.note_turn();
+            }
+            let is_given_up = *result == WakeResult::Failed && *reason == Some(Reason::ModelRateLimited);
+            let has_run = matches!(
+                result,
+                WakeResult::Triggered | WakeResult::FallbackResumed | WakeResult::FallbackSpawned
+            );
+            if is_given_up || has_run {
+                quota::over(facts, agent)?;
+            }
+        }
+        Event::StatusChanged { thread_id, from, to, by, .. } => {
+            let is_let_go_on = *from == Status::Blocked && *to == Status::Active;
+            let thread = facts.thread_mut(*thread_id)?;
+            // An agent that leads grants itself nothing.
+            if is_let_go_on && !thread.members.get(by).is_some_and(|member| member.managed) {
+                thread.guard.spent = Usage::NONE;
+            }
+            progress(facts, *thread_id, at)?;
+        }
+        Event::MessagePosted { thread_id, message, said_print, .. } => {
+            posted(facts, *thread_id, message, *said_print, at)?;
+        }
+        Event::WakeDispatched { wake_id, thread_id, agent, .. } => {
+            let is_caused = facts.wake(*wake_id)?.is_some_and(|wake| wake.chain.is_some());
+            if let Some(member) = facts.thread_mut(*thread_id)?.members.get_mut(agent) {
+                member.pace.note(at, is_caused);
+            }
+        }
+        Event::WakeDeferred { agent, reason: Reason::ModelQuota, due_at, .. } => {
+            quota::paused(facts, agent, *due_at)?;
+        }
+        Event::WakeUsed { thread_id, agent, usage, .. } => {
+            spend::used(facts, *thread_id, agent, *usage, at)?;
+        }
+        _ => {}
     }
-    let body = format!("{turns} turns brought no progress; a person has to look at it.");
-    let change = StatusChange::guard(thread, Reason::NoProgress, &body);
-    status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())
 }
 
-/// Count turns and progress: a change of status, a new commit pushed, or a finding verified.
-pub(crate) fn evolve(facts: &mut Facts, event: &Event) -> Result<(), Corrupt> {
-    match event {
-        Event::WakeFinished { thread_id, result, .. } if result.is_turn() => {
-            let guard = &mut facts.thread_mut(*thread_id)?.guard;
-            guard.turns = guard.turns.saturating_add(1);
-            guard.turns_total = guard.turns_total.saturating_add(1);
-        }
-        Event::StatusChanged { thread_id, .. } => facts.thread_mut(*thread_id)?.guard.turns = 0,
-        Event::MessagePosted { thread_id, message, .. } => {
-            match (message.event_type.as_deref(), &message.commit) {
-                (Some(et::FIX_PUSHED), Some(commit)) => {
-                    let guard = &mut facts.thread_mut(*thread_id)?.guard;
-                    if !guard.commits.contains(commit) {
-                        guard.turns = 0;
-                        guard.commits.push(commit.clone());
-                        if guard.commits.len() > COMMITS_REMEMBERED_MAX {
-                            guard.commits.remove(0);
-                        }
-                    }
-                }
-                (Some(et::FINDING_VERIFIED), _) => facts.thread_mut(*thread_id)?.guard.turns = 0,
-                _ => {}
-            }
-        }
-        _ => {}
+fn posted(
+    facts: &mut Facts,
+    thread_id: ThreadId,
+    message: &MessageHead,
+    print: Option<Digest>,
+    at: Timestamp,
+) -> Result<(), Corrupt> {
+    let guard = &mut facts.thread_mut(thread_id)?.guard;
+    if turns::is_progress(guard, message) {
+        guard.note_commit(message);
+        progress(facts, thread_id, at)?;
+    } else if message.hops == 0 && message.kind != MessageKind::System {
+        attended(facts, thread_id, at)?;
+    }
+    if let Some(print) = print
+        && let Some(member) = facts.thread_mut(thread_id)?.members.get_mut(&message.from)
+    {
+        member.said = Some(Said::then(member.said, print));
+    }
+    Ok(())
+}
+
+/// A thread got on: what is counted since the last progress is counted anew.
+fn progress(facts: &mut Facts, thread_id: ThreadId, at: Timestamp) -> Result<(), Corrupt> {
+    let guard = &mut facts.thread_mut(thread_id)?.guard;
+    guard.turns = 0;
+    guard.progress_at = Some(at);
+    causal::restart(facts, thread_id, at)?;
+    attended(facts, thread_id, at)
+}
+
+/// A thread got on, or a person looks after it: agents may say and cause as much as before, and what was put off for
+/// that is due.
+fn attended(facts: &mut Facts, thread_id: ThreadId, at: Timestamp) -> Result<(), Corrupt> {
+    let thread = facts.thread_mut(thread_id)?;
+    thread.guard.attended_at = Some(at);
+    thread.members.values_mut().for_each(|member| member.said = None);
+    let wakes = facts.thread_wakes(thread_id)?;
+    let put_off: Vec<WakeId> =
+        wakes.filter(|wake| wake.reason == Some(Reason::AutoWakeBudget)).map(|wake| wake.wake_id).collect();
+    for wake_id in put_off {
+        facts.wake_mut(wake_id)?.is_due_again();
     }
     Ok(())
 }

@@ -128,7 +128,13 @@ fn tell(
     let seq = thread.seq.saturating_add(1);
     let said = Said { event_type, to, body, data: data.to_string(), seq, number: 1 };
     let (message, text) = system::message(env, said, now);
-    events.push(Event::MessagePosted { thread_id: thread.thread_id, message, finding_print: None, text });
+    events.push(Event::MessagePosted {
+        thread_id: thread.thread_id,
+        message,
+        finding_print: None,
+        said_print: None,
+        text,
+    });
     if let Some(owner) = &thread.owner {
         wake::on_escalation(facts, env, thread, (owner, seq), now, events)?;
     }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::actor::{AgentName, closed_set};
+use crate::agent::Label;
+use crate::guard::{Pace, Said};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
-use crate::limits::ACKS_MAX;
+use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -168,6 +170,9 @@ pub struct Member {
     pub cursor: u64,
     /// Whether a supervisor can wake it; frozen when it joined.
     pub managed: bool,
+    /// The label that its supervisor must have; absent = any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// The `seq` of the thread's last message when it joined: what was said before was not for it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub since_seq: u64,
@@ -177,9 +182,21 @@ pub struct Member {
     /// The runtime's session to resume for this participant in this thread: the conversation that it remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// When that session last showed a sign of life: a turn began, was accepted or ended in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_at: Option<Timestamp>,
+    /// When attempts failed in that session since the last good one, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session_failures: Vec<Timestamp>,
     /// What was told to have been used in that session so far.
     #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub session_usage: Usage,
+    /// When it was woken of late.
+    #[serde(default, skip_serializing_if = "Pace::is_none")]
+    pub pace: Pace,
+    /// What it said last, and how often in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
     /// What a wake of it was for that came to nothing: it is asked for again when the thread goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed: Option<Owed>,
@@ -205,6 +222,11 @@ impl Owed {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(number: &u32) -> bool {
     *number == 0
 }
 
@@ -236,6 +258,25 @@ impl Member {
         Some(if is_first { SeenAt::NoLaterThan(at) } else { SeenAt::At(at) })
     }
 
+    /// Its session is alive at this time.
+    pub(crate) fn note_life(&mut self, at: Timestamp) {
+        if self.session.is_some() {
+            self.session_at = Some(at);
+        }
+    }
+
+    /// An attempt in its session failed, or went well.
+    pub(crate) fn note_attempt(&mut self, at: Timestamp, is_good: bool) {
+        if is_good {
+            self.session_failures.clear();
+        } else if self.session.is_some() {
+            if self.session_failures.len() >= SESSION_FAILURES_MAX {
+                self.session_failures.remove(0);
+            }
+            self.session_failures.push(at);
+        }
+    }
+
     pub(crate) fn note_ack(&mut self, acked: Acked) {
         if self.acks.len() >= ACKS_MAX {
             self.acks.remove(0);
@@ -254,6 +295,18 @@ pub struct Guard {
     /// Commits already announced as `fix_pushed`; a repeated one is no progress. The last 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<String>,
+    /// When the last progress was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_at: Option<Timestamp>,
+    /// When the last progress was made, or a person, or a program that no supervisor runs, last said something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attended_at: Option<Timestamp>,
+    /// What models used for the thread since a person last let it go on after it was blocked.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub spent: Usage,
+    /// What models used for the thread in all.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub spent_total: Usage,
 }
 
 /// A thread with its participants: the row that every post reads and writes.
@@ -420,6 +473,10 @@ pub struct MessageHead {
     /// The wake in whose run it was posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_id: Option<WakeId>,
+    /// How many agents' messages led to it and each other's wakes, itself counted; 0 = a person's, or a program's that
+    /// no supervisor runs.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub hops: u32,
     /// When it was posted.
     pub posted_at: Timestamp,
     /// The salted digest of body and data.

@@ -132,7 +132,7 @@ pub(crate) fn status_events(
         by: env.actor.name.clone(),
     });
     let (message, text) = announcement(env, change, owner.as_ref(), seq, number, now);
-    events.push(Event::MessagePosted { thread_id, message, finding_print: None, text });
+    events.push(Event::MessagePosted { thread_id, message, finding_print: None, said_print: None, text });
     if let Some(owner) = owner {
         let blocked = Thread {
             status: change.to,
@@ -161,11 +161,12 @@ fn owner_of(
         return None;
     }
     let failed = events.iter().find_map(|event| match event {
-        Event::WakeFinished { thread_id, agent, result: wake::WakeResult::Failed, .. }
-            if *thread_id == thread.thread_id =>
-        {
-            Some(agent)
-        }
+        Event::WakeFinished {
+            thread_id,
+            agent,
+            result: wake::WakeResult::Failed | wake::WakeResult::Unknown,
+            ..
+        } if *thread_id == thread.thread_id => Some(agent),
         _ => None,
     });
     Some(change.owner.clone().unwrap_or_else(|| super::escalation::rule(&facts.policy, thread, failed)))

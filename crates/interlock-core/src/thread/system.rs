@@ -49,6 +49,7 @@ pub(super) fn message(env: &Envelope, said: Said<'_>, now: &Now) -> (MessageHead
         finding_id: None,
         commit: None,
         wake_id: env.actor.wake_id,
+        hops: 0,
         posted_at: now.wall,
         text_digest: text.digest(),
     };

@@ -1,8 +1,9 @@
 //! What a wake remembers of its attempts and of the people who intervened.
 
-use super::{Attempt, Intervention, Wake};
+use super::{Attempt, Chain, Intervention, Wake};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts};
+use crate::guard;
 use crate::limits::WAKE_ATTEMPTS_KEPT_MAX;
 use crate::time::Timestamp;
 
@@ -34,11 +35,13 @@ pub(super) fn ended(wake: &mut Wake, at: Timestamp) {
 /// A person asked for it again, or ended it.
 pub(super) fn intervened(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
     match event {
-        Event::WakeRetryRequested { wake_id, former, due_at, by, text, text_salt, .. } => {
+        Event::WakeRetryRequested { wake_id, former, due_at, chain, by, text, text_salt, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.due_at = *due_at;
             // It waits for nothing any more.
-            wake.deferred_since = None;
+            (wake.deferred_since, wake.due_before) = (None, None);
+            wake.reason = wake.reason.filter(|reason| !guard::is_deferral(*reason));
+            wake.chain = Chain::joined(wake.chain.take(), chain.clone());
             wake.retries = (*former).or(wake.retries);
             wake.retried = Some(Intervention { by: by.clone(), at, text: text.clone(), salt: text_salt.0 });
         }

@@ -3,12 +3,13 @@
 //! Which of two comes first, a person who ends a wake or the report that it is over, is decided by the order of the
 //! ledger alone: a wake that is over is not ended again, and one that was ended is over as such, however its process ends.
 
-use super::reaction::finished;
-use super::{Lease, Outcome, Wake, WakeResult, WakeState};
+use super::reaction::{finished, has_ended};
+use super::{Chain, Lease, Outcome, Wake, WakeResult, WakeState};
 use crate::command::{ClaimWakes, Envelope, InterveneWake};
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Effect, Facts, Reply};
+use crate::guard;
 use crate::id::WakeId;
 use crate::limits::REASON_BYTES_MAX;
 use crate::reason::{Reason, Refusal};
@@ -25,16 +26,17 @@ pub(crate) fn retry(
     now: &Now,
 ) -> Result<Decision, Stop> {
     let (wake, thread) = found(facts, env, command)?;
+    let chain = guard::chain(facts, env, thread, now)?;
     match wake.state {
         WakeState::Running => Err(wrong_state(wake, "its process runs").into()),
         WakeState::Pending if wake.due_at <= now.wall => Ok(unchanged(wake)),
-        WakeState::Pending => Ok(Decision::of(vec![asked_again(env, command, wake, None, now)])),
+        WakeState::Pending => Ok(Decision::of(vec![asked_again(env, command, wake, (None, chain), now)])),
         WakeState::Finished if !wake.result.is_some_and(WakeResult::may_be_retried) => {
             Err(wrong_state(wake, "it is over and did what it was for, or another covers it")
                 .hint("wake the agent for what the thread holds now with: interlock thread trigger")
                 .into())
         }
-        WakeState::Finished => again(facts, env, command, (wake, thread), now),
+        WakeState::Finished => again(facts, env, command, (wake, thread, chain), now),
     }
 }
 
@@ -43,7 +45,7 @@ fn again(
     facts: &Facts,
     env: &Envelope,
     command: &InterveneWake,
-    (former, thread): (&Wake, &Thread),
+    (former, thread, chain): (&Wake, &Thread, Option<Chain>),
     now: &Now,
 ) -> Result<Decision, Stop> {
     let member = reachable(thread, former)?;
@@ -52,7 +54,8 @@ fn again(
         if wake.state == WakeState::Running || wake.due_at <= now.wall {
             return Ok(unchanged(wake));
         }
-        return Ok(Decision::of(vec![asked_again(env, command, wake, Some(former.wake_id), now)]));
+        let event = asked_again(env, command, wake, (Some(former.wake_id), chain), now);
+        return Ok(Decision::of(vec![event]));
     }
     let (thread_id, agent) = (thread.thread_id, former.agent.clone());
     let wake_id = WakeId::derive(now.wall, &env.entropy, 0);
@@ -69,13 +72,16 @@ fn again(
             expires_at: None,
             is_urgent: former.is_urgent,
             is_standing: true,
+            on: member.on.clone(),
+            chain: chain.clone(),
         },
-        asked_again(env, command, &fresh, Some(former.wake_id), now),
+        asked_again(env, command, &fresh, (Some(former.wake_id), chain.clone()), now),
     ];
     if member.cursor >= thread.seq {
         // Nothing is left to acknowledge, so no acknowledgement can come.
         events.push(Event::WakeSeen { wake_id, thread_id, agent });
     }
+    guard::on_trigger(facts, env, thread, chain.as_ref(), now, &mut events)?;
     Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
 }
 
@@ -107,9 +113,10 @@ pub(crate) fn cancel(facts: &Facts, env: &Envelope, command: &InterveneWake) -> 
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
-/// What the end of a process means for a wake that a person had ended before; nothing for others.
+/// What the end of a process means for a wake that a person had ended before; nothing for others, nor where nobody saw
+/// that end.
 pub(super) fn ended(wake: &Wake, outcome: Outcome) -> Option<Decision> {
-    wake.cancelled.as_ref().filter(|_| wake.state == WakeState::Running)?;
+    wake.cancelled.as_ref().filter(|_| wake.state == WakeState::Running && outcome != Outcome::InDoubt)?;
     let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
     let effects = vec![Effect::Unlease(wake.wake_id)];
     Some(Decision { effects, ..Decision::of(vec![cancelled(wake, exit_code)]) })
@@ -120,10 +127,12 @@ pub(super) fn ended(wake: &Wake, outcome: Outcome) -> Option<Decision> {
 pub(super) fn to_stop(
     facts: &Facts,
     command: &ClaimWakes,
+    events: &[Event],
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<WakeId>, Stop> {
     let mut stop = Vec::new();
-    for wake in facts.live_wakes()?.filter(|wake| wake.cancelled.is_some()) {
+    let is_meant = |wake: &&Wake| wake.cancelled.is_some() && !has_ended(wake, events);
+    for wake in facts.live_wakes()?.filter(is_meant) {
         let holds = |lease: &&Lease| {
             lease.supervisor == command.supervisor
                 && lease.incarnation == command.incarnation
@@ -191,7 +200,7 @@ fn asked_again(
     env: &Envelope,
     command: &InterveneWake,
     wake: &Wake,
-    former: Option<WakeId>,
+    (former, chain): (Option<WakeId>, Option<Chain>),
     now: &Now,
 ) -> Event {
     let text_salt = Salt::derive(&env.entropy, 0);
@@ -201,6 +210,7 @@ fn asked_again(
         agent: wake.agent.clone(),
         former,
         due_at: now.wall,
+        chain,
         by: env.actor.name.clone(),
         text_digest: digest(&text_salt, &[command.text.as_bytes()]),
         text: command.text.clone(),
@@ -227,7 +237,7 @@ fn wrong_state(wake: &Wake, why: &str) -> Refusal {
 
 impl WakeResult {
     /// Whether a wake that ended so came to nothing, so that a person may ask for it again.
-    pub fn may_be_retried(self) -> bool {
-        matches!(self.as_str(), "failed" | "expired" | "cancelled" | "unknown")
+    pub const fn may_be_retried(self) -> bool {
+        matches!(self, Self::Failed | Self::Expired | Self::Cancelled | Self::Unknown)
     }
 }

@@ -2,33 +2,40 @@
 
 mod asks;
 mod claim;
+mod door;
+mod ended;
+mod entry;
 mod evolve;
 mod explain;
 mod halt;
 mod history;
 mod intervene;
 mod model;
+mod placement;
 mod reaction;
 mod report;
 mod session;
+mod takeover;
 mod trigger;
 
 pub use asks::{Asks, AsksKey, Forgotten};
-pub(crate) use claim::{claim, renew};
+pub(crate) use claim::{claim, claim_keys, renew};
+pub use door::{CAPABILITIES, Capability, Door, DoorChange, Repeat};
 pub(crate) use evolve::evolve;
 pub use explain::{Because, Subject, Why, explain};
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
 pub(crate) use intervene::{cancel, given, retry};
 pub use model::{
-    Ask, Attempt, Evidence, Intervention, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult,
-    WakeState,
+    Ask, Attempt, Chain, Evidence, Intervention, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake,
+    WakeResult, WakeState,
 };
+pub use placement::{Claimant, Lack};
 pub(crate) use reaction::{
     on_ack, on_escalation, on_post, on_removal, on_thread_active, on_thread_end, on_wait_again,
     on_withdrawal, withdrawal_keys,
 };
-pub(crate) use report::{note_call, report};
+pub(crate) use report::{expect_held, note_call, report};
 pub(crate) use trigger::trigger;
 
 /// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills
@@ -38,6 +45,6 @@ pub const RELEASES_MAX: u32 = 100;
 impl WakeResult {
     /// Whether the wake was a turn: a process ran for it.
     pub const fn is_turn(self) -> bool {
-        matches!(self, Self::Triggered | Self::FallbackSpawned | Self::Failed)
+        matches!(self, Self::Triggered | Self::FallbackResumed | Self::FallbackSpawned | Self::Failed)
     }
 }

@@ -1,7 +1,8 @@
 //! What a wake is: one agent to be woken for one thread, with its ladder of proof.
 
-use super::Forgotten;
+use super::{Door, DoorChange, Forgotten, Lack};
 use crate::actor::{AgentName, closed_set};
+use crate::agent::Label;
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -35,6 +36,10 @@ closed_set! {
         FallbackSpawned = "fallback_spawned",
         /// A person ended it.
         Cancelled = "cancelled",
+        /// The agent ran and acknowledged, in its session, which a live server of its runtime had not taken it to.
+        FallbackResumed = "fallback_resumed",
+        /// Nobody saw how its attempt ended, and it may go on: it is not begun again, a person has to look.
+        Unknown = "unknown",
     }
 }
 
@@ -95,7 +100,8 @@ impl TurnFault {
 
     /// Whether another attempt may go better.
     pub const fn is_retryable(self) -> bool {
-        !matches!(self, Self::ModelUnauthorized)
+        // What a quota allows is waited for; when that was too often, it is over.
+        !matches!(self, Self::ModelUnauthorized | Self::ModelRateLimited)
     }
 }
 
@@ -120,6 +126,11 @@ impl Usage {
     /// Nothing at all.
     pub const NONE: Self =
         Self { input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, cost_micro_usd: None };
+
+    /// Tokens read and written.
+    pub const fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
 
     /// Whether it is nothing at all.
     pub fn is_none(&self) -> bool {
@@ -204,6 +215,24 @@ pub struct Wake {
     pub holds: u32,
     /// How its last attempt came to the supervisor.
     pub lane: Option<Lane>,
+    /// The door that its last attempt went through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
+    /// The lesser doors that it went on through, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub door_changes: Vec<DoorChange>,
+    /// Failed attempts through its present door that its runtime had not accepted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unaccepted: u32,
+    /// Failed attempts that its runtime had accepted, through whatever door.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_turns: u32,
+    /// The supervisor that started its last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<String>,
+    /// Since when nobody knows what became of its last attempt, which may go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt_since: Option<Timestamp>,
     /// The steps reached.
     pub ladder: Ladder,
     /// How it ended.
@@ -245,6 +274,21 @@ pub struct Wake {
     /// Who ended it, and why: no attempt follows, and a process that runs for it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Intervention>,
+    /// The label that its supervisor must have; absent = any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
+    /// The supervisors that cannot run its agent, since it last ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declined_by: Vec<String>,
+    /// When the first of them said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declined_since: Option<Timestamp>,
+    /// The chain of agents' wakes that led to it; absent = a person, or a program that no supervisor runs, asked too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
+    /// When it was due before a guard put it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_before: Option<Timestamp>,
 }
 
 /// One start of a process for a wake, and what became of it.
@@ -282,6 +326,39 @@ pub struct Intervention {
     pub salt: [u8; 16],
 }
 
+impl Wake {
+    /// What put it off is over.
+    pub(crate) fn is_due_again(&mut self) {
+        if let Some(due_at) = self.due_before.take() {
+            (self.reason, self.due_at) = (None, due_at);
+        }
+    }
+}
+
+/// How agents' wakes led to one another: a wake, a message posted in its run, the wake that asks for, and so on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Chain {
+    /// How many agents' messages it is long.
+    pub hops: u32,
+    /// Since when it is counted: its beginning, or the last progress of a thread that it went through.
+    pub since: Timestamp,
+    /// The agents of its last hops, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<AgentName>,
+}
+
+impl Chain {
+    /// The chain of a wake that several asked for: of one that a person asked for too it is none, else the longest.
+    pub(crate) fn joined(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        one.zip(other).map(|(one, other)| if other.hops > one.hops { other } else { one })
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A message that asked for a wake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Ask {
@@ -311,6 +388,12 @@ pub struct Lease {
     /// The wake's `holds` when it was claimed.
     #[serde(default)]
     pub holds: u32,
+    /// The door that it is to go through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
+    /// What became of the attempt before is to be found out first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_in_doubt: bool,
     /// Whether the wake's own token was used before the report that its process was started: an early acceptance.
     #[serde(default)]
     pub is_called: bool,
@@ -322,6 +405,11 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Whether it holds nothing any more, whatever the clock says: its row only keeps the fence.
+    pub(crate) fn is_over(&self) -> bool {
+        self.until == Timestamp::default()
+    }
+
     /// Whether the wake has not been held back since this claim. One that has keeps the agent until its time is up,
     /// because its process may be about to start, but nothing is started on it any more.
     pub(crate) const fn may_start(&self, wake: &Wake) -> bool {
@@ -349,6 +437,11 @@ pub enum Outcome {
     RunTimeExceeded,
     /// The command could not be started.
     SpawnFailed,
+    /// The supervisor lacks what the agent needs, so nothing was started; no attempt is consumed.
+    CannotRun {
+        /// What.
+        lacks: Lack,
+    },
     /// Nothing was started, through no fault of the agent: a former process of it does not end. Not for ever.
     NotStarted,
     /// The supervisor stopped it on a person's word; no attempt is consumed.
@@ -357,9 +450,17 @@ pub enum Outcome {
     SessionGone,
     /// Another process has the session open; nothing was said to it, no attempt is consumed.
     SessionBusy,
+    /// There is no such door here now, and nothing of an earlier attempt lives behind it; no attempt is consumed, the
+    /// wake goes on through the next one at once.
+    DoorUnavailable,
+    /// The attempt before was looked for, and whether it goes on or has ended cannot be told. Nothing was begun.
+    InDoubt,
     /// The runtime's turn failed, as its own events tell.
     TurnFailed {
         /// Why.
         fault: TurnFault,
+        /// For `model_rate_limited`: after which time the model's service takes requests again, where it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reset_in_ms: Option<u64>,
     },
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ask, AsksKey, Forgotten, Wake, WakeResult, WakeState};
+use super::{Ask, AsksKey, Chain, Forgotten, Wake, WakeResult, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -21,7 +21,7 @@ pub(crate) fn on_post(
     facts: &Facts,
     env: &Envelope,
     thread: &Thread,
-    (ask, is_urgent): (Ask, bool),
+    (ask, is_urgent, chain): (Ask, bool, Option<Chain>),
     asked: &BTreeSet<&AgentName>,
     now: &Now,
     events: &mut Vec<Event>,
@@ -34,11 +34,11 @@ pub(crate) fn on_post(
         events.push(Event::WakeActed { wake_id: wake.wake_id, thread_id, agent: wake.agent.clone() });
     }
     let managed = thread.members.iter().filter(|(name, member)| member.managed && asked.contains(name));
-    for (n, (agent, _)) in (0_u32..).zip(managed) {
+    for (n, (agent, member)) in (0_u32..).zip(managed) {
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
-            Some(wake) => joined(wake.wake_id, thread_id, &ask, is_urgent),
+            Some(wake) => joined(wake.wake_id, thread_id, &ask, is_urgent, chain.clone()),
             None => Event::WakeRequested {
                 wake_id: WakeId::derive(now.wall, &env.entropy, n),
                 thread_id,
@@ -51,6 +51,8 @@ pub(crate) fn on_post(
                 expires_at: ask.expires_at,
                 is_urgent,
                 is_standing: false,
+                on: member.on.clone(),
+                chain: chain.clone(),
             },
         });
     }
@@ -66,8 +68,8 @@ pub(crate) fn on_escalation(
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
-    let is_reachable = thread.members.get(owner).is_some_and(|member| member.managed);
-    if !is_reachable || thread.is_held_for(owner) {
+    let Some(member) = thread.members.get(owner).filter(|member| member.managed) else { return Ok(()) };
+    if thread.is_held_for(owner) {
         return Ok(());
     }
     let thread_id = thread.thread_id;
@@ -82,8 +84,8 @@ pub(crate) fn on_escalation(
         _ => None,
     });
     let event = match (pending, raised) {
-        (Some(wake), _) => joined(wake.wake_id, thread_id, &ask, false),
-        (None, Some(wake_id)) => joined(wake_id, thread_id, &ask, false),
+        (Some(wake), _) => joined(wake.wake_id, thread_id, &ask, false, None),
+        (None, Some(wake_id)) => joined(wake_id, thread_id, &ask, false, None),
         (None, None) => Event::WakeRequested {
             // Far from the numbers that a post's own addressees have; one entry may escalate several threads.
             wake_id: WakeId::derive(now.wall, &env.entropy, ESCALATIONS_FROM.saturating_add(count(events))),
@@ -96,6 +98,9 @@ pub(crate) fn on_escalation(
             expires_at: None,
             is_urgent: false,
             is_standing: false,
+            on: member.on.clone(),
+            // Interlock asks for it, whoever led to that: no guard of agents' wakes puts it off.
+            chain: None,
         },
     };
     events.push(event);
@@ -107,7 +112,13 @@ fn count(events: &[Event]) -> u32 {
 }
 
 /// A message that an earlier wake covers too.
-const fn joined(wake_id: WakeId, thread_id: ThreadId, ask: &Ask, is_urgent: bool) -> Event {
+const fn joined(
+    wake_id: WakeId,
+    thread_id: ThreadId,
+    ask: &Ask,
+    is_urgent: bool,
+    chain: Option<Chain>,
+) -> Event {
     Event::WakeJoined {
         wake_id,
         thread_id,
@@ -116,6 +127,7 @@ const fn joined(wake_id: WakeId, thread_id: ThreadId, ask: &Ask, is_urgent: bool
         is_urgent,
         is_standing: false,
         forgotten: None,
+        chain,
     }
 }
 
@@ -246,14 +258,15 @@ pub(crate) fn on_ack(
 }
 
 /// A wake waits for another attempt. In a thread that has ended it does not, and it takes in the one that was raised
-/// while it ran: an agent has one pending wake in a thread. Says up to which `seq` it is for, when it waits.
+/// while it ran: an agent has one pending wake in a thread. Says up to which `seq` it is for and by which chain, when it
+/// waits.
 pub(crate) fn on_wait_again(
     facts: &Facts,
     wake: &Wake,
     now: &Now,
     events: &mut Vec<Event>,
     effects: &mut Vec<Effect>,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Option<(u64, Option<Chain>)>, Stop> {
     if facts.thread(wake.thread_id)?.is_some_and(|thread| !thread.status.takes_messages()) {
         effects.push(Effect::Unlease(wake.wake_id));
         events.push(superseded(wake, Some(Reason::ThreadEnded)));
@@ -264,7 +277,7 @@ pub(crate) fn on_wait_again(
         events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
         return Ok(None);
     }
-    let mut seq = wake.seq;
+    let (mut seq, mut chain) = (wake.seq, wake.chain.clone());
     // One that this very entry has ended already is not ended twice.
     let is_later = |other: &&Wake| {
         other.agent == wake.agent && other.wake_id != wake.wake_id && !has_ended(other, events)
@@ -277,6 +290,7 @@ pub(crate) fn on_wait_again(
         } else {
             is_wanted = true;
             seq = seq.max(later.seq);
+            chain = Chain::joined(chain, later.chain.clone());
             take_in(wake, later, events);
             events.push(superseded(later, None));
         }
@@ -287,16 +301,18 @@ pub(crate) fn on_wait_again(
         events.push(finished(wake, end.0, Some(end.1)));
         return Ok(None);
     }
-    Ok(Some(seq))
+    Ok(Some((seq, chain)))
 }
 
 /// Everything that asked for a later wake asks for this one.
 fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
+    // Without names: an entry has a largest size, and the messages may be many.
+    let chain = later.chain.clone().map(|chain| Chain { via: Vec::new(), ..chain });
     let live = later.asks.iter().filter(|ask| !ask.is_withdrawn);
-    events.extend(live.map(|ask| joined(wake.wake_id, wake.thread_id, ask, later.is_urgent)));
+    events.extend(live.map(|ask| joined(wake.wake_id, wake.thread_id, ask, later.is_urgent, chain.clone())));
     if let Some(gone) = later.forgotten {
         let ask = Ask { seq: gone.to_seq, expires_at: gone.until, is_withdrawn: false };
-        let mut event = joined(wake.wake_id, wake.thread_id, &ask, later.is_urgent);
+        let mut event = joined(wake.wake_id, wake.thread_id, &ask, later.is_urgent, chain.clone());
         if let Event::WakeJoined { forgotten, .. } = &mut event {
             *forgotten = Some(gone);
         }
@@ -311,6 +327,7 @@ fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
             is_urgent: later.is_urgent,
             is_standing: true,
             forgotten: None,
+            chain,
         });
     }
 }
@@ -368,15 +385,19 @@ pub(crate) fn on_thread_active(
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     let thread_id = thread.thread_id;
-    let has_live = |agent: &AgentName| -> Result<bool, Stop> {
-        Ok(facts.thread_wakes(thread_id)?.any(|wake| wake.agent == *agent))
-    };
     for (n, (agent, member)) in (0_u32..).zip(&thread.members) {
         let Some(owed) = member.owed.filter(|owed| owed.until.is_none_or(|until| until > now.wall)) else {
             continue;
         };
-        // One that waits, or whose process runs, covers what is unread.
-        if !member.managed || has_live(agent)? {
+        let live: Vec<&Wake> = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent).collect();
+        // One whose process runs covers what is unread.
+        if !member.managed || live.iter().any(|wake| wake.state == WakeState::Running) {
+            continue;
+        }
+        // One that waits may be over before: it is for this too.
+        if let Some(wake) = live.first() {
+            let ask = Ask { seq: owed.seq, expires_at: owed.until, is_withdrawn: false };
+            events.push(joined(wake.wake_id, thread_id, &ask, false, None));
             continue;
         }
         events.push(Event::WakeRequested {
@@ -390,6 +411,9 @@ pub(crate) fn on_thread_active(
             expires_at: owed.until,
             is_urgent: false,
             is_standing: owed.until.is_none(),
+            on: member.on.clone(),
+            // A change of status is progress: every chain begins anew with it.
+            chain: None,
         });
     }
     Ok(())

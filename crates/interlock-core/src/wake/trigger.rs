@@ -5,6 +5,7 @@ use crate::command::{Envelope, TriggerParticipant};
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Facts, Reply};
+use crate::guard;
 use crate::id::WakeId;
 use crate::reason::{Reason, Refusal};
 use crate::thread::{Status, visible};
@@ -29,16 +30,23 @@ pub(crate) fn trigger(
         return Err(Refusal::new(Reason::ParticipantMissing, detail).into());
     };
     if !member.managed {
-        let detail = format!("`{agent}` is run by nobody here, so nobody can wake it");
+        let detail =
+            format!("`{agent}` is run by nobody here, so nothing can wake it: a fallback is required");
         return Err(Refusal::new(Reason::RuntimeUnmanaged, detail)
-            .hint("post a message: it is read when its reader looks")
+            .hint(
+                "post a message: it is read when its reader looks; to have it woken, register an agent with a runtime \
+                 (interlock agent add) and add it to the thread",
+            )
             .into());
     }
     let live = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent);
+    let chain = guard::chain(facts, env, thread, now)?;
     // The running one first: it is the one that answers soonest.
     if let Some(wake) = live.max_by_key(|wake| wake.state == WakeState::Running) {
-        if wake.state == WakeState::Pending && wake.over(now.wall).is_some() {
-            // Nothing that asked for it counts any more; now somebody does.
+        let is_freed = chain.is_none() && wake.reason.is_some_and(guard::is_for_agents_alone);
+        if wake.state == WakeState::Pending && (is_freed || wake.over(now.wall).is_some()) {
+            // Nothing that asked for it counts any more, or it was put off as what agents asked for; now somebody else
+            // does.
             let events = vec![Event::WakeJoined {
                 wake_id: wake.wake_id,
                 thread_id,
@@ -47,6 +55,7 @@ pub(crate) fn trigger(
                 is_urgent: false,
                 is_standing: true,
                 forgotten: None,
+                chain,
             }];
             return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::of(events) });
         }
@@ -64,10 +73,13 @@ pub(crate) fn trigger(
         expires_at: None,
         is_urgent: false,
         is_standing: true,
+        on: member.on.clone(),
+        chain: chain.clone(),
     }];
     if member.cursor >= thread.seq {
         // Nothing is left to acknowledge, so no acknowledgement can come.
         events.push(Event::WakeSeen { wake_id, thread_id, agent: agent.clone() });
     }
+    guard::on_trigger(facts, env, thread, chain.as_ref(), now, &mut events)?;
     Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
 }

@@ -1,7 +1,8 @@
 //! What an agent does now, and why it is woken or not: pure, from rows alone.
 
 use interlock_core::agent::{AgentState, Signs, standing};
-use interlock_core::limits::{AGENT_STALE_MS, PRESENT_MS};
+use interlock_core::id::SessionId;
+use interlock_core::limits::PRESENT_MS;
 use interlock_core::thread::Status;
 use interlock_core::wake::{Outcome, Subject, Wake, WakeState, Why, explain};
 use interlock_core::{Reason, Timestamp};
@@ -13,7 +14,9 @@ fn state_of(w: &World, agent: &str, heard: Option<(Timestamp, bool)>) -> AgentSt
     let live = wakes.iter().filter(|wake| wake.state != WakeState::Finished);
     let live = live.min_by_key(|wake| (wake.state != WakeState::Running, wake.held, wake.due_at)).copied();
     let last = wakes.iter().rfind(|wake| wake.state == WakeState::Finished).copied();
-    let signs = Signs { wake: live, last, halt: w.rows.halt.as_ref(), heard };
+    let session_at = w.thread().members.get(&name(agent)).and_then(|member| member.session_at);
+    let session = session_at.map(|at| (at, w.policy.session_stale_ms));
+    let signs = Signs { wake: live, last, halt: w.rows.halt.as_ref(), heard, session };
     standing(&w.rows.agents[&name(agent)], &signs, w.now()).state
 }
 
@@ -75,19 +78,24 @@ fn a_person_at_the_keyboard_is_told_apart_from_other_reasons_to_wait() {
     assert_eq!(w.wake(claim.wake_id).reason, Some(Reason::SessionBusy));
 }
 
-/// Half a day exactly is not stale, a millisecond more is; what was heard of it counts as well.
+/// Half a day exactly is not stale, a millisecond more is; who has no session begins anew anyway.
 #[test]
-fn an_agent_that_was_not_seen_for_half_a_day_is_stale_when_it_has_something_to_do() {
-    for (more_ms, heard, wanted) in
-        [(0, false, AgentState::Waiting), (1, false, AgentState::Stale), (1, true, AgentState::Waiting)]
+fn an_agent_whose_session_is_not_resumed_any_more_is_stale_when_it_has_something_to_do() {
+    let session = Some(SessionId::from_u128(7));
+    for (more_ms, session, wanted) in
+        [(0, session, AgentState::Waiting), (1, session, AgentState::Stale), (1, None, AgentState::Waiting)]
     {
         let mut w = World::pair();
-        w.turn("olga", "executor");
-        w.advance_ms(AGENT_STALE_MS + more_ms);
+        w.says("olga", "begin");
+        let claim = w.run_one("sup");
+        if let Some(session) = session {
+            w.in_session(&claim, session).unwrap();
+        }
+        w.does_its_turn(&claim);
+        w.advance_ms(w.policy.session_stale_ms + more_ms);
         assert_eq!(state_of(&w, "executor", None), AgentState::Dormant, "it has nothing to do");
         w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
-        let heard = heard.then(|| (w.now(), false));
-        assert_eq!(state_of(&w, "executor", heard), wanted, "{more_ms} {heard:?}");
+        assert_eq!(state_of(&w, "executor", None), wanted, "{more_ms} {session:?}");
     }
 }
 

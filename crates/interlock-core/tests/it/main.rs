@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod doors;
 mod escalating;
 mod explaining;
 mod golden;
@@ -17,16 +18,20 @@ mod intervening;
 mod invariants;
 mod jobs;
 mod jobs_model;
+mod looping;
 mod members;
 mod opening;
 mod orders;
+mod placing;
 mod posting;
 mod random;
 mod rows;
 mod sessions;
 mod simulation;
+mod spending;
 mod status;
 mod supervising;
+mod throttling;
 mod values;
 mod waking;
 mod world;

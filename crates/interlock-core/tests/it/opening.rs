@@ -11,7 +11,7 @@ use crate::refused;
 use crate::world::{Done, Post, World, name};
 
 fn register(w: &mut World, text: &str, runtime: Runtime, launch: Launch) -> Result<Done, Refusal> {
-    let command = RegisterAgent { name: name(text), role: Role::Participant, runtime, launch };
+    let command = RegisterAgent { name: name(text), role: Role::Participant, runtime, launch, on: None };
     w.give_as("root", Role::Admin, Command::RegisterAgent(command))
 }
 
@@ -42,6 +42,7 @@ fn no_agent_is_a_supervisor() {
         role: Role::Supervisor,
         runtime: Runtime::Unmanaged,
         launch: Launch::default(),
+        on: None,
     };
     let done = w.give_as("root", Role::Admin, Command::RegisterAgent(command));
     assert_eq!(refused(done), Reason::ParameterInvalid);
@@ -97,6 +98,10 @@ fn a_launch_says_nothing_that_its_runtime_does_not_do() {
         (Runtime::Codex, writable(Some(Sandbox::DangerFullAccess)), false),
         (Runtime::Codex, Launch { writable: vec!["more".into()], ..Launch::default() }, false),
         (Runtime::Claude, words(&[""]), false),
+        (Runtime::Codex, Launch { live: true, ..Launch::default() }, true),
+        (Runtime::Claude, Launch { live: true, ..Launch::default() }, false),
+        (Runtime::Command, Launch { live: true, ..words(&["x"]) }, false),
+        (Runtime::Unmanaged, Launch { live: true, ..Launch::default() }, false),
     ];
     for (n, (runtime, launch, is_taken)) in cases.into_iter().enumerate() {
         let checked = check_launch(runtime, &launch).err().map(|refusal| refusal.reason);

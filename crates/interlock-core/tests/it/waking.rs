@@ -146,7 +146,7 @@ fn an_attempt_that_fails_after_the_end_is_the_last() {
         w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
         let claim = w.run_one("sup");
         w.status("olga", end).unwrap();
-        w.advance_ms(w.policy.lease_ms);
+        w.advance_past_lease();
         assert_eq!(w.claim("other"), []);
         assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Superseded));
         assert_eq!(w.rows.leases.len(), 0);
@@ -440,4 +440,21 @@ fn whom_a_trigger_cannot_wake() {
     assert_eq!(refused(w.trigger("olga", "executor")), Reason::ThreadWrongStatus);
     w.agent("stranger").unmanaged();
     assert_eq!(refused(w.trigger("stranger", "executor")), Reason::ThreadNotFound);
+}
+
+/// A wake that waits for something shorter does not take what could not be told before with it when it ends.
+#[test]
+fn what_could_not_be_told_outlives_a_later_message_that_is_over() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("keep the books").to(&["executor"])).unwrap();
+    let claim = w.run_one("sup");
+    w.ended(&claim, Outcome::SpawnFailed).unwrap();
+    assert_eq!(w.thread().reason, Some(Reason::WakeFailed));
+    w.post("olga", Post::chat("quick").to(&["executor"]).expires_in(1_000)).unwrap();
+    w.advance_ms(2_000);
+    w.status("olga", Status::Active).unwrap();
+    let again = w.claim_one("sup");
+    w.started(&again).unwrap();
+    w.does_its_turn(&again);
+    assert_eq!(w.wake(again.wake_id).result, Some(WakeResult::Triggered));
 }

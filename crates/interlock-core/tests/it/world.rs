@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use interlock_core::actor::{Actor, AgentName, Role};
-use interlock_core::agent::{Launch, Runtime};
+use interlock_core::agent::{Label, Launch, Runtime};
 use interlock_core::command::{
     AckRead, AddParticipant, AssignOwner, CancelMessage, ChangeStatus, ClaimWakes, CreateThread,
     InterveneWake, OperateThread, PostMessage, RegisterAgent, RemindOwner, RemoveParticipant, RenewWakes,
@@ -14,7 +14,7 @@ use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, W
 use interlock_core::policy::Policy;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
+use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -179,6 +179,12 @@ pub(crate) struct World {
     pub(crate) key: Option<String>,
     /// The wake in whose process the next commands are given.
     pub(crate) acting: Option<WakeId>,
+    /// What supervisors say of themselves when they claim, by their names.
+    pub(crate) claimants: BTreeMap<String, Claimant>,
+    /// The fence of the claim that this process was started on.
+    pub(crate) fence: Option<u64>,
+    /// The doors that supervisors know.
+    pub(crate) doors: Vec<Door>,
     wall: Timestamp,
     last_at: Hybrid,
     asked: u64,
@@ -189,12 +195,15 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             rows: Rows::default(),
+            claimants: BTreeMap::new(),
             entries: Vec::new(),
             times: Vec::new(),
             policy: Policy::default(),
             thread_id: ThreadId::from_u128(0),
             key: None,
             acting: None,
+            fence: None,
+            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
             wall: Timestamp::from_millis(START_MS),
             last_at: Hybrid::default(),
             asked: 0,
@@ -230,10 +239,39 @@ impl World {
         self.roles.insert(name(text), role);
     }
 
+    /// The thread as it is after `agent` has posted this in the run of the one wake that is due, and done its turn.
+    pub(crate) fn answers(&mut self, agent: &str, post: Post) -> Done {
+        let claim = self.run_one("sup");
+        assert_eq!(claim.agent, name(agent));
+        self.acting = Some(claim.wake_id);
+        let done = self.post(agent, post).unwrap();
+        let seq = self.wake(claim.wake_id).seq;
+        let thread_id = self.wake(claim.wake_id).thread_id;
+        self.give(agent, Command::AckRead(AckRead { thread_id, seq })).unwrap();
+        self.acting = None;
+        self.exits(&claim, 0);
+        done
+    }
+
+    /// Without the guards that put wakes off or look at what is said: what is left stands for itself.
+    pub(crate) fn calm(mut self) -> Self {
+        self.policy.wakes_per_minute_max = 0;
+        self.policy.auto_wakes_max = 0;
+        self.policy.backlog_wakes_max = 0;
+        self.policy.identical_messages_max = 1_000_000;
+        self.policy.causal_hops_max = 1_000_000;
+        self
+    }
+
     // Time.
 
     pub(crate) fn now(&self) -> Timestamp {
         self.wall
+    }
+
+    /// Until another supervisor may take over what this one held and did not renew.
+    pub(crate) fn advance_past_lease(&mut self) {
+        self.advance_ms(self.policy.lease_ms + self.policy.takeover_grace_ms);
     }
 
     pub(crate) fn advance_ms(&mut self, ms: i64) {
@@ -318,12 +356,7 @@ impl World {
     }
 
     pub(crate) fn claim_in(&mut self, sup: &str, incarnation: &str, limit: u32) -> Vec<Claim> {
-        let command = ClaimWakes {
-            supervisor: sup.into(),
-            incarnation: incarnation.into(),
-            limit,
-            lane: Lane::Trigger,
-        };
+        let command = self.claiming(sup, incarnation, limit);
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
         let claimed = match done.reply {
             Reply::Claimed(claimed) => claimed,
@@ -334,6 +367,17 @@ impl World {
             .into_iter()
             .map(|(wake, lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease })
             .collect()
+    }
+
+    fn claiming(&self, sup: &str, incarnation: &str, limit: u32) -> ClaimWakes {
+        ClaimWakes {
+            supervisor: sup.into(),
+            incarnation: incarnation.into(),
+            limit,
+            lane: Lane::Trigger,
+            claimant: self.claimants.get(sup).cloned().unwrap_or_default(),
+            doors: self.doors.clone(),
+        }
     }
 
     /// The one wake that is due.
@@ -357,12 +401,7 @@ impl World {
 
     /// The processes that supervisor `sup` is told to stop by its next claim.
     pub(crate) fn told_to_stop(&mut self, sup: &str) -> Vec<WakeId> {
-        let command = ClaimWakes {
-            supervisor: sup.into(),
-            incarnation: "life-1".into(),
-            limit: 32,
-            lane: Lane::Trigger,
-        };
+        let command = self.claiming(sup, "life-1", 32);
         match self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap().reply {
             Reply::ToStop(wakes) => wakes,
             Reply::Claimed(claimed) => {
@@ -427,7 +466,7 @@ impl World {
     }
 
     pub(crate) fn started(&mut self, claim: &Claim) -> Result<Done, Refusal> {
-        self.report(claim, Report::Started { lane: Lane::Trigger })
+        self.report(claim, Report::Started { lane: Lane::Trigger, door: None })
     }
 
     pub(crate) fn accepted(&mut self, claim: &Claim, evidence: Evidence) -> Result<Done, Refusal> {
@@ -482,8 +521,9 @@ impl World {
         self.exits(claim, 0)
     }
 
-    /// `from` says something, and the one agent that it wakes does its turn.
+    /// `from` says something, and the one agent that it wakes does its turn; not oftener than ten times a minute.
     pub(crate) fn turn(&mut self, from: &str, to: &str) -> Done {
+        self.advance_ms(6_000);
         self.post(from, Post::chat("go on").to(&[to])).unwrap();
         let claim = self.run_one("sup");
         self.does_its_turn(&claim)
@@ -537,7 +577,14 @@ impl World {
             command_id: CommandId::derive(self.wall, &entropy, 0),
             request_id: format!("req-{}", self.asked),
             workspace_id,
-            actor: Actor { name: name(by), role, workspace_id, session_id: None, wake_id: self.acting },
+            actor: Actor {
+                name: name(by),
+                role,
+                workspace_id,
+                session_id: None,
+                wake_id: self.acting,
+                fence: self.fence,
+            },
             operation: operation(&command),
             fingerprint: fingerprint("test", &[format!("{command:?}").as_bytes()]),
             trace: None,
@@ -551,7 +598,7 @@ impl World {
     pub(crate) fn run(&mut self, envelope: &Envelope) -> Result<Done, Refusal> {
         let mut facts = Facts::new(self.policy.clone());
         self.rows.load(&keys(envelope), self.wall, &self.entries, &mut facts);
-        let more = more_keys(&facts, envelope);
+        let more = more_keys(&facts, envelope, self.wall);
         self.rows.load(&more, self.wall, &self.entries, &mut facts);
         let now = Now { at: self.last_at.tick(self.wall), wall: self.wall };
         let first = decide(&facts, envelope, &now);
@@ -607,8 +654,13 @@ impl Newcomer<'_> {
 
     /// Run by a supervisor.
     pub(crate) fn managed(self) {
-        let launch = Launch { command: vec!["agent".into()], ..Launch::default() };
-        self.register(Runtime::Command, launch);
+        self.run_by(Runtime::Command);
+    }
+
+    /// Run by a supervisor as this runtime.
+    pub(crate) fn run_by(self, runtime: Runtime) {
+        let command = if runtime == Runtime::Command { vec!["agent".into()] } else { Vec::new() };
+        self.register(runtime, Launch { command, ..Launch::default() });
     }
 
     /// Run by nobody of ours.
@@ -616,10 +668,20 @@ impl Newcomer<'_> {
         self.register(Runtime::Unmanaged, Launch::default());
     }
 
+    /// Run by a supervisor with this label.
+    pub(crate) fn managed_on(self, label: &str) {
+        let launch = Launch { command: vec!["agent".into()], ..Launch::default() };
+        self.register_on(Runtime::Command, launch, Some(Label::parse(label).unwrap()));
+    }
+
     fn register(self, runtime: Runtime, launch: Launch) {
+        self.register_on(runtime, launch, None);
+    }
+
+    fn register_on(self, runtime: Runtime, launch: Launch, on: Option<Label>) {
         let Self { world, name, role } = self;
         world.roles.insert(name.clone(), role);
-        let command = RegisterAgent { name, role, runtime, launch };
+        let command = RegisterAgent { name, role, runtime, launch, on };
         world.give_as("root", Role::Admin, Command::RegisterAgent(command)).unwrap();
     }
 }

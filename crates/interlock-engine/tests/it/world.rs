@@ -78,7 +78,14 @@ impl World {
     }
 
     pub(crate) fn actor(&self, name: &str, role: Role) -> Actor {
-        Actor { name: agent(name), role, workspace_id: self.here, session_id: None, wake_id: None }
+        Actor {
+            name: agent(name),
+            role,
+            workspace_id: self.here,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        }
     }
 
     /// The one who leads the threads of these tests.
@@ -163,6 +170,7 @@ pub(crate) fn registers(name: &str) -> Command {
         role: Role::Participant,
         runtime: Runtime::Command,
         launch: Launch { command: vec!["true".into()], ..Launch::default() },
+        on: None,
     })
 }
 

@@ -5,7 +5,8 @@ use interlock_api::v1::agent::{AgentView, ListAgentsParams, ListAgentsResponse, 
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Agent, Signs, standing};
 use interlock_core::command::{Command, RegisterAgent};
-use interlock_core::{Reason, Refusal};
+use interlock_core::wake::{Wake, WakeState};
+use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_engine::Permit;
 use interlock_engine::read::Page;
 
@@ -23,6 +24,7 @@ pub(crate) async fn register(
         role: p.role,
         runtime: p.runtime,
         launch: p.launch,
+        on: p.on,
     });
     cx.engine().execute(&permit, &cx.request, command).await?;
     let agent = cx.store().agent(cx.workspace(), name.clone()).await.map_err(failed)?;
@@ -66,8 +68,9 @@ async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, R
             let silent_ms = i64::try_from(presence.silent_ms()).unwrap_or(i64::MAX);
             (now.plus_ms(silent_ms.saturating_neg()), presence.is_active)
         });
-        let signs =
-            Signs { wake: wakes.live.as_ref(), last: wakes.last.as_ref(), halt: halt.as_ref(), heard };
+        let session = session(cx, wakes.live.as_ref()).await?;
+        let (wake, last) = (wakes.live.as_ref(), wakes.last.as_ref());
+        let signs = Signs { wake, last, halt: halt.as_ref(), heard, session };
         let standing = standing(&agent, &signs, now);
         let may_know = sees_all || agent.name == cx.actor.name;
         views.push(AgentView {
@@ -76,4 +79,15 @@ async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, R
         });
     }
     Ok(views)
+}
+
+/// The last sign of life of the session that a wake which waits would be started in, and after how long it is not resumed.
+async fn session(cx: &Ctx, wake: Option<&Wake>) -> Result<Option<(Timestamp, i64)>, Refusal> {
+    let Some(wake) = wake.filter(|wake| wake.state == WakeState::Pending && !wake.held) else {
+        return Ok(None);
+    };
+    let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
+    let member = thread.and_then(|mut thread| thread.members.remove(&wake.agent));
+    let at = member.and_then(|member| member.session_at);
+    Ok(at.map(|at| (at, cx.engine().policy().session_stale_ms)))
 }

@@ -10,8 +10,8 @@ use interlock_core::actor::{Actor, AgentName, Guarded, Role};
 use interlock_core::command::{Command, InterveneWake, RenewWakes, Report, ReportWake, TriggerParticipant};
 use interlock_core::facts::{Kept, Reply};
 use interlock_core::id::WakeId;
-use interlock_core::limits::CLAIM_WAKES_MAX;
-use interlock_core::wake::{Lane, Lease, Wake, WakeResult, WakeState};
+use interlock_core::limits::{CANNOT_RUN_MAX, CLAIM_WAKES_MAX, HELD_WAKES_MAX, LABELS_MAX};
+use interlock_core::wake::{Claimant, Lane, Lease, Wake, WakeResult, WakeState};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::{Page, WakeFilter};
 use interlock_engine::{ClaimWait, Permit, random_session};
@@ -123,7 +123,14 @@ pub(crate) async fn claim(
     check_names(&[&p.supervisor, &p.incarnation])?;
     check_limit(p.limit)?;
     let wait = wait(p.wait_ms)?;
-    let claim = ClaimWait { supervisor: p.supervisor, incarnation: p.incarnation, limit: p.limit, wait };
+    let claim = ClaimWait {
+        claimant: claimant(&p)?,
+        supervisor: p.supervisor,
+        incarnation: p.incarnation,
+        limit: p.limit,
+        wait,
+        doors: p.doors,
+    };
     let mut stopping = cx.state.stopping.clone();
     let claimed = tokio::select! {
         claimed = cx.engine().claim(&permit, &cx.request, &claim) => claimed?,
@@ -138,6 +145,45 @@ pub(crate) async fn claim(
     Ok(ClaimWakesResponse { wakes, halt: claimed.halt, stop: claimed.stop })
 }
 
+/// What the supervisor says of itself.
+fn claimant(p: &ClaimWakesParams) -> Result<Claimant, Refusal> {
+    let too_many = |what: &str, max: usize| {
+        Refusal::new(Reason::LimitExceeded, format!("a claim names at most {max} {what}"))
+    };
+    if p.labels.len() > LABELS_MAX {
+        return Err(too_many("labels", LABELS_MAX));
+    }
+    if p.cannot_run.len() > CANNOT_RUN_MAX {
+        return Err(too_many("agents that it cannot run", CANNOT_RUN_MAX));
+    }
+    if p.holds.as_ref().is_some_and(|holds| holds.len() > HELD_WAKES_MAX) {
+        return Err(too_many("claims that it holds", HELD_WAKES_MAX));
+    }
+    let holds = p.holds.as_ref().map(|holds| holds.iter().map(|held| (held.wake_id, held.fence)).collect());
+    let (labels, cannot_run) = (p.labels.clone(), p.cannot_run.clone());
+    Ok(Claimant { labels, cannot_run, holds, ..Claimant::default() })
+}
+
+/// What the agent is told: ids only. In a fresh session it knows nothing of the thread, so it is sent to the summary first.
+fn prompt(wake: &Wake, is_resumed: bool) -> String {
+    let Wake { agent, thread_id, seq, wake_id, .. } = wake;
+    let who = format!("You are `{agent}` in thread {thread_id} of Interlock.");
+    let what = format!("Messages up to seq {seq} wait for you (wake {wake_id}).");
+    let work = "do the work, answer in the thread, then acknowledge them";
+    if is_resumed {
+        return format!("{who} {what} Read them, {work}: with read_messages, post_message and ack_read.");
+    }
+    let before = if wake.is_fallback_run() {
+        "The session you had before could not be used, so you remember nothing of what was said or decided"
+    } else {
+        "You may remember nothing of what was said or decided"
+    };
+    format!(
+        "{who} This is a fresh session. {before}: read the thread's summary first, with summarize_thread. {what} Read \
+         them, {work}: with read_messages, post_message and ack_read."
+    )
+}
+
 /// Everything the wake's process needs, its own token included.
 async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<ClaimedWake, Refusal> {
     let engine = cx.engine();
@@ -147,27 +193,27 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
     let now = engine.now();
     let session_id = random_session(now).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
     let policy = engine.policy();
-    let deadline = now.plus_ms(policy.run_ms_max);
+    let run_ms_max = if wake.is_fallback_run() { policy.fallback_run_ms_max } else { policy.run_ms_max };
+    let deadline = now.plus_ms(run_ms_max);
     let actor = Actor {
         name: wake.agent.clone(),
         role: agent.role,
         workspace_id: cx.workspace(),
         session_id: Some(session_id),
         wake_id: Some(wake.wake_id),
+        fence: Some(lease.fence),
     };
-    let token = engine.issuer().mint(&actor, now, policy.run_ms_max + TOKEN_GRACE_MS)?;
+    let token = engine.issuer().mint(&actor, now, run_ms_max + TOKEN_GRACE_MS)?;
     let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
     let resume = thread.and_then(|thread| thread.members.get(&wake.agent).and_then(|member| member.session));
-    let prompt = format!(
-        "You are `{}` in thread {} of Interlock. Messages up to seq {} wait for you (wake {}). Read them, do the \
-         work, answer in the thread, then acknowledge them: with read_messages, post_message and ack_read.",
-        wake.agent, wake.thread_id, wake.seq, wake.wake_id
-    );
+    let prompt = prompt(&wake, resume.is_some());
     Ok(ClaimedWake {
         workspace_id: cx.workspace(),
         fence: lease.fence,
         lane: if wake.attempts > 0 { Lane::Poll } else { lane },
         runtime: agent.runtime,
+        door: lease.door,
+        is_in_doubt: lease.is_in_doubt,
         session_id,
         resume,
         token,
@@ -175,7 +221,7 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
         prompt,
         launch: agent.launch,
         accept_timeout_ms: clamp(policy.accept_timeout_ms),
-        run_ms_max: clamp(policy.run_ms_max),
+        run_ms_max: clamp(run_ms_max),
         lease_ms: clamp(policy.lease_ms),
         wake: view::wake(wake),
     })
@@ -197,7 +243,7 @@ pub(crate) async fn renew(
             format!("at most {RENEWALS_MAX} wakes are renewed at once"),
         ));
     }
-    cx.engine().heard_of(cx.workspace(), &p.supervisor);
+    cx.engine().heard_again(cx.workspace(), &p.supervisor);
     let wakes = p.wakes.iter().map(|held| (held.wake_id, held.fence)).collect();
     let command =
         Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });
@@ -309,7 +355,7 @@ pub(crate) async fn report(
     p: ReportWakeParams,
 ) -> Result<WakeView, Refusal> {
     let report = match p.report {
-        ReportParams::Started { lane } => Report::Started { lane },
+        ReportParams::Started { lane, door } => Report::Started { lane, door },
         ReportParams::Accepted { evidence, session_id } => Report::Accepted { evidence, session_id },
         ReportParams::Ended { outcome, usage, is_session_total } => {
             Report::Ended { outcome, usage, is_session_total }

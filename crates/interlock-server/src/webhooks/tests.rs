@@ -47,8 +47,14 @@ impl World {
 
     async fn does<G: Guarded>(&self, command: Command) -> Reply {
         let role = Role::Operator;
-        let actor =
-            Actor { name: name("olga"), role, workspace_id: self.ws, session_id: None, wake_id: None };
+        let actor = Actor {
+            name: name("olga"),
+            role,
+            workspace_id: self.ws,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        };
         let permit = authorize::<G>(&actor).unwrap();
         self.webhooks.engine.execute(&permit, &Request::default(), command).await.unwrap().reply
     }
@@ -73,8 +79,13 @@ async fn a_webhook_is_told_of_what_its_maker_may_see() {
     let world = World::new().await;
     for agent in ["ann", "bob"] {
         let launch = Launch::default();
-        let register =
-            RegisterAgent { name: name(agent), role: Role::Participant, runtime: Runtime::Unmanaged, launch };
+        let register = RegisterAgent {
+            name: name(agent),
+            role: Role::Participant,
+            runtime: Runtime::Unmanaged,
+            launch,
+            on: None,
+        };
         world.does::<op::RegisterAgent>(Command::RegisterAgent(register)).await;
     }
     let participants = vec![(name("ann"), ThreadRole::Participant), (name("bob"), ThreadRole::Participant)];

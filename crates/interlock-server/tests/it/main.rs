@@ -14,6 +14,7 @@ mod ask;
 mod coverage;
 mod delivery;
 mod denials;
+mod doors;
 mod events;
 mod faults;
 mod fuzz;

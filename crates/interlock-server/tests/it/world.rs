@@ -231,7 +231,8 @@ impl World {
     }
 
     fn mint(&self, name: &str, role: Role, workspace_id: WorkspaceId, ttl_ms: i64) -> String {
-        let actor = Actor { name: agent(name), role, workspace_id, session_id: None, wake_id: None };
+        let actor =
+            Actor { name: agent(name), role, workspace_id, session_id: None, wake_id: None, fence: None };
         self.engine.issuer().mint(&actor, self.engine.now(), ttl_ms).unwrap()
     }
 
@@ -268,8 +269,14 @@ impl World {
     /// What the server itself does with jobs.
     pub(crate) async fn works(&self, command: Command) -> Reply {
         let name = agent("interlock");
-        let actor =
-            Actor { name, role: Role::Admin, workspace_id: self.here, session_id: None, wake_id: None };
+        let actor = Actor {
+            name,
+            role: Role::Admin,
+            workspace_id: self.here,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        };
         let permit = authorize::<op::RequeueJob>(&actor).unwrap();
         self.engine.execute(&permit, &Request::default(), command).await.unwrap().reply
     }
@@ -308,7 +315,14 @@ impl World {
     /// Somebody without a thread was denied one, in a request with the id [`DENIED`].
     fn denied(&self) {
         let (name, workspace_id) = (agent("outsider"), self.here);
-        let actor = Actor { name, role: Role::Participant, workspace_id, session_id: None, wake_id: None };
+        let actor = Actor {
+            name,
+            role: Role::Participant,
+            workspace_id,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        };
         let attempt = Attempt { request_id: DENIED.into(), operation: "get_thread", ..Attempt::default() };
         self.engine.note_denial(&actor, &attempt, &interlock_core::thread::hidden(ThreadId::from_u128(1)));
     }

@@ -8,17 +8,17 @@ use crate::shim::redact::Redactor;
 const TEXT_CHARS_MAX: usize = 2_000;
 
 /// A member that is a text; empty when it is none.
-pub(super) fn member<'v>(value: &'v Value, pointer: &str) -> &'v str {
+pub(crate) fn member<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A member that counts something; 0 when it is none.
-pub(super) fn count(value: &Value, pointer: &str) -> u64 {
+pub(crate) fn count(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
 }
 
 /// So much of a text as a log shows, without the secrets in it: whatever is cut off, no part of one is left.
-pub(super) fn cut(hide: &Redactor, text: &str) -> String {
+pub(crate) fn cut(hide: &Redactor, text: &str) -> String {
     let text = hide.hide(text);
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => {
@@ -29,7 +29,7 @@ pub(super) fn cut(hide: &Redactor, text: &str) -> String {
 }
 
 /// The same of a value, whose texts are looked through before they are written as JSON.
-pub(super) fn cut_value(hide: &Redactor, value: &Value) -> String {
+pub(crate) fn cut_value(hide: &Redactor, value: &Value) -> String {
     cut(hide, &hidden(hide, value).to_string())
 }
 
@@ -45,13 +45,13 @@ fn hidden(hide: &Redactor, value: &Value) -> Value {
 }
 
 /// Whether a text speaks of one of these, in whatever case.
-pub(super) fn speaks_of(text: &str, words: &[&str]) -> bool {
+pub(crate) fn speaks_of(text: &str, words: &[&str]) -> bool {
     let text = text.to_ascii_lowercase();
     words.iter().any(|word| text.contains(word))
 }
 
 /// What an error of a model's service comes to, by its status where one is told, else by its words.
-pub(super) fn model_fault(status: u64, text: &str) -> interlock_core::wake::TurnFault {
+pub(crate) fn model_fault(status: u64, text: &str) -> interlock_core::wake::TurnFault {
     use interlock_core::wake::TurnFault;
     let told = |statuses: &[&str]| numbers(text).any(|number| statuses.contains(&number));
     let unauthorized = ["unauthorized", "api key", "please run /login", "missing environment variable"];
@@ -64,6 +64,51 @@ pub(super) fn model_fault(status: u64, text: &str) -> interlock_core::wake::Turn
         }
         _ => TurnFault::ModelUnavailable,
     }
+}
+
+/// After which time a model's service says that it takes requests again: `try again in 1m30s`, `in 2 days 3 hours`.
+/// Nothing when it says no duration; a time of day is none, because its zone is not told.
+pub(super) fn reset_in_ms(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let (_, told) = text.split_once("again in ")?;
+    let mut rest = told.trim_start();
+    let mut sum: Option<f64> = None;
+    loop {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let Ok(number) = number.parse::<f64>() else { break };
+        let behind = behind.trim_start();
+        let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        let Some(ms) = unit_ms(unit) else { break };
+        sum = Some(sum.unwrap_or_default() + number * ms);
+        rest = behind.trim_start_matches([' ', ',']);
+        rest = rest.strip_prefix("and ").unwrap_or(rest);
+    }
+    sum.filter(|ms| ms.is_finite()).map(whole)
+}
+
+/// Milliseconds in one of these.
+fn unit_ms(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ms" | "millisecond" | "milliseconds" => 1.0,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000.0,
+        "d" | "day" | "days" => 86_400_000.0,
+        "w" | "week" | "weeks" => 604_800_000.0,
+        _ => return None,
+    })
+}
+
+/// What begins counts whole: nobody asks again too soon.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a sum of numbers without a sign, and a float too large becomes the largest integer"
+)]
+fn whole(ms: f64) -> u64 {
+    ms.ceil() as u64
 }
 
 /// The numbers that stand alone, or behind a name (`status=401`, `"status":401`): not a port, nor a part of an address

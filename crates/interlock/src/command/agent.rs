@@ -8,7 +8,7 @@ use interlock_api::operations::{ListAgents, RegisterAgent};
 use interlock_api::v1::agent::{ListAgentsParams, RegisterAgentParams};
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Launch, LaunchVariable, Runtime, Sandbox, check_launch};
+use interlock_core::agent::{Label, Launch, LaunchVariable, Runtime, Sandbox, check_launch};
 
 use super::{KeyParams, PageParams, view};
 use crate::consent::{self, Asked};
@@ -51,6 +51,10 @@ pub(crate) struct AddParams {
     /// What codex or claude may do; `workspace-write` unless said otherwise.
     #[arg(long, value_name = "SANDBOX", value_parser = argument::sandbox())]
     sandbox: Option<Sandbox>,
+    /// Run it only on a supervisor with this label, such as the name of its machine; any that has what it needs unless said
+    /// otherwise.
+    #[arg(long, value_name = "LABEL")]
+    on: Option<Label>,
     /// The model that codex or claude uses; what their own configuration says unless said otherwise.
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
@@ -60,6 +64,9 @@ pub(crate) struct AddParams {
     /// A further folder that codex or claude may write in.
     #[arg(long, value_name = "DIR")]
     writable: Vec<PathBuf>,
+    /// Keep the sessions of codex in a server of Codex that Interlock runs, and that you can attach to from a terminal.
+    #[arg(long)]
+    live: bool,
     /// Agree to how codex or claude is started, without being asked.
     #[arg(long)]
     yes: bool,
@@ -103,6 +110,7 @@ async fn add(cx: &Context, params: AddParams) -> End {
         model: params.model,
         allowed_tools: params.allowed_tools,
         writable,
+        live: params.live,
         ..Launch::default()
     };
     // Before anybody is asked to agree to it.
@@ -111,7 +119,8 @@ async fn add(cx: &Context, params: AddParams) -> End {
         let asked = Asked { name: params.name.to_string(), runtime, launch: launch.clone() };
         consent::ask(cx, &[asked], params.yes)?;
     }
-    let request = RegisterAgentParams { name: params.name, role: params.role, runtime, launch };
+    let request =
+        RegisterAgentParams { name: params.name, role: params.role, runtime, launch, on: params.on };
     let agent = cx.connect()?.change::<RegisterAgent>(&request, params.key.as_deref()).await?;
     let text = format!("registered {} ({}, {})\n", agent.name, agent.role, agent.runtime);
     Ok(Answer::new(&agent, text)?)
@@ -121,9 +130,11 @@ fn runtime_of(params: &AddParams) -> Result<Runtime, Problem> {
     let is_for_cli = params.sandbox.is_some()
         || params.model.is_some()
         || !params.allowed_tools.is_empty()
-        || !params.writable.is_empty();
+        || !params.writable.is_empty()
+        || params.live;
     if is_for_cli && !params.runtime.is_some_and(Runtime::is_cli) {
-        let detail = "--sandbox, --model, --allow-tool and --writable are for --runtime codex or claude";
+        let detail =
+            "--sandbox, --model, --allow-tool, --writable and --live are for --runtime codex or claude";
         return Err(usage::invalid(detail));
     }
     let has_launch = params.cwd.is_some() || params.repo.is_some() || !params.environment.is_empty();

@@ -18,6 +18,7 @@ mod owner;
 pub(crate) mod policy;
 mod reconnect;
 pub(crate) mod resume;
+pub(crate) mod runner;
 pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod stop;

@@ -3,6 +3,8 @@
 use interlock_api::v1::agent::{AgentView, ListAgentsResponse, StandingView};
 use interlock_core::agent::{AgentState, Runtime};
 
+use interlock_core::agent::Label;
+
 use super::style::Paint;
 use super::table::{Cell, table};
 use super::{View, more, when};
@@ -13,11 +15,11 @@ pub(crate) fn list(view: View, answer: &ListAgentsResponse) -> String {
         return "no agents yet; register one with: interlock agent add NAME\n".into();
     }
     let rows: Vec<_> = answer.agents.iter().map(|agent| row(view, agent)).collect();
-    let heading = ["NAME", "NOW", "SINCE", "ROLE", "RUNTIME", "COMMAND", "WHY"];
+    let heading = ["NAME", "NOW", "SINCE", "ROLE", "RUNTIME", "ON", "COMMAND", "WHY"];
     table(view.style, heading, &rows) + &more(view.style, answer.next_cursor.as_ref())
 }
 
-fn row(view: View, agent: &AgentView) -> [Cell; 7] {
+fn row(view: View, agent: &AgentView) -> [Cell; 8] {
     let now = agent.now.as_ref();
     let since = now.and_then(|now| now.since);
     [
@@ -26,6 +28,7 @@ fn row(view: View, agent: &AgentView) -> [Cell; 7] {
         since.map_or_else(String::new, |at| when::ago(at, view.now)).into(),
         agent.role.as_str().into(),
         agent.runtime.as_str().into(),
+        agent.on.as_ref().map_or("", Label::as_str).into(),
         super::safe::cut(&words(&agent.command), 40).into(),
         now.map_or_else(String::new, |now| why(view, now)).into(),
     ]

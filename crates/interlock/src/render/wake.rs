@@ -50,9 +50,14 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
             ("thread", wake.thread_id.to_string().into()),
             ("state", state(wake)),
             ("reason", reason(wake).into()),
+            ("due", due(wake, view.now).into()),
             ("exit code", exit_code.into()),
+            ("on", wake.on.as_ref().map_or("", interlock_core::agent::Label::as_str).into()),
+            ("declined by", wake.declined_by.join(", ").into()),
             ("tries", wake.attempts.to_string().into()),
             ("lane", wake.lane.map_or("", interlock_core::wake::Lane::as_str).into()),
+            ("door", door(wake).into()),
+            ("in doubt", wake.in_doubt_since.map_or_else(String::new, |at| format!("since {at}")).into()),
             ("used", wake.usage.map_or_else(String::new, used).into()),
             ("for", format!("message #{}, asked for by {}", wake.seq, wake.cause).into()),
             (
@@ -230,8 +235,25 @@ pub(crate) fn used(usage: Usage) -> String {
     format!("{input_tokens} tokens in ({cached_input_tokens} cached), {output_tokens} out{cost}")
 }
 
+/// When a wake that was put off, or whose next attempt comes later, is due.
+fn due(wake: &WakeView, now: Timestamp) -> String {
+    let waits_ms = wake.due_at.ms_since(now);
+    if wake.state != WakeState::Pending || waits_ms == 0 {
+        return String::new();
+    }
+    format!("in {}, at {}", when::duration(waits_ms), wake.due_at)
+}
+
 fn reason(wake: &WakeView) -> String {
     wake.reason.map_or_else(String::new, |reason| format!("{reason}: {}", reason.title()))
+}
+
+/// The door of the last attempt, and those that it stands in the place of.
+fn door(wake: &WakeView) -> String {
+    let used = wake.door.map(|door| door.to_string());
+    let changes = wake.door_changes.iter();
+    let changes = changes.map(|one| format!("{} in the place of {}: {}", one.to, one.from, one.reason));
+    used.into_iter().chain(changes).collect::<Vec<_>>().join("; ")
 }
 
 /// Where a wake stands, or how it ended.
@@ -239,7 +261,7 @@ fn state(wake: &WakeView) -> Cell {
     match (wake.state, wake.result) {
         (_, Some(result)) => {
             let paint = match result {
-                WakeResult::Failed => Paint::Red,
+                WakeResult::Failed | WakeResult::Unknown => Paint::Red,
                 WakeResult::Cancelled => Paint::Yellow,
                 _ => Paint::Green,
             };

@@ -259,7 +259,7 @@ impl Simulation {
         if let Some(hold) = self.supervisors[supervisor].held.get_mut(&wake) {
             hold.process = Some(process);
         }
-        self.tells(supervisor, wake, Report::Started { lane: Lane::Trigger }, false);
+        self.tells(supervisor, wake, Report::Started { lane: Lane::Trigger, door: None }, false);
         let (accept, run) = (self.world.policy.accept_timeout_ms, self.world.policy.run_ms_max);
         self.agenda.put(now.plus_ms(accept), What::Overdue { process, is_accept: true });
         self.agenda.put(now.plus_ms(run), What::Overdue { process, is_accept: false });

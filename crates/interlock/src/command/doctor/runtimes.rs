@@ -73,6 +73,7 @@ pub(super) async fn all(cx: &Context) -> Vec<Check> {
         checks.extend(one(cx, known).await);
     }
     checks.push(mcp(cx).await);
+    checks.extend(super::doors::check(cx).await);
     checks
 }
 
