@@ -33,7 +33,7 @@ pub(crate) struct StatusChange<'a> {
 
 impl<'a> StatusChange<'a> {
     /// A guard blocks the thread; who has to act is said by the rule of escalation.
-    pub(crate) const fn guard(_thread: &Thread, reason: Reason, text: &'a str) -> Self {
+    pub(crate) const fn guard(reason: Reason, text: &'a str) -> Self {
         Self { to: Status::Blocked, reason, owner: None, text }
     }
 }

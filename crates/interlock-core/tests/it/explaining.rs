@@ -86,7 +86,7 @@ fn an_agent_whose_session_is_not_resumed_any_more_is_stale_when_it_has_something
         [(0, session, AgentState::Waiting), (1, session, AgentState::Stale), (1, None, AgentState::Waiting)]
     {
         let mut w = World::pair();
-        w.says("olga", "begin");
+        w.post("olga", Post::chat("begin").to(&["executor"])).unwrap();
         let claim = w.run_one("sup");
         if let Some(session) = session {
             w.in_session(&claim, session).unwrap();

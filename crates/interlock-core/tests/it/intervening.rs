@@ -179,7 +179,7 @@ fn the_first_of_two_ends_counts() {
 fn a_wake_that_was_ended_is_not_taken_over_when_its_supervisor_dies() {
     let (mut w, claim) = running();
     w.ends("olga", claim.wake_id).unwrap();
-    w.advance_ms(60_001);
+    w.advance_ms(w.policy.lease_ms + w.policy.takeover_grace_ms);
     assert_eq!(w.claim("another"), []);
     assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Cancelled));
     assert_eq!(refused(w.ended(&claim, Outcome::Halted)), Reason::LeaseLost);
@@ -199,6 +199,8 @@ fn a_wake_remembers_its_attempts() {
     let (mut w, mut claim) = running();
     for _ in 0..WAKE_ATTEMPTS_KEPT_MAX {
         w.ended(&claim, Outcome::Halted).unwrap();
+        // Sooner it would be one too many within a minute.
+        w.advance_ms(10_000);
         claim = w.run_one("sup");
     }
     let history = &w.wake(claim.wake_id).history;
