@@ -146,6 +146,14 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
             ..about(Why::Waits, detail)
         };
     }
+    if wake.in_doubt_since.is_some() {
+        let detail = "ran when its supervisor was lost: somebody looks whether it still does";
+        return Because {
+            reason: Some(Reason::WakeInDoubt),
+            since: wake.in_doubt_since,
+            ..about(Why::Due, detail.to_owned())
+        };
+    }
     let detail = "is due: it waits for a supervisor with room, or for its process in another thread to end";
     Because { since: Some(wake.due_at), ..about(Why::Due, detail.to_owned()) }
 }
@@ -167,6 +175,7 @@ fn not_asked(subject: &Subject<'_>) -> Because {
 
 fn ended(wake: &Wake) -> Because {
     let detail = match (wake.result, &wake.cancelled) {
+        (Some(WakeResult::Unknown), _) => "nobody saw how its last turn ended, and it may go on".to_owned(),
         (_, Some(person)) => format!("its last wake was ended by `{}`: {}", person.by, person.text),
         (Some(WakeResult::Triggered), _) => "was woken, and read what it was woken for".to_owned(),
         (Some(WakeResult::AlreadyActive), _) => {
@@ -174,6 +183,9 @@ fn ended(wake: &Wake) -> Because {
         }
         (Some(WakeResult::FallbackSpawned), _) => {
             "was woken in a fresh session, because its own could not be used".to_owned()
+        }
+        (Some(WakeResult::FallbackResumed), _) => {
+            "was woken in its session, which a live server had not taken it to".to_owned()
         }
         (Some(WakeResult::Expired), _) => "was not woken: the time of what asked for it was over".to_owned(),
         (Some(WakeResult::Superseded), _) if wake.reason.is_none() => {

@@ -1,10 +1,11 @@
 //! People who ask for a wake again, or end one.
 
 use interlock_core::actor::Role;
+use interlock_core::agent::Runtime;
 use interlock_core::command::{Command, InterveneWake};
 use interlock_core::limits::{REASON_BYTES_MAX, WAKE_ATTEMPTS_KEPT_MAX};
 use interlock_core::thread::{Status, ThreadRole};
-use interlock_core::wake::{Outcome, WakeResult, WakeState};
+use interlock_core::wake::{Door, Outcome, WakeResult, WakeState};
 use interlock_core::{Reason, Reply};
 
 use crate::refused;
@@ -185,6 +186,76 @@ fn a_wake_that_was_ended_is_not_taken_over_when_its_supervisor_dies() {
     assert_eq!(refused(w.ended(&claim, Outcome::Halted)), Reason::LeaseLost);
     let Reply::Wake(again) = w.retries("olga", claim.wake_id).unwrap().reply else { panic!() };
     assert_eq!(w.claim_one("sup").wake_id, again, "a person may think again");
+}
+
+/// Whose lease ran out is told by its next renewal that the wake is lost; a claim does not give it back.
+#[test]
+fn a_wake_that_was_ended_is_over_with_its_lease() {
+    let (mut w, claim) = running();
+    w.ends("olga", claim.wake_id).unwrap();
+    w.advance_ms(w.policy.lease_ms + 1);
+    assert_eq!(w.told_to_stop("sup"), []);
+    assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Cancelled));
+    assert_eq!(w.renew(&claim), []);
+}
+
+/// What a server of the runtime was told may go on without whoever told it: then nobody can say that it was stopped.
+#[test]
+fn a_turn_that_may_go_on_is_not_said_to_be_ended() {
+    let live = || {
+        let mut w = World::new();
+        w.agent("executor").run_by(Runtime::Codex);
+        w.person("olga", Role::Operator);
+        w.open("olga", &[("executor", ThreadRole::Participant)]);
+        w.doors = Door::ALL.to_vec();
+        w.says("olga", "go");
+        let claim = w.run_one("sup");
+        w.ends("olga", claim.wake_id).unwrap();
+        (w, claim)
+    };
+    for (by, life) in [("sup", "life-2"), ("another", "life-1")] {
+        let (mut w, claim) = live();
+        assert_eq!(w.wake(claim.wake_id).door, Some(Door::Live));
+        w.advance_ms(w.policy.lease_ms + w.policy.takeover_grace_ms);
+        assert_eq!(w.claim_in(by, life, 32), []);
+        assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Unknown), "{by}");
+        assert_eq!(w.thread().reason, Some(Reason::WakeInDoubt), "{by}: a person has to look");
+    }
+    for (outcome, result) in
+        [(Outcome::InDoubt, WakeResult::Unknown), (Outcome::Halted, WakeResult::Cancelled)]
+    {
+        let (mut w, claim) = live();
+        w.ended(&claim, outcome).unwrap();
+        assert_eq!(w.wake(claim.wake_id).result, Some(result), "{outcome:?}");
+        assert!(w.retries("olga", claim.wake_id).is_ok(), "{outcome:?}: a person may think again");
+    }
+}
+
+/// No guard of agents' wakes throttles what a person asks for; an agent that leads the thread grants itself nothing.
+#[test]
+fn a_wake_that_a_guard_puts_off_is_due_when_a_person_asks_for_it_again() {
+    let mut w = World::pair().calm();
+    w.policy.auto_wakes_max = 1;
+    for text in ["go", "and on"] {
+        w.post("reviewer", Post::chat(text).to(&["executor"])).unwrap();
+        if let [claim] = &w.claim("sup")[..] {
+            w.started(claim).unwrap();
+            w.does_its_turn(claim);
+        }
+    }
+    let put_off = |w: &World| {
+        let wake = w.pending_of("executor")[0];
+        assert!(wake.due_at > w.now());
+        assert_eq!(wake.reason, Some(Reason::AutoWakeBudget));
+        wake.wake_id
+    };
+    let wake_id = put_off(&w);
+    w.retries("reviewer", wake_id).unwrap();
+    assert_eq!(w.claim("sup"), []);
+    assert_eq!(put_off(&w), wake_id);
+    w.retries("olga", wake_id).unwrap();
+    assert_eq!(w.wake(wake_id).reason, None);
+    assert_eq!(w.run_one("sup").wake_id, wake_id);
 }
 
 #[test]

@@ -110,6 +110,9 @@ fn next(view: View, wake: &WakeView) -> Cell {
         (WakeState::Pending, _) if later => {
             format!("it is looked at again {}", when::ahead(wake.due_at, view.now)).into()
         }
+        (WakeState::Pending, _) if wake.in_doubt_since.is_some() => {
+            "a supervisor looks whether its last attempt still runs".into()
+        }
         (WakeState::Pending, _) => "it is due: a supervisor with room takes it".into(),
     }
 }
