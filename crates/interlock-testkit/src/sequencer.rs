@@ -231,6 +231,7 @@ fn calm() -> Policy {
         backlog_wakes_max: 0,
         identical_messages_max: 1_000_000,
         causal_hops_max: 1_000_000,
+        takeover_grace_ms: 0,
         ..Policy::default()
     }
 }

@@ -83,7 +83,7 @@ fn every_runtime_has_its_doors_in_their_order() {
 #[test]
 fn the_best_door_that_the_supervisor_knows_is_taken() {
     for (runtime, session, known, door) in [
-        (Runtime::Codex, true, &Door::ALL[..], Door::Live),
+        (Runtime::Codex, true, Door::ALL, Door::Live),
         (Runtime::Codex, false, Door::ALL, Door::Live),
         (Runtime::Codex, true, &Door::OF_EVERY_SUPERVISOR, Door::Resume),
         (Runtime::Codex, false, &Door::OF_EVERY_SUPERVISOR, Door::Spawn),
@@ -413,7 +413,9 @@ fn fallbacks_that_run_at_once_are_limited_and_others_wait() {
     let first = w.claim("sup");
     assert_eq!(first.len(), 3);
     assert!(first.iter().any(|claim| claim.agent.as_str() == "e"), "{first:?}");
-    first.iter().for_each(|claim| drop(w.started(claim).unwrap()));
+    for claim in &first {
+        w.started(claim).unwrap();
+    }
     let waiting = |w: &World| {
         let waits = |wake: &&interlock_core::wake::Wake| wake.reason == Some(Reason::FallbackLimit);
         w.rows.wakes.values().filter(waits).count()

@@ -46,7 +46,7 @@ pub(super) fn was_started(day: &Simulation, wake: WakeId) {
     let thread = &day.world.rows.threads[&wake.thread_id];
     assert_eq!(thread.status, Status::Active, "{} was started in a thread that is not active", wake.wake_id);
     assert!(day.world.rows.halt.is_none(), "{} was started while all were stopped", wake.wake_id);
-    let is_first = wake.history.len() == 1 && wake.ladder.seen_at.is_none();
+    let is_first = wake.fence == 1 && wake.ladder.seen_at.is_none();
     let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing) else {
         return;
     };

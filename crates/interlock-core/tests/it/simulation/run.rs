@@ -429,7 +429,15 @@ impl Simulation {
                 let seq = self.world.thread().seq;
                 drop(self.world.ack(&agent, seq));
             }
-            Step::SayToAll => drop(self.world.post(&agent, Post::chat("acknowledged"))),
+            Step::SayToAll => {
+                // What is always the same is found out sooner than what only leads nowhere.
+                let body = if self.dice.chance(50) {
+                    format!("seen {}", self.world.entries.len())
+                } else {
+                    "seen".into()
+                };
+                drop(self.world.post(&agent, Post::chat(&body)));
+            }
             Step::SayToOne => {
                 let to = self.dice.one(&AGENTS);
                 drop(self.world.post(&agent, Post::chat("what do you think?").to(&[to])));
