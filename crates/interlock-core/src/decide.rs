@@ -1,8 +1,8 @@
 //! The way in: which facts a command needs, and the arm that decides it.
 
 use crate::command::{
-    AssignOwner, Command, Envelope, FinishJob, InterveneWake, OperateThread, RemindOwner, RenewJob, Report,
-    RequeueJob,
+    AckRead, AssignOwner, ChangeStatus, Command, Envelope, FinishJob, InterveneWake, OperateThread,
+    RemindOwner, RemoveParticipant, RenewJob, Report, RequeueJob,
 };
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
@@ -62,27 +62,21 @@ pub fn keys(env: &Envelope) -> Keys {
             let id = command.thread_id;
             keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Message(id, command.message_id)]);
         }
-        Command::AckRead(command) => {
-            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
-        }
-        Command::ChangeStatus(command) => {
-            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+        Command::AckRead(AckRead { thread_id, .. })
+        | Command::ChangeStatus(ChangeStatus { thread_id, .. })
+        | Command::RemoveParticipant(RemoveParticipant { thread_id, .. })
+        | Command::AssignOwner(AssignOwner { thread_id, .. })
+        | Command::RemindOwner(RemindOwner { thread_id, .. })
+        | Command::OperateThread(OperateThread { thread_id, .. }) => {
+            keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
         }
         Command::AddParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::Agent(command.agent.clone())]);
-        }
-        Command::RemoveParticipant(command) => {
-            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
         Command::TriggerParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
             keys.insert(Key::Agent(env.actor.name.clone()));
             keys.extend(guard::chain_keys(env));
-        }
-        Command::AssignOwner(AssignOwner { thread_id, .. })
-        | Command::RemindOwner(RemindOwner { thread_id, .. })
-        | Command::OperateThread(OperateThread { thread_id, .. }) => {
-            keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
         }
         Command::RetryWake(command) => {
             keys.extend([Key::Wake(command.wake_id), Key::Agent(env.actor.name.clone())]);
