@@ -249,8 +249,7 @@ impl BatchWork for Batch {
 
     fn decide(&mut self, facts: &mut Facts, head: &Head) -> Step {
         if !std::mem::replace(&mut self.has_asked, true) {
-            let more: Keys =
-                self.envelopes.iter().flat_map(|env| more_keys(facts, env, head.wall_now)).collect();
+            let more: Keys = self.envelopes.iter().flat_map(|env| more_keys(facts, env, self.wall)).collect();
             if !more.is_empty() {
                 return Step::Load(more);
             }

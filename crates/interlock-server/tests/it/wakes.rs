@@ -113,12 +113,6 @@ async fn a_wake_that_is_put_off_says_why() {
     let thread = call::<op::GetThread>(&auditor, &json!({"thread_id": stage.thread}), "").await.unwrap();
     let budget = thread.budget.unwrap();
     assert_eq!((budget.spent.tokens(), budget.total.tokens(), budget.tokens_max), (15, 15, None));
-    // A token of then: one of a future hour would not hold.
-    let keeper = world.client(Role::Supervisor);
-    world.advance(600_000);
-    let params = json!({"supervisor": "keeper", "incarnation": "2", "limit": 8});
-    let claimed = call::<op::ClaimWakes>(&keeper, &params, "").await.unwrap();
-    assert_eq!(claimed.wakes.len(), 1, "it goes on by itself");
 }
 
 #[tokio::test]
