@@ -2,7 +2,7 @@
 
 use crate::command::{
     AckRead, AssignOwner, ChangeStatus, Command, Envelope, FinishJob, InterveneWake, OperateThread,
-    RemindOwner, RemoveParticipant, RenewJob, Report, RequeueJob,
+    RemindOwner, RemoveParticipant, RenewJob, Report, ReportWake, RequeueJob,
 };
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
@@ -82,17 +82,14 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.extend([Key::Wake(command.wake_id), Key::Agent(env.actor.name.clone())]);
             keys.extend(guard::chain_keys(env));
         }
-        Command::CancelWake(command) => {
-            keys.insert(Key::Wake(command.wake_id));
-        }
         Command::ClaimWakes(_) | Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
         Command::ResumeAgents { .. } => {
             keys.insert(Key::Halt);
         }
         Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
-        Command::ReportWake(command) => {
-            keys.insert(Key::Wake(command.wake_id));
-        }
+        Command::CancelWake(InterveneWake { wake_id, .. })
+        | Command::ReportWake(ReportWake { wake_id, .. })
+        | Command::NoteCall { wake_id } => drop(keys.insert(Key::Wake(*wake_id))),
         Command::CreateWebhook(_)
         | Command::UpdateWebhook(_)
         | Command::PauseWebhook { .. }
@@ -104,9 +101,6 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::RenewJob(RenewJob { job_id, .. })
         | Command::FinishJob(FinishJob { job_id, .. })
         | Command::RequeueJob(RequeueJob { job_id, .. }) => drop(keys.insert(Key::Job(*job_id))),
-        Command::NoteCall { wake_id } => {
-            keys.insert(Key::Wake(*wake_id));
-        }
     }
     keys
 }
