@@ -502,12 +502,12 @@ fn agents_are_shown_with_what_they_do_now() {
             "reason": "HALTED"})),
     ]});
     let expected = "\
-NAME     NOW                    SINCE    ROLE         RUNTIME    COMMAND  WHY
+NAME     NOW                    SINCE    ROLE         RUNTIME    ON  COMMAND  WHY
 anna     comes by itself                 participant  unmanaged
-builder  active                 12s ago  participant  command             thr_00000000000000000000000001
-coder    human at the keyboard  10s ago  participant  codex               another process has the agent's session open, looked at again in 5s, thr_00000000000000000000000001
+builder  active                 12s ago  participant  command                 thr_00000000000000000000000001
+coder    human at the keyboard  10s ago  participant  codex                   another process has the agent's session open, looked at again in 5s, thr_00000000000000000000000001
 idle     dormant                3h ago   participant  command
-tester   stopped                10m ago  participant  command             by anna
+tester   stopped                10m ago  participant  command                 by anna
 ";
     assert_eq!(agent::list(view(), &of(answer)), expected);
 }
@@ -611,6 +611,7 @@ agent        executor
 thread       thr_00000000000000000000000001
 state        pending
 reason       EXITED_WITH_ERROR: the agent's process ended with an error
+due          in 3.0s, at 2026-01-02T12:00:03.000Z
 tries        2
 lane         trigger
 for          message #3, asked for by reviewer

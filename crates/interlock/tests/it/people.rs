@@ -59,7 +59,10 @@ fn staying() -> (Site, crate::site::Server, String, String) {
 /// goes on; then it is closed over what is open.
 #[test]
 fn a_loop_is_blocked_an_operator_lets_it_go_on_and_it_goes_on() {
-    let site = Site::with_instance("turns_without_progress_max = 6");
+    // Their turns alone are to block it: no pauses, and they may repeat themselves.
+    let site = Site::with_instance(
+        "turns_without_progress_max = 6\nidentical_messages_max = 1000\nwakes_per_minute_max = 0\nauto_wakes_max = 0",
+    );
     let _server = site.up(&[]);
     add_agent(&site, "ping", &script("\"$binary\" thread post \"$INTERLOCK_THREAD\" 'your turn' --to pong"));
     add_agent(&site, "pong", &script("\"$binary\" thread post \"$INTERLOCK_THREAD\" 'no, yours' --to ping"));
