@@ -4,8 +4,8 @@ use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{
-    agent, delivery, denial, event, job, ledger, message, policy, search, session, summary, thread, token,
-    wake, webhook, workspace,
+    agent, delivery, denial, escalation, event, explain, job, ledger, message, policy, review, search,
+    session, summary, thread, token, wake, webhook, workspace,
 };
 
 /// What a row says of its end, or that it says nothing.
@@ -126,6 +126,43 @@ operations! {
     TriggerParticipant = "trigger_participant" Post "/v1/threads/{thread_id}/trigger"
         tool Some("trigger_participant"), permission MessageWrite, mutates true, media Json,
         wake::TriggerParticipantParams => wake::TriggerParticipantResponse;
+    /// Give a participant work: an event `task_assigned` that wakes it; for coordinators of the thread and operators.
+    AssignTask = "assign_task" Post "/v1/threads/{thread_id}/tasks"
+        tool Some("assign_task"), permission MessageWrite, mutates true, media Json,
+        review::AssignTaskParams => message::PostMessageResponse;
+    /// Ask for a commit to be looked at: an event `re_review_requested`; for coordinators of the thread and operators.
+    RequestReview = "request_review" Post "/v1/threads/{thread_id}/reviews"
+        tool Some("request_review"), permission MessageWrite, mutates true, media Json,
+        review::RequestReviewParams => message::PostMessageResponse;
+    /// See who has accepted or rejected what was asked, and who has not said, waiting for the last one when asked to.
+    CollectVerdicts = "collect_verdicts" Get "/v1/threads/{thread_id}/verdicts"
+        tool Some("collect_verdicts"), permission ThreadRead, mutates false, media Json,
+        review::CollectVerdictsParams => review::CollectVerdictsResponse;
+    /// See why each participant of a thread was woken, or was not, and what happens next.
+    ExplainWakes = "explain_wakes" Get "/v1/threads/{thread_id}/explain"
+        tool Some("explain_wakes"), permission ThreadRead, mutates false, media Json,
+        explain::ExplainWakesParams => explain::ExplainWakesResponse;
+    /// See who must act in a blocked thread, since when and why, waiting for that when asked to.
+    GetEscalation = "get_escalation" Get "/v1/threads/{thread_id}/escalation"
+        tool Some("get_escalation"), permission ThreadRead, mutates false, media Json,
+        escalation::GetEscalationParams => escalation::EscalationView;
+    /// Name somebody else who must act in a blocked thread; it is told, and woken where that is possible. For
+    /// coordinators of the thread and operators.
+    AssignEscalationOwner = "assign_escalation_owner" Post "/v1/threads/{thread_id}/owner"
+        tool Some("assign_escalation_owner"), permission ThreadStatus, mutates true, media Json,
+        escalation::AssignEscalationOwnerParams => escalation::EscalationView;
+    /// Block an active thread from outside, for a reason.
+    EscalateThread = "escalate_thread" Post "/v1/threads/{thread_id}/escalate"
+        tool None, permission ThreadOperate, mutates true, media Json,
+        escalation::EscalateThreadParams => thread::ThreadView;
+    /// Let a blocked thread go on, for a reason; for operators, and for coordinators who override what blocked it.
+    UnblockThread = "unblock_thread" Post "/v1/threads/{thread_id}/unblock"
+        tool None, permission ThreadStatus, mutates true, media Json,
+        escalation::UnblockThreadParams => thread::ThreadView;
+    /// Close a thread over everything that is open in it; the reason begins with `human_override:`.
+    OverrideCloseThread = "override_close_thread" Post "/v1/threads/{thread_id}/override-close"
+        tool None, permission ThreadOperate, mutates true, media Json,
+        escalation::OverrideCloseThreadParams => thread::ThreadView;
     /// Read what happened in a thread, messages and wakes in one order, waiting for more when asked to.
     ReadTimeline = "read_timeline" Get "/v1/threads/{thread_id}/timeline"
         tool None, permission ThreadRead, mutates false, media Json,
@@ -151,6 +188,16 @@ operations! {
     GetWake = "get_wake" Get "/v1/wakes/{wake_id}"
         tool None, permission WakeRead, mutates false, media Json,
         wake::GetWakeParams => wake::WakeView;
+    /// Ask again for a wake that came to nothing, as a new one that names it, or for one that waits, at once; for
+    /// coordinators of its thread and operators.
+    RetryWake = "retry_wake" Post "/v1/wakes/{wake_id}/retry"
+        tool None, permission WakeManage, mutates true, media Json,
+        wake::RetryWakeParams => wake::WakeView;
+    /// End a wake: no attempt follows, and a process that runs for it is stopped; for coordinators of its thread and
+    /// operators.
+    CancelWake = "cancel_wake" Post "/v1/wakes/{wake_id}/cancel"
+        tool None, permission WakeManage, mutates true, media Json,
+        wake::CancelWakeParams => wake::WakeView;
     /// Take due wakes for a supervisor, waiting for the first when asked to. Outside the ledger: a lease with a fence.
     ClaimWakes = "claim_wakes" Post "/v1/wakes/claim"
         tool None, permission WakeRun, mutates false, media Json,

@@ -117,6 +117,8 @@ closed_set! {
         ThreadRead = "thread:read",
         /// Change a thread's status; who may is decided by the thread's own roles.
         ThreadStatus = "thread:status",
+        /// Block and close threads from outside.
+        ThreadOperate = "thread:operate",
         /// Add and remove participants; who may is decided by the thread's own roles.
         ThreadMembers = "thread:members",
         /// Post messages and acknowledge them.
@@ -127,6 +129,8 @@ closed_set! {
         AgentRead = "agent:read",
         /// Read wakes.
         WakeRead = "wake:read",
+        /// Ask for wakes again and end them; who may is decided by the thread's own roles.
+        WakeManage = "wake:manage",
         /// Claim, renew and report wakes.
         WakeRun = "wake:run",
         /// Read jobs.
@@ -161,6 +165,7 @@ impl Role {
                     | P::MessageWrite
                     | P::AgentRead
                     | P::WakeRead
+                    | P::WakeManage
                     | P::WorkspaceRead
             ),
             Self::Participant => matches!(
@@ -171,6 +176,7 @@ impl Role {
                     | P::MessageWrite
                     | P::AgentRead
                     | P::WakeRead
+                    | P::WakeManage
             ),
             Self::Auditor => matches!(
                 permission,

@@ -63,6 +63,18 @@ pub enum Command {
     ReportWake(ReportWake),
     /// Wake a participant without a message.
     TriggerParticipant(TriggerParticipant),
+    /// Ask for a wake again.
+    RetryWake(InterveneWake),
+    /// End a wake.
+    CancelWake(InterveneWake),
+    /// Post what only those who lead the thread may ask for.
+    PostAsLead(PostMessage),
+    /// Name who must act in a blocked thread.
+    AssignOwner(AssignOwner),
+    /// Tell whoever must act in a blocked thread again.
+    RemindOwner(RemindOwner),
+    /// Change a thread's status as an operator, whatever its participants say.
+    OperateThread(OperateThread),
     /// Stop all agents.
     HaltAgents,
     /// Do something later that nobody waits for.
@@ -239,6 +251,62 @@ pub struct TriggerParticipant {
     pub thread_id: ThreadId,
     /// Who is to be woken.
     pub agent: AgentName,
+}
+
+/// See [`Command::RetryWake`] and [`Command::CancelWake`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterveneWake {
+    /// The wake.
+    pub wake_id: WakeId,
+    /// Why, in words.
+    pub text: String,
+}
+
+/// See [`Command::AssignOwner`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignOwner {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who must act from now on.
+    pub owner: AgentName,
+    /// Why, in words.
+    pub text: String,
+}
+
+/// See [`Command::RemindOwner`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemindOwner {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The escalation that is meant, by its beginning: a later one has reminders of its own.
+    pub since: Timestamp,
+}
+
+/// See [`Command::OperateThread`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperateThread {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// What is to be done.
+    pub action: ThreadAction,
+    /// Why, in words.
+    pub text: String,
+    /// The status that it must have; absent = any from which the action leads on.
+    pub expected: Option<Status>,
+}
+
+/// What an operator does to a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThreadAction {
+    /// Block it.
+    Escalate {
+        /// Who must act; absent = whom the rule of escalation names.
+        owner: Option<AgentName>,
+    },
+    /// Make it active again.
+    Unblock,
+    /// Close it, whatever is open in it.
+    Close,
 }
 
 /// See [`Command::ClaimWakes`].

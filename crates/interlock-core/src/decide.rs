@@ -1,6 +1,9 @@
 //! The way in: which facts a command needs, and the arm that decides it.
 
-use crate::command::{Command, Envelope, FinishJob, RenewJob, Report, RequeueJob};
+use crate::command::{
+    AckRead, AssignOwner, ChangeStatus, Command, Envelope, FinishJob, InterveneWake, OperateThread,
+    RemindOwner, RemoveParticipant, RenewJob, Report, ReportWake, RequeueJob,
+};
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
@@ -51,7 +54,7 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.extend(command.participants.iter().map(|(name, _)| Key::Agent(name.clone())));
             keys.insert(Key::Agent(env.actor.name.clone()));
         }
-        Command::PostMessage(command) => {
+        Command::PostMessage(command) | Command::PostAsLead(command) => {
             thread::post_keys(command, &mut keys);
             keys.extend(guard::chain_keys(env));
         }
@@ -59,21 +62,24 @@ pub fn keys(env: &Envelope) -> Keys {
             let id = command.thread_id;
             keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Message(id, command.message_id)]);
         }
-        Command::AckRead(command) => {
-            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
-        }
-        Command::ChangeStatus(command) => {
-            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+        Command::AckRead(AckRead { thread_id, .. })
+        | Command::ChangeStatus(ChangeStatus { thread_id, .. })
+        | Command::RemoveParticipant(RemoveParticipant { thread_id, .. })
+        | Command::AssignOwner(AssignOwner { thread_id, .. })
+        | Command::RemindOwner(RemindOwner { thread_id, .. })
+        | Command::OperateThread(OperateThread { thread_id, .. }) => {
+            keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
         }
         Command::AddParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::Agent(command.agent.clone())]);
         }
-        Command::RemoveParticipant(command) => {
-            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
-        }
         Command::TriggerParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
             keys.insert(Key::Agent(env.actor.name.clone()));
+            keys.extend(guard::chain_keys(env));
+        }
+        Command::RetryWake(command) => {
+            keys.extend([Key::Wake(command.wake_id), Key::Agent(env.actor.name.clone())]);
             keys.extend(guard::chain_keys(env));
         }
         Command::ClaimWakes(_) | Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
@@ -81,9 +87,9 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.insert(Key::Halt);
         }
         Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
-        Command::ReportWake(command) => {
-            keys.insert(Key::Wake(command.wake_id));
-        }
+        Command::CancelWake(InterveneWake { wake_id, .. })
+        | Command::ReportWake(ReportWake { wake_id, .. })
+        | Command::NoteCall { wake_id } => drop(keys.insert(Key::Wake(*wake_id))),
         Command::CreateWebhook(_)
         | Command::UpdateWebhook(_)
         | Command::PauseWebhook { .. }
@@ -95,9 +101,6 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::RenewJob(RenewJob { job_id, .. })
         | Command::FinishJob(FinishJob { job_id, .. })
         | Command::RequeueJob(RequeueJob { job_id, .. }) => drop(keys.insert(Key::Job(*job_id))),
-        Command::NoteCall { wake_id } => {
-            keys.insert(Key::Wake(*wake_id));
-        }
     }
     keys
 }
@@ -111,7 +114,7 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
     let mut keys = Keys::new();
     let thread_of = |id| [Key::Thread(id), Key::ThreadWakes(id)];
     match &env.command {
-        Command::PostMessage(command) => {
+        Command::PostMessage(command) | Command::PostAsLead(command) => {
             // Whoever joins by speaking is woken later if a supervisor can.
             if let Ok(Some(thread)) = facts.thread(command.thread_id)
                 && !thread.members.contains_key(&env.actor.name)
@@ -124,6 +127,12 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
         }
         Command::CancelMessage(command) => {
             keys.extend(wake::withdrawal_keys(facts, command.thread_id, command.message_id));
+        }
+        Command::RetryWake(InterveneWake { wake_id, .. })
+        | Command::CancelWake(InterveneWake { wake_id, .. }) => {
+            if let Ok(Some(wake)) = facts.wake(*wake_id) {
+                keys.extend(thread_of(wake.thread_id));
+            }
         }
         Command::ReportWake(command) => {
             if let Ok(Some(wake)) = facts.wake(command.wake_id) {
@@ -188,6 +197,12 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::AddParticipant(command) => thread::add(facts, env, command),
         Command::RemoveParticipant(command) => thread::remove(facts, env, command),
         Command::TriggerParticipant(command) => wake::trigger(facts, env, command, now),
+        Command::RetryWake(command) => wake::retry(facts, env, command, now),
+        Command::CancelWake(command) => wake::cancel(facts, env, command),
+        Command::PostAsLead(command) => thread::post_as_lead(facts, env, command, now),
+        Command::AssignOwner(command) => thread::assign_owner(facts, env, command, now),
+        Command::RemindOwner(command) => thread::remind_owner(facts, env, command, now),
+        Command::OperateThread(command) => thread::operate(facts, env, command, now),
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),
         Command::ReportWake(command) => wake::report(facts, env, command, now),

@@ -122,6 +122,25 @@ pub enum Event {
         owner: Option<AgentName>,
         by: AgentName,
     },
+    /// Somebody else must act in a blocked thread.
+    #[serde(rename = "thread.owner_assigned/1")]
+    OwnerAssigned {
+        thread_id: ThreadId,
+        owner: AgentName,
+        /// Who had to before; absent = nobody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        former: Option<AgentName>,
+        by: AgentName,
+        /// Of the reason in words.
+        text_digest: Digest,
+        #[serde(skip)]
+        text: String,
+        #[serde(skip)]
+        text_salt: Salt,
+    },
+    /// Whoever must act in a blocked thread was told again; so many times now.
+    #[serde(rename = "thread.owner_reminded/1")]
+    OwnerReminded { thread_id: ThreadId, owner: AgentName, reminders: u32 },
     /// An agent is to be woken.
     #[serde(rename = "wake.requested/1")]
     WakeRequested {
@@ -264,6 +283,41 @@ pub enum Event {
         reason: Option<Reason>,
         exit_code: Option<i32>,
     },
+    /// A person asked for a wake again: for one that is over as this new one, for one that waits at once.
+    #[serde(rename = "wake.retry_requested/1")]
+    WakeRetryRequested {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        /// The wake that is over; absent = this very one waited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        former: Option<WakeId>,
+        due_at: Timestamp,
+        /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asks for it too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<Chain>,
+        by: AgentName,
+        /// Of the reason in words.
+        text_digest: Digest,
+        #[serde(skip)]
+        text: String,
+        #[serde(skip)]
+        text_salt: Salt,
+    },
+    /// A person wants a wake to end: no attempt follows, and a process that runs for it is stopped.
+    #[serde(rename = "wake.cancel_requested/1")]
+    WakeCancelRequested {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        by: AgentName,
+        /// Of the reason in words.
+        text_digest: Digest,
+        #[serde(skip)]
+        text: String,
+        #[serde(skip)]
+        text_salt: Salt,
+    },
     /// A job failed too often.
     #[serde(rename = "job.died/1")]
     JobDied { job_id: JobId, job: String, attempts: u32, reason: Reason },
@@ -379,6 +433,10 @@ impl Event {
             | Self::WakeUsed { thread_id, .. }
             | Self::SessionBound { thread_id, .. }
             | Self::SessionReleased { thread_id, .. }
+            | Self::OwnerAssigned { thread_id, .. }
+            | Self::OwnerReminded { thread_id, .. }
+            | Self::WakeRetryRequested { thread_id, .. }
+            | Self::WakeCancelRequested { thread_id, .. }
             | Self::WakeFinished { thread_id, .. } => Some(*thread_id),
         }
     }
@@ -393,6 +451,9 @@ impl Event {
                 | Self::WakeDeclined { .. }
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }
+                | Self::WakeRetryRequested { .. }
+                | Self::WakeCancelRequested { .. }
+                | Self::OwnerAssigned { .. }
                 // A guard that throttles agents may have put it off: a person ends that.
                 | Self::WakeJoined { chain: None, .. }
                 | Self::StatusChanged { .. }

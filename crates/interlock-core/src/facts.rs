@@ -616,6 +616,17 @@ pub enum Effect {
     WebhookProgress(WebhookId, Progress),
 }
 
+/// A wake that a supervisor keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The wake.
+    pub wake_id: WakeId,
+    /// Whether it counts as accepted.
+    pub is_accepted: bool,
+    /// Whether a person ended it: its process is to be stopped.
+    pub is_cancelled: bool,
+}
+
 /// What became of a decision: the answer to its caller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
@@ -631,8 +642,10 @@ pub enum Reply {
     Cursor(ThreadId, u64),
     /// Wakes handed to a supervisor, with their leases.
     Claimed(Vec<(Wake, Lease)>),
-    /// Wakes kept, each with whether it counts as accepted; what is absent was lost.
-    Renewed(Vec<(WakeId, bool)>),
+    /// Nothing is handed out, and processes of these wakes, which the supervisor holds, are to be stopped.
+    ToStop(Vec<WakeId>),
+    /// Wakes kept; what is absent was lost.
+    Renewed(Vec<Kept>),
     /// A wake was changed.
     Wake(WakeId),
     /// Jobs handed to a worker.
@@ -682,6 +695,8 @@ impl Reply {
                 Event::AgentRegistered { name, .. } => Some(Self::Agent(name.clone())),
                 Event::ThreadCreated { thread_id, .. }
                 | Event::StatusChanged { thread_id, .. }
+                | Event::OwnerAssigned { thread_id, .. }
+                | Event::OwnerReminded { thread_id, .. }
                 | Event::ParticipantRemoved { thread_id, .. }
                 | Event::MessageWithdrawn { thread_id, .. } => Some(Self::Thread(*thread_id)),
                 Event::MessagePosted { thread_id, message, .. } => {
@@ -689,6 +704,8 @@ impl Reply {
                 }
                 Event::CursorMoved { thread_id, seq, .. } => Some(Self::Cursor(*thread_id, *seq)),
                 Event::WakeRequested { wake_id, .. }
+                | Event::WakeRetryRequested { wake_id, .. }
+                | Event::WakeCancelRequested { wake_id, .. }
                 | Event::WakeDispatched { wake_id, .. }
                 | Event::WakeAccepted { wake_id, .. }
                 | Event::WakeAttemptFailed { wake_id, .. }

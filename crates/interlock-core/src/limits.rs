@@ -23,6 +23,10 @@ pub const EXPIRES_IN_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1_000;
 pub const ACKS_MAX: usize = 8;
 /// Messages that one wake remembers having been asked for by; of the others, which end first, it knows the last end.
 pub const WAKE_ASKS_MAX: usize = 32;
+/// Milliseconds for which an agent that says of itself that it is at work counts as that: three heartbeats.
+pub const PRESENT_MS: i64 = 3 * 60 * 1_000;
+/// Attempts that one wake remembers: its last ones.
+pub const WAKE_ATTEMPTS_KEPT_MAX: usize = 16;
 /// Messages that are loaded of those that one wake does not remember: more than the commands of one batch.
 pub const ASKS_LOADED_MAX: usize = 1_024;
 /// Characters of an agent's name.

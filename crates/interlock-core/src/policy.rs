@@ -1,6 +1,6 @@
 //! The policy constants of waking, guarding and jobs, as data with their defaults (S002-122).
 
-use crate::actor::closed_set;
+use crate::actor::{AgentName, closed_set};
 use crate::job::RetryPolicy;
 
 closed_set! {
@@ -16,6 +16,8 @@ closed_set! {
         Turns = "turns",
         /// Reports of one finding.
         Reports = "reports",
+        /// Reminders of one escalation.
+        Reminders = "reminders",
         /// Wakes.
         Wakes = "wakes",
         /// Agents' messages that led to one another.
@@ -48,8 +50,10 @@ pub struct Constant {
     pub meaning: &'static str,
 }
 
-/// One day, in milliseconds: no constant waits for longer.
+/// One day, in milliseconds: nothing that agents do waits for longer.
 const DAY_MS: i64 = 86_400_000;
+/// A person may be away for longer.
+const WEEK_MS: i64 = 7 * DAY_MS;
 /// One year: a session may be kept for as long.
 const YEAR_MS: i64 = 365 * DAY_MS;
 /// No guard counts further.
@@ -70,11 +74,14 @@ macro_rules! constants {
         #[serde(deny_unknown_fields, default)]
         pub struct Policy {
             $( $(#[doc = $meaning])+ pub $name: $type, )*
+            /// Who must act in a blocked thread that has no coordinator who can; absent = whoever opened it.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub escalation_owner: Option<AgentName>,
         }
 
         impl Default for Policy {
             fn default() -> Self {
-                Self { $( $name: $default, )* }
+                Self { $( $name: $default, )* escalation_owner: None }
             }
         }
 
@@ -136,6 +143,10 @@ constants! {
     turns_without_progress_max: u32 = 20 Turns 1 to COUNT_MAX;
     /// The same finding, reported or rejected so often, blocks a thread.
     identical_findings_max: u32 = 3 Reports 1 to COUNT_MAX;
+    /// How long whoever must act in a blocked thread is given before being told again; 0 = it is told once.
+    escalation_reminder_ms: i64 = 14_400_000 Ms 0 to WEEK_MS;
+    /// How often it is told again.
+    escalation_reminders_max: u32 = 3 Reminders 0 to 100;
     /// So many wakes of one agent are started in one thread within a minute; 0 = any number.
     wakes_per_minute_max: u32 = 10 Wakes 0 to DISPATCHES_MAX;
     /// So many wakes of one agent that agents alone caused are started in one thread within `auto_wake_window_ms` without progress or a person's message; 0 = any number.

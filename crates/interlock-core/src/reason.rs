@@ -291,6 +291,12 @@ reasons! {
     Halted => "HALTED", Conflict, "all agents were stopped by a person";
     ThreadEnded => "THREAD_ENDED", Conflict, "the thread was resolved or closed";
     ParticipantRemoved => "PARTICIPANT_REMOVED", Conflict, "the agent takes no part in the thread any more";
+    OverrideRequired => "OVERRIDE_REQUIRED", InvalidArgument, "the reason must say that it overrides";
+    StatusDiffers => "STATUS_DIFFERS", PreconditionFailed, "the thread has another status than was expected";
+    HumanOverride => "HUMAN_OVERRIDE", Conflict, "an operator overrode what is open in the thread";
+    CoordinatorOverride => "COORDINATOR_OVERRIDE", Conflict, "a coordinator overrode what blocked the thread";
+    WakeCancelled => "WAKE_CANCELLED", Conflict, "a person ended the wake";
+    NotBlocked => "NOT_BLOCKED", Conflict, "only a blocked thread has somebody who must act";
     AlreadySeen => "ALREADY_SEEN", Conflict, "the agent had read the messages before it was woken";
 }
 

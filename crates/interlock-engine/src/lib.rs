@@ -10,6 +10,7 @@ mod denials;
 mod engine;
 mod entropy;
 mod envelope;
+mod escalations;
 mod export;
 mod feed;
 mod halt;
@@ -29,8 +30,8 @@ mod webhooks;
 /// What reads of the store are asked and answered with.
 pub mod read {
     pub use interlock_store::{
-        Counts, DenialFilter, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store,
-        StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+        AgentWakes, Counts, DenialFilter, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search,
+        Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
     };
 }
 

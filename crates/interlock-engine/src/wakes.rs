@@ -6,7 +6,7 @@ use std::time::Duration;
 use interlock_core::actor::Guarded;
 use interlock_core::command::{ClaimWakes, Command};
 use interlock_core::facts::Reply;
-use interlock_core::id::WorkspaceId;
+use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::wake::{Claimant, Door, Lane, Lease, Wake};
 use interlock_core::{Refusal, Timestamp};
 use tokio::time::Instant;
@@ -41,6 +41,14 @@ pub struct Claimed {
     pub lane: Lane,
     /// All agents are to be stopped.
     pub halt: bool,
+    /// Wakes of the caller whose processes are to be stopped.
+    pub stop: Vec<WakeId>,
+}
+
+impl Claimed {
+    const fn halted(lane: Lane) -> Self {
+        Self { wakes: Vec::new(), lane, halt: true, stop: Vec::new() }
+    }
 }
 
 impl Engine {
@@ -67,7 +75,7 @@ impl Engine {
             self.heard_of(workspace, &claim.supervisor, &claim.claimant);
             // What was told is forgotten once it is in the store: the word that ends it may be lost.
             if self.was_told_to_stop(workspace) && self.is_halted(workspace).await {
-                return Ok(Claimed { wakes: Vec::new(), lane, halt: true });
+                return Ok(Claimed::halted(lane));
             }
             let asked_at = self.now();
             let command = Command::ClaimWakes(ClaimWakes {
@@ -83,12 +91,13 @@ impl Engine {
                 Reply::Claimed(wakes) => wakes,
                 Reply::Halted(_) => {
                     self.halt_is_recorded(workspace);
-                    return Ok(Claimed { wakes: Vec::new(), lane, halt: true });
+                    return Ok(Claimed::halted(lane));
                 }
+                Reply::ToStop(stop) => return Ok(Claimed { wakes: Vec::new(), lane, halt: false, stop }),
                 _ => Vec::new(),
             };
             if !wakes.is_empty() || Instant::now() >= until {
-                return Ok(Claimed { wakes, lane, halt: false });
+                return Ok(Claimed { wakes, lane, halt: false, stop: Vec::new() });
             }
             let next = until.min(Instant::now() + self.poll_pause(workspace, asked_at).await?);
             let wanted = |note: &crate::Note| note.supervisors && note.workspace_id == workspace;

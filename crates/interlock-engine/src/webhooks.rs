@@ -92,7 +92,8 @@ impl Engine {
         self.by_itself(workspace_id, "pause_webhook", command).await.map(|_| ())
     }
 
-    async fn by_itself(
+    /// What the server does without being asked by anybody.
+    pub(crate) async fn by_itself(
         &self,
         workspace_id: WorkspaceId,
         operation: &'static str,

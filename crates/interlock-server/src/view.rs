@@ -1,19 +1,19 @@
 //! From rows to what goes over the wire.
 
-use interlock_api::v1::agent::{AgentView, DoorView, SpentView};
+use interlock_api::v1::agent::{AgentView, DoorView, SpentView, StandingView};
 use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
 use interlock_api::v1::thread::{BudgetView, FindingView, ParticipantView, ThreadView, TimelineItem};
-use interlock_api::v1::wake::WakeView;
+use interlock_api::v1::wake::{AttemptView, InterventionView, WakeView};
 use interlock_core::actor::{AgentName, Permission, Role};
-use interlock_core::agent::{Agent, Launch};
+use interlock_core::agent::{Agent, Launch, Standing};
 use interlock_core::denial::Denial;
 use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::job::{Job, JobState};
 use interlock_core::policy::Policy;
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
-use interlock_core::wake::{Capability, Wake};
+use interlock_core::wake::{Attempt, Capability, Intervention, Wake, WakeState};
 use interlock_core::{Event, Timestamp};
 use interlock_engine::read::{StoredMessage, TimelineRow};
 
@@ -41,6 +41,20 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         home,
         doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
         created_at: agent.created_at,
+        now: None,
+    }
+}
+
+/// What an agent does now; about which thread is for those who may know.
+pub(crate) fn standing(standing: Standing, may_know: bool) -> StandingView {
+    StandingView {
+        state: standing.state,
+        since: standing.since,
+        until: standing.until,
+        reason: standing.reason,
+        by: standing.by,
+        wake_id: standing.wake_id.filter(|_| may_know),
+        thread_id: standing.thread_id.filter(|_| may_know),
     }
 }
 
@@ -197,7 +211,21 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         seen_at: wake.ladder.seen_at,
         acted_at: wake.ladder.acted_at,
         finished_at: wake.ladder.finished_at,
+        deferred_since: wake.deferred_since.filter(|_| wake.state == WakeState::Pending),
+        history: wake.history.into_iter().map(attempt).collect(),
+        retries: wake.retries,
+        retried: wake.retried.map(intervention),
+        cancelled: wake.cancelled.map(intervention),
     }
+}
+
+fn attempt(attempt: Attempt) -> AttemptView {
+    let Attempt { number, lane, supervisor, at, ended_at, reason, exit_code } = attempt;
+    AttemptView { number, lane, supervisor, at, ended_at, reason, exit_code }
+}
+
+fn intervention(intervention: Intervention) -> InterventionView {
+    InterventionView { by: intervention.by, at: intervention.at, text: intervention.text }
 }
 
 pub(crate) fn timeline(row: TimelineRow, created_by: &AgentName, now: Timestamp) -> TimelineItem {
@@ -251,7 +279,11 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WebhookResumed { by, .. }
         | Event::WebhookSecretRotated { by, .. }
         | Event::WebhookDeleted { by, .. }
+        | Event::OwnerAssigned { by, .. }
+        | Event::WakeRetryRequested { by, .. }
+        | Event::WakeCancelRequested { by, .. }
         | Event::JobRequeued { by, .. } => Some(by),
+        Event::OwnerReminded { owner, .. } => Some(owner),
         Event::ParticipantRemoved { agent, .. }
         | Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
@@ -292,6 +324,8 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }
+        | Event::WakeRetryRequested { wake_id, .. }
+        | Event::WakeCancelRequested { wake_id, .. }
         | Event::WakeFinished { wake_id, .. } => Some(*wake_id),
         _ => None,
     }

@@ -9,8 +9,8 @@ use interlock_core::wake::{Halt, Wake};
 use interlock_core::{Hybrid, Timestamp};
 use interlock_ledger::{TILE_WIDTH, TileAt};
 use interlock_store::{
-    Counts, EntryRow, InboxRow, LedgerHead, Page, StoreError, StoredMessage, ThreadFilter, TimelineRow,
-    WakeFilter,
+    AgentWakes, Counts, EntryRow, InboxRow, LedgerHead, Page, StoreError, StoredMessage, ThreadFilter,
+    TimelineRow, WakeFilter,
 };
 
 use crate::error::document;
@@ -183,15 +183,47 @@ pub(crate) async fn wakes(
 ) -> Result<Vec<Wake>, StoreError> {
     let sql = "SELECT doc FROM wake WHERE ws = $1 AND id < $2 AND ($3::bytea IS NULL OR thread = $3)
                AND ($4::text IS NULL OR agent = $4) AND ($5::text IS NULL OR state = $5)
-               AND (NOT $6 OR state <> 'finished') ORDER BY id DESC LIMIT $7";
+               AND (NOT $6 OR state <> 'finished') AND ($7::text IS NULL OR result = $7)
+               AND ($8::bigint IS NULL OR (state = 'pending' AND NOT held AND due_at <= $8))
+               ORDER BY id DESC LIMIT $9";
     let after = page.after.map_or([0xFF; 16], WakeId::to_bytes);
     let thread = filter.thread.map(|id| id.to_bytes().to_vec());
     let agent = filter.agent.as_ref().map(AgentName::as_str);
     let state = filter.state.map(interlock_core::wake::WakeState::as_str);
     let limit = i64::from(page.limit);
-    let rows =
-        line.all(sql, &[&ws, &after.as_slice(), &thread, &agent, &state, &filter.is_live, &limit]).await?;
+    let result = filter.result.map(interlock_core::wake::WakeResult::as_str);
+    let due_by = filter.due_by.map(Timestamp::as_millis);
+    let after = after.as_slice();
+    let rows = line
+        .all(sql, &[&ws, &after, &thread, &agent, &state, &filter.is_live, &result, &due_by, &limit])
+        .await?;
     documents("wake", &rows)
+}
+
+pub(crate) async fn agent_wakes(
+    line: &Line,
+    ws: i64,
+    agents: &[AgentName],
+) -> Result<Vec<AgentWakes>, StoreError> {
+    let sql = "SELECT live.doc, last.doc FROM unnest($2::text[]) WITH ORDINALITY AS asked (name, n)
+               LEFT JOIN LATERAL (SELECT doc FROM wake WHERE ws = $1 AND agent = asked.name AND state <> 'finished'
+                 ORDER BY state = 'running' DESC, held, due_at, id LIMIT 1) live ON true
+               LEFT JOIN LATERAL (SELECT doc FROM wake WHERE ws = $1 AND agent = asked.name AND state = 'finished'
+                 ORDER BY id DESC LIMIT 1) last ON true
+               ORDER BY asked.n";
+    let names: Vec<&str> = agents.iter().map(AgentName::as_str).collect();
+    let rows = line.all(sql, &[&ws, &names]).await?;
+    let wake = |found: &tokio_postgres::Row, place: usize| {
+        let doc = get::<Option<String>>(found, place)?;
+        doc.map(|doc| document("wake", &doc)).transpose()
+    };
+    agents
+        .iter()
+        .zip(&rows)
+        .map(|(agent, found)| {
+            Ok(AgentWakes { agent: agent.clone(), live: wake(found, 0)?, last: wake(found, 1)? })
+        })
+        .collect()
 }
 
 pub(crate) async fn next_due(

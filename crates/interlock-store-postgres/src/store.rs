@@ -16,9 +16,9 @@ use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage,
-    IndexQuery, JobCounts, JobFilter, LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
+    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Neighbours, Page, Store, StoreError,
+    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 
 use crate::neighbours::Circle;
@@ -219,6 +219,14 @@ impl Store for PostgresStore {
         page: Page<WakeId>,
     ) -> Result<Vec<Wake>, StoreError> {
         read!(self, ws, query::wakes, &filter, &page)
+    }
+
+    async fn agent_wakes(
+        &self,
+        ws: WorkspaceId,
+        agents: Vec<AgentName>,
+    ) -> Result<Vec<AgentWakes>, StoreError> {
+        read!(self, ws, query::agent_wakes, &agents)
     }
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {

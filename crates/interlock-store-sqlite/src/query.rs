@@ -9,8 +9,8 @@ use interlock_core::thread::{Answer, Message, MessageText, Thread, Withdrawal};
 use interlock_core::wake::{Halt, Wake};
 use interlock_ledger::{TILE_WIDTH, TileAt};
 use interlock_store::{
-    Counts, EntryRow, InboxRow, LedgerHead, Page, StoreError, StoredMessage, ThreadFilter, WakeFilter,
-    Workspace,
+    AgentWakes, Counts, EntryRow, InboxRow, LedgerHead, Page, StoreError, StoredMessage, ThreadFilter,
+    WakeFilter, Workspace,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -202,14 +202,36 @@ pub(crate) fn wakes(
     // `+` keeps the planner from an index on a column that is only compared when a filter is given.
     let sql = "SELECT doc FROM wake WHERE ws = ?1 AND id < ?2 AND (?3 IS NULL OR thread = ?3)
                AND (?4 IS NULL OR agent = ?4) AND (?5 IS NULL OR +state = ?5) AND (?6 = 0 OR +state <> 'finished')
-               ORDER BY id DESC LIMIT ?7";
+               AND (?7 IS NULL OR result = ?7) AND (?8 IS NULL OR (+state = 'pending' AND held = 0 AND due_at <= ?8))
+               ORDER BY id DESC LIMIT ?9";
     let after = page.after.map_or([0xFF; 16], WakeId::to_bytes);
     let thread = filter.thread.map(ThreadId::to_bytes);
     let agent = filter.agent.as_ref().map(AgentName::as_str);
     let state = filter.state.map(interlock_core::wake::WakeState::as_str);
-    let values = params![ws, after, thread, agent, state, filter.is_live, page.limit];
+    let result = filter.result.map(interlock_core::wake::WakeResult::as_str);
+    let due_by = filter.due_by.map(Timestamp::as_millis);
+    let values = params![ws, after, thread, agent, state, filter.is_live, result, due_by, page.limit];
     let docs = all(connection, sql, values, |row| row.get::<_, String>(0))?;
     docs.iter().map(|doc| document("wake", doc)).collect()
+}
+
+pub(crate) fn agent_wakes(
+    connection: &Connection,
+    ws: i64,
+    agents: &[AgentName],
+) -> Result<Vec<AgentWakes>, StoreError> {
+    let live = "SELECT doc FROM wake WHERE ws = ? AND agent = ? AND state <> 'finished'
+                ORDER BY state = 'running' DESC, held, due_at, id LIMIT 1";
+    let last =
+        "SELECT doc FROM wake WHERE ws = ? AND agent = ? AND state = 'finished' ORDER BY id DESC LIMIT 1";
+    let first = |sql: &str, agent: &AgentName| {
+        let doc = one(connection, sql, params![ws, agent.as_str()], |row| row.get::<_, String>(0))?;
+        doc.map(|doc| document("wake", &doc)).transpose()
+    };
+    let of = |agent: &AgentName| {
+        Ok(AgentWakes { agent: agent.clone(), live: first(live, agent)?, last: first(last, agent)? })
+    };
+    agents.iter().map(of).collect()
 }
 
 pub(crate) fn next_due(

@@ -14,9 +14,9 @@ use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage,
-    IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter,
-    TimelineRow, WakeFilter, Workspace,
+    AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
+    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage,
+    ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -202,6 +202,14 @@ impl Store for SqliteStore {
         page: Page<WakeId>,
     ) -> Result<Vec<Wake>, StoreError> {
         self.read(ws, move |c, ws| query::wakes(c, ws, &filter, &page)).await
+    }
+
+    async fn agent_wakes(
+        &self,
+        ws: WorkspaceId,
+        agents: Vec<AgentName>,
+    ) -> Result<Vec<AgentWakes>, StoreError> {
+        self.read(ws, move |c, ws| query::agent_wakes(c, ws, &agents)).await
     }
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {

@@ -19,8 +19,8 @@ pub use error::StoreError;
 pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_in};
 pub use neighbours::{Heard, Neighbours, Order, WORD_THREADS_MAX, Word};
 pub use query::{
-    Counts, DenialFilter, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter,
+    AgentWakes, Counts, DenialFilter, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page,
+    StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
 };
 pub use search::{Found, Search, search};
 pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
@@ -137,6 +137,13 @@ pub trait Store: Send + Sync + 'static {
         filter: WakeFilter,
         page: Page<WakeId>,
     ) -> Result<Vec<Wake>, StoreError>;
+
+    /// What says what each of these agents does now, in the order they are named.
+    async fn agent_wakes(
+        &self,
+        ws: WorkspaceId,
+        agents: Vec<AgentName>,
+    ) -> Result<Vec<AgentWakes>, StoreError>;
 
     /// When the first pending wake that is not held falls due after this time.
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;

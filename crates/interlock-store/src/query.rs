@@ -7,7 +7,7 @@ use interlock_core::facts::Position;
 use interlock_core::id::ThreadId;
 use interlock_core::job::JobState;
 use interlock_core::thread::{Message, Status, Thread};
-use interlock_core::wake::WakeState;
+use interlock_core::wake::{Wake, WakeResult, WakeState};
 use interlock_core::{Event, Timestamp};
 
 /// Which rows of an ordered list: those after a key, so many at most.
@@ -39,6 +39,21 @@ pub struct WakeFilter {
     pub state: Option<WakeState>,
     /// Not finished.
     pub is_live: bool,
+    /// Which ended so.
+    pub result: Option<WakeResult>,
+    /// Which wait, are not held back and were due by then.
+    pub due_by: Option<Timestamp>,
+}
+
+/// The wakes that say what an agent does now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentWakes {
+    /// The agent.
+    pub agent: AgentName,
+    /// The running one, else the first that is due and not held back, else the first that is held back.
+    pub live: Option<Wake>,
+    /// The last one that is over, by when it was asked for.
+    pub last: Option<Wake>,
 }
 
 /// Which jobs.

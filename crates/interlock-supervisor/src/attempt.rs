@@ -70,6 +70,8 @@ pub(crate) enum Input {
     Lost,
     /// All agents are to be stopped.
     Halt,
+    /// A person ended the wake: its process is to be stopped.
+    Cancel,
     /// A deadline may have passed.
     Timer,
 }
@@ -211,7 +213,8 @@ impl Attempt {
             Input::StartRefused => self.kill(Cause::StartRefused),
             Input::Renewed { asked_ms, is_accepted } => self.on_renewed(asked_ms, is_accepted),
             Input::Lost => self.lose(),
-            Input::Halt => self.stop(Cause::Halted),
+            // The server knows which of the two it is.
+            Input::Halt | Input::Cancel => self.stop(Cause::Halted),
             Input::Timer => self.on_timer(at_ms),
         }
     }

@@ -131,6 +131,13 @@ impl Shared {
         }
     }
 
+    /// Stop the process of one wake.
+    pub(crate) fn cancel(&self, wake_id: WakeId) {
+        for (_, inbox) in self.wakes().iter().filter(|(held, _)| held.wake_id == wake_id) {
+            let _over = inbox.send(Input::Cancel);
+        }
+    }
+
     /// Stop all agents.
     pub(crate) fn halt(&self) {
         for inbox in self.wakes().values() {

@@ -179,6 +179,10 @@ impl Claimer {
 
     fn on_claimed(&mut self, answer: ClaimWakesResponse) {
         self.shared.set_halted(answer.halt);
+        for wake_id in answer.stop {
+            tracing::info!(%wake_id, "wake.cancelled");
+            self.shared.cancel(wake_id);
+        }
         for claimed in answer.wakes {
             self.start(claimed);
         }
@@ -292,6 +296,9 @@ fn on_renewed(shared: &Shared, held: &[Held], answer: &RenewWakesResponse, asked
         let input =
             kept.map_or(Input::Lost, |wake| Input::Renewed { asked_ms, is_accepted: wake.is_accepted });
         shared.send(held, input);
+        if kept.is_some_and(|wake| wake.is_cancelled) {
+            shared.send(held, Input::Cancel);
+        }
     }
     shared.set_halted(answer.halt);
 }

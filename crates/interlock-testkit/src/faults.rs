@@ -17,9 +17,9 @@ use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage,
-    IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter,
-    TimelineRow, WakeFilter, Workspace,
+    AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
+    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage,
+    ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -292,6 +292,14 @@ impl Store for FaultyStore {
         page: Page<WakeId>,
     ) -> Result<Vec<Wake>, StoreError> {
         self.call(self.inner.wakes(ws, filter, page)).await
+    }
+
+    async fn agent_wakes(
+        &self,
+        ws: WorkspaceId,
+        agents: Vec<AgentName>,
+    ) -> Result<Vec<AgentWakes>, StoreError> {
+        self.call(self.inner.agent_wakes(ws, agents)).await
     }
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {

@@ -9,7 +9,7 @@ use interlock_core::job::JobState;
 use interlock_core::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PAGE_ROWS_MAX, WAIT_MS_MAX};
 use interlock_core::thread::{Status, ThreadKind, ThreadRole};
 use interlock_core::time::Timestamp;
-use interlock_core::wake::WakeState;
+use interlock_core::wake::{WakeResult, WakeState};
 
 /// A parser for one of a closed set of words, which help lists.
 fn one_of<T: Copy + Clone + Send + Sync + 'static>(
@@ -54,6 +54,11 @@ pub(crate) fn sandbox() -> impl TypedValueParser<Value = Sandbox> {
 /// Where a wake stands.
 pub(crate) fn wake_state() -> impl TypedValueParser<Value = WakeState> {
     one_of(WakeState::ALL, WakeState::as_str)
+}
+
+/// How a wake ended.
+pub(crate) fn wake_result() -> impl TypedValueParser<Value = WakeResult> {
+    one_of(WakeResult::ALL, WakeResult::as_str)
 }
 
 /// Where a job stands.

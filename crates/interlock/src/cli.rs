@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, denial, doctor, events, init, job, ledger, log, mcp, migrate, policy, resume, status,
-    stop, supervise, thread, token, up, verify, wake, webhook,
+    agent, builtin, denial, doctor, events, init, job, ledger, log, mcp, migrate, operate, policy, resume,
+    status, stop, supervise, thread, token, up, verify, wake, webhook,
 };
 
 /// The control plane for a team of AI coding agents.
@@ -60,9 +60,17 @@ pub(crate) enum Command {
     /// Open threads, talk in them, and watch them.
     #[command(subcommand)]
     Thread(thread::Verb),
-    /// See who was woken, why, and what came of it.
+    /// See who was woken, why, and what came of it; ask again, or end it.
     #[command(subcommand)]
     Wake(wake::Verb),
+    /// For operators: see a thread with its participants, messages and wakes, and why nobody is woken.
+    InspectThread(operate::InspectParams),
+    /// For operators: block a thread, so that nobody is woken in it but whoever must act.
+    EscalateThread(operate::EscalateParams),
+    /// For operators: let a blocked thread go on.
+    UnblockThread(operate::ActionParams),
+    /// For operators: close a thread over everything that is open in it; the reason begins with `human_override:`.
+    OverrideCloseThread(operate::ActionParams),
     /// See the server's own work, and let what is dead try again.
     #[command(subcommand)]
     Job(job::Verb),

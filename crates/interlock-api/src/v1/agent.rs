@@ -1,8 +1,9 @@
 //! Agents on the wire.
 
+use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Label, Launch, Runtime, Sandbox};
-use interlock_core::id::AgentId;
+use interlock_core::agent::{AgentState, Label, Launch, Runtime, Sandbox};
+use interlock_core::id::{AgentId, ThreadId, WakeId};
 use interlock_core::time::Timestamp;
 use interlock_core::wake::{Capability, Door, Evidence, Repeat};
 use schemars::JsonSchema;
@@ -95,6 +96,34 @@ pub struct AgentView {
     pub doors: Vec<DoorView>,
     /// When it was registered.
     pub created_at: Timestamp,
+    /// What it does now; only in `list_agents`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<StandingView>,
+}
+
+/// What an agent does now, computed when somebody asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StandingView {
+    /// What it does.
+    pub state: AgentState,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Until when at the earliest, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Whose doing it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<AgentName>,
+    /// The wake that says so; only for callers who see the wakes of all agents, and for the agent itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_id: Option<WakeId>,
+    /// The thread that it is about; for the same callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<ThreadId>,
 }
 
 /// A door into a runtime, and what it can do.

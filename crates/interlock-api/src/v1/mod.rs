@@ -3,11 +3,14 @@
 pub mod agent;
 pub mod delivery;
 pub mod denial;
+pub mod escalation;
 pub mod event;
+pub mod explain;
 pub mod job;
 pub mod ledger;
 pub mod message;
 pub mod policy;
+pub mod review;
 pub mod search;
 pub mod session;
 pub mod summary;

@@ -1,5 +1,6 @@
 //! The policy constants on the wire.
 
+use interlock_core::actor::AgentName;
 use interlock_core::policy::{Constant, Policy, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct ConstantView {
 pub struct PolicyView {
     /// Every constant of waking, guarding and jobs, in the order of the reference.
     pub constants: Vec<ConstantView>,
+    /// Who must act in a blocked thread whose opener and coordinators cannot; absent = whoever opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation_owner: Option<AgentName>,
 }
 
 impl PolicyView {
@@ -59,6 +63,7 @@ impl PolicyView {
             max: constant.max,
             meaning: constant.meaning.trim().to_owned(),
         };
-        Self { constants: policy.values().map(view).collect() }
+        let escalation_owner = policy.escalation_owner.clone();
+        Self { constants: policy.values().map(view).collect(), escalation_owner }
     }
 }

@@ -89,6 +89,80 @@ pub struct WakeView {
     /// When it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// Since when it is put off, for `reason`, until `due_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred_since: Option<Timestamp>,
+    /// Its last attempts, oldest first, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<AttemptView>,
+    /// The wake that came to nothing and was asked for again as this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<WakeId>,
+    /// Who asked for it again last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<InterventionView>,
+    /// Who ended it: no attempt follows, and a process that runs for it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<InterventionView>,
+}
+
+/// One start of a process for a wake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttemptView {
+    /// Its number; one that did not count has the number of the next.
+    pub number: u32,
+    /// What brought the wake to the supervisor.
+    pub lane: Lane,
+    /// Which one.
+    pub supervisor: String,
+    /// When the process was started.
+    pub at: Timestamp,
+    /// When it was over; absent = it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Why it came to nothing; absent = it did not, or has not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The process's exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+/// That a person intervened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InterventionView {
+    /// Who.
+    pub by: AgentName,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in words.
+    pub text: String,
+}
+
+/// Parameters of `retry_wake`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RetryWakeParams {
+    /// The wake: one that came to nothing, or one that waits.
+    pub wake_id: WakeId,
+    /// Why, in words, at most 2,000 bytes.
+    pub text: String,
+    /// How long to wait for the end of the wake that answers, at most 50,000 ms; 0 = not at all.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
+    pub wait_ms: u32,
+}
+
+/// Parameters of `cancel_wake`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CancelWakeParams {
+    /// The wake: one that waits or runs.
+    pub wake_id: WakeId,
+    /// Why, in words, at most 2,000 bytes.
+    pub text: String,
+    /// How long to wait until its process is gone, at most 50,000 ms; 0 = not at all.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
+    pub wait_ms: u32,
 }
 
 /// Parameters of `list_wakes`.
@@ -103,6 +177,12 @@ pub struct ListWakesParams {
     /// Only in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<WakeState>,
+    /// Only those that ended so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<WakeResult>,
+    /// Only those that wait, are not held back and are due now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_due: bool,
     /// What a former page gave as `next_cursor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
@@ -261,6 +341,9 @@ pub struct ClaimWakesResponse {
     pub wakes: Vec<ClaimedWake>,
     /// All agents are to be stopped now.
     pub halt: bool,
+    /// Wakes of yours that a person ended: their processes are to be stopped. Each is told once; renewals tell always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<WakeId>,
 }
 
 /// A wake that a supervisor holds.
@@ -290,6 +373,9 @@ pub struct RenewedWake {
     pub wake_id: WakeId,
     /// Whether it counts as accepted, be it by a call that only the server saw.
     pub is_accepted: bool,
+    /// Whether a person ended it: its process is to be stopped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cancelled: bool,
 }
 
 /// Answer of `renew_wakes`.

@@ -5,9 +5,11 @@ mod evolve;
 mod label;
 mod launch;
 mod model;
+mod state;
 
 pub(crate) use decide::register;
 pub(crate) use evolve::evolve;
 pub use label::{Label, LabelError};
 pub use launch::check_launch;
 pub use model::{Agent, Launch, LaunchVariable, Runtime, Sandbox};
+pub use state::{AgentState, Signs, Standing, standing};

@@ -84,7 +84,7 @@ pub(crate) fn on_usage(
         return Ok(());
     }
     if let Some(text) = overdrawn(&facts.policy, thread, usage) {
-        let change = StatusChange::guard(thread, Reason::BudgetSpent, &text);
+        let change = StatusChange::guard(Reason::BudgetSpent, &text);
         status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     }
     Ok(())

@@ -70,7 +70,7 @@ fn block(
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     if let Some((reason, body)) = trip.filter(|_| thread.status == Status::Active) {
-        let change = StatusChange::guard(thread, reason, &body);
+        let change = StatusChange::guard(reason, &body);
         status_events(facts, env, thread, &change, seq, now, events)?;
     }
     Ok(())

@@ -24,7 +24,7 @@ pub(crate) fn on_turn(
         return Ok(());
     }
     let body = format!("{turns} turns brought no progress; a person has to look at it.");
-    let change = StatusChange::guard(thread, Reason::NoProgress, &body);
+    let change = StatusChange::guard(Reason::NoProgress, &body);
     status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())
 }

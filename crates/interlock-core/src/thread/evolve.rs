@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Acked, Answer, Finding, FindingState, Guard, Member, Message, MessageHead, MessageText, Status, Thread,
-    Withdrawal, event_type as et,
+    Withdrawal, escalation, event_type as et,
 };
 use crate::actor::AgentName;
 use crate::event::{Event, Joined};
@@ -67,7 +67,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 member.session_usage = member.session_usage.plus(*usage);
             }
         }
-        Event::StatusChanged { thread_id, from, to, reason, owner, .. } => {
+        Event::StatusChanged { thread_id, from, to, reason, owner, by } => {
             let thread = facts.thread_mut(*thread_id)?;
             if thread.status != *from {
                 return Err(Corrupt(format!("{thread_id} is {} and not {from}", thread.status)));
@@ -76,6 +76,10 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             thread.reason = (*to != Status::Active).then_some(*reason);
             thread.owner.clone_from(owner);
             thread.updated_at = position.at.at;
+            escalation::began(thread, by, position.at.at);
+        }
+        Event::OwnerAssigned { .. } | Event::OwnerReminded { .. } => {
+            escalation::changed(facts, event, position.at.at)?;
         }
         _ => {}
     }
@@ -115,6 +119,7 @@ fn created(facts: &mut Facts, event: &Event, position: &Position) {
             seq: 0,
             members: participants.iter().map(|joined| (joined.agent.clone(), member(joined, 0))).collect(),
             guard: Guard::default(),
+            escalation: None,
             title: title.clone(),
             title_salt: *title_salt,
         });

@@ -2,24 +2,30 @@
 
 mod ack;
 mod create;
+mod escalation;
 mod event_data;
 mod evolve;
 mod members;
 mod model;
+mod operate;
 mod post;
 mod status;
+mod system;
 mod withdraw;
 
 pub(crate) use ack::ack;
 pub(crate) use create::create;
+pub(crate) use escalation::{assign_owner, remind_owner};
 pub(crate) use evolve::evolve;
 pub(crate) use members::{add, remove};
 pub use model::{
-    Acked, Answer, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState,
-    MessageText, Owed, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
+    Acked, Answer, Escalation, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind,
+    MessageState, MessageText, Owed, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal,
+    event_type,
 };
+pub(crate) use operate::operate;
 pub use post::{check_event_type, is_for};
-pub(crate) use post::{is_addressed, post, post_keys};
+pub(crate) use post::{is_addressed, post, post_as_lead, post_keys};
 pub(crate) use status::{StatusChange, change_status, may_lead, not_coordinator, status_events};
 
 pub(crate) use withdraw::{cancel, supersede};

@@ -150,6 +150,12 @@ pub mod event_type {
     pub const THREAD_ESCALATED: &str = "thread_escalated";
     /// Emitted on every other change of status; nobody may post it.
     pub const THREAD_STATUS_CHANGED: &str = "thread_status_changed";
+    /// Said by Interlock to whoever must act in a blocked thread from now on.
+    pub const ESCALATION_ASSIGNED: &str = "escalation_assigned";
+    /// Said by Interlock to whoever must act in a blocked thread and has not yet.
+    pub const ESCALATION_REMINDER: &str = "escalation_reminder";
+    /// Work is given to a participant by whoever leads.
+    pub const TASK_ASSIGNED: &str = "task_assigned";
 
     /// Types that only status changes emit.
     pub const RESERVED: [&str; 3] = [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED];
@@ -329,12 +335,49 @@ pub struct Thread {
     /// The loop guard's counters.
     #[serde(default)]
     pub guard: Guard,
+    /// What is known of the escalation while it is blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalation>,
     /// The title: free text, beside the log.
     #[serde(skip)]
     pub title: String,
     /// The title's salt.
     #[serde(skip)]
     pub title_salt: Salt,
+}
+
+/// That a blocked thread waits for somebody.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Escalation {
+    /// Since when the thread is blocked.
+    pub since: Timestamp,
+    /// Who named whoever must act: by blocking the thread, or later.
+    pub assigned_by: AgentName,
+    /// When.
+    pub assigned_at: Timestamp,
+    /// Why, in words; empty where it was the blocking itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// What the ledger's digest of the words is salted with.
+    #[serde(default)]
+    pub salt: [u8; 16],
+    /// How often whoever must act was told again.
+    #[serde(default)]
+    pub reminders: u32,
+    /// When it was told again last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded_at: Option<Timestamp>,
+}
+
+impl Thread {
+    /// Whether wakes of this participant are held back: in a thread that is not active everybody's are, but for those of
+    /// whoever must act in it. A paused thread waits for nobody.
+    pub fn is_held_for(&self, agent: &AgentName) -> bool {
+        let acts = self.status == Status::Blocked
+            && self.reason != Some(Reason::Paused)
+            && self.owner.as_ref() == Some(agent);
+        self.status != Status::Active && !acts
+    }
 }
 
 /// A message as it is stored and read.

@@ -7,7 +7,7 @@ use super::members::joined;
 use super::withdraw::found;
 use super::{
     FindingState, Member, MessageHead, MessageKind, MessageText, Priority, Thread, ThreadRole,
-    event_type as et, supersede, visible, within,
+    event_type as et, may_lead, not_coordinator, supersede, visible, within,
 };
 use crate::actor::AgentName;
 use crate::command::{Envelope, PostMessage, Terms};
@@ -86,6 +86,20 @@ pub(crate) fn post(
     let posted = guard::Posted { message: &message, cycles, print: said_print, chain: chain.as_ref() };
     guard::on_post(facts, env, thread, &posted, now, &mut events)?;
     Ok(Decision { effects, ..Decision::of(events) })
+}
+
+/// The same for whoever leads the thread, and nobody else: what it asks for is asked with authority.
+pub(crate) fn post_as_lead(
+    facts: &Facts,
+    env: &Envelope,
+    command: &PostMessage,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let thread = visible(facts, env, command.thread_id)?;
+    if !may_lead(thread, env) {
+        return Err(not_coordinator(env).into());
+    }
+    post(facts, env, command, now)
 }
 
 /// When the message no longer counts: a time to come, named or so far away.

@@ -1,18 +1,14 @@
 //! Rules of a thread's status: who may change it, and what it says and does to wakes.
 
-use super::{
-    MessageHead, MessageKind, MessageText, Priority, Status, Thread, ThreadRole, event_type as et, visible,
-    within,
-};
+use super::system::{self, Said};
+use super::{MessageHead, MessageText, Status, Thread, ThreadRole, event_type as et, visible, within};
 use crate::actor::{AgentName, Role};
 use crate::command::{ChangeStatus, Envelope};
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Facts};
-use crate::id::MessageId;
 use crate::limits::REASON_BYTES_MAX;
 use crate::reason::{Reason, Refusal};
-use crate::text::Salt;
 use crate::time::Now;
 use crate::wake;
 
@@ -36,9 +32,9 @@ pub(crate) struct StatusChange<'a> {
 }
 
 impl<'a> StatusChange<'a> {
-    /// A guard blocks the thread; whoever opened it has to act.
-    pub(crate) fn guard(thread: &Thread, reason: Reason, text: &'a str) -> Self {
-        Self { to: Status::Blocked, reason, owner: Some(thread.created_by.clone()), text }
+    /// A guard blocks the thread; who has to act is said by the rule of escalation.
+    pub(crate) const fn guard(reason: Reason, text: &'a str) -> Self {
+        Self { to: Status::Blocked, reason, owner: None, text }
     }
 }
 
@@ -107,7 +103,6 @@ fn owner(thread: &Thread, command: &ChangeStatus) -> Result<Option<AgentName>, R
             format!("`{name}` is no participant of the thread and cannot own its escalation"),
         )),
         (Some(name), Status::Blocked) => Ok(Some(name.clone())),
-        (None, Status::Blocked) => Ok(Some(thread.created_by.clone())),
         (Some(_), _) => Err(Refusal::new(Reason::ParameterInvalid, "only a blocked thread has an owner")),
         (None, _) => Ok(None),
     }
@@ -127,16 +122,26 @@ pub(crate) fn status_events(
     // Number 0 of this entropy may be the message that led here, and one entry may announce several threads' ends.
     let before = events.iter().filter(|event| matches!(event, Event::StatusChanged { .. })).count();
     let number = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
+    let owner = owner_of(facts, thread, change, events);
     events.push(Event::StatusChanged {
         thread_id,
         from: thread.status,
         to: change.to,
         reason: change.reason,
-        owner: change.owner.clone(),
+        owner: owner.clone(),
         by: env.actor.name.clone(),
     });
-    let (message, text) = announcement(env, change, seq, number, now);
+    let (message, text) = announcement(env, change, owner.as_ref(), seq, number, now);
     events.push(Event::MessagePosted { thread_id, message, finding_print: None, said_print: None, text });
+    if let Some(owner) = owner {
+        let blocked = Thread {
+            status: change.to,
+            reason: Some(change.reason),
+            owner: Some(owner.clone()),
+            ..thread.clone()
+        };
+        wake::on_escalation(facts, env, &blocked, (&owner, seq), now, events)?;
+    }
     match change.to {
         Status::Resolved | Status::Closed => return wake::on_thread_end(facts, thread_id, events),
         Status::Active => wake::on_thread_active(facts, env, thread, now, events)?,
@@ -145,9 +150,32 @@ pub(crate) fn status_events(
     Ok(Vec::new())
 }
 
+/// Who must act in a thread that becomes blocked: whoever is named, or whom the rule names.
+fn owner_of(
+    facts: &Facts,
+    thread: &Thread,
+    change: &StatusChange<'_>,
+    events: &[Event],
+) -> Option<AgentName> {
+    if change.to != Status::Blocked {
+        return None;
+    }
+    let failed = events.iter().find_map(|event| match event {
+        Event::WakeFinished {
+            thread_id,
+            agent,
+            result: wake::WakeResult::Failed | wake::WakeResult::Unknown,
+            ..
+        } if *thread_id == thread.thread_id => Some(agent),
+        _ => None,
+    });
+    Some(change.owner.clone().unwrap_or_else(|| super::escalation::rule(&facts.policy, thread, failed)))
+}
+
 fn announcement(
     env: &Envelope,
     change: &StatusChange<'_>,
+    owner: Option<&AgentName>,
     seq: u64,
     number: u32,
     now: &Now,
@@ -157,34 +185,6 @@ fn announcement(
         Status::Blocked => et::THREAD_ESCALATED,
         Status::Active | Status::Closed => et::THREAD_STATUS_CHANGED,
     };
-    let data = serde_json::json!({"status": change.to, "reason": change.reason, "owner": change.owner});
-    let text = MessageText {
-        body: change.text.to_owned(),
-        data: data.to_string(),
-        extra: String::new(),
-        salt: Salt::derive(&env.entropy, number),
-    };
-    let head = MessageHead {
-        message_id: MessageId::derive(now.wall, &env.entropy, number),
-        seq,
-        kind: MessageKind::System,
-        event_type: Some(event_type.to_owned()),
-        event_version: 1,
-        schema_version: 1,
-        from: env.actor.name.clone(),
-        to: Vec::new(),
-        to_role: None,
-        in_reply_to: None,
-        priority: Priority::Normal,
-        expires_at: None,
-        supersedes: None,
-        parents: Vec::new(),
-        finding_id: None,
-        commit: None,
-        wake_id: env.actor.wake_id,
-        hops: 0,
-        posted_at: now.wall,
-        text_digest: text.digest(),
-    };
-    (head, text)
+    let data = serde_json::json!({"status": change.to, "reason": change.reason, "owner": owner}).to_string();
+    system::message(env, Said { event_type, to: Vec::new(), body: change.text, data, seq, number }, now)
 }

@@ -6,12 +6,12 @@ use super::entry::{self, Entry};
 use super::placement::{self, Place, place};
 use super::reaction::{finished, has_ended};
 use super::takeover::{self, Holder};
-use super::{Lease, Wake, WakeState};
+use super::{Lease, Wake, WakeState, intervene};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
 use crate::event::Event;
-use crate::facts::{Decision, Effect, Facts, Key, Keys, Reply};
+use crate::facts::{Decision, Effect, Facts, Kept, Key, Keys, Reply};
 use crate::guard::{self, Admission};
 use crate::limits::{CLAIM_ASKED_MAX, CLAIM_ASKED_OF_AGENT_MAX, CLAIM_EVENTS_MAX, CLAIM_WAKES_MAX};
 use crate::reason::Reason;
@@ -71,7 +71,15 @@ pub(crate) fn claim(
     let room = CLAIM_EVENTS_MAX.saturating_sub(events.len());
     let after = guard::after_storm(&facts.policy, now);
     events.extend(surplus.iter().take(room).map(|wake| deferred(wake, Reason::WakeBacklog, after)));
-    Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
+    let reply = if claimed.is_empty() {
+        match intervene::to_stop(facts, command, &events, &mut effects)? {
+            stop if stop.is_empty() => Reply::Claimed(claimed),
+            stop => Reply::ToStop(stop),
+        }
+    } else {
+        Reply::Claimed(claimed)
+    };
+    Ok(Decision { events, effects, reply, replayed: None })
 }
 
 /// What a claim has found.
@@ -266,6 +274,7 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         door: None,
         is_in_doubt: wake.in_doubt_since.is_some(),
         is_called: false,
+        is_told_to_stop: false,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
 }
@@ -287,7 +296,11 @@ pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<De
         if let Some(lease) = facts.lease(*wake_id).filter(holds) {
             let until = now.wall.plus_ms(facts.policy.lease_ms);
             effects.push(Effect::Lease(Lease { until, ..lease.clone() }));
-            kept.push((*wake_id, wake.ladder.accepted_at.is_some()));
+            kept.push(Kept {
+                wake_id: *wake_id,
+                is_accepted: wake.ladder.accepted_at.is_some(),
+                is_cancelled: wake.cancelled.is_some(),
+            });
         }
     }
     Ok(Decision { events: Vec::new(), effects, reply: Reply::Renewed(kept), replayed: None })

@@ -271,7 +271,7 @@ fn turn(
         reason.title(),
         wake.wake_id
     );
-    let change = StatusChange::guard(thread, Reason::WakeFailed, &body);
+    let change = StatusChange::guard(Reason::WakeFailed, &body);
     status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Chain, DoorChange, Halt, Ladder, Wake, WakeResult, WakeState, placement};
+use super::{Ask, Chain, DoorChange, Halt, Ladder, Wake, WakeResult, WakeState, history, placement};
 use crate::actor::AgentName;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
@@ -27,15 +27,17 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             let wake = facts.wake_mut(*wake_id)?;
             wake.state = WakeState::Pending;
             (wake.due_at, wake.reason, wake.exit_code) = (*due_at, Some(*reason), *exit_code);
+            history::ended(wake, at);
         }
         Event::WakeReleased { wake_id, reason, is_in_doubt, .. } => {
-            released(facts, *wake_id, *reason, is_in_doubt.then_some(at))?;
+            released(facts, *wake_id, *reason, *is_in_doubt, at)?;
         }
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake_waits(wake);
             wake.due_before.get_or_insert(wake.due_at);
             (wake.reason, wake.due_at) = (Some(*reason), *due_at);
+            history::ended(wake, at);
             if *reason == Reason::SessionBusy {
                 wake.deferred_since.get_or_insert(at);
             }
@@ -50,26 +52,15 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.usage = Some(wake.usage.unwrap_or_default().plus(*usage));
         }
         Event::SessionReleased { wake_id, .. } => facts.wake_mut(*wake_id)?.is_fallback = true,
-        Event::WakeFinished { wake_id, thread_id, result, reason, exit_code, .. } => {
-            if result.is_turn() {
-                attempt_over(facts, *wake_id, *reason, at)?;
-            }
-            let wake = facts.wake_mut(*wake_id)?;
-            wake.state = WakeState::Finished;
-            (wake.result, wake.reason, wake.exit_code) = (Some(*result), *reason, *exit_code);
-            wake.ladder.finished_at = Some(at);
-            let came_to_nothing = matches!(result, WakeResult::Failed | WakeResult::Unknown)
-                || *reason == Some(Reason::ThreadEnded);
-            let owed = came_to_nothing.then(|| Owed { seq: wake.seq, until: wake.until() });
-            let agent = wake.agent.clone();
-            facts.forget_live(*wake_id, *thread_id);
-            owe(facts, *thread_id, &agent, owed)?;
+        Event::WakeFinished { .. } => finished(facts, event, at)?,
+        Event::WakeRetryRequested { .. } | Event::WakeCancelRequested { .. } => {
+            history::intervened(facts, event, at)?;
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
         Event::WorkspaceHalted { by, .. } => facts.set_halt(Some(Halt { at, by: by.clone() })),
         Event::WorkspaceResumed { .. } => facts.set_halt(None),
-        Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
+        Event::StatusChanged { .. } | Event::OwnerAssigned { .. } => held(facts, event)?,
         _ => steps(facts, event, at)?,
     }
     Ok(())
@@ -78,24 +69,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
 /// The steps of an attempt: through which door it went, and how far.
 fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
     match event {
-        Event::WakeDispatched { wake_id, attempt, lane, fence, door, supervisor, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            if wake.state != WakeState::Pending {
-                return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
-            }
-            wake.state = WakeState::Running;
-            wake.due_before = None;
-            wake.reason = wake.reason.filter(|reason| !guard::is_deferral(*reason));
-            (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
-            (wake.door, wake.supervisor) = (*door, Some(supervisor.clone()));
-            wake.in_doubt_since = None;
-            wake.ladder.dispatched_at = Some(at);
-            wake.ladder.accepted_at = None;
-            wake.ladder.evidence = None;
-            // Somebody can run it.
-            wake.declined_by.clear();
-            wake.declined_since = None;
-        }
+        Event::WakeDispatched { .. } => dispatched(facts, event, at)?,
         Event::WakeDoorChanged { wake_id, from, to, reason, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.door_changes.push(DoorChange { from: *from, to: *to, reason: *reason, at });
@@ -109,6 +83,30 @@ fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt>
         Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
         Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
         _ => {}
+    }
+    Ok(())
+}
+
+/// Its process was started, or a server of its runtime told of it.
+fn dispatched(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
+    if let Event::WakeDispatched { wake_id, attempt, lane, fence, door, supervisor, .. } = event {
+        let wake = facts.wake_mut(*wake_id)?;
+        if wake.state != WakeState::Pending {
+            return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
+        }
+        wake.state = WakeState::Running;
+        wake.due_before = None;
+        wake.reason = wake.reason.filter(|reason| !guard::is_deferral(*reason));
+        (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
+        (wake.door, wake.supervisor) = (*door, Some(supervisor.clone()));
+        history::began(wake, supervisor, at);
+        wake.in_doubt_since = None;
+        wake.ladder.dispatched_at = Some(at);
+        wake.ladder.accepted_at = None;
+        wake.ladder.evidence = None;
+        // Somebody can run it.
+        wake.declined_by.clear();
+        wake.declined_since = None;
     }
     Ok(())
 }
@@ -164,6 +162,27 @@ fn owe(facts: &mut Facts, thread_id: ThreadId, agent: &AgentName, owed: Option<O
         && owed.seq > member.cursor
     {
         member.owed = Some(member.owed.map_or(owed, |before| before.and(owed)));
+    }
+    Ok(())
+}
+
+/// It is over; what came to nothing is owed.
+fn finished(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
+    if let Event::WakeFinished { wake_id, thread_id, result, reason, exit_code, .. } = event {
+        if result.is_turn() {
+            attempt_over(facts, *wake_id, *reason, at)?;
+        }
+        let wake = facts.wake_mut(*wake_id)?;
+        wake.state = WakeState::Finished;
+        (wake.result, wake.reason, wake.exit_code) = (Some(*result), *reason, *exit_code);
+        history::ended(wake, at);
+        wake.ladder.finished_at = Some(at);
+        let came_to_nothing = matches!(result, WakeResult::Failed | WakeResult::Unknown)
+            || *reason == Some(Reason::ThreadEnded);
+        let owed = came_to_nothing.then(|| Owed { seq: wake.seq, until: wake.until() });
+        let agent = wake.agent.clone();
+        facts.forget_live(*wake_id, *thread_id);
+        owe(facts, *thread_id, &agent, owed)?;
     }
     Ok(())
 }
@@ -247,6 +266,10 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             is_standing: false,
             is_urgent: *is_urgent,
             usage: None,
+            history: Vec::new(),
+            retries: None,
+            retried: None,
+            cancelled: None,
             on: on.clone(),
             declined_by: Vec::new(),
             declined_since: None,
@@ -280,22 +303,49 @@ fn released(
     facts: &mut Facts,
     wake_id: WakeId,
     reason: Reason,
-    in_doubt_since: Option<Timestamp>,
+    is_in_doubt: bool,
+    at: Timestamp,
 ) -> Result<(), Corrupt> {
     let wake = facts.wake_mut(wake_id)?;
     wake_waits(wake);
     // A person may stop agents as often as they like.
     wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
     wake.reason = Some(reason);
-    wake.in_doubt_since = in_doubt_since;
+    wake.in_doubt_since = is_in_doubt.then_some(at);
+    history::ended(wake, at);
     Ok(())
 }
 
-/// Wakes of a thread that is not active wait until it is again.
-fn hold(facts: &mut Facts, thread_id: ThreadId, held: bool) -> Result<(), Corrupt> {
-    let pending: Vec<WakeId> =
-        facts.thread_wakes(thread_id)?.filter(|w| w.held != held).map(|w| w.wake_id).collect();
-    for wake_id in pending {
+/// A thread's status has changed, or who must act in it.
+fn held(facts: &mut Facts, event: &Event) -> Result<(), Corrupt> {
+    match event {
+        Event::StatusChanged { thread_id, to, reason, owner, .. } => {
+            let owner = owner.as_ref().filter(|_| *reason != Reason::Paused);
+            hold(facts, *thread_id, *to != Status::Active, owner)
+        }
+        Event::OwnerAssigned { thread_id, owner, .. } => {
+            let is_paused =
+                facts.thread(*thread_id)?.is_some_and(|thread| thread.reason == Some(Reason::Paused));
+            hold(facts, *thread_id, true, Some(owner).filter(|_| !is_paused))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Wakes of a thread that is not active wait until it is again, but for those of whoever must act in it.
+fn hold(
+    facts: &mut Facts,
+    thread_id: ThreadId,
+    is_held: bool,
+    owner: Option<&AgentName>,
+) -> Result<(), Corrupt> {
+    let held = |wake: &Wake| is_held && owner != Some(&wake.agent);
+    let changed: Vec<(WakeId, bool)> = facts
+        .thread_wakes(thread_id)?
+        .filter(|wake| wake.held != held(wake))
+        .map(|wake| (wake.wake_id, held(wake)))
+        .collect();
+    for (wake_id, held) in changed {
         let wake = facts.wake_mut(wake_id)?;
         wake.held = held;
         wake.holds = wake.holds.saturating_add(u32::from(held));

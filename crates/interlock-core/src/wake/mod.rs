@@ -6,7 +6,10 @@ mod door;
 mod ended;
 mod entry;
 mod evolve;
+mod explain;
 mod halt;
+mod history;
+mod intervene;
 mod model;
 mod placement;
 mod reaction;
@@ -19,15 +22,18 @@ pub use asks::{Asks, AsksKey, Forgotten};
 pub(crate) use claim::{claim, claim_keys, renew};
 pub use door::{CAPABILITIES, Capability, Door, DoorChange, Repeat};
 pub(crate) use evolve::evolve;
+pub use explain::{Because, Subject, Why, explain};
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
+pub(crate) use intervene::{cancel, given, retry};
 pub use model::{
-    Ask, Chain, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState,
+    Ask, Attempt, Chain, Evidence, Intervention, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake,
+    WakeResult, WakeState,
 };
 pub use placement::{Claimant, Lack};
 pub(crate) use reaction::{
-    on_ack, on_post, on_removal, on_thread_active, on_thread_end, on_wait_again, on_withdrawal,
-    withdrawal_keys,
+    on_ack, on_escalation, on_post, on_removal, on_thread_active, on_thread_end, on_wait_again,
+    on_withdrawal, withdrawal_keys,
 };
 pub(crate) use report::{expect_held, note_call, report};
 pub(crate) use trigger::trigger;

@@ -34,6 +34,8 @@ closed_set! {
         Expired = "expired",
         /// The agent ran and acknowledged, in a fresh session because its own could not be used.
         FallbackSpawned = "fallback_spawned",
+        /// A person ended it.
+        Cancelled = "cancelled",
         /// The agent ran and acknowledged, in its session, which a live server of its runtime had not taken it to.
         FallbackResumed = "fallback_resumed",
         /// Nobody saw how its attempt ended, and it may go on: it is not begun again, a person has to look.
@@ -260,6 +262,18 @@ pub struct Wake {
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Its last attempts, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Attempt>,
+    /// The wake that was over and is asked for again as this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<WakeId>,
+    /// Who asked for it again last, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<Intervention>,
+    /// Who ended it, and why: no attempt follows, and a process that runs for it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<Intervention>,
     /// The label that its supervisor must have; absent = any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<Label>,
@@ -275,6 +289,41 @@ pub struct Wake {
     /// When it was due before a guard put it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_before: Option<Timestamp>,
+}
+
+/// One start of a process for a wake, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Attempt {
+    /// Its number; one that did not count has the number of the next.
+    pub number: u32,
+    /// What brought the wake to the supervisor.
+    pub lane: Lane,
+    /// Which one.
+    pub supervisor: String,
+    /// When the process was started.
+    pub at: Timestamp,
+    /// When it was over; absent = it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Why it came to nothing; absent = it did not, or has not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The process's exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+/// That a person intervened, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Intervention {
+    /// Who.
+    pub by: AgentName,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in words.
+    pub text: String,
+    /// What the ledger's digest of the words is salted with.
+    pub salt: [u8; 16],
 }
 
 impl Wake {
@@ -348,6 +397,9 @@ pub struct Lease {
     /// Whether the wake's own token was used before the report that its process was started: an early acceptance.
     #[serde(default)]
     pub is_called: bool,
+    /// Whether a claim's answer has told the supervisor that the wake's process is to be stopped; renewals tell always.
+    #[serde(default)]
+    pub is_told_to_stop: bool,
     /// Until when; renewed while the process lives.
     pub until: Timestamp,
 }

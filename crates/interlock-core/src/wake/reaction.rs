@@ -10,8 +10,11 @@ use crate::event::Event;
 use crate::facts::{Effect, Facts, Key};
 use crate::id::{MessageId, ThreadId, WakeId};
 use crate::reason::Reason;
-use crate::thread::{MessageHead, Status, Thread};
+use crate::thread::{MessageHead, Thread};
 use crate::time::Now;
+
+/// The first number of the wakes that escalations raise, among those that one envelope makes.
+const ESCALATIONS_FROM: u32 = 1 << 16;
 
 /// A message wakes its managed addressees: one pending wake per agent and thread, which later messages join.
 pub(crate) fn on_post(
@@ -35,7 +38,7 @@ pub(crate) fn on_post(
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
-            Some(wake) => joined(wake, &ask, is_urgent, chain.clone()),
+            Some(wake) => joined(wake.wake_id, thread_id, &ask, is_urgent, chain.clone()),
             None => Event::WakeRequested {
                 wake_id: WakeId::derive(now.wall, &env.entropy, n),
                 thread_id,
@@ -44,7 +47,7 @@ pub(crate) fn on_post(
                 cause: env.actor.name.clone(),
                 // The wall clock's, not the entry's: the hybrid clock only orders.
                 due_at: now.wall,
-                held: thread.status != Status::Active,
+                held: thread.is_held_for(agent),
                 expires_at: ask.expires_at,
                 is_urgent,
                 is_standing: false,
@@ -56,11 +59,69 @@ pub(crate) fn on_post(
     Ok(())
 }
 
+/// Whoever must act in a thread is woken for the message with this `seq` that says so, where a supervisor can.
+pub(crate) fn on_escalation(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    (owner, seq): (&AgentName, u64),
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let Some(member) = thread.members.get(owner).filter(|member| member.managed) else { return Ok(()) };
+    if thread.is_held_for(owner) {
+        return Ok(());
+    }
+    let thread_id = thread.thread_id;
+    let waits =
+        |wake: &&Wake| wake.agent == *owner && wake.state == WakeState::Pending && !has_ended(wake, events);
+    let pending = facts.thread_wakes(thread_id)?.find(waits);
+    let ask = Ask { seq, expires_at: None, is_withdrawn: false };
+    let raised = events.iter().find_map(|event| match event {
+        Event::WakeRequested { wake_id, thread_id: of, agent, .. } if *of == thread_id && agent == owner => {
+            Some(*wake_id)
+        }
+        _ => None,
+    });
+    let event = match (pending, raised) {
+        (Some(wake), _) => joined(wake.wake_id, thread_id, &ask, false, None),
+        (None, Some(wake_id)) => joined(wake_id, thread_id, &ask, false, None),
+        (None, None) => Event::WakeRequested {
+            // Far from the numbers that a post's own addressees have; one entry may escalate several threads.
+            wake_id: WakeId::derive(now.wall, &env.entropy, ESCALATIONS_FROM.saturating_add(count(events))),
+            thread_id,
+            agent: owner.clone(),
+            seq,
+            cause: env.actor.name.clone(),
+            due_at: now.wall,
+            held: false,
+            expires_at: None,
+            is_urgent: false,
+            is_standing: false,
+            on: member.on.clone(),
+            // Interlock asks for it, whoever led to that: no guard of agents' wakes puts it off.
+            chain: None,
+        },
+    };
+    events.push(event);
+    Ok(())
+}
+
+fn count(events: &[Event]) -> u32 {
+    u32::try_from(events.len()).unwrap_or(u32::MAX)
+}
+
 /// A message that an earlier wake covers too.
-const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool, chain: Option<Chain>) -> Event {
+const fn joined(
+    wake_id: WakeId,
+    thread_id: ThreadId,
+    ask: &Ask,
+    is_urgent: bool,
+    chain: Option<Chain>,
+) -> Event {
     Event::WakeJoined {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
+        wake_id,
+        thread_id,
         seq: ask.seq,
         expires_at: ask.expires_at,
         is_urgent,
@@ -248,10 +309,10 @@ fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
     // Without names: an entry has a largest size, and the messages may be many.
     let chain = later.chain.clone().map(|chain| Chain { via: Vec::new(), ..chain });
     let live = later.asks.iter().filter(|ask| !ask.is_withdrawn);
-    events.extend(live.map(|ask| joined(wake, ask, later.is_urgent, chain.clone())));
+    events.extend(live.map(|ask| joined(wake.wake_id, wake.thread_id, ask, later.is_urgent, chain.clone())));
     if let Some(gone) = later.forgotten {
         let ask = Ask { seq: gone.to_seq, expires_at: gone.until, is_withdrawn: false };
-        let mut event = joined(wake, &ask, later.is_urgent, chain.clone());
+        let mut event = joined(wake.wake_id, wake.thread_id, &ask, later.is_urgent, chain.clone());
         if let Event::WakeJoined { forgotten, .. } = &mut event {
             *forgotten = Some(gone);
         }
@@ -336,7 +397,7 @@ pub(crate) fn on_thread_active(
         // One that waits may be over before: it is for this too.
         if let Some(wake) = live.first() {
             let ask = Ask { seq: owed.seq, expires_at: owed.until, is_withdrawn: false };
-            events.push(joined(wake, &ask, false, None));
+            events.push(joined(wake.wake_id, thread_id, &ask, false, None));
             continue;
         }
         events.push(Event::WakeRequested {

@@ -1,6 +1,6 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
-use super::{Door, Evidence, Lane, Lease, Wake, WakeState, ended, session};
+use super::{Door, Evidence, Lane, Lease, Wake, WakeState, ended, intervene, session};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -35,7 +35,10 @@ pub(crate) fn report(
             Ok(if events.is_empty() { Decision::unchanged() } else { Decision::of(events) })
         }
         Report::Ended { outcome, usage, is_session_total } => {
-            let mut decision = ended::over_with(facts, env, wake, lease, outcome, now)?;
+            let mut decision = match intervene::ended(wake, outcome) {
+                Some(decision) => decision,
+                None => ended::over_with(facts, env, wake, lease, outcome, now)?,
+            };
             if let Some((event, usage)) = session::used(facts, wake, usage, is_session_total)? {
                 decision.events.insert(0, event);
                 guard::on_usage(facts, env, wake.thread_id, usage, now, &mut decision.events)?;

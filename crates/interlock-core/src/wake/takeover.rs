@@ -2,6 +2,7 @@
 //! is begun again; what a server of the runtime was told may go on, so it is looked at by those who can, or by a person.
 
 use super::claim::over;
+use super::reaction::finished;
 use super::{Door, Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
 use crate::command::{ClaimWakes, Envelope};
 use crate::decide::Stop;
@@ -76,8 +77,8 @@ pub(super) fn nowhere(
     give_up(facts, env, wake, end, (Reason::WakeFailed, &body), now, events)
 }
 
-/// A running wake whose holder is gone: it waits again, or is given up when that has happened too often. Gives the
-/// wake as it then is, when it waits.
+/// A running wake whose holder is gone: it waits again, or is given up when that has happened too often; one that a person
+/// has ended is over. Gives the wake as it then is, when it waits.
 pub(super) fn release(
     facts: &Facts,
     env: &Envelope,
@@ -86,6 +87,17 @@ pub(super) fn release(
     events: &mut Vec<Event>,
     effects: &mut Vec<Effect>,
 ) -> Result<Option<Wake>, Stop> {
+    let is_in_doubt = wake.door.is_some_and(Door::outlives_supervisor);
+    if wake.cancelled.is_some() {
+        effects.push(Effect::Unlease(wake.wake_id));
+        if is_in_doubt {
+            // Whether its turn was stopped nobody saw.
+            unknown(facts, env, wake, now, events)?;
+        } else {
+            events.push(finished(wake, WakeResult::Cancelled, Some(Reason::WakeCancelled)));
+        }
+        return Ok(None);
+    }
     if wake.releases >= RELEASES_MAX {
         effects.push(Effect::Unlease(wake.wake_id));
         let body = format!("`{}` lost its supervisor {RELEASES_MAX} times.", wake.agent);
@@ -93,7 +105,6 @@ pub(super) fn release(
         give_up(facts, env, wake, end, (Reason::WakeFailed, &body), now, events)?;
         return Ok(None);
     }
-    let is_in_doubt = wake.door.is_some_and(Door::outlives_supervisor);
     events.push(Event::WakeReleased {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
@@ -141,21 +152,14 @@ fn give_up(
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
-    events.push(Event::WakeFinished {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        result,
-        reason: Some(reason),
-        exit_code: None,
-    });
+    events.push(finished(wake, result, Some(reason)));
     if let Some(thread) = facts.thread(wake.thread_id)?
         && thread.status == Status::Active
         && thread.members.contains_key(&wake.agent)
         // Two wakes of one thread given up in one claim block it once.
         && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
     {
-        let change = StatusChange::guard(thread, blocked, body);
+        let change = StatusChange::guard(blocked, body);
         status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     }
     Ok(())

@@ -42,12 +42,16 @@ const fn place(event: &Event) -> usize {
         Event::WebhookResumed { .. } => 31,
         Event::WebhookSecretRotated { .. } => 32,
         Event::WebhookDeleted { .. } => 33,
+        Event::OwnerAssigned { .. } => 36,
+        Event::OwnerReminded { .. } => 37,
+        Event::WakeRetryRequested { .. } => 38,
+        Event::WakeCancelRequested { .. } => 39,
         Event::WakeDoorChanged { .. } => 34,
         Event::WakeDeclined { .. } => 35,
     }
 }
 
-const FILES: [&[&str]; 36] = [
+const FILES: [&[&str]; 40] = [
     &["agent.registered-1", "agent.registered-1-placed"],
     &["thread.created-1"],
     &["thread.participant_added-1", "thread.participant_added-1-placed"],
@@ -88,6 +92,10 @@ const FILES: [&[&str]; 36] = [
     &["webhook.deleted-1"],
     &["wake.door_changed-1"],
     &["wake.declined-1"],
+    &["thread.owner_assigned-1", "thread.owner_assigned-1-first"],
+    &["thread.owner_reminded-1"],
+    &["wake.retry_requested-1", "wake.retry_requested-1-former"],
+    &["wake.cancel_requested-1"],
 ];
 
 fn folder() -> &'static Path {

@@ -119,8 +119,14 @@ fn fences_never_go_back(before: &Rows, after: &Rows) {
 
 fn ended_threads_have_no_pending_wakes(rows: &Rows) {
     for wake in rows.live().filter(|wake| wake.state == WakeState::Pending) {
-        let status = rows.threads[&wake.thread_id].status;
+        let thread = &rows.threads[&wake.thread_id];
+        let status = thread.status;
         assert!(status.takes_messages(), "{} waits for a thread that is {status}", wake.wake_id);
-        assert_eq!(wake.held, status != Status::Active, "{} in a thread that is {status}", wake.wake_id);
+        assert_eq!(
+            wake.held,
+            thread.is_held_for(&wake.agent),
+            "{} in a thread that is {status}",
+            wake.wake_id
+        );
     }
 }

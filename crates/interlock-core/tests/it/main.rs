@@ -9,9 +9,12 @@
 )]
 
 mod doors;
+mod escalating;
+mod explaining;
 mod golden;
 mod guarding;
 mod idempotency;
+mod intervening;
 mod invariants;
 mod jobs;
 mod jobs_model;

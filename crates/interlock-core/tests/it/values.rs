@@ -201,6 +201,7 @@ fn roles_and_their_permissions() {
                 P::MessageWrite,
                 P::AgentRead,
                 P::WakeRead,
+                P::WakeManage,
             ],
         ),
         (
@@ -213,6 +214,7 @@ fn roles_and_their_permissions() {
                 P::MessageWrite,
                 P::AgentRead,
                 P::WakeRead,
+                P::WakeManage,
                 P::WorkspaceRead,
             ],
         ),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::agent::{Label, Launch, Runtime};
 use interlock_core::command::{
-    AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, PostMessage,
-    RegisterAgent, RemoveParticipant, RenewWakes, Report, ReportWake, Terms, TriggerParticipant,
+    AckRead, AddParticipant, AssignOwner, CancelMessage, ChangeStatus, ClaimWakes, CreateThread,
+    InterveneWake, OperateThread, PostMessage, RegisterAgent, RemindOwner, RemoveParticipant, RenewWakes,
+    Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
 };
 use interlock_core::facts::{Facts, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
@@ -355,24 +356,28 @@ impl World {
     }
 
     pub(crate) fn claim_in(&mut self, sup: &str, incarnation: &str, limit: u32) -> Vec<Claim> {
-        let command = ClaimWakes {
-            supervisor: sup.into(),
-            incarnation: incarnation.into(),
-            limit,
-            lane: Lane::Trigger,
-            claimant: self.claimants.get(sup).cloned().unwrap_or_default(),
-            doors: self.doors.clone(),
-        };
+        let command = self.claiming(sup, incarnation, limit);
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
         let claimed = match done.reply {
             Reply::Claimed(claimed) => claimed,
-            Reply::Halted(_) => Vec::new(),
+            Reply::Halted(_) | Reply::ToStop(_) => Vec::new(),
             _ => panic!("no claim: {done:?}"),
         };
         claimed
             .into_iter()
             .map(|(wake, lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease })
             .collect()
+    }
+
+    fn claiming(&self, sup: &str, incarnation: &str, limit: u32) -> ClaimWakes {
+        ClaimWakes {
+            supervisor: sup.into(),
+            incarnation: incarnation.into(),
+            limit,
+            lane: Lane::Trigger,
+            claimant: self.claimants.get(sup).cloned().unwrap_or_default(),
+            doors: self.doors.clone(),
+        }
     }
 
     /// The one wake that is due.
@@ -391,7 +396,56 @@ impl World {
         let by = claim.lease.supervisor.clone();
         let done = self.give_as(&by, Role::Supervisor, Command::RenewWakes(command)).unwrap();
         let Reply::Renewed(kept) = done.reply else { panic!("not renewed: {done:?}") };
-        kept
+        kept.into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
+    }
+
+    /// The processes that supervisor `sup` is told to stop by its next claim.
+    pub(crate) fn told_to_stop(&mut self, sup: &str) -> Vec<WakeId> {
+        let command = self.claiming(sup, "life-1", 32);
+        match self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap().reply {
+            Reply::ToStop(wakes) => wakes,
+            Reply::Claimed(claimed) => {
+                assert_eq!(claimed, [], "there is something to start");
+                Vec::new()
+            }
+            other => panic!("no claim: {other:?}"),
+        }
+    }
+
+    /// `by` asks for a wake again.
+    pub(crate) fn retries(&mut self, by: &str, wake_id: WakeId) -> Result<Done, Refusal> {
+        self.give(by, Command::RetryWake(InterveneWake { wake_id, text: "look again".into() }))
+    }
+
+    /// `by` ends a wake.
+    pub(crate) fn ends(&mut self, by: &str, wake_id: WakeId) -> Result<Done, Refusal> {
+        self.give(by, Command::CancelWake(InterveneWake { wake_id, text: "not now".into() }))
+    }
+
+    /// `by` names who must act.
+    pub(crate) fn assigns(&mut self, by: &str, owner: &str) -> Result<Done, Refusal> {
+        let command =
+            AssignOwner { thread_id: self.thread_id, owner: name(owner), text: "knows best".into() };
+        self.give(by, Command::AssignOwner(command))
+    }
+
+    /// The server looks whether somebody is to be told again.
+    pub(crate) fn reminds(&mut self) -> Done {
+        let since = self.thread().escalation.as_ref().unwrap().since;
+        let command = RemindOwner { thread_id: self.thread_id, since };
+        self.give_as("interlock", Role::Supervisor, Command::RemindOwner(command)).unwrap()
+    }
+
+    /// `by` operates the thread from outside.
+    pub(crate) fn operates(
+        &mut self,
+        by: &str,
+        action: ThreadAction,
+        text: &str,
+        expected: Option<Status>,
+    ) -> Result<Done, Refusal> {
+        let command = OperateThread { thread_id: self.thread_id, action, text: text.into(), expected };
+        self.give(by, Command::OperateThread(command))
     }
 
     /// `by` asks that `agent` be woken.
@@ -646,6 +700,12 @@ const fn operation(command: &Command) -> &'static str {
         Command::RenewWakes(_) => "renew_wakes",
         Command::ReportWake(_) => "report_wake",
         Command::TriggerParticipant(_) => "trigger_participant",
+        Command::RetryWake(_) => "retry_wake",
+        Command::CancelWake(_) => "cancel_wake",
+        Command::PostAsLead(_) => "assign_task",
+        Command::AssignOwner(_) => "assign_escalation_owner",
+        Command::RemindOwner(_) => "remind_owner",
+        Command::OperateThread(_) => "operate_thread",
         Command::HaltAgents => "halt_agents",
         Command::ResumeAgents { .. } => "resume_agents",
         Command::NoteCall { .. } => "note_call",

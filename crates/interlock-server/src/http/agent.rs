@@ -2,9 +2,11 @@
 
 use interlock_api::operations as op;
 use interlock_api::v1::agent::{AgentView, ListAgentsParams, ListAgentsResponse, RegisterAgentParams};
-use interlock_core::actor::AgentName;
+use interlock_core::actor::{AgentName, Role};
+use interlock_core::agent::{Agent, Signs, standing};
 use interlock_core::command::{Command, RegisterAgent};
-use interlock_core::{Reason, Refusal};
+use interlock_core::wake::{Wake, WakeState};
+use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_engine::Permit;
 use interlock_engine::read::Page;
 
@@ -49,8 +51,43 @@ pub(crate) async fn list(
     let more = agents.len() > limit as usize;
     agents.truncate(limit as usize);
     let next_cursor = agents.last().filter(|_| more).map(|agent| agent.name.to_string());
-    Ok(ListAgentsResponse {
-        agents: agents.into_iter().map(|agent| view::agent(agent, cx.actor.role)).collect(),
-        next_cursor,
-    })
+    Ok(ListAgentsResponse { agents: with_standing(&cx, agents).await?, next_cursor })
+}
+
+/// Agents, each with what it does now.
+async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, Refusal> {
+    let names = agents.iter().map(|agent| agent.name.clone()).collect();
+    let wakes = cx.store().agent_wakes(cx.workspace(), names).await.map_err(failed)?;
+    let halt = cx.store().halt(cx.workspace()).await.map_err(failed)?;
+    let now = cx.engine().now();
+    let sees_all = cx.actor.role.sees_all_threads() || cx.actor.role == Role::Supervisor;
+    let mut views = Vec::with_capacity(agents.len());
+    for (agent, wakes) in agents.into_iter().zip(wakes) {
+        let presence = cx.engine().presence(cx.workspace(), &agent.name);
+        let heard = presence.map(|presence| {
+            let silent_ms = i64::try_from(presence.silent_ms()).unwrap_or(i64::MAX);
+            (now.plus_ms(silent_ms.saturating_neg()), presence.is_active)
+        });
+        let session = session(cx, wakes.live.as_ref()).await?;
+        let (wake, last) = (wakes.live.as_ref(), wakes.last.as_ref());
+        let signs = Signs { wake, last, halt: halt.as_ref(), heard, session };
+        let standing = standing(&agent, &signs, now);
+        let may_know = sees_all || agent.name == cx.actor.name;
+        views.push(AgentView {
+            now: Some(view::standing(standing, may_know)),
+            ..view::agent(agent, cx.actor.role)
+        });
+    }
+    Ok(views)
+}
+
+/// The last sign of life of the session that a wake which waits would be started in, and after how long it is not resumed.
+async fn session(cx: &Ctx, wake: Option<&Wake>) -> Result<Option<(Timestamp, i64)>, Refusal> {
+    let Some(wake) = wake.filter(|wake| wake.state == WakeState::Pending && !wake.held) else {
+        return Ok(None);
+    };
+    let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
+    let member = thread.and_then(|mut thread| thread.members.remove(&wake.agent));
+    let at = member.and_then(|member| member.session_at);
+    Ok(at.map(|at| (at, cx.engine().policy().session_stale_ms)))
 }

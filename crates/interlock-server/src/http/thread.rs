@@ -120,7 +120,7 @@ pub(crate) async fn update_status(
     whole(&cx, p.thread_id).await
 }
 
-async fn whole(cx: &Ctx, id: ThreadId) -> Result<ThreadView, Refusal> {
+pub(super) async fn whole(cx: &Ctx, id: ThreadId) -> Result<ThreadView, Refusal> {
     let thread = cx.visible(id).await?;
     let findings = cx.store().findings(cx.workspace(), id).await.map_err(failed)?;
     Ok(view::thread(thread, &findings, cx.engine().policy()))

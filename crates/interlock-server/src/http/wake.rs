@@ -2,13 +2,13 @@
 
 use interlock_api::operations as op;
 use interlock_api::v1::wake::{
-    ClaimWakesParams, ClaimWakesResponse, ClaimedWake, GetWakeParams, ListWakesParams, ListWakesResponse,
-    RenewWakesParams, RenewWakesResponse, RenewedWake, ReportParams, ReportWakeParams,
-    TriggerParticipantParams, TriggerParticipantResponse, WakeView,
+    CancelWakeParams, ClaimWakesParams, ClaimWakesResponse, ClaimedWake, GetWakeParams, ListWakesParams,
+    ListWakesResponse, RenewWakesParams, RenewWakesResponse, RenewedWake, ReportParams, ReportWakeParams,
+    RetryWakeParams, TriggerParticipantParams, TriggerParticipantResponse, WakeView,
 };
-use interlock_core::actor::{Actor, AgentName, Role};
-use interlock_core::command::{Command, RenewWakes, Report, ReportWake, TriggerParticipant};
-use interlock_core::facts::Reply;
+use interlock_core::actor::{Actor, AgentName, Guarded, Role};
+use interlock_core::command::{Command, InterveneWake, RenewWakes, Report, ReportWake, TriggerParticipant};
+use interlock_core::facts::{Kept, Reply};
 use interlock_core::id::WakeId;
 use interlock_core::limits::{CANNOT_RUN_MAX, CLAIM_WAKES_MAX, HELD_WAKES_MAX, LABELS_MAX};
 use interlock_core::wake::{Claimant, Lane, Lease, Wake, WakeResult, WakeState};
@@ -40,11 +40,18 @@ pub(crate) async fn list(
         Shown::Of(agent) => Some(agent),
         Shown::None => return Ok(ListWakesResponse { wakes: Vec::new(), next_cursor: None }),
     };
-    let filter = WakeFilter { thread: p.thread_id, agent, state: p.state, is_live: false };
     let after = cursor::<WakeId>(p.cursor.as_ref())?;
     let mut wakes = loop {
         let page = Page { after, limit: limit + 1 };
-        let found = cx.store().wakes(workspace, filter.clone(), page).await.map_err(failed)?;
+        let filter = WakeFilter {
+            thread: p.thread_id,
+            agent: agent.clone(),
+            state: p.state,
+            is_live: false,
+            result: p.result,
+            due_by: p.is_due.then(|| cx.engine().now()),
+        };
+        let found = cx.store().wakes(workspace, filter, page).await.map_err(failed)?;
         let wanted =
             |note: &interlock_engine::Note| note.workspace_id == workspace && !note.threads.is_empty();
         if !found.is_empty() || !cx.wait(&mut watch, until, wanted).await {
@@ -135,7 +142,7 @@ pub(crate) async fn claim(
     for (wake, lease) in claimed.wakes {
         wakes.push(hand_over(&cx, wake, &lease, claimed.lane).await?);
     }
-    Ok(ClaimWakesResponse { wakes, halt: claimed.halt })
+    Ok(ClaimWakesResponse { wakes, halt: claimed.halt, stop: claimed.stop })
 }
 
 /// What the supervisor says of itself.
@@ -242,7 +249,9 @@ pub(crate) async fn renew(
         Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
     let kept = if let Reply::Renewed(kept) = outcome.reply { kept } else { Vec::new() };
-    let wakes = kept.into_iter().map(|(wake_id, is_accepted)| RenewedWake { wake_id, is_accepted }).collect();
+    let renewed =
+        |Kept { wake_id, is_accepted, is_cancelled }| RenewedWake { wake_id, is_accepted, is_cancelled };
+    let wakes = kept.into_iter().map(renewed).collect();
     Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()).await })
 }
 
@@ -271,6 +280,48 @@ pub(crate) async fn trigger(
     }
     let running = was_running.then_some(WakeResult::AlreadyActive);
     Ok(TriggerParticipantResponse { result: wake.result.or(running), wake: view::wake(wake) })
+}
+
+/// Ask for a wake again, and wait for the end of the one that answers when asked to.
+pub(crate) async fn retry(
+    cx: Ctx,
+    permit: Permit<op::RetryWake>,
+    p: RetryWakeParams,
+) -> Result<WakeView, Refusal> {
+    let command = Command::RetryWake(InterveneWake { wake_id: p.wake_id, text: p.text });
+    intervene(&cx, &permit, command, p.wait_ms).await
+}
+
+/// End a wake, and wait until its process is gone when asked to.
+pub(crate) async fn cancel(
+    cx: Ctx,
+    permit: Permit<op::CancelWake>,
+    p: CancelWakeParams,
+) -> Result<WakeView, Refusal> {
+    let command = Command::CancelWake(InterveneWake { wake_id: p.wake_id, text: p.text });
+    intervene(&cx, &permit, command, p.wait_ms).await
+}
+
+async fn intervene<O: Guarded>(
+    cx: &Ctx,
+    permit: &Permit<O>,
+    command: Command,
+    wait_ms: u32,
+) -> Result<WakeView, Refusal> {
+    let until = deadline(wait_ms)?;
+    let mut watch = cx.engine().watch();
+    let outcome = cx.engine().execute(permit, &cx.request, command).await?;
+    let Reply::Wake(id) = outcome.reply else {
+        let detail = format!("an intervention was answered with {:?}", outcome.reply);
+        return Err(Refusal::new(Reason::Defect, detail));
+    };
+    let mut wake = one(cx, id).await?;
+    while wake.state != WakeState::Finished
+        && cx.wait(&mut watch, until, |note| note.threads.contains(&wake.thread_id)).await
+    {
+        wake = one(cx, id).await?;
+    }
+    Ok(view::wake(wake))
 }
 
 fn check_limit(limit: u32) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@ use interlock_core::Reason;
 use interlock_core::actor::{Permission, Role};
 use serde_json::json;
 
-use crate::ask::{Ask, sample};
+use crate::ask::{Ask, needs, sample};
 use crate::world::{Stage, World};
 
 /// A role that may call this row.
@@ -73,6 +73,7 @@ async fn every_sample_is_a_request_that_is_done() {
             let claim = Ask::of(claim, &sample(claim, &stage)).token(&world.token(Role::Supervisor));
             claim.send(&world).await.done();
         }
+        needs(&world, row, &stage).await;
         // The coordinator leads the stage's thread.
         let role = if Role::Coordinator.may(row.permission) { Role::Coordinator } else { allowed(row) };
         let answer = Ask::of(row, &sample(row, &stage)).token(&world.token(role)).send(&world).await;

@@ -6,12 +6,13 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
-use interlock_api::{Method, Operation};
+use interlock_api::{Method, Operation, operations as op};
 use interlock_core::Reason;
+use interlock_core::actor::Role;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
-use crate::world::{DENIED, Stage, World};
+use crate::world::{DENIED, Stage, World, call};
 
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
 
@@ -200,6 +201,25 @@ impl Answer {
     }
 }
 
+/// What has to be so that the sample of an operation changes something, besides what stands there anyway.
+pub(crate) async fn needs(world: &World, row: &Operation, stage: &Stage) {
+    let lead = world.client(Role::Coordinator);
+    match row.id {
+        "assign_escalation_owner" | "unblock_thread" => {
+            let blocked = json!({"thread_id": stage.thread, "status": "blocked"});
+            call::<op::UpdateThreadStatus>(&lead, &blocked, "needs").await.unwrap();
+        }
+        "retry_wake" => {
+            let ended = json!({"wake_id": stage.wake, "text": "first this"});
+            call::<op::CancelWake>(&lead, &ended, "needs").await.unwrap();
+        }
+        "resume_agents" => {
+            call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "needs").await.unwrap();
+        }
+        _ => {}
+    }
+}
+
 /// Parameters with which an operation can be called on the stage; every row of the table must have some.
 pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
     let (thread_id, wake_id, message_id) = (stage.thread, stage.wake, stage.message);
@@ -208,14 +228,28 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "create_thread" => json!({"title": "another job", "participants": [{"agent": "executor"}]}),
         "update_thread_status" => json!({"thread_id": thread_id, "status": "blocked", "reason": "PAUSED"}),
         "post_message" => json!({"thread_id": thread_id, "body": "hello"}),
-        "cancel_message" | "get_delivery" => json!({"thread_id": thread_id, "message_id": message_id}),
+        "cancel_message" | "get_delivery" | "collect_verdicts" => {
+            json!({"thread_id": thread_id, "message_id": message_id})
+        }
         "ack_read" => json!({"thread_id": thread_id, "seq": 1}),
-        "get_thread" | "read_messages" | "read_timeline" | "summarize_thread" => {
+        "get_thread" | "read_messages" | "read_timeline" | "summarize_thread" | "explain_wakes"
+        | "get_escalation" => {
             json!({"thread_id": thread_id})
         }
         "add_participant" | "remove_participant" | "trigger_participant" => {
             json!({"thread_id": thread_id, "agent": "executor"})
         }
+        "assign_task" => json!({"thread_id": thread_id, "agent": "executor", "task": "mend the build"}),
+        "request_review" => json!({"thread_id": thread_id, "commit": "abcdef1"}),
+        "assign_escalation_owner" => {
+            json!({"thread_id": thread_id, "owner": "executor", "text": "knows best"})
+        }
+        "escalate_thread" => json!({"thread_id": thread_id, "text": "stuck"}),
+        "unblock_thread" => {
+            json!({"thread_id": thread_id, "text": "coordinator_override: it was a false alarm"})
+        }
+        "override_close_thread" => json!({"thread_id": thread_id, "text": "human_override: a false alarm"}),
+        "retry_wake" | "cancel_wake" => json!({"wake_id": wake_id, "text": "a person wishes it"}),
         "register_agent" => json!({"name": "newcomer"}),
         "get_job" => json!({"job_id": stage.job}),
         "requeue_job" => json!({"job_id": stage.job, "text": "it is mended"}),

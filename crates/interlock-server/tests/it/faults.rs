@@ -8,7 +8,7 @@ use interlock_testkit::faults::Fault;
 use serde_json::json;
 
 use crate::access::allowed;
-use crate::ask::{Answer, Ask, fresh, sample};
+use crate::ask::{Answer, Ask, fresh, needs, sample};
 use crate::world::{Stage, World, call};
 
 /// What the operation needs besides what stands there anyway.
@@ -18,9 +18,7 @@ async fn prepared(world: &World, row: &Operation) -> Stage {
         let keeper = json!({"supervisor": "keeper", "incarnation": "1", "limit": 1});
         call::<op::ClaimWakes>(&world.client(Role::Supervisor), &keeper, "").await.unwrap();
     }
-    if row.id == "resume_agents" {
-        call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "halt").await.unwrap();
-    }
+    needs(world, row, &stage).await;
     stage
 }
 

@@ -6,7 +6,7 @@ use interlock_core::actor::Role;
 use serde_json::json;
 
 use crate::access::allowed;
-use crate::ask::{Ask, sample};
+use crate::ask::{Ask, needs, sample};
 use crate::world::{World, call, says};
 
 async fn export(world: &World) -> Vec<u8> {
@@ -78,9 +78,7 @@ async fn every_mutation_has_an_entry_that_says_who_did_what_in_which_request() {
             let ack = json!({"thread_id": stage.thread, "seq": 1});
             call::<op::AckRead>(&executor, &ack, "first").await.unwrap();
         }
-        if row.id == "resume_agents" {
-            call::<op::HaltAgents>(&world.client(Role::Operator), &json!({}), "halt").await.unwrap();
-        }
+        needs(&world, row, &stage).await;
         if row.id == "add_participant" {
             let gone = json!({"thread_id": stage.thread, "agent": "executor"});
             call::<op::RemoveParticipant>(&world.client(Role::Coordinator), &gone, "gone").await.unwrap();

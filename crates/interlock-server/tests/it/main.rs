@@ -29,6 +29,7 @@ mod mcp_sessions;
 mod members;
 mod orders;
 mod payloads;
+mod people;
 mod rate;
 mod receiver;
 mod rpc;

@@ -10,7 +10,7 @@ use interlock_core::limits::{REQUEST_BYTES_MAX, SUBSCRIPTIONS_MAX};
 use interlock_core::thread::Status;
 use serde_json::{Value, json};
 
-use crate::ask::{Ask, fresh, sample};
+use crate::ask::{Ask, fresh, needs, sample};
 use crate::rpc::{Era, LEGACY, MODERN, Rpc};
 use crate::world::{World, bodies, says};
 
@@ -186,6 +186,7 @@ async fn every_tool_of_the_table_can_be_called() {
     for row in OPERATIONS.iter().filter(|row| row.tool.is_some()) {
         let world = World::new().await;
         let stage = world.stage().await;
+        needs(&world, row, &stage).await;
         let rpc = Rpc::of(&world, Era::Modern, Role::Coordinator).await;
         let said = rpc.request("tools/list", json!({})).await;
         let tools = said.result()["tools"].as_array().unwrap();

@@ -313,3 +313,17 @@ fn a_session_in_use_is_told_without_a_start() {
     assert_eq!(attempt.on(1, Input::SessionBusy), [ended(Outcome::SessionBusy)]);
     assert!(attempt.is_over());
 }
+
+/// A person ends the wake: its process is stopped once, in the order of a halt, and the server knows which it is.
+#[test]
+fn a_wake_that_a_person_ends_is_stopped_once() {
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (6, Input::StartDelivered, &[]),
+        (50, Input::Cancel, &[Output::Stop]),
+        (60, Input::Cancel, &[]),
+        (70, Input::Halt, &[]),
+        (8_006, Input::Timer, &[]),
+        (8_100, Input::Exited { code: 0 }, &[ended(Outcome::Halted)]),
+    ]);
+}

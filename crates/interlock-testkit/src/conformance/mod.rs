@@ -50,6 +50,7 @@ macro_rules! store_conformance {
             every_kind_of_row_comes_back
             pages_of_threads
             pages_of_wakes
+            wakes_of_agents
             pages_of_agents
             messages_after_a_number
             timelines_after_any_position

@@ -8,9 +8,9 @@ use interlock_core::command::{AckRead, ChangeStatus};
 use interlock_core::facts::{Key, Keys};
 use interlock_core::id::ThreadId;
 use interlock_core::thread::{Status, Thread};
-use interlock_core::wake::{AsksKey, Wake, WakeState};
+use interlock_core::wake::{AsksKey, Wake, WakeResult, WakeState};
 use interlock_core::{Command, Reason, Timestamp};
-use interlock_store::{InboxRow, Page, Store, ThreadFilter, TimelineRow, WakeFilter};
+use interlock_store::{AgentWakes, InboxRow, Page, Store, ThreadFilter, TimelineRow, WakeFilter};
 
 use super::probe::{check_facts, load};
 use crate::mirror::KINDS;
@@ -136,13 +136,47 @@ pub async fn pages_of_wakes(database: Arc<dyn Database>) {
         for agent in &agents {
             for state in [None].into_iter().chain(WakeState::ALL.iter().copied().map(Some)) {
                 for is_live in [false, true] {
-                    let filter = WakeFilter { thread, agent: agent.clone(), state, is_live };
+                    let agent = agent.clone();
+                    let filter = WakeFilter { thread, agent, state, is_live, ..WakeFilter::default() };
                     check_wakes(&store, &tale, filter).await;
                 }
             }
         }
     }
+    let results: Vec<_> = mirror.wakes.values().filter_map(|wake| wake.result).collect();
+    assert!(results.len() > 1 && !WakeResult::ALL.iter().all(|result| results.contains(result)));
+    for result in WakeResult::ALL {
+        check_wakes(&store, &tale, WakeFilter { result: Some(*result), ..WakeFilter::default() }).await;
+    }
+    let waits = |wake: &&Wake| wake.state == WakeState::Pending;
+    let mut times: Vec<_> = mirror.wakes.values().filter(waits).map(|wake| wake.due_at).collect();
+    times.extend(times.clone().iter().map(|at| at.plus_ms(-1)));
+    for due_by in times {
+        check_wakes(&store, &tale, WakeFilter { due_by: Some(due_by), ..WakeFilter::default() }).await;
+    }
     assert!(store.wakes(ws, WakeFilter::default(), Page { after: None, limit: 0 }).await.unwrap().is_empty());
+}
+
+/// What says what agents do now, in the order they are named; nothing of somebody who was never woken.
+pub async fn wakes_of_agents(database: Arc<dyn Database>) {
+    let (store, tale) = busy(&database).await;
+    let mirror = &tale.sequencer.mirror;
+    let mut names: Vec<_> = mirror.wakes.values().map(|wake| wake.agent.clone()).collect();
+    names.sort();
+    names.dedup();
+    names.insert(1, name("nobody"));
+    let found = store.agent_wakes(tale.sequencer.workspace_id, names.clone()).await.unwrap();
+    let wanted = names.iter().map(|agent| {
+        let mine = || mirror.wakes.values().filter(|wake| wake.agent == *agent);
+        let live = mine().filter(|wake| wake.state != WakeState::Finished);
+        let place = |wake: &&Wake| (wake.state != WakeState::Running, wake.held, wake.due_at, wake.wake_id);
+        let last = mine().rfind(|wake| wake.state == WakeState::Finished);
+        AgentWakes { agent: agent.clone(), live: live.min_by_key(place).cloned(), last: last.cloned() }
+    });
+    let wanted: Vec<_> = wanted.collect();
+    assert_eq!(found, wanted);
+    assert!(wanted.iter().any(|one| one.live.is_some() && one.last.is_some()), "the story lacks an agent");
+    assert_eq!(store.agent_wakes(tale.sequencer.workspace_id, Vec::new()).await.unwrap(), []);
 }
 
 async fn check_wakes(store: &Arc<dyn Store>, tale: &Story, filter: WakeFilter) {
@@ -151,6 +185,10 @@ async fn check_wakes(store: &Arc<dyn Store>, tale: &Story, filter: WakeFilter) {
             && filter.agent.as_ref().is_none_or(|agent| wake.agent == *agent)
             && filter.state.is_none_or(|state| wake.state == state)
             && (!filter.is_live || wake.state != WakeState::Finished)
+            && filter.result.is_none_or(|result| wake.result == Some(result))
+            && filter
+                .due_by
+                .is_none_or(|by| wake.state == WakeState::Pending && !wake.held && wake.due_at <= by)
     };
     let wanted: Vec<Wake> = tale.sequencer.mirror.wakes.values().rev().filter(fits).cloned().collect();
     for limit in [2, 100] {

@@ -8,10 +8,13 @@ pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod job;
+mod lead;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
 pub(crate) mod migrate;
+pub(crate) mod operate;
+mod owner;
 pub(crate) mod policy;
 mod reconnect;
 pub(crate) mod resume;
@@ -58,6 +61,10 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Status(params) => interruptible(status::run(&cx, &params)),
         Command::Agent(verb) => interruptible(agent::run(&cx, verb)),
         Command::Thread(verb) => interruptible(thread::run(&cx, verb)),
+        Command::InspectThread(params) => interruptible(operate::inspect(&cx, &params)),
+        Command::EscalateThread(params) => interruptible(operate::escalate(&cx, params)),
+        Command::UnblockThread(params) => interruptible(operate::unblock(&cx, params)),
+        Command::OverrideCloseThread(params) => interruptible(operate::override_close(&cx, params)),
         Command::Policy(verb) => interruptible(policy::run(&cx, verb)),
         Command::Wake(verb) => interruptible(wake::run(&cx, verb)),
         Command::Webhook(verb) => interruptible(webhook::run(&cx, verb)),

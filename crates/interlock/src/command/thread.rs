@@ -5,10 +5,11 @@ use std::io::Read as _;
 use clap::{Args, Subcommand};
 use interlock_api::Problem;
 use interlock_api::operations::{
-    AckRead, AddParticipant, CancelMessage, CreateThread, GetDelivery, GetThread, ListThreads, PostMessage,
-    ReadMessages, RemoveParticipant, UpdateThreadStatus,
+    AckRead, AddParticipant, CancelMessage, CreateThread, ExplainWakes, GetDelivery, GetThread, ListThreads,
+    PostMessage, ReadMessages, RemoveParticipant, UpdateThreadStatus,
 };
 use interlock_api::v1::delivery::{GetDeliveryParams, Step};
+use interlock_api::v1::explain::ExplainWakesParams;
 use interlock_api::v1::message::{
     AckReadParams, CancelMessageParams, Data, PostMessageParams, ReadMessagesParams,
 };
@@ -22,7 +23,7 @@ use interlock_core::id::{MessageId, ThreadId};
 use interlock_core::limits::MESSAGE_BODY_BYTES_MAX;
 use interlock_core::thread::{MessageKind, Priority, Status, ThreadKind, ThreadRole};
 
-use super::{KeyParams, PageParams, search, summary, tail, trigger, view};
+use super::{KeyParams, PageParams, lead, owner, search, summary, tail, trigger, view};
 use crate::context::Context;
 use crate::exit::{Answer, End};
 use crate::{argument, render};
@@ -62,6 +63,14 @@ pub(crate) enum Verb {
     Remove(RemoveParams),
     /// Wake somebody in a thread without a message.
     Trigger(trigger::Params),
+    /// See who must act in a blocked thread, or name somebody else.
+    Owner(owner::Params),
+    /// Give a participant work, as whoever leads the thread.
+    Assign(lead::AssignParams),
+    /// Ask participants to look at a commit, as whoever leads the thread.
+    RequestReview(lead::ReviewParams),
+    /// See who has accepted or rejected what was asked, and who has not said.
+    Verdicts(lead::VerdictsParams),
     /// Watch a thread live, over restarts of the server too.
     Tail(tail::Params),
 }
@@ -97,6 +106,10 @@ pub(crate) struct ShowParams {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread_id: ThreadId,
+    /// Why each participant is woken, or is not, and what happens next; only this one when it is named.
+    #[arg(long, value_name = "AGENT", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "how clap tells an option without its value from none")]
+    why: Option<Option<AgentName>>,
 }
 
 /// What `thread post` takes.
@@ -298,6 +311,10 @@ pub(crate) async fn run(cx: &Context, verb: Verb) -> End {
         }
         Verb::Add(params) => add(cx, params).await,
         Verb::Remove(params) => remove(cx, params).await,
+        Verb::Owner(params) => owner::run(cx, params).await,
+        Verb::Assign(params) => lead::assign(cx, params).await,
+        Verb::RequestReview(params) => lead::request_review(cx, params).await,
+        Verb::Verdicts(params) => lead::verdicts(cx, &params).await,
         Verb::Trigger(params) => trigger::run(cx, params).await,
         Verb::Tail(params) => tail::run(cx, params).await,
     }
@@ -320,9 +337,18 @@ async fn list(cx: &Context, params: ListParams) -> End {
 }
 
 async fn show(cx: &Context, params: &ShowParams) -> End {
+    if let Some(agent) = &params.why {
+        return why(cx, params.thread_id, agent.clone()).await;
+    }
     let request = GetThreadParams::now(params.thread_id);
     let thread = cx.connect()?.read::<GetThread>(&request).await?;
     Ok(Answer::new(&thread, render::thread::show(view(cx), &thread))?)
+}
+
+async fn why(cx: &Context, thread_id: ThreadId, agent: Option<AgentName>) -> End {
+    let request = ExplainWakesParams { thread_id, agent, wait_ms: 0 };
+    let answer = cx.connect()?.read::<ExplainWakes>(&request).await?;
+    Ok(Answer::new(&answer, render::explain::show(view(cx), &answer))?)
 }
 
 async fn post(cx: &Context, params: PostParams) -> End {
@@ -424,8 +450,5 @@ async fn remove(cx: &Context, params: RemoveParams) -> End {
 
 async fn change(cx: &Context, request: UpdateThreadStatusParams, key: &KeyParams) -> End {
     let thread = cx.connect()?.change::<UpdateThreadStatus>(&request, key.as_deref()).await?;
-    let reason = thread.reason.map_or_else(String::new, |reason| format!(" ({reason})"));
-    let owner = thread.owner.as_ref().map_or_else(String::new, |owner| format!(", {owner} must act"));
-    let text = format!("{} is {}{reason}{owner}\n", thread.thread_id, thread.status);
-    Ok(Answer::new(&thread, text)?)
+    Ok(Answer::new(&thread, render::thread::stands(&thread))?)
 }

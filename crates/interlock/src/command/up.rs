@@ -82,9 +82,10 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     let (stop_server, server_stop) = watch::channel(false);
     let workspace_id = instance.config.workspace_id;
     let telling = Arc::clone(&webhooks).follow(workspace_id, jobs_stop.clone());
+    let reminding = Arc::clone(&engine).remind_owners(workspace_id, jobs_stop.clone());
     let working = jobs::runner(&engine, &webhooks, instance, &run.url)?.run(jobs_stop);
     let serving = tokio::spawn(server.serve(server_stop));
-    let working = tokio::spawn(async move { tokio::join!(working, telling) });
+    let working = tokio::spawn(async move { tokio::join!(working, telling, reminding) });
     tracing::info!(url = run.url, pid = run.pid, "server.started");
     if let Err(problem) = super::resume::own_halt(cx, instance, &run).await {
         // Agents stay stopped, which `status` shows; `interlock resume` lets them go on.

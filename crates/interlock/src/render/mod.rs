@@ -3,10 +3,14 @@
 pub(crate) mod agent;
 pub(crate) mod delivery;
 pub(crate) mod denial;
+pub(crate) mod escalation;
 pub(crate) mod event;
+pub(crate) mod explain;
+pub(crate) mod inspect;
 pub(crate) mod job;
 pub(crate) mod message;
 pub(crate) mod policy;
+pub(crate) mod review;
 pub(crate) mod safe;
 pub(crate) mod status;
 pub(crate) mod style;
@@ -36,6 +40,11 @@ pub(crate) struct View {
 /// `1 thread`, `2 threads`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// A person's words in one line, cut where they are many.
+pub(crate) fn words(text: &str) -> String {
+    safe::cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), 200)
 }
 
 /// The line that says how to see more.

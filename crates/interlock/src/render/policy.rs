@@ -9,7 +9,11 @@ use super::table::{Cell, table};
 /// Every constant; what somebody has set stands out.
 pub(crate) fn show(view: View, policy: &PolicyView) -> String {
     let rows: Vec<_> = policy.constants.iter().map(row).collect();
-    table(view.style, ["CONSTANT", "VALUE", "DEFAULT", "UNIT", "SOURCE", "MEANING"], &rows)
+    let constants = table(view.style, ["CONSTANT", "VALUE", "DEFAULT", "UNIT", "SOURCE", "MEANING"], &rows);
+    let owner = policy.escalation_owner.as_ref().map_or_else(String::new, |owner| {
+        format!("\nescalation_owner  {owner}  must act where neither the opener nor a coordinator of a thread can\n")
+    });
+    format!("{constants}{owner}")
 }
 
 fn row(constant: &ConstantView) -> [Cell; 6] {

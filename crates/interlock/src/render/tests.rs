@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use super::style::{Paint, Style};
 use super::table::{Cell, table};
-use super::{View, job, message, safe, status, summary, thread, timeline, wake, when};
+use super::{
+    View, agent, escalation, explain, job, message, review, safe, status, summary, thread, timeline, wake,
+    when,
+};
 
 const THREAD: &str = "thr_00000000000000000000000001";
 const WAKE: &str = "wak_00000000000000000000000002";
@@ -479,4 +482,169 @@ fn live_lines_of_messages_fit_on_a_line() {
         timeline::line(Style::new(false), &of::<TimelineItem>(item)),
         "11:59:55.007  #4 reviewer -> executor  finding_reported  two  src/lib.rs:12"
     );
+}
+
+#[test]
+fn agents_are_shown_with_what_they_do_now() {
+    let agent = |name: &str, runtime: &str, now: Value| {
+        json!({
+            "agent_id": "agt_00000000000000000000000004", "name": name, "role": "participant",
+            "runtime": runtime, "command": [], "created_at": "2026-01-01T12:00:00Z", "now": now,
+        })
+    };
+    let answer = json!({"agents": [
+        agent("anna", "unmanaged", json!({"state": "dormant"})),
+        agent("builder", "command", json!({"state": "active", "since": "2026-01-02T11:59:48Z", "thread_id": THREAD})),
+        agent("coder", "codex", json!({"state": "human_active", "since": "2026-01-02T11:59:50Z",
+            "until": "2026-01-02T12:00:05Z", "reason": "SESSION_BUSY", "thread_id": THREAD})),
+        agent("idle", "command", json!({"state": "dormant", "since": "2026-01-02T09:00:00Z", "thread_id": THREAD})),
+        agent("tester", "command", json!({"state": "stopped", "since": "2026-01-02T11:50:00Z", "by": "anna",
+            "reason": "HALTED"})),
+    ]});
+    let expected = "\
+NAME     NOW                    SINCE    ROLE         RUNTIME    ON  COMMAND  WHY
+anna     comes by itself                 participant  unmanaged
+builder  active                 12s ago  participant  command                 thr_00000000000000000000000001
+coder    human at the keyboard  10s ago  participant  codex                   another process has the agent's session open, looked at again in 5s, thr_00000000000000000000000001
+idle     dormant                3h ago   participant  command
+tester   stopped                10m ago  participant  command                 by anna
+";
+    assert_eq!(agent::list(view(), &of(answer)), expected);
+}
+
+#[test]
+fn why_somebody_is_woken_or_not_is_a_line_for_each_reason() {
+    let answer = json!({"thread_id": THREAD, "status": "blocked", "participants": [
+        {"agent": "anna", "role": "coordinator", "managed": false, "acked_seq": 3, "unread": 0, "because": [
+            {"why": "nothing_unread", "detail": "has read everything that is for it"},
+            {"why": "unmanaged", "detail": "is run by nobody here, so nobody wakes it: it reads when it looks"},
+        ]},
+        {"agent": "executor", "role": "participant", "managed": true, "acked_seq": 1, "unread": 2, "because": [
+            {"why": "held", "detail": "is not woken while the thread is blocked, and `anna` must act",
+             "reason": "NO_PROGRESS", "wake_id": WAKE, "since": "2026-01-02T11:55:50Z"},
+            {"why": "ended", "detail": "could not be woken in 3 attempts", "reason": "NOT_ACKED",
+             "wake_id": WAKE, "since": "2026-01-02T11:55:00Z"},
+        ]},
+        {"agent": "late", "role": "participant", "managed": true, "acked_seq": 1, "unread": 999,
+         "unread_is_minimum": true, "because": [
+            {"why": "waits", "detail": "is tried again later", "reason": "EXITED_WITH_ERROR", "wake_id": WAKE,
+             "since": "2026-01-02T11:59:58Z", "until": "2026-01-02T12:00:03.500Z"},
+        ]},
+    ]});
+    let expected = "\
+anna  coordinator, comes by itself, nothing unread
+  . has read everything that is for it
+  . is run by nobody here, so nobody wakes it: it reads when it looks
+
+executor  participant, woken by Interlock, 2 unread
+  ! is not woken while the thread is blocked, and `anna` must act (NO_PROGRESS: too many turns without progress), for 4m 10s  wak_00000000000000000000000002
+  . could not be woken in 3 attempts (NOT_ACKED: the agent's process ended well but never acknowledged its messages), 5m ago  wak_00000000000000000000000002
+
+late  participant, woken by Interlock, 999 or more unread
+  > is tried again in 4s (EXITED_WITH_ERROR: the agent's process ended with an error), for 2.0s  wak_00000000000000000000000002
+";
+    assert_eq!(explain::show(view(), &of(answer)), expected);
+}
+
+#[test]
+fn who_must_act_is_shown_with_what_is_known_of_it() {
+    let nobody = json!({"thread_id": THREAD, "status": "active"});
+    assert_eq!(escalation::show(view(), &of(nobody)), format!("nobody must act: {THREAD} is active\n"));
+    let somebody = json!({
+        "thread_id": THREAD, "status": "blocked", "reason": "NO_PROGRESS", "owner": "reviewer",
+        "since": "2026-01-02T03:00:00Z", "assigned_by": "anna", "assigned_at": "2026-01-02T07:00:00Z",
+        "text": "knows\nbest", "reminders": 1, "next_reminder_at": "2026-01-02T15:00:00Z",
+    });
+    let expected = "\
+must act   reviewer
+thread     thr_00000000000000000000000001
+status     blocked
+reason     NO_PROGRESS: too many turns without progress
+blocked    9h ago
+named      5h ago by anna: knows best
+reminders  1 so far, next in 3h
+";
+    assert_eq!(escalation::show(view(), &of(somebody)), expected);
+}
+
+#[test]
+fn verdicts_are_shown_as_a_table_below_that_of_all() {
+    let answer = json!({
+        "thread_id": THREAD, "message_id": MESSAGE, "seq": 4, "commit": "abcdef1", "verdict": "rejected",
+        "verdicts": [
+            {"agent": "ann", "verdict": "accepted", "seq": 6, "at": "2026-01-02T11:58:00Z"},
+            {"agent": "bob", "verdict": "rejected", "seq": 7, "at": "2026-01-02T11:59:00Z", "open_findings": 2},
+            {"agent": "carl", "verdict": "pending"},
+        ],
+    });
+    let expected = "\
+rejected  the review of abcdef1, asked for in #4
+
+WHO   VERDICT   SAID IN  WHEN    OPEN FINDINGS
+ann   accepted  #6       2m ago
+bob   rejected  #7       1m ago  2
+carl  pending
+";
+    assert_eq!(review::show(view(), &of(answer)), expected);
+}
+
+#[test]
+fn a_wake_is_shown_with_its_attempts_and_what_happens_next() {
+    let mut wake = one_wake();
+    for gone in ["result", "finished_at", "seen_at", "exit_code"] {
+        wake.as_object_mut().unwrap().remove(gone);
+    }
+    wake["state"] = json!("pending");
+    wake["attempts"] = json!(2);
+    wake["reason"] = json!("EXITED_WITH_ERROR");
+    wake["due_at"] = json!("2026-01-02T12:00:03Z");
+    wake["retries"] = json!("wak_00000000000000000000000009");
+    wake["retried"] = json!({"by": "anna", "at": "2026-01-02T11:59:00Z", "text": "it is\nmended"});
+    wake["history"] = json!([
+        {"number": 1, "lane": "trigger", "supervisor": "laptop", "at": "2026-01-02T11:59:00.012Z",
+         "ended_at": "2026-01-02T11:59:02Z", "reason": "EXITED_WITH_ERROR", "exit_code": 1},
+        {"number": 2, "lane": "poll", "supervisor": "laptop", "at": "2026-01-02T11:59:04Z"},
+    ]);
+    let expected = "\
+wake         wak_00000000000000000000000002
+agent        executor
+thread       thr_00000000000000000000000001
+state        pending
+reason       EXITED_WITH_ERROR: the agent's process ended with an error
+due          in 3.0s, at 2026-01-02T12:00:03.000Z
+tries        2
+lane         trigger
+for          message #3, asked for by reviewer
+asked again  anna, 1m ago: it is mended
+in place of  wak_00000000000000000000000009
+next         attempt 3 in 3s
+
+STEP        AT                        AFTER   PROOF
+requested   2026-01-02T11:59:00.000Z  +0ms
+dispatched  2026-01-02T11:59:00.012Z  +12ms
+accepted    2026-01-02T11:59:00.250Z  +250ms  by call
+seen        -
+acted       -
+finished    -
+
+ATTEMPT  AT                        TOOK   SUPERVISOR  EXIT  END
+1        2026-01-02T11:59:00.012Z  1.9s   laptop      1     EXITED_WITH_ERROR: the agent's process ended with an error
+2        2026-01-02T11:59:04.000Z  56.0s  laptop            runs
+";
+    assert_eq!(wake::show(view(), &of(wake)), expected);
+}
+
+#[test]
+fn what_is_ahead_is_said_as_people_say_it() {
+    let now = at("2026-03-01T00:00:00Z");
+    for (text, words) in [
+        ("2026-02-28T23:00:00Z", "now"),
+        ("2026-03-01T00:00:00.001Z", "in 1s"),
+        ("2026-03-01T00:00:59Z", "in 59s"),
+        ("2026-03-01T00:05:30Z", "in 5m"),
+        ("2026-03-01T03:05:30Z", "in 3h"),
+        ("2026-03-03T03:05:30Z", "in 2d"),
+    ] {
+        assert_eq!(when::ahead(at(text), now), words, "{text}");
+    }
 }

@@ -35,12 +35,24 @@ pub(crate) fn rows(view: View, threads: &[ThreadView]) -> String {
 
 /// One thread with its participants and findings.
 pub(crate) fn show(view: View, thread: &ThreadView) -> String {
+    let mut text = head(view, thread);
+    text.push('\n');
+    text.push_str(&participants(view, thread));
+    if !thread.findings.is_empty() {
+        text.push('\n');
+        text.push_str(&findings(view, thread));
+    }
+    text
+}
+
+/// What stands above everything else of a thread.
+pub(crate) fn head(view: View, thread: &ThreadView) -> String {
     let since_progress = if thread.turns_without_progress > 0 {
         format!(" ({} without progress)", thread.turns_without_progress)
     } else {
         String::new()
     };
-    let mut text = fields(
+    fields(
         view.style,
         &[
             ("thread", thread.thread_id.to_string().into()),
@@ -54,14 +66,14 @@ pub(crate) fn show(view: View, thread: &ThreadView) -> String {
             ("messages", thread.last_seq.to_string().into()),
             ("turns", format!("{}{since_progress}", thread.turns).into()),
         ],
-    );
-    text.push('\n');
-    text.push_str(&participants(view, thread));
-    if !thread.findings.is_empty() {
-        text.push('\n');
-        text.push_str(&findings(view, thread));
-    }
-    text
+    )
+}
+
+/// Where a thread stands, in a line.
+pub(crate) fn stands(thread: &ThreadView) -> String {
+    let reason = thread.reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    let owner = thread.owner.as_ref().map_or_else(String::new, |owner| format!(", {owner} must act"));
+    format!("{} is {}{reason}{owner}\n", thread.thread_id, thread.status)
 }
 
 fn participants(view: View, thread: &ThreadView) -> String {
@@ -83,7 +95,7 @@ fn participants(view: View, thread: &ThreadView) -> String {
     table(view.style, ["PARTICIPANT", "PART", "RUN", "READ"], &rows)
 }
 
-fn findings(view: View, thread: &ThreadView) -> String {
+pub(crate) fn findings(view: View, thread: &ThreadView) -> String {
     let rows: Vec<[Cell; 5]> = thread
         .findings
         .iter()

@@ -1,6 +1,7 @@
 //! Wakes.
 
-use interlock_api::v1::wake::{ListWakesResponse, TriggerParticipantResponse, WakeView};
+use interlock_api::v1::wake::{InterventionView, ListWakesResponse, TriggerParticipantResponse, WakeView};
+use interlock_core::id::WakeId;
 use interlock_core::time::Timestamp;
 use interlock_core::wake::{Usage, WakeResult, WakeState};
 
@@ -59,11 +60,109 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
             ("in doubt", wake.in_doubt_since.map_or_else(String::new, |at| format!("since {at}")).into()),
             ("used", wake.usage.map_or_else(String::new, used).into()),
             ("for", format!("message #{}, asked for by {}", wake.seq, wake.cause).into()),
+            (
+                "asked again",
+                wake.retried.as_ref().map_or_else(String::new, |one| intervened(view, one)).into(),
+            ),
+            ("in place of", wake.retries.map_or_else(String::new, |former| former.to_string()).into()),
+            (
+                "ended by",
+                wake.cancelled.as_ref().map_or_else(String::new, |one| intervened(view, one)).into(),
+            ),
+            ("next", next(view, wake)),
         ],
     );
     text.push('\n');
     text.push_str(&ladder(view, wake));
+    if !wake.history.is_empty() {
+        text.push('\n');
+        text.push_str(&history(view, wake));
+    }
     text
+}
+
+/// Who intervened, when and why.
+fn intervened(view: View, one: &InterventionView) -> String {
+    format!("{}, {}: {}", one.by, when::ago(one.at, view.now), super::words(&one.text))
+}
+
+/// What happens next, and when.
+fn next(view: View, wake: &WakeView) -> Cell {
+    let later = wake.due_at > view.now;
+    match (wake.state, wake.result) {
+        (WakeState::Finished, Some(result)) if result.may_be_retried() => Cell::new(
+            format!("nothing by itself; ask again with: interlock wake retry {}", wake.wake_id),
+            Paint::Yellow,
+        ),
+        (WakeState::Finished, _) => "".into(),
+        (WakeState::Running, _) if wake.cancelled.is_some() => {
+            Cell::new("its process is stopped", Paint::Yellow)
+        }
+        (WakeState::Running, _) if wake.accepted_at.is_none() => "its process has to accept".into(),
+        (WakeState::Running, _) if wake.seen_at.is_none() => "the agent has to acknowledge".into(),
+        (WakeState::Running, _) => "its process has to end".into(),
+        (WakeState::Pending, _) if wake.held => {
+            Cell::new("it is held back until its thread is active", Paint::Yellow)
+        }
+        (WakeState::Pending, _) if later && wake.attempts > 0 => {
+            format!("attempt {} {}", wake.attempts + 1, when::ahead(wake.due_at, view.now)).into()
+        }
+        (WakeState::Pending, _) if later => {
+            format!("it is looked at again {}", when::ahead(wake.due_at, view.now)).into()
+        }
+        (WakeState::Pending, _) if wake.in_doubt_since.is_some() => {
+            "a supervisor looks whether its last attempt still runs".into()
+        }
+        (WakeState::Pending, _) => "it is due: a supervisor with room takes it".into(),
+    }
+}
+
+/// The last attempts, each with what became of it.
+fn history(view: View, wake: &WakeView) -> String {
+    let rows: Vec<[Cell; 6]> = wake
+        .history
+        .iter()
+        .map(|attempt| {
+            let took = attempt.ended_at.unwrap_or(view.now).ms_since(attempt.at);
+            let end = match (attempt.ended_at, attempt.reason) {
+                (None, _) => Cell::new("runs", Paint::Yellow),
+                (Some(_), None) => Cell::new("well", Paint::Green),
+                (Some(_), Some(reason)) => Cell::new(format!("{reason}: {}", reason.title()), Paint::Red),
+            };
+            [
+                attempt.number.to_string().into(),
+                attempt.at.to_string().into(),
+                when::duration(took).into(),
+                attempt.supervisor.as_str().into(),
+                attempt.exit_code.map_or_else(String::new, |code| code.to_string()).into(),
+                end,
+            ]
+        })
+        .collect();
+    table(view.style, ["ATTEMPT", "AT", "TOOK", "SUPERVISOR", "EXIT", "END"], &rows)
+}
+
+/// What came of asking for a wake again.
+pub(crate) fn retried(view: View, asked: WakeId, wake: &WakeView) -> String {
+    let more = view.style.dim(&format!("more with: interlock wake show {}", wake.wake_id));
+    let new = if wake.wake_id == asked { String::new() } else { format!(" as {}", wake.wake_id) };
+    let said = match (wake.state, wake.result) {
+        (WakeState::Finished, Some(result)) => format!("was woken again{new}: {result}"),
+        (WakeState::Running, _) => format!("is woken again{new}"),
+        _ if wake.held => format!("is to be woken{new} once its thread is active"),
+        _ => format!("is to be woken now{new}"),
+    };
+    format!("{} {said}\n{more}\n", wake.agent)
+}
+
+/// What came of ending a wake.
+pub(crate) fn cancelled(view: View, wake: &WakeView) -> String {
+    let said = match wake.state {
+        WakeState::Finished => "is ended: nobody runs for it",
+        WakeState::Pending | WakeState::Running => "ends as soon as its process is stopped",
+    };
+    let more = view.style.dim(&format!("more with: interlock wake show {}", wake.wake_id));
+    format!("the wake of {} {said}\n{more}\n", wake.agent)
 }
 
 /// The steps reached, each with the time it took from the one before.
@@ -164,8 +263,12 @@ fn door(wake: &WakeView) -> String {
 fn state(wake: &WakeView) -> Cell {
     match (wake.state, wake.result) {
         (_, Some(result)) => {
-            let is_bad = matches!(result, WakeResult::Failed | WakeResult::Unknown);
-            Cell::new(result.as_str(), if is_bad { Paint::Red } else { Paint::Green })
+            let paint = match result {
+                WakeResult::Failed | WakeResult::Unknown => Paint::Red,
+                WakeResult::Cancelled => Paint::Yellow,
+                _ => Paint::Green,
+            };
+            Cell::new(result.as_str(), paint)
         }
         (WakeState::Pending, None) if wake.held => Cell::new("held", Paint::Yellow),
         (state, None) => Cell::new(state.as_str(), Paint::Yellow),

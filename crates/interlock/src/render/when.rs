@@ -29,6 +29,17 @@ pub(crate) fn duration(ms: i64) -> String {
     }
 }
 
+/// `now`, `in 4s`, `in 5m`, `in 3h`; what is past is now.
+pub(crate) fn ahead(at: Timestamp, now: Timestamp) -> String {
+    match at.ms_since(now) {
+        0 => "now".into(),
+        ms if ms < MINUTE_MS => format!("in {}s", (ms + SECOND_MS - 1) / SECOND_MS),
+        ms if ms < HOUR_MS => format!("in {}m", ms / MINUTE_MS),
+        ms if ms < DAY_MS => format!("in {}h", ms / HOUR_MS),
+        ms => format!("in {}d", ms / DAY_MS),
+    }
+}
+
 /// The time of day in UTC, for live lines: `14:03:22.123`.
 pub(crate) fn clock(at: Timestamp) -> String {
     at.to_string().chars().skip(11).take(12).collect()

@@ -326,7 +326,7 @@ fn agents_in_places_that_are_not_there_are_refused_here_and_not_elsewhere() {
 fn people_read_tables_without_colours_when_it_is_no_terminal() {
     let stub = Stub::always(200, json!({"agents": [agent()]}));
     let ran = World::with_server(&stub.url).run(&["agent", "list"]).ok();
-    assert!(ran.out.starts_with("NAME      ROLE         RUNTIME  "), "{ran:?}");
+    assert!(ran.out.starts_with("NAME      NOW  SINCE  ROLE         RUNTIME  ON  COMMAND"), "{ran:?}");
     assert!(ran.out.contains("run 'it now'\n"), "{ran:?}");
     assert!(!ran.out.contains('\u{1b}'));
 }
@@ -371,4 +371,40 @@ fn tokens_are_issued_for_a_name_and_a_role() {
     assert_eq!((&json["name"], &json["role"]), (&json!("ci"), &json!("auditor")));
     std::fs::remove_file(world.path(".interlock/keys/issuer.pem")).unwrap();
     world.run(&words).failed(2, "INSTANCE_INVALID");
+}
+
+#[test]
+fn people_intervene_for_a_reason() {
+    let wake = "wak_00000000000000000000000002";
+    let answer = json!({
+        "wake_id": "wak_00000000000000000000000009", "agent": "executor", "thread_id": THREAD, "seq": 3,
+        "cause": "anna", "state": "pending", "held": true, "attempts": 0, "retries": wake,
+        "requested_at": "2026-01-02T11:59:00.000Z", "due_at": "2026-01-02T11:59:00.000Z",
+    });
+    let words = ["wake", "retry", wake, "--reason", "it is mended", "--key", "k-1"];
+    let (retry, json) = asked(answer.clone(), &words);
+    assert_eq!((retry.method.as_str(), retry.target), ("POST", format!("/v1/wakes/{wake}/retry")));
+    assert_eq!((retry.body, retry.key.as_deref()), (json!({"text": "it is mended"}), Some("k-1")));
+    assert_eq!(json, answer);
+    let (cancel, _) = asked(answer, &["wake", "cancel", wake, "--reason", "no", "--wait", "7"]);
+    assert_eq!(cancel.target, format!("/v1/wakes/{wake}/cancel"));
+    assert_eq!(cancel.body, json!({"text": "no", "wait_ms": 7}));
+    for (command, path) in [
+        ("escalate-thread", "escalate"),
+        ("unblock-thread", "unblock"),
+        ("override-close-thread", "override-close"),
+    ] {
+        let words = [command, "--thread-id", THREAD, "--reason", "human_override: x", "--expect", "blocked"];
+        let (asked, _) = asked(thread(), &words);
+        assert_eq!((asked.method.as_str(), asked.target), ("POST", format!("/v1/threads/{THREAD}/{path}")));
+        assert_eq!(asked.body, json!({"text": "human_override: x", "expected_status": "blocked"}));
+        // Without a reason nothing is asked of the server.
+        let ran = World::new().run(&[command, "--thread-id", THREAD]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+    }
+    let ran = World::new().run(&["thread", "owner", THREAD, "anna"]);
+    assert_eq!(ran.code, 2, "who names somebody says why: {ran:?}");
+    let words = ["wake", "list", "--result", "cancelled", "--due"];
+    let (list, _) = asked(json!({"wakes": []}), &words);
+    assert_eq!(list.target, "/v1/wakes?is_due=true&limit=50&result=cancelled");
 }

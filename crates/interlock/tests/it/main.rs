@@ -33,6 +33,7 @@ mod ledger;
 mod mcp;
 mod no_server;
 mod outcome;
+mod people;
 mod pilot_chaos;
 mod pilot_repository;
 mod pilot_sample;

@@ -23,6 +23,10 @@ fn help_lists_exactly_the_commands_there_are() {
         "agent",
         "thread",
         "wake",
+        "inspect-thread",
+        "escalate-thread",
+        "unblock-thread",
+        "override-close-thread",
         "job",
         "denial",
         "webhook",
@@ -42,9 +46,29 @@ fn help_lists_exactly_the_commands_there_are() {
     assert_eq!(listed(&help), expected);
 }
 
-const THREAD_VERBS: [&str; 18] = [
-    "create", "list", "show", "summary", "post", "cancel", "delivery", "search", "read", "ack", "status",
-    "pause", "resume", "add", "remove", "trigger", "tail", "help",
+const THREAD_VERBS: [&str; 22] = [
+    "create",
+    "list",
+    "show",
+    "summary",
+    "post",
+    "cancel",
+    "delivery",
+    "search",
+    "read",
+    "ack",
+    "status",
+    "pause",
+    "resume",
+    "add",
+    "remove",
+    "trigger",
+    "owner",
+    "assign",
+    "request-review",
+    "verdicts",
+    "tail",
+    "help",
 ];
 
 #[test]
@@ -55,7 +79,7 @@ fn help_of_threads_lists_exactly_their_verbs() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 19] = [
+    let verbs: [(&str, &[&str]); 23] = [
         ("policy", &["show"]),
         ("migrate", &[]),
         ("pilot", &[]),
@@ -67,7 +91,11 @@ fn every_command_and_verb_has_help() {
         ("status", &[]),
         ("agent", &["add", "list", "install"]),
         ("thread", &THREAD_VERBS),
-        ("wake", &["list", "show"]),
+        ("wake", &["list", "show", "retry", "cancel"]),
+        ("inspect-thread", &[]),
+        ("escalate-thread", &[]),
+        ("unblock-thread", &[]),
+        ("override-close-thread", &[]),
         ("events", &[]),
         ("log", &[]),
         ("mcp", &[]),

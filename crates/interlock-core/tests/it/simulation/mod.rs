@@ -66,7 +66,7 @@ fn in_these_days_everything_happens() {
     let mut kinds = std::collections::BTreeSet::new();
     let mut results = std::collections::BTreeSet::new();
     let mut reasons = std::collections::BTreeSet::new();
-    for seed in 0..60 {
+    for seed in 0..100 {
         let mut day = Simulation::new(seed);
         day.run();
         for event in day.world.entries.iter().flatten() {

@@ -1,0 +1,200 @@
+//! Rules of escalation: a blocked thread has somebody who must act, who is told, and told again.
+
+use super::system::{self, Said};
+use super::{Escalation, Status, Thread, ThreadRole, event_type as et, may_lead, not_coordinator, visible};
+use crate::actor::AgentName;
+use crate::command::{AssignOwner, Envelope, RemindOwner};
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::{Corrupt, Decision, Facts, Reply};
+use crate::policy::Policy;
+use crate::reason::{Reason, Refusal};
+use crate::text::{Salt, digest};
+use crate::time::{Now, Timestamp};
+use crate::wake;
+
+/// Who must act in a thread that is blocked, when nobody is named: whoever opened it, while that takes part; else a
+/// coordinator; else the person that the configuration names. Somebody who could not be woken just now is the last to be
+/// asked.
+pub(crate) fn rule(policy: &Policy, thread: &Thread, unfit: Option<&AgentName>) -> AgentName {
+    let fit = |name: &&AgentName| unfit != Some(*name);
+    let opener = Some(&thread.created_by).filter(|name| thread.members.contains_key(*name)).filter(fit);
+    let leads = thread.members.iter().filter(|(_, member)| member.role == ThreadRole::Coordinator);
+    // People first: they can ask others.
+    let other = leads
+        .map(|(name, member)| (member.managed, name))
+        .filter(|(_, name)| fit(name))
+        .min()
+        .map(|(_, name)| name);
+    opener.or(other).or(policy.escalation_owner.as_ref()).unwrap_or(&thread.created_by).clone()
+}
+
+/// Somebody else must act from now on, is told, and woken where a supervisor can.
+pub(crate) fn assign_owner(
+    facts: &Facts,
+    env: &Envelope,
+    command: &AssignOwner,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let thread = visible(facts, env, command.thread_id)?;
+    if !may_lead(thread, env) {
+        return Err(not_coordinator(env).into());
+    }
+    wake::given(&command.text)?;
+    if thread.status != Status::Blocked {
+        let detail = format!("the thread is {}: nobody must act in it", thread.status);
+        return Err(Refusal::new(Reason::NotBlocked, detail)
+            .hint("block it first with: interlock escalate-thread")
+            .into());
+    }
+    let owner = &command.owner;
+    if !thread.members.contains_key(owner) {
+        let detail = format!("`{owner}` is no participant of the thread and cannot own its escalation");
+        return Err(Refusal::new(Reason::ParticipantMissing, detail)
+            .hint("let it take part first: interlock thread add")
+            .into());
+    }
+    if thread.owner.as_ref() == Some(owner) {
+        return Ok(Decision { reply: Reply::Thread(thread.thread_id), ..Decision::unchanged() });
+    }
+    let mut events = Vec::new();
+    let thread = assigned(env, thread, owner, &command.text, &mut events);
+    tell(facts, env, &thread, (et::ESCALATION_ASSIGNED, &command.text), now, &mut events)?;
+    Ok(Decision::of(events))
+}
+
+/// Whoever must act and has not is told again, when that is due: a second asking of the same is no change. Whoever takes
+/// no part any more is replaced by the rule first.
+pub(crate) fn remind_owner(
+    facts: &Facts,
+    env: &Envelope,
+    command: &RemindOwner,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let Some(thread) = facts.thread(command.thread_id)? else { return Ok(Decision::unchanged()) };
+    let due = thread.reminder_due(&facts.policy).filter(|due| *due <= now.wall);
+    let is_meant = thread.escalation.as_ref().is_some_and(|escalation| escalation.since == command.since);
+    let (Some(_), true) = (due, is_meant) else { return Ok(Decision::unchanged()) };
+    let mut events = Vec::new();
+    let owner = match &thread.owner {
+        Some(owner) if thread.members.contains_key(owner) => owner.clone(),
+        _ => rule(&facts.policy, thread, None),
+    };
+    let thread = if thread.owner.as_ref() == Some(&owner) {
+        thread.clone()
+    } else {
+        assigned(env, thread, &owner, "who had to act takes no part any more", &mut events)
+    };
+    let reminders = thread.escalation.as_ref().map_or(0, |escalation| escalation.reminders).saturating_add(1);
+    events.push(Event::OwnerReminded { thread_id: thread.thread_id, owner: owner.clone(), reminders });
+    let why = thread.reason.map_or("", Reason::title);
+    let body = format!("The thread is still blocked since {}: {why}. `{owner}` has to act.", command.since);
+    tell(facts, env, &thread, (et::ESCALATION_REMINDER, &body), now, &mut events)?;
+    Ok(Decision::of(events))
+}
+
+/// The event of an assignment, and the thread as it then is.
+fn assigned(
+    env: &Envelope,
+    thread: &Thread,
+    owner: &AgentName,
+    text: &str,
+    events: &mut Vec<Event>,
+) -> Thread {
+    let text_salt = Salt::derive(&env.entropy, 0);
+    events.push(Event::OwnerAssigned {
+        thread_id: thread.thread_id,
+        owner: owner.clone(),
+        former: thread.owner.clone(),
+        by: env.actor.name.clone(),
+        text_digest: digest(&text_salt, &[text.as_bytes()]),
+        text: text.to_owned(),
+        text_salt,
+    });
+    Thread { owner: Some(owner.clone()), ..thread.clone() }
+}
+
+/// A message of Interlock's own to whoever must act, which wakes it where a supervisor can.
+fn tell(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    (event_type, body): (&str, &str),
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let data = serde_json::json!({"status": thread.status, "reason": thread.reason, "owner": thread.owner});
+    let to = thread.owner.clone().into_iter().collect();
+    let seq = thread.seq.saturating_add(1);
+    let said = Said { event_type, to, body, data: data.to_string(), seq, number: 1 };
+    let (message, text) = system::message(env, said, now);
+    events.push(Event::MessagePosted {
+        thread_id: thread.thread_id,
+        message,
+        finding_print: None,
+        said_print: None,
+        text,
+    });
+    if let Some(owner) = &thread.owner {
+        wake::on_escalation(facts, env, thread, (owner, seq), now, events)?;
+    }
+    Ok(())
+}
+
+/// The thread's status has changed: while it is blocked there is an escalation.
+pub(super) fn began(thread: &mut Thread, by: &AgentName, at: Timestamp) {
+    thread.escalation = (thread.status == Status::Blocked).then(|| Escalation {
+        since: at,
+        assigned_by: by.clone(),
+        assigned_at: at,
+        text: String::new(),
+        salt: [0; 16],
+        reminders: 0,
+        reminded_at: None,
+    });
+}
+
+/// Somebody else must act, or was told again.
+pub(super) fn changed(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
+    match event {
+        Event::OwnerAssigned { thread_id, owner, by, text, text_salt, .. } => {
+            let thread = facts.thread_mut(*thread_id)?;
+            thread.owner = Some(owner.clone());
+            thread.updated_at = at;
+            let since = thread.escalation.as_ref().map_or(at, |escalation| escalation.since);
+            thread.escalation = Some(Escalation {
+                since,
+                assigned_by: by.clone(),
+                assigned_at: at,
+                text: text.clone(),
+                salt: text_salt.0,
+                reminders: 0,
+                reminded_at: None,
+            });
+        }
+        Event::OwnerReminded { thread_id, reminders, .. } => {
+            let thread = facts.thread_mut(*thread_id)?;
+            thread.updated_at = at;
+            if let Some(escalation) = &mut thread.escalation {
+                (escalation.reminders, escalation.reminded_at) = (*reminders, Some(at));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Thread {
+    /// When whoever must act is told again; nothing when that is not to be. A thread that a person paused waits for that
+    /// person alone.
+    pub fn reminder_due(&self, policy: &Policy) -> Option<Timestamp> {
+        let escalation = self.escalation.as_ref()?;
+        let is_over = self.status != Status::Blocked || self.reason == Some(Reason::Paused);
+        let is_enough = escalation.reminders >= policy.escalation_reminders_max;
+        if is_over || is_enough || policy.escalation_reminder_ms == 0 {
+            return None;
+        }
+        let last = escalation.reminded_at.unwrap_or(escalation.assigned_at);
+        Some(last.plus_ms(policy.escalation_reminder_ms))
+    }
+}

@@ -1,0 +1,57 @@
+//! What Interlock says itself in a thread.
+
+use super::{MessageHead, MessageKind, MessageText, Priority};
+use crate::actor::AgentName;
+use crate::command::Envelope;
+use crate::id::MessageId;
+use crate::text::Salt;
+use crate::time::Now;
+
+/// What is said.
+pub(super) struct Said<'a> {
+    /// Of which kind it is.
+    pub(super) event_type: &'a str,
+    /// To whom; empty = to everybody.
+    pub(super) to: Vec<AgentName>,
+    /// In words.
+    pub(super) body: &'a str,
+    /// For machines, as JSON.
+    pub(super) data: String,
+    /// Its place in the thread.
+    pub(super) seq: u64,
+    /// The number of its id and salt among those that the envelope makes.
+    pub(super) number: u32,
+}
+
+/// The message.
+pub(super) fn message(env: &Envelope, said: Said<'_>, now: &Now) -> (MessageHead, MessageText) {
+    let text = MessageText {
+        body: said.body.to_owned(),
+        data: said.data,
+        extra: String::new(),
+        salt: Salt::derive(&env.entropy, said.number),
+    };
+    let head = MessageHead {
+        message_id: MessageId::derive(now.wall, &env.entropy, said.number),
+        seq: said.seq,
+        kind: MessageKind::System,
+        event_type: Some(said.event_type.to_owned()),
+        event_version: 1,
+        schema_version: 1,
+        from: env.actor.name.clone(),
+        to: said.to,
+        to_role: None,
+        in_reply_to: None,
+        priority: Priority::Normal,
+        expires_at: None,
+        supersedes: None,
+        parents: Vec::new(),
+        finding_id: None,
+        commit: None,
+        wake_id: env.actor.wake_id,
+        hops: 0,
+        posted_at: now.wall,
+        text_digest: text.digest(),
+    };
+    (head, text)
+}

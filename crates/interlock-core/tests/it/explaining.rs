@@ -1,0 +1,113 @@
+//! What an agent does now, and why it is woken or not: pure, from rows alone.
+
+use interlock_core::agent::{AgentState, Signs, standing};
+use interlock_core::id::SessionId;
+use interlock_core::limits::PRESENT_MS;
+use interlock_core::thread::Status;
+use interlock_core::wake::{Outcome, Subject, Wake, WakeState, Why, explain};
+use interlock_core::{Reason, Timestamp};
+
+use crate::world::{Post, World, name};
+
+fn state_of(w: &World, agent: &str, heard: Option<(Timestamp, bool)>) -> AgentState {
+    let wakes = w.wakes_of(agent);
+    let live = wakes.iter().filter(|wake| wake.state != WakeState::Finished);
+    let live = live.min_by_key(|wake| (wake.state != WakeState::Running, wake.held, wake.due_at)).copied();
+    let last = wakes.iter().rfind(|wake| wake.state == WakeState::Finished).copied();
+    let session_at = w.thread().members.get(&name(agent)).and_then(|member| member.session_at);
+    let session = session_at.map(|at| (at, w.policy.session_stale_ms));
+    let signs = Signs { wake: live, last, halt: w.rows.halt.as_ref(), heard, session };
+    standing(&w.rows.agents[&name(agent)], &signs, w.now()).state
+}
+
+fn whys(w: &World, agent: &str, unread: u64) -> Vec<Why> {
+    let (live, over): (Vec<Wake>, Vec<Wake>) =
+        w.wakes_of(agent).into_iter().cloned().partition(|wake| wake.state != WakeState::Finished);
+    let thread = w.thread();
+    let agent = name(agent);
+    let member = &thread.members[&agent];
+    let halt = w.rows.halt.as_ref();
+    let subject = Subject { thread, name: &agent, member, unread, live: &live, last: over.last(), halt };
+    explain(&subject, w.now()).into_iter().map(|because| because.why).collect()
+}
+
+#[test]
+fn what_an_agent_does_follows_its_wakes() {
+    let mut w = World::pair();
+    assert_eq!(
+        (state_of(&w, "executor", None), whys(&w, "executor", 0)),
+        (AgentState::Dormant, vec![Why::NothingUnread])
+    );
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    assert_eq!(
+        (state_of(&w, "executor", None), whys(&w, "executor", 1)),
+        (AgentState::Waiting, vec![Why::Due])
+    );
+    let claim = w.run_one("sup");
+    assert_eq!(
+        (state_of(&w, "executor", None), whys(&w, "executor", 1)),
+        (AgentState::Active, vec![Why::Runs])
+    );
+    w.ends("olga", claim.wake_id).unwrap();
+    assert_eq!(whys(&w, "executor", 1), [Why::Stops]);
+    w.ended(&claim, Outcome::Halted).unwrap();
+    assert_eq!(
+        (state_of(&w, "executor", None), whys(&w, "executor", 1)),
+        (AgentState::Dormant, vec![Why::NotAsked, Why::Ended])
+    );
+    w.status("olga", Status::Closed).unwrap();
+    assert_eq!(whys(&w, "executor", 1), [Why::ThreadEnded, Why::Ended]);
+}
+
+/// A session that somebody else has open is a person's: the wake is put off for it.
+#[test]
+fn a_person_at_the_keyboard_is_told_apart_from_other_reasons_to_wait() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let first = w.run_one("sup");
+    w.in_session(&first, interlock_core::id::SessionId::from_u128(7)).unwrap();
+    w.exits(&first, 1);
+    assert_eq!(state_of(&w, "executor", None), AgentState::Waiting, "its next attempt");
+    w.advance_ms(2_000);
+    let claim = w.claim_one("sup");
+    w.ended(&claim, Outcome::SessionBusy).unwrap();
+    assert_eq!(
+        (state_of(&w, "executor", None), whys(&w, "executor", 1)),
+        (AgentState::HumanActive, vec![Why::Waits])
+    );
+    assert_eq!(w.wake(claim.wake_id).reason, Some(Reason::SessionBusy));
+}
+
+/// Half a day exactly is not stale, a millisecond more is; who has no session begins anew anyway.
+#[test]
+fn an_agent_whose_session_is_not_resumed_any_more_is_stale_when_it_has_something_to_do() {
+    let session = Some(SessionId::from_u128(7));
+    for (more_ms, session, wanted) in
+        [(0, session, AgentState::Waiting), (1, session, AgentState::Stale), (1, None, AgentState::Waiting)]
+    {
+        let mut w = World::pair();
+        w.post("olga", Post::chat("begin").to(&["executor"])).unwrap();
+        let claim = w.run_one("sup");
+        if let Some(session) = session {
+            w.in_session(&claim, session).unwrap();
+        }
+        w.does_its_turn(&claim);
+        w.advance_ms(w.policy.session_stale_ms + more_ms);
+        assert_eq!(state_of(&w, "executor", None), AgentState::Dormant, "it has nothing to do");
+        w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+        assert_eq!(state_of(&w, "executor", None), wanted, "{more_ms} {session:?}");
+    }
+}
+
+#[test]
+fn who_says_that_it_is_at_work_counts_as_active_for_so_long() {
+    let mut w = World::pair();
+    w.agent("ann").unmanaged();
+    let said = w.now();
+    for (ms, wanted) in [(PRESENT_MS, AgentState::Active), (PRESENT_MS + 1, AgentState::Dormant)] {
+        let mut later = w.clone();
+        later.advance_ms(ms);
+        assert_eq!(state_of(&later, "ann", Some((said, true))), wanted, "{ms}");
+        assert_eq!(state_of(&later, "ann", Some((said, false))), AgentState::Dormant);
+    }
+}
