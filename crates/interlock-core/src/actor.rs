@@ -141,6 +141,8 @@ closed_set! {
         WorkspaceHalt = "workspace:halt",
         /// Make, change, test and delete webhooks.
         WebhookManage = "webhook:manage",
+        /// Say what happens in an agent's session.
+        SessionObserve = "session:observe",
         /// List webhooks.
         WebhookRead = "webhook:read",
     }
@@ -162,6 +164,7 @@ impl Role {
                     | P::AgentRead
                     | P::WakeRead
                     | P::WorkspaceRead
+                    | P::SessionObserve
             ),
             Self::Participant => matches!(
                 permission,
@@ -171,6 +174,7 @@ impl Role {
                     | P::MessageWrite
                     | P::AgentRead
                     | P::WakeRead
+                    | P::SessionObserve
             ),
             Self::Auditor => matches!(
                 permission,
@@ -182,7 +186,7 @@ impl Role {
                     | P::WorkspaceRead
                     | P::WebhookRead
             ),
-            Self::Supervisor => matches!(permission, P::WakeRun | P::WakeRead | P::AgentRead),
+            Self::Supervisor => matches!(permission, P::WakeRun | P::WakeRead | P::AgentRead | P::SessionObserve),
         }
     }
 

@@ -1,11 +1,11 @@
 //! The way in: which facts a command needs, and the arm that decides it.
 
-use crate::command::{Command, Envelope, FinishJob, RenewJob, Report, RequeueJob};
+use crate::command::{Command, Envelope, FinishJob, ObserveSession, RenewJob, Report, RequeueJob};
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
 use crate::time::Now;
-use crate::{agent, job, thread, wake, webhook};
+use crate::{agent, job, session, thread, wake, webhook};
 
 /// Why a command has no decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,10 @@ pub fn keys(env: &Envelope) -> Keys {
         Command::TriggerParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
         }
-        Command::ClaimWakes(_) | Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
+        Command::ClaimWakes(_) => keys.extend([Key::LiveWakes, Key::Halt, Key::Terminals]),
+        Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
+        Command::Heartbeat { .. } => drop(keys.insert(Key::Sessions(env.actor.name.clone()))),
+        Command::ObserveSession(command) => session::keys(env, command, &mut keys),
         Command::ResumeAgents { .. } => {
             keys.insert(Key::Halt);
         }
@@ -129,10 +132,17 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
         }
         Command::ClaimWakes(_) => {
             for wake in facts.live_wakes().into_iter().flatten() {
-                if wake.attempts > 0 {
+                if wake.attempts > 0 || wake.deferred_since.is_some() {
                     keys.extend(thread_of(wake.thread_id));
                 }
             }
+        }
+        Command::Heartbeat { .. } => {
+            let name = &env.actor.name;
+            keys.extend(session::more_keys(facts, name, &(name.clone(), None), &[]));
+        }
+        Command::ObserveSession(ObserveSession { agent, session_id, threads, .. }) => {
+            keys.extend(session::more_keys(facts, agent, &(agent.clone(), *session_id), threads));
         }
         Command::RequeueJob(RequeueJob { job_id, .. }) => {
             if let Ok(Some(job)) = facts.job(*job_id) {
@@ -182,6 +192,8 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),
         Command::ReportWake(command) => wake::report(facts, env, command, now),
+        Command::Heartbeat { is_active } => session::heartbeat(facts, env, *is_active, now),
+        Command::ObserveSession(command) => session::observe(facts, env, command, now),
         Command::HaltAgents => wake::halt(facts, env),
         Command::EnqueueJob(new) => job::enqueue_alone(facts, env, new, now),
         Command::ClaimJobs(command) => job::claim(facts, env, command, now),

@@ -148,6 +148,9 @@ pub enum Event {
         /// Others than this message, which are not remembered one by one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forgotten: Option<Forgotten>,
+        /// When it is due from now on; absent = as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<Timestamp>,
     },
     /// Of what asked for a wake beyond what it remembers, the one that ended last was taken back: this is left.
     #[serde(rename = "wake.recounted/1")]
@@ -192,9 +195,20 @@ pub enum Event {
     /// An attempt ended through no fault of the agent; it is due again at once.
     #[serde(rename = "wake.released/1")]
     WakeReleased { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason },
-    /// Its session is in use by another process; it is due again at `due_at`.
+    /// It waits, for the reason given, and is due again at `due_at`; no attempt is lost.
     #[serde(rename = "wake.deferred/1")]
     WakeDeferred { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason, due_at: Timestamp },
+    /// An operator wants it although a person is at work in the agent's session; the reason stands in the message that
+    /// goes with it.
+    #[serde(rename = "wake.overridden/1")]
+    WakeOverridden {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        by: AgentName,
+        message_id: MessageId,
+        due_at: Timestamp,
+    },
     /// The runtime told what its model used for an attempt.
     #[serde(rename = "wake.used/1")]
     WakeUsed { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, usage: Usage },
@@ -330,6 +344,7 @@ impl Event {
             | Self::WakeAttemptFailed { thread_id, .. }
             | Self::WakeReleased { thread_id, .. }
             | Self::WakeDeferred { thread_id, .. }
+            | Self::WakeOverridden { thread_id, .. }
             | Self::WakeUsed { thread_id, .. }
             | Self::SessionBound { thread_id, .. }
             | Self::SessionReleased { thread_id, .. }
@@ -344,6 +359,7 @@ impl Event {
             Self::WakeRequested { .. }
                 | Self::WakeReleased { .. }
                 | Self::WakeDeferred { .. }
+                | Self::WakeOverridden { .. }
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }
                 | Self::StatusChanged { .. }

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
 use crate::job::Job;
 use crate::policy::Policy;
+use crate::session::{Session, SessionKey};
 use crate::text::Digest;
 use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
@@ -38,6 +39,12 @@ pub enum Key {
     Asks(AsksKey),
     /// Unfinished wakes that are due, or leased, with their leases.
     LiveWakes,
+    /// The sessions of an agent.
+    Sessions(AgentName),
+    /// The sessions of all agents that somebody has open.
+    Terminals,
+    /// Of more sessions than are remembered those that were silent for longest, a few.
+    OldestSessions,
     /// A job.
     Job(JobId),
     /// The job of this kind and name that is not over, where there is one.
@@ -123,6 +130,10 @@ pub enum RowChange {
     Lease(Lease),
     /// Operational: remove a lease.
     Unlease(WakeId),
+    /// Operational: insert or replace a session.
+    Session(Box<Session>),
+    /// Operational: remove a session.
+    Unsession(SessionKey),
     /// Operational: insert or replace a job.
     Job(Job),
     /// Operational: remove a job.
@@ -142,11 +153,14 @@ pub struct Facts {
     threads: BTreeMap<ThreadId, Option<Thread>>,
     wakes: BTreeMap<WakeId, Option<Wake>>,
     leases: BTreeMap<WakeId, Lease>,
+    /// Wakes that were looked for together with their leases.
+    looked_up: BTreeSet<WakeId>,
     thread_wakes: BTreeMap<ThreadId, Vec<WakeId>>,
     live_wakes: Option<Vec<WakeId>>,
     findings: BTreeMap<ThreadId, Vec<Finding>>,
     messages: BTreeMap<(ThreadId, MessageId), Option<Known>>,
     asks: BTreeMap<AsksKey, Vec<Ask>>,
+    sessions: Sessions,
     /// Taken back in this batch.
     withdrawn: BTreeSet<(ThreadId, u64)>,
     jobs: BTreeMap<JobId, Option<Job>>,
@@ -166,6 +180,28 @@ enum Halted {
     Loaded(Option<Halt>),
 }
 
+/// The sessions that were loaded, and which were looked for.
+#[derive(Debug, Clone, Default)]
+struct Sessions {
+    /// Nothing stands for one that was forgotten.
+    rows: BTreeMap<SessionKey, Option<Session>>,
+    of: BTreeSet<AgentName>,
+    has_terminals: bool,
+    oldest: Option<Vec<SessionKey>>,
+}
+
+impl Sessions {
+    fn put(&mut self, sessions: Vec<Session>) {
+        for session in sessions {
+            self.rows.entry(session.key()).or_insert(Some(session));
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Session> {
+        self.rows.values().flatten()
+    }
+}
+
 /// What rules know of an earlier message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -182,6 +218,7 @@ struct Dirty {
     wakes: BTreeSet<WakeId>,
     findings: BTreeSet<(ThreadId, usize)>,
     leases: BTreeSet<WakeId>,
+    sessions: BTreeSet<SessionKey>,
     jobs: BTreeSet<JobId>,
     webhooks: BTreeSet<WebhookId>,
     appended: Vec<RowChange>,
@@ -202,9 +239,13 @@ impl Facts {
             Key::ThreadWakes(id) => self.thread_wakes.contains_key(id),
             Key::Findings(id) => self.findings.contains_key(id),
             Key::Message(thread, id) => self.messages.contains_key(&(*thread, *id)),
-            Key::Wake(id) => self.wakes.contains_key(id),
+            // One that came with its thread came without its lease.
+            Key::Wake(id) => self.looked_up.contains(id),
             Key::Asks(key) => self.asks.contains_key(key),
             Key::LiveWakes => self.live_wakes.is_some(),
+            Key::Sessions(name) => self.sessions.of.contains(name),
+            Key::Terminals => self.sessions.has_terminals,
+            Key::OldestSessions => self.sessions.oldest.is_some(),
             Key::Job(id) => self.jobs.contains_key(id),
             Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
             Key::DueJobs => self.due_jobs.is_some(),
@@ -261,6 +302,7 @@ impl Facts {
     /// Loaded: a wake and its lease.
     pub fn put_wake(&mut self, id: WakeId, wake: Option<Wake>, lease: Option<Lease>) {
         self.wakes.entry(id).or_insert(wake);
+        self.looked_up.insert(id);
         if let Some(lease) = lease
             && !self.dirty.leases.contains(&id)
         {
@@ -277,6 +319,24 @@ impl Facts {
         for (wake, lease) in wakes {
             self.put_wake(wake.wake_id, Some(wake), lease);
         }
+    }
+
+    /// Loaded: the sessions of an agent.
+    pub fn put_sessions(&mut self, name: AgentName, sessions: Vec<Session>) {
+        self.sessions.put(sessions);
+        self.sessions.of.insert(name);
+    }
+
+    /// Loaded: the sessions that somebody has open.
+    pub fn put_terminals(&mut self, sessions: Vec<Session>) {
+        self.sessions.put(sessions);
+        self.sessions.has_terminals = true;
+    }
+
+    /// Loaded: those that make room.
+    pub fn put_oldest_sessions(&mut self, sessions: Vec<Session>) {
+        self.sessions.oldest.get_or_insert_with(|| sessions.iter().map(Session::key).collect());
+        self.sessions.put(sessions);
     }
 
     /// Loaded: a job.
@@ -350,6 +410,35 @@ impl Facts {
     pub fn live_wakes(&self) -> Result<impl Iterator<Item = &Wake>, Missing> {
         let ids = self.live_wakes.as_ref().ok_or(Missing(Key::LiveWakes))?;
         Ok(ids.iter().filter_map(|id| self.wakes.get(id)?.as_ref()))
+    }
+
+    /// A session of an agent.
+    pub fn session(&self, key: &SessionKey) -> Result<Option<&Session>, Missing> {
+        let found = self.sessions.rows.get(key).map(Option::as_ref);
+        let is_known = self.sessions.of.contains(&key.0);
+        found.or(is_known.then_some(None)).ok_or_else(|| Missing(Key::Sessions(key.0.clone())))
+    }
+
+    /// The sessions of an agent.
+    pub fn sessions_of(&self, name: &AgentName) -> Result<impl Iterator<Item = &Session>, Missing> {
+        if !self.sessions.of.contains(name) {
+            return Err(Missing(Key::Sessions(name.clone())));
+        }
+        Ok(self.sessions.all().filter(move |session| session.agent == *name))
+    }
+
+    /// The sessions of all agents that a person has open.
+    pub fn terminals(&self) -> Result<impl Iterator<Item = &Session>, Missing> {
+        if !self.sessions.has_terminals {
+            return Err(Missing(Key::Terminals));
+        }
+        Ok(self.sessions.all().filter(|session| session.is_terminal()))
+    }
+
+    /// The sessions that make room for a new one.
+    pub fn oldest_sessions(&self) -> Result<impl Iterator<Item = &Session>, Missing> {
+        let keys = self.sessions.oldest.as_ref().ok_or(Missing(Key::OldestSessions))?;
+        Ok(keys.iter().filter_map(|key| self.sessions.rows.get(key)?.as_ref()))
     }
 
     /// A job.
@@ -534,6 +623,14 @@ impl Facts {
                     self.dirty.webhooks.insert(id);
                 }
             }
+            Effect::Session(session) => {
+                self.dirty.sessions.insert(session.key());
+                self.sessions.rows.insert(session.key(), Some(*session));
+            }
+            Effect::ForgetSession(key) => {
+                self.dirty.sessions.insert(key.clone());
+                self.sessions.rows.insert(key, None);
+            }
             Effect::Job(job) => self.insert_job(*job),
             Effect::ForgetJob(id) => {
                 self.dirty.jobs.insert(id);
@@ -573,6 +670,10 @@ impl Facts {
             Some(lease) => RowChange::Lease(lease.clone()),
             None => RowChange::Unlease(*id),
         }));
+        rows.extend(dirty.sessions.into_iter().map(|key| match self.sessions.rows.get(&key) {
+            Some(Some(session)) => RowChange::Session(Box::new(session.clone())),
+            _ => RowChange::Unsession(key),
+        }));
         let jobs = dirty.jobs.iter().map(|id| match self.jobs.get(id) {
             Some(Some(job)) => RowChange::Job(job.clone()),
             _ => RowChange::Unjob(*id),
@@ -599,6 +700,10 @@ pub enum Effect {
     Lease(Lease),
     /// Nobody holds it any more.
     Unlease(WakeId),
+    /// Something was heard of a session.
+    Session(Box<Session>),
+    /// A session is forgotten.
+    ForgetSession(SessionKey),
     /// A job is made or changed.
     Job(Box<Job>),
     /// A job is forgotten.
@@ -626,6 +731,13 @@ pub enum Reply {
     Renewed(Vec<(WakeId, bool)>),
     /// A wake was changed.
     Wake(WakeId),
+    /// What was seen was noted.
+    Observed {
+        /// Whether the turn is a wake's.
+        is_ours: bool,
+        /// The threads that the session is to be told of.
+        told: Vec<ThreadId>,
+    },
     /// Jobs handed to a worker.
     Jobs(Vec<Job>),
     /// A job was made or changed, or is there already.
@@ -680,6 +792,7 @@ impl Reply {
                 }
                 Event::CursorMoved { thread_id, seq, .. } => Some(Self::Cursor(*thread_id, *seq)),
                 Event::WakeRequested { wake_id, .. }
+                | Event::WakeOverridden { wake_id, .. }
                 | Event::WakeDispatched { wake_id, .. }
                 | Event::WakeAccepted { wake_id, .. }
                 | Event::WakeAttemptFailed { wake_id, .. }

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod policy;
 pub mod reason;
 pub mod search;
+pub mod session;
 pub mod text;
 pub mod thread;
 pub mod time;

@@ -255,6 +255,8 @@ reasons! {
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";
+    HumanActive => "HUMAN_ACTIVE", Conflict, "a person is at work in the agent's session";
+    ToldByHook => "TOLD_BY_HOOK", Conflict, "the agent's open session was told what waits";
     SessionDiffers => "SESSION_DIFFERS", Conflict, "the runtime went on in another session than it was told";
     ModelUnauthorized => "MODEL_UNAUTHORIZED", Conflict, "the model's service refused the agent's credentials";
     ModelRateLimited => "MODEL_RATE_LIMITED", Conflict, "the model's service asked the agent to wait";

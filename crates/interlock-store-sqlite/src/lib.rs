@@ -14,6 +14,7 @@ mod open;
 mod query;
 mod reader;
 mod search;
+mod session;
 mod store;
 mod timeline;
 mod webhook;

@@ -149,8 +149,12 @@ pub mod event_type {
     /// Emitted on every other change of status; nobody may post it.
     pub const THREAD_STATUS_CHANGED: &str = "thread_status_changed";
 
-    /// Types that only status changes emit.
-    pub const RESERVED: [&str; 3] = [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED];
+    /// Emitted when an operator has an agent woken although a person is at work in its session; nobody may post it.
+    pub const WAKE_OVERRIDDEN: &str = "wake_overridden";
+
+    /// Types that only rules emit.
+    pub const RESERVED: [&str; 4] =
+        [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED, WAKE_OVERRIDDEN];
 }
 
 /// One participant as the thread's row holds it.

@@ -156,8 +156,20 @@ fn announcement(
         Status::Active | Status::Closed => et::THREAD_STATUS_CHANGED,
     };
     let data = serde_json::json!({"status": change.to, "reason": change.reason, "owner": change.owner});
+    system_message(env, event_type, (change.text, &data), seq, number, now)
+}
+
+/// Something that Interlock itself says in a thread, in words and as data; nobody is woken by it.
+pub(crate) fn system_message(
+    env: &Envelope,
+    event_type: &str,
+    (body, data): (&str, &serde_json::Value),
+    seq: u64,
+    number: u32,
+    now: &Now,
+) -> (MessageHead, MessageText) {
     let text = MessageText {
-        body: change.text.to_owned(),
+        body: body.to_owned(),
         data: data.to_string(),
         extra: String::new(),
         salt: Salt::derive(&env.entropy, number),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::human::{self, Human};
 use super::reaction::{finished, has_ended};
 use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
 use crate::actor::AgentName;
@@ -63,9 +64,20 @@ pub(crate) fn claim(
     });
     ready.sort_by_key(|wake| (!wake.is_urgent, wake.due_at, wake.wake_id));
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
-    let mut claimed = Vec::new();
+    let (mut claimed, mut deferred) = (Vec::new(), 0);
     for wake in ready {
-        if claimed.len() < limit && busy.insert(wake.agent.clone()) {
+        if claimed.len() < limit && !busy.contains(&wake.agent) {
+            match human::look(facts, &wake, now)? {
+                Human::Away => {}
+                Human::Wait(_) if deferred == CLAIM_WAKES_MAX => continue,
+                Human::Wait(event) => {
+                    deferred += 1;
+                    events.push(event);
+                    continue;
+                }
+                Human::GoOn(released) => events.extend(released),
+            }
+            busy.insert(wake.agent.clone());
             let lease = lease(facts, &wake, command, now);
             effects.push(Effect::Lease(lease.clone()));
             claimed.push((wake, lease));

@@ -1,6 +1,6 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Halt, Ladder, Wake, WakeState};
+use super::{Ask, Evidence, Halt, Ladder, Wake, WakeState};
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
@@ -26,8 +26,12 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.ladder.evidence = None;
         }
         Event::WakeAccepted { wake_id, evidence, .. } => {
-            let ladder = &mut facts.wake_mut(*wake_id)?.ladder;
-            (ladder.accepted_at, ladder.evidence) = (Some(at), Some(*evidence));
+            let wake = facts.wake_mut(*wake_id)?;
+            (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(*evidence));
+            if *evidence != Evidence::Hook {
+                // Whatever it waited for, it waits no longer.
+                wake.deferred_since = None;
+            }
         }
         Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
         Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
@@ -41,11 +45,17 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             let wake = facts.wake_mut(*wake_id)?;
             wake_waits(wake);
             (wake.reason, wake.due_at) = (Some(*reason), *due_at);
-            wake.deferred_since.get_or_insert(at);
+            if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
+                wake.deferred_since.get_or_insert(at);
+            }
         }
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.usage = Some(wake.usage.unwrap_or_default().plus(*usage));
+        }
+        Event::WakeOverridden { wake_id, due_at, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            (wake.is_override, wake.due_at) = (true, *due_at);
         }
         Event::SessionReleased { wake_id, .. } => facts.wake_mut(*wake_id)?.is_fallback = true,
         Event::WakeFinished { wake_id, thread_id, result, reason, exit_code, .. } => {
@@ -79,12 +89,16 @@ fn withdrawn(facts: &mut Facts, thread_id: ThreadId, seq: u64) -> Result<(), Cor
 
 /// A further message, or several, ask for it.
 fn joined(wake: &mut Wake, event: &Event) {
-    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, .. } = event {
+    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, due_at, .. } = event {
         match forgotten {
             Some(gone) => wake.forget(*gone),
             None => asked(wake, *seq, *expires_at, *is_standing),
         }
         wake.is_urgent |= *is_urgent;
+        if let Some(due_at) = due_at {
+            // Nobody was told of this one.
+            (wake.due_at, wake.ladder.accepted_at, wake.ladder.evidence) = (*due_at, None, None);
+        }
         wake.seq = wake.seq.max(*seq);
         // A later message is unread again.
         wake.ladder.seen_at = None;
@@ -130,6 +144,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             forgotten: None,
             is_standing: false,
             is_urgent: *is_urgent,
+            is_override: false,
             usage: None,
         };
         asked(&mut wake, *seq, *expires_at, *is_standing);

@@ -4,6 +4,7 @@ mod asks;
 mod claim;
 mod evolve;
 mod halt;
+mod human;
 mod model;
 mod reaction;
 mod report;
@@ -15,6 +16,7 @@ pub(crate) use claim::{claim, renew};
 pub(crate) use evolve::evolve;
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
+pub(crate) use human::on_hook;
 pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,

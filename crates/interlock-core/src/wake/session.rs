@@ -13,7 +13,7 @@ use crate::reason::Reason;
 use crate::time::Now;
 
 /// The session that this participant's wakes in this thread resume.
-fn bound(facts: &Facts, wake: &Wake) -> Result<Option<SessionId>, Stop> {
+pub(super) fn bound(facts: &Facts, wake: &Wake) -> Result<Option<SessionId>, Stop> {
     let thread = facts.thread(wake.thread_id)?;
     Ok(thread.and_then(|thread| thread.members.get(&wake.agent)).and_then(|member| member.session))
 }

@@ -1,13 +1,15 @@
 //! The rule of waking somebody on request, without a message.
 
 use super::WakeState;
+use crate::actor::Role;
 use crate::command::{Envelope, TriggerParticipant};
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Facts, Reply};
 use crate::id::WakeId;
+use crate::limits::REASON_BYTES_MAX;
 use crate::reason::{Reason, Refusal};
-use crate::thread::{Status, visible};
+use crate::thread::{Status, Thread, event_type, system_message, visible, within};
 use crate::time::Now;
 
 /// A participant is woken for what the thread holds now, also when it has read all of it. One that waits to be woken, or
@@ -34,12 +36,16 @@ pub(crate) fn trigger(
             .hint("post a message: it is read when its reader looks")
             .into());
     }
+    if let Some(text) = &command.override_reason {
+        may_override(env, text)?;
+    }
     let live = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent);
     // The running one first: it is the one that answers soonest.
     if let Some(wake) = live.max_by_key(|wake| wake.state == WakeState::Running) {
+        let mut events = Vec::new();
         if wake.state == WakeState::Pending && wake.over(now.wall).is_some() {
             // Nothing that asked for it counts any more; now somebody does.
-            let events = vec![Event::WakeJoined {
+            events.push(Event::WakeJoined {
                 wake_id: wake.wake_id,
                 thread_id,
                 seq: wake.seq,
@@ -47,10 +53,13 @@ pub(crate) fn trigger(
                 is_urgent: false,
                 is_standing: true,
                 forgotten: None,
-            }];
-            return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::of(events) });
+                due_at: None,
+            });
         }
-        return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::unchanged() });
+        if wake.state == WakeState::Pending && !wake.is_override {
+            events.extend(overriding(env, command, thread, wake.wake_id, now));
+        }
+        return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::of(events) });
     }
     let wake_id = WakeId::derive(now.wall, &env.entropy, 0);
     let mut events = vec![Event::WakeRequested {
@@ -69,5 +78,40 @@ pub(crate) fn trigger(
         // Nothing is left to acknowledge, so no acknowledgement can come.
         events.push(Event::WakeSeen { wake_id, thread_id, agent: agent.clone() });
     }
+    events.extend(overriding(env, command, thread, wake_id, now));
     Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
+}
+
+/// Entering a session in which a person is at work is an operator's decision, and has a reason.
+fn may_override(env: &Envelope, text: &str) -> Result<(), Refusal> {
+    if !matches!(env.actor.role, Role::Operator | Role::Admin) {
+        let detail = format!("the role `{}` cannot have a session entered that a person uses", env.actor.role);
+        return Err(Refusal::new(Reason::RoleMissing, detail).hint("ask an operator, or wait"));
+    }
+    within("the reason", text, REASON_BYTES_MAX)?;
+    if text.trim().is_empty() {
+        return Err(Refusal::new(Reason::ParameterInvalid, "a person is interrupted for a reason in words")
+            .hint("say in `override_reason` why it cannot wait"));
+    }
+    Ok(())
+}
+
+/// The wake is due now, whoever is at work; everybody in the thread is told why.
+fn overriding(
+    env: &Envelope,
+    command: &TriggerParticipant,
+    thread: &Thread,
+    wake_id: WakeId,
+    now: &Now,
+) -> Vec<Event> {
+    let Some(text) = &command.override_reason else { return Vec::new() };
+    let (thread_id, agent) = (thread.thread_id, command.agent.clone());
+    let data = serde_json::json!({"wake_id": wake_id, "agent": agent});
+    let (message, text) =
+        system_message(env, event_type::WAKE_OVERRIDDEN, (text, &data), thread.seq + 1, 1, now);
+    let (by, message_id) = (env.actor.name.clone(), message.message_id);
+    vec![
+        Event::WakeOverridden { wake_id, thread_id, agent, by, message_id, due_at: now.wall },
+        Event::MessagePosted { thread_id, message, finding_print: None, text },
+    ]
 }

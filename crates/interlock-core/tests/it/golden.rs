@@ -42,10 +42,11 @@ const fn place(event: &Event) -> usize {
         Event::WebhookResumed { .. } => 31,
         Event::WebhookSecretRotated { .. } => 32,
         Event::WebhookDeleted { .. } => 33,
+        Event::WakeOverridden { .. } => 34,
     }
 }
 
-const FILES: [&[&str]; 34] = [
+const FILES: [&[&str]; 35] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
@@ -53,9 +54,9 @@ const FILES: [&[&str]; 34] = [
     &["thread.cursor_moved-1"],
     &["thread.status_changed-1", "thread.status_changed-1-owner"],
     &["wake.requested-1", "wake.requested-1-order"],
-    &["wake.joined-1", "wake.joined-1-standing", "wake.joined-1-forgotten"],
+    &["wake.joined-1", "wake.joined-1-standing", "wake.joined-1-forgotten", "wake.joined-1-due"],
     &["wake.dispatched-1"],
-    &["wake.accepted-1"],
+    &["wake.accepted-1", "wake.accepted-1-hook"],
     &["wake.seen-1"],
     &["wake.acted-1"],
     &["wake.attempt_failed-1"],
@@ -63,7 +64,7 @@ const FILES: [&[&str]; 34] = [
     &["wake.finished-1", "wake.finished-1-failed"],
     &["operator.action_refused-1"],
     &["workspace.halted-1"],
-    &["wake.deferred-1"],
+    &["wake.deferred-1", "wake.deferred-1-human", "wake.deferred-1-told"],
     &["wake.used-1", "wake.used-1-cost"],
     &["session.bound-1"],
     &["session.released-1"],
@@ -84,6 +85,7 @@ const FILES: [&[&str]; 34] = [
     &["webhook.resumed-1"],
     &["webhook.secret_rotated-1"],
     &["webhook.deleted-1"],
+    &["wake.overridden-1"],
 ];
 
 fn folder() -> &'static Path {

@@ -10,6 +10,7 @@
 
 mod golden;
 mod guarding;
+mod human;
 mod idempotency;
 mod invariants;
 mod jobs;

@@ -188,6 +188,7 @@ fn roles_and_their_permissions() {
                 P::MessageWrite,
                 P::AgentRead,
                 P::WakeRead,
+                P::SessionObserve,
             ],
         ),
         (
@@ -201,6 +202,7 @@ fn roles_and_their_permissions() {
                 P::AgentRead,
                 P::WakeRead,
                 P::WorkspaceRead,
+                P::SessionObserve,
             ],
         ),
         (
@@ -216,7 +218,7 @@ fn roles_and_their_permissions() {
             ],
         ),
         (Role::Operator, everything_but_running.clone()),
-        (Role::Supervisor, vec![P::AgentRead, P::WakeRead, P::WakeRun]),
+        (Role::Supervisor, vec![P::AgentRead, P::WakeRead, P::WakeRun, P::SessionObserve]),
         (Role::Admin, everything_but_running),
     ];
     for (role, wanted) in table {
