@@ -186,7 +186,9 @@ impl Role {
                     | P::WorkspaceRead
                     | P::WebhookRead
             ),
-            Self::Supervisor => matches!(permission, P::WakeRun | P::WakeRead | P::AgentRead | P::SessionObserve),
+            Self::Supervisor => {
+                matches!(permission, P::WakeRun | P::WakeRead | P::AgentRead | P::SessionObserve)
+            }
         }
     }
 

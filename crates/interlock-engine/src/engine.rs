@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use interlock_core::actor::{Actor, AgentName, Guarded};
+use interlock_core::actor::{Actor, Guarded};
 use interlock_core::command::{Command, Envelope};
 use interlock_core::id::{CommandId, SessionId, WorkspaceId};
 use interlock_core::limits::IDEMPOTENCY_KEY_CHARS_MAX;
@@ -21,7 +21,6 @@ use crate::committer::{Committer, Outcome, WAITING_MAX, Waiting, unavailable};
 use crate::halt::Halts;
 use crate::issuer::Issuer;
 use crate::notify::{Notifier, Watch};
-use crate::presence::{Presence, Presences};
 use crate::reading::Readings;
 use crate::tally::{JobTally, Tally};
 
@@ -68,7 +67,6 @@ pub struct Engine {
     pub(crate) notifier: Notifier,
     pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
     pub(crate) halts: Halts,
-    presences: Presences,
     pub(crate) readings: Readings,
     ledger_key: LogKey,
     issuer: Issuer,
@@ -94,7 +92,6 @@ impl Engine {
             notifier: Notifier::new(),
             supervisors: Mutex::default(),
             halts: Halts::default(),
-            presences: Presences::default(),
             readings: Readings::default(),
             ledger_key: config.ledger_key,
             issuer: config.issuer,
@@ -168,17 +165,6 @@ impl Engine {
         let ago = |at: &Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
         let ours = heard.iter().filter(|((workspace, _), _)| *workspace == workspace_id);
         ours.map(|((_, name), at)| (name.clone(), ago(at))).collect()
-    }
-
-    /// Remember that somebody says it is there.
-    pub fn note_presence(&self, actor: &Actor, is_active: bool) {
-        let presence = Presence { is_active, session_id: actor.session_id, at: Instant::now() };
-        self.presences.note(actor.workspace_id, actor.name.clone(), presence);
-    }
-
-    /// When somebody last said so, and how.
-    pub fn presence(&self, workspace_id: WorkspaceId, name: &AgentName) -> Option<Presence> {
-        self.presences.of(workspace_id, name)
     }
 
     /// Who holds this token, in a workspace that is served here.

@@ -3,12 +3,15 @@
 use interlock_api::v1::agent::AgentView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
+use interlock_api::v1::session::{PresenceView, SessionState, SessionView};
 use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::WakeView;
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch};
 use interlock_core::id::WakeId;
 use interlock_core::job::{Job, JobState};
+use interlock_core::policy::Policy;
+use interlock_core::session::Session;
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
 use interlock_core::wake::Wake;
 use interlock_core::{Event, Timestamp};
@@ -32,6 +35,31 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         writable,
         created_at: agent.created_at,
     }
+}
+
+/// What an agent last said of itself; nothing where it never did.
+pub(crate) fn presence(session: &Session, now: Timestamp) -> Option<PresenceView> {
+    let is_active = session.is_active?;
+    let state = if is_active { SessionState::Active } else { SessionState::Idle };
+    Some(PresenceView { state, silent_ms: ago_ms(session.seen_at, now) })
+}
+
+/// A session as it was last heard of.
+pub(crate) fn session(session: &Session, policy: &Policy, now: Timestamp) -> SessionView {
+    SessionView {
+        session_id: session.session_id,
+        runtime: session.runtime,
+        place: session.place,
+        is_open: session.is_open,
+        is_held: session.is_held(policy, now),
+        activity: session.activity,
+        silent_ms: ago_ms(session.seen_at, now),
+        human_ago_ms: session.human_at.map(|at| ago_ms(at, now)),
+    }
+}
+
+fn ago_ms(at: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.ms_since(at)).unwrap_or_default()
 }
 
 /// A job, without what it was given to work with.
@@ -192,6 +220,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         Event::ParticipantAdded { participant, .. } => Some(&participant.agent),
         Event::MessagePosted { message, .. } => Some(&message.from),
         Event::StatusChanged { by, .. }
+        | Event::WakeOverridden { by, .. }
         | Event::ServersHalted { by, .. }
         | Event::WorkspaceHalted { by, .. }
         | Event::WorkspaceResumed { by }
@@ -236,6 +265,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeAttemptFailed { wake_id, .. }
         | Event::WakeReleased { wake_id, .. }
         | Event::WakeDeferred { wake_id, .. }
+        | Event::WakeOverridden { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }

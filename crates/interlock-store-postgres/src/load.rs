@@ -49,7 +49,8 @@ const LIVE: &str = "(SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JO
 
 const SESSIONS: &str = "SELECT doc FROM session WHERE ws = $1 AND agent = ANY($2) ORDER BY agent, session";
 // With nothing to look for but whether they are wanted.
-const TERMINALS: &str = "SELECT doc FROM session WHERE ws = $1 AND terminal AND $2::bool ORDER BY agent, session";
+const TERMINALS: &str =
+    "SELECT doc FROM session WHERE ws = $1 AND terminal AND $2::bool ORDER BY agent, session";
 const SESSIONS_OLDEST: &str = "SELECT doc FROM session WHERE ws = $1
     ORDER BY seen_at DESC, agent DESC, session DESC LIMIT ($2::bigint[])[1] OFFSET ($2::bigint[])[2]";
 const JOBS: &str = "SELECT doc FROM job WHERE ws = $1 AND id = ANY($2)";

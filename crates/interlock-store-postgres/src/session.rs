@@ -45,9 +45,8 @@ pub(crate) fn columns(
         docs.push(doc);
     }
     let gone = some(gone_ids.is_empty(), || vec![boxed(gone_agents), boxed(gone_ids)]);
-    let there = some(ids.is_empty(), || {
-        vec![boxed(agents), boxed(ids), boxed(terminals), boxed(seen), boxed(docs)]
-    });
+    let there =
+        some(ids.is_empty(), || vec![boxed(agents), boxed(ids), boxed(terminals), boxed(seen), boxed(docs)]);
     (gone, there)
 }
 

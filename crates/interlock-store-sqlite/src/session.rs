@@ -51,7 +51,8 @@ pub(crate) fn oldest(connection: &Connection, ws: i64) -> Result<Vec<Session>, S
 pub(crate) fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), StoreError> {
     match row {
         RowChange::Session(session) => {
-            let sql = "INSERT INTO session (ws, agent, session, terminal, seen_at, doc) VALUES (?, ?, ?, ?, ?, ?)
+            let sql =
+                "INSERT INTO session (ws, agent, session, terminal, seen_at, doc) VALUES (?, ?, ?, ?, ?, ?)
                        ON CONFLICT (ws, agent, session) DO UPDATE SET terminal = excluded.terminal,
                        seen_at = excluded.seen_at, doc = excluded.doc";
             let (agent, id) = columns(&session.key());

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, doctor, events, init, job, ledger, log, mcp, migrate, policy, resume, status, stop,
+    agent, builtin, doctor, events, hook, init, job, ledger, log, mcp, migrate, policy, resume, status, stop,
     supervise, thread, token, up, verify, wake, webhook,
 };
 
@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Log(log::Params),
     /// Offer the running server's MCP tools on standard input and output, as the participant named by --as.
     Mcp(mcp::Params),
+    /// Tell the server what happens in your own Codex or Claude Code, and that what waits for it; run by its hooks.
+    Hook(hook::Params),
     /// Read and export the ledger.
     #[command(subcommand)]
     Ledger(ledger::Verb),

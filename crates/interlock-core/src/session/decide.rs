@@ -15,7 +15,7 @@ use crate::wake::{self, WakeState};
 /// What an observation needs to know.
 pub(crate) fn keys(env: &Envelope, command: &ObserveSession, keys: &mut Keys) {
     keys.insert(Key::Sessions(command.agent.clone()));
-    if command.agent != env.actor.name {
+    if command.agent != env.actor.name || env.actor.role == Role::Supervisor {
         keys.insert(Key::Agent(command.agent.clone()));
     }
     keys.extend(wakes_named(env, command).map(Key::Wake));
@@ -72,7 +72,11 @@ pub(crate) fn observe(
     let place = if is_ours { Place::Ours } else { Place::Terminal };
     let mut after = before.cloned().unwrap_or_else(|| Session::new(key, place, now.wall.plus_ms(-ago_ms)));
     see(&mut after, command, is_ours, now.wall.plus_ms(-ago_ms));
-    let (told, events) = tell(facts, command, &mut after, now)?;
+    let (told, events) = if is_ours { Default::default() } else { tell(facts, command, &mut after, now)? };
+    if !told.is_empty() && command.observed == Observed::TurnEnded {
+        // With that it goes on.
+        after.activity = Activity::Busy;
+    }
     let effects = written(facts, before, after)?;
     Ok(Decision { events, effects, reply: Reply::Observed { is_ours, told }, replayed: None })
 }

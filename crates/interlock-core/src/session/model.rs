@@ -121,6 +121,7 @@ impl Session {
         let is_younger = |at: Timestamp, ms: i64| now.ms_since(at) < ms;
         let has_typed = self.human_at.is_some_and(|at| is_younger(at, policy.human_quiet_ms));
         let has_turn = self.activity != Activity::Idle && !self.is_our_turn;
-        self.is_terminal() && (has_typed || (has_turn && is_younger(self.activity_at, policy.human_turn_ms_max)))
+        self.is_terminal()
+            && (has_typed || (has_turn && is_younger(self.activity_at, policy.human_turn_ms_max)))
     }
 }

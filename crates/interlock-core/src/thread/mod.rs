@@ -20,7 +20,9 @@ pub use model::{
 };
 pub use post::{check_event_type, is_for};
 pub(crate) use post::{is_addressed, post, post_keys};
-pub(crate) use status::{StatusChange, change_status, may_lead, not_coordinator, status_events, system_message};
+pub(crate) use status::{
+    StatusChange, change_status, may_lead, not_coordinator, status_events, system_message,
+};
 
 pub(crate) use withdraw::{cancel, supersede};
 

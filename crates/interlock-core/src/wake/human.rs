@@ -63,7 +63,11 @@ pub(crate) fn on_hook(
 ) -> Result<Vec<Event>, Stop> {
     let waits = |wake: &&Wake| {
         let is_claimed = facts.lease(wake.wake_id).is_some_and(|lease| lease.until > now.wall);
-        wake.agent == *agent && wake.state == WakeState::Pending && !wake.held && !is_claimed && !wake.is_told()
+        wake.agent == *agent
+            && wake.state == WakeState::Pending
+            && !wake.held
+            && !is_claimed
+            && !wake.is_told()
     };
     let Some(wake) = facts.thread_wakes(thread.thread_id)?.find(waits) else { return Ok(Vec::new()) };
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, agent.clone());

@@ -85,7 +85,8 @@ pub(crate) fn trigger(
 /// Entering a session in which a person is at work is an operator's decision, and has a reason.
 fn may_override(env: &Envelope, text: &str) -> Result<(), Refusal> {
     if !matches!(env.actor.role, Role::Operator | Role::Admin) {
-        let detail = format!("the role `{}` cannot have a session entered that a person uses", env.actor.role);
+        let detail =
+            format!("the role `{}` cannot have a session entered that a person uses", env.actor.role);
         return Err(Refusal::new(Reason::RoleMissing, detail).hint("ask an operator, or wait"));
     }
     within("the reason", text, REASON_BYTES_MAX)?;

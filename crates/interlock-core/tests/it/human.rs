@@ -204,10 +204,8 @@ fn each_attempt_is_waited_with_anew() {
 fn our_own_prompts_are_nobodys_input() {
     let mut w = resumed();
     let claim = w.claim_one("sup");
-    let prompt = ObserveSession {
-        wake_id: Some(claim.wake_id),
-        ..World::sight("executor", 7, Observed::HumanPrompt)
-    };
+    let prompt =
+        ObserveSession { wake_id: Some(claim.wake_id), ..World::sight("executor", 7, Observed::HumanPrompt) };
     let done = w.observes("executor", &prompt).unwrap();
     assert!(matches!(done.reply, Reply::Observed { is_ours: true, .. }), "{done:?}");
     w.started(&claim).unwrap();
@@ -231,7 +229,8 @@ fn a_wake_of_somebody_else_makes_nothing_ours() {
     w.post("olga", Post::chat("look").to(&["reviewer"])).unwrap();
     let claims = w.claim("sup");
     let other = claims.iter().find(|claim| claim.agent == name("reviewer")).unwrap();
-    let seen = ObserveSession { wake_id: Some(other.wake_id), ..World::sight("executor", 7, Observed::HumanPrompt) };
+    let seen =
+        ObserveSession { wake_id: Some(other.wake_id), ..World::sight("executor", 7, Observed::HumanPrompt) };
     let done = w.observes("executor", &seen).unwrap();
     assert!(matches!(done.reply, Reply::Observed { is_ours: false, .. }), "{done:?}");
 }
@@ -317,7 +316,8 @@ fn an_override_wakes_whom_nobody_asked_for() {
 /// The hooks of the executor's session say this, and can hand over what waits in the thread.
 fn hook(w: &mut World, number: u128, observed: Observed) -> Vec<String> {
     let threads = vec![w.thread_id];
-    let done = w.observes("executor", &ObserveSession { threads, ..World::sight("executor", number, observed) });
+    let done =
+        w.observes("executor", &ObserveSession { threads, ..World::sight("executor", number, observed) });
     let done = done.unwrap();
     let Reply::Observed { told, .. } = &done.reply else { panic!("{done:?}") };
     assert!(told.iter().all(|id| *id == w.thread_id));
@@ -357,7 +357,11 @@ fn who_is_told_and_does_not_read_is_woken() {
     let claim = w.claim_one("sup");
     w.started(&claim).unwrap();
     assert_eq!(w.wake(claim.wake_id).ladder.evidence, None, "what was told does not prove this attempt");
-    assert_eq!(hook(&mut w, 7, Observed::HumanPrompt), ["told 1"], "a person's prompt is a good moment again");
+    assert_eq!(
+        hook(&mut w, 7, Observed::HumanPrompt),
+        ["told 1"],
+        "a person's prompt is a good moment again"
+    );
 }
 
 /// A message that came after is another one: it does not wait for what was told before.

@@ -262,7 +262,8 @@ impl Random {
     /// wanted by an operator all the same.
     fn nobody_is_disturbed(&self, claim: &Claim) {
         let (wake, now) = (self.w.wake(claim.wake_id), self.w.now());
-        let is_held = |session: &&Session| session.is_held(&self.w.policy, now) && session.agent == wake.agent;
+        let is_held =
+            |session: &&Session| session.is_held(&self.w.policy, now) && session.agent == wake.agent;
         let held: Vec<&Session> = self.w.rows.sessions.values().filter(is_held).collect();
         if wake.is_override || held.is_empty() {
             return;

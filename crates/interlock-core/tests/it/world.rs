@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::agent::{Launch, Runtime};
 use interlock_core::command::{
-    AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, ObserveSession, PostMessage,
-    RegisterAgent, RemoveParticipant, RenewWakes, Report, ReportWake, Terms, TriggerParticipant,
+    AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, ObserveSession,
+    PostMessage, RegisterAgent, RemoveParticipant, RenewWakes, Report, ReportWake, Terms, TriggerParticipant,
 };
 use interlock_core::facts::{Facts, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};

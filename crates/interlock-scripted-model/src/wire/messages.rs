@@ -38,6 +38,7 @@ fn take(conversation: &mut Conversation, calls: &mut BTreeMap<String, Call>, blo
             conversation.asked.push(text("text"));
             conversation.steps.clear();
         }
+        "text" if is_user => conversation.asides.push(text("text")),
         "tool_use" => {
             let arguments = block.get("input").cloned().unwrap_or_default();
             calls.insert(text("id"), Call { name: text("name"), arguments });

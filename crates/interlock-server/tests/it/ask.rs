@@ -216,6 +216,7 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "add_participant" | "remove_participant" | "trigger_participant" => {
             json!({"thread_id": thread_id, "agent": "executor"})
         }
+        "observe_session" => json!({"observed": "opened"}),
         "register_agent" => json!({"name": "newcomer"}),
         "get_job" => json!({"job_id": stage.job}),
         "requeue_job" => json!({"job_id": stage.job, "text": "it is mended"}),

@@ -12,6 +12,8 @@ use crate::render::table::{Cell, table};
 mod approval;
 mod database;
 mod folder;
+mod hooks;
+mod leftovers;
 mod machine;
 mod runtimes;
 mod server;

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod builtin;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod job;
@@ -61,6 +62,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Webhook(verb) => interruptible(webhook::run(&cx, verb)),
         Command::Job(verb) => interruptible(job::run(&cx, verb)),
         Command::Events(params) => interruptible(events::run(&cx, params)),
+        Command::Hook(params) => interruptible(hook::run(&cx, &params)),
         Command::Mcp(params) => blocking(mcp::run(&cx, &params)),
         Command::Log(params) => log::run(&cx, &params),
         Command::Ledger(verb) => interruptible(ledger::run(&cx, verb)),

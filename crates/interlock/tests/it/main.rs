@@ -40,6 +40,7 @@ mod postgres_nodes;
 mod postgres_trouble;
 mod processes;
 mod readme;
+mod real_hooks;
 mod real_known;
 mod real_others;
 mod real_own;
