@@ -72,7 +72,8 @@ async fn instance(folder: &TempDir) -> Outcome<(Arc<Engine>, String)> {
         clock: Arc::new(now),
     })?;
     let name = AgentName::parse("tester")?;
-    let tester = Actor { name, role: Role::Operator, workspace_id, session_id: None, wake_id: None };
+    let tester =
+        Actor { name, role: Role::Operator, workspace_id, session_id: None, wake_id: None, fence: None };
     let token = engine.issuer().mint(&tester, engine.now(), TOKEN_MS)?;
     Ok((engine, token))
 }

@@ -221,4 +221,7 @@ pub struct Actor {
     /// The wake whose process this is, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_id: Option<WakeId>,
+    /// The fence of the claim that it was started on; absent in tokens from before claims were told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
 }

@@ -9,7 +9,7 @@ use crate::session::Observed;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Evidence, Lane, Outcome, Usage};
+use crate::wake::{Door, Evidence, Lane, Outcome, Usage};
 use crate::webhook::{Mark, Told, WebhookFilter};
 
 /// A command with everything about its asking that a decision may depend on.
@@ -279,6 +279,8 @@ pub struct ClaimWakes {
     pub limit: u32,
     /// What made it ask.
     pub lane: Lane,
+    /// The doors that it knows.
+    pub doors: Vec<Door>,
 }
 
 /// See [`Command::RenewWakes`].
@@ -428,6 +430,8 @@ pub enum Report {
     Started {
         /// What brought the wake to the supervisor.
         lane: Lane,
+        /// The door that was used; absent = as the claim said.
+        door: Option<Door>,
     },
     /// The runtime accepted.
     Accepted {

@@ -4,8 +4,8 @@ use crate::command::{Command, Envelope, FinishJob, ObserveSession, RenewJob, Rep
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
-use crate::time::Now;
-use crate::{agent, job, session, thread, wake, webhook};
+use crate::time::{Now, Timestamp};
+use crate::{agent, guard, job, session, thread, wake, webhook};
 
 /// Why a command has no decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,10 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.extend(command.participants.iter().map(|(name, _)| Key::Agent(name.clone())));
             keys.insert(Key::Agent(env.actor.name.clone()));
         }
-        Command::PostMessage(command) => thread::post_keys(command, &mut keys),
+        Command::PostMessage(command) => {
+            thread::post_keys(command, &mut keys);
+            keys.extend(guard::chain_keys(env));
+        }
         Command::CancelMessage(command) => {
             let id = command.thread_id;
             keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Message(id, command.message_id)]);
@@ -68,6 +71,8 @@ pub fn keys(env: &Envelope) -> Keys {
         }
         Command::TriggerParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
+            keys.insert(Key::Agent(env.actor.name.clone()));
+            keys.extend(guard::chain_keys(env));
         }
         Command::ClaimWakes(_) => keys.extend([Key::LiveWakes, Key::Halt, Key::Terminals]),
         Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
@@ -103,7 +108,7 @@ fn named(kind: &str, name: Option<&str>) -> Option<Key> {
 }
 
 /// What else to load, now that the first facts are there; empty for most commands.
-pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
+pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
     let mut keys = Keys::new();
     let thread_of = |id| [Key::Thread(id), Key::ThreadWakes(id)];
     match &env.command {
@@ -130,12 +135,10 @@ pub fn more_keys(facts: &Facts, env: &Envelope) -> Keys {
                 keys.extend([Key::LiveWakes, Key::Halt]);
             }
         }
-        Command::ClaimWakes(_) => {
-            for wake in facts.live_wakes().into_iter().flatten() {
-                if wake.attempts > 0 || wake.deferred_since.is_some() {
-                    keys.extend(thread_of(wake.thread_id));
-                }
-            }
+        Command::ClaimWakes(command) => keys.extend(wake::claim_keys(facts, command, now)),
+        Command::NoteCall { wake_id } => {
+            // Its acceptance is a sign of life of the session that it runs in.
+            keys.extend(facts.wake(*wake_id).ok().flatten().map(|wake| Key::Thread(wake.thread_id)));
         }
         Command::Heartbeat { .. } => {
             let name = &env.actor.name;

@@ -7,7 +7,7 @@ use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Evidence, Forgotten, Lane, Usage, WakeResult};
+use crate::wake::{Chain, Door, Evidence, Forgotten, Lane, Usage, WakeResult};
 use crate::webhook::{Mark, WebhookFilter};
 
 /// One participant of a thread as an event names it.
@@ -129,6 +129,9 @@ pub enum Event {
         /// No message asked for it: it is never over.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_standing: bool,
+        /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<Chain>,
     },
     /// A further message is covered by a wake that has not been dispatched yet.
     #[serde(rename = "wake.joined/1")]
@@ -151,6 +154,9 @@ pub enum Event {
         /// When it is due from now on; absent = as before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due_at: Option<Timestamp>,
+        /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asks for it too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain: Option<Chain>,
     },
     /// Of what asked for a wake beyond what it remembers, the one that ended last was taken back: this is left.
     #[serde(rename = "wake.recounted/1")]
@@ -171,6 +177,19 @@ pub enum Event {
         lane: Lane,
         supervisor: String,
         fence: u64,
+        /// Absent in entries from before doors were told apart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<Door>,
+    },
+    /// It goes on through a lesser door.
+    #[serde(rename = "wake.door_changed/1")]
+    WakeDoorChanged {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        from: Door,
+        to: Door,
+        reason: Reason,
     },
     /// The runtime accepted.
     #[serde(rename = "wake.accepted/1")]
@@ -194,8 +213,16 @@ pub enum Event {
     },
     /// An attempt ended through no fault of the agent; it is due again at once.
     #[serde(rename = "wake.released/1")]
-    WakeReleased { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason },
-    /// It waits, for the reason given, and is due again at `due_at`; no attempt is lost.
+    WakeReleased {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        reason: Reason,
+        /// What was begun may go on without its supervisor: nothing is begun again before somebody has looked.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_in_doubt: bool,
+    },
+    /// A guard or what somebody else does puts it off, without an attempt being used; it is due again at `due_at`.
     #[serde(rename = "wake.deferred/1")]
     WakeDeferred { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason, due_at: Timestamp },
     /// An operator wants it although a person is at work in the agent's session; the reason stands in the message that
@@ -338,6 +365,7 @@ impl Event {
             | Self::WakeJoined { thread_id, .. }
             | Self::WakeRecounted { thread_id, .. }
             | Self::WakeDispatched { thread_id, .. }
+            | Self::WakeDoorChanged { thread_id, .. }
             | Self::WakeAccepted { thread_id, .. }
             | Self::WakeSeen { thread_id, .. }
             | Self::WakeActed { thread_id, .. }
@@ -362,6 +390,8 @@ impl Event {
                 | Self::WakeOverridden { .. }
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }
+                // A guard that throttles agents may have put it off: a person ends that.
+                | Self::WakeJoined { chain: None, .. }
                 | Self::StatusChanged { .. }
                 | Self::WorkspaceHalted { .. }
                 | Self::WorkspaceResumed { .. }

@@ -12,7 +12,7 @@ pub fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(
     agent::evolve(facts, event, position);
     thread::evolve(facts, event, position)?;
     wake::evolve(facts, event, position)?;
-    guard::evolve(facts, event)?;
+    guard::evolve(facts, event, position)?;
     webhook::evolve(facts, event, position)?;
     if let Some(thread_id) = event.thread_id()
         && event.is_on_timeline()

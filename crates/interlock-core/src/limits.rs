@@ -45,6 +45,18 @@ pub const PAGE_ROWS_DEFAULT: u32 = 50;
 pub const WAIT_MS_MAX: u32 = 50_000;
 /// Wakes handed out by one claim.
 pub const CLAIM_WAKES_MAX: u32 = 32;
+/// Failed attempts remembered of a participant's session.
+pub const SESSION_FAILURES_MAX: usize = 16;
+/// Due wakes that one claim asks the guards about.
+pub const CLAIM_ASKED_MAX: usize = 128;
+/// Of those, wakes of one agent.
+pub const CLAIM_ASKED_OF_AGENT_MAX: usize = 4;
+/// Events after which one claim begins nothing more that makes some: an entry has a largest size.
+pub const CLAIM_EVENTS_MAX: usize = 96;
+/// Times of dispatches that are remembered of each participant of a thread and kind of cause.
+pub const DISPATCHES_REMEMBERED_MAX: usize = 100;
+/// Agents named of the last hops of a causal chain.
+pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.
 pub const LIVE_WAKES_MAX: u32 = 512;
 /// Sessions of one agent that are remembered; beyond that the one that nobody sits at, or was silent for longest, is

@@ -10,10 +10,14 @@ closed_set! {
         Ms = "ms",
         /// Attempts of one wake, or of one job.
         Attempts = "attempts",
+        /// Agents that run.
+        Agents = "agents",
         /// Finished wakes of one thread.
         Turns = "turns",
         /// Reports of one finding.
         Reports = "reports",
+        /// Wakes.
+        Wakes = "wakes",
     }
 }
 
@@ -36,8 +40,12 @@ pub struct Constant {
 
 /// One day, in milliseconds: no constant waits for longer.
 const DAY_MS: i64 = 86_400_000;
+/// One year: a session may be kept for as long.
+const YEAR_MS: i64 = 365 * DAY_MS;
 /// No guard counts further.
 const COUNT_MAX: i64 = 1_000_000;
+/// No window of dispatches is held against more: so many are remembered.
+const DISPATCHES_MAX: i64 = 100;
 
 macro_rules! constants {
     ($( $(#[doc = $meaning:literal])+ $name:ident: $type:ty = $default:literal $unit:ident $min:literal to $max:expr; )*) => {
@@ -84,6 +92,8 @@ constants! {
     wake_retries_max: u32 = 2 Attempts 0 to 100;
     /// The pause before the first retry; it doubles with each further one.
     retry_backoff_ms: i64 = 2_000 Ms 1 to DAY_MS;
+    /// Attempts to resume a session that its runtime did not accept; after so many a fresh one is begun.
+    resume_attempts_max: u32 = 2 Attempts 1 to 100;
     /// How long one agent process may run for one wake.
     run_ms_max: i64 = 900_000 Ms 1 to DAY_MS;
     /// How long a supervisor holds a wake without renewing it.
@@ -98,10 +108,24 @@ constants! {
     human_turn_ms_max: i64 = 900_000 Ms 1 to DAY_MS;
     /// How long an agent may take to acknowledge what its open session was told of, before its wake is due again.
     ack_timeout_ms: i64 = 120_000 Ms 1 to DAY_MS;
+    /// A session without a sign of life for longer than this is not resumed.
+    session_stale_ms: i64 = 43_200_000 Ms 1 to YEAR_MS;
+    /// So many failed attempts in one session, none of them followed by a good one, and it is not resumed.
+    crash_loop_failures: u32 = 3 Attempts 1 to 16;
+    /// Within how long they count.
+    crash_loop_window_ms: i64 = 900_000 Ms 1 to DAY_MS;
+    /// How long one agent process may run in a session begun in the place of another.
+    fallback_run_ms_max: i64 = 900_000 Ms 1 to DAY_MS;
+    /// So many agents at most run in such sessions at once.
+    fallbacks_running_max: u32 = 8 Agents 1 to COUNT_MAX;
+    /// How long after a lease has run out another supervisor takes the wake over.
+    takeover_grace_ms: i64 = 15_000 Ms 0 to DAY_MS;
     /// So many turns without progress block a thread.
     turns_without_progress_max: u32 = 20 Turns 1 to COUNT_MAX;
     /// The same finding, reported or rejected so often, blocks a thread.
     identical_findings_max: u32 = 3 Reports 1 to COUNT_MAX;
+    /// So many wakes of one agent are started in one thread within a minute; 0 = any number.
+    wakes_per_minute_max: u32 = 10 Wakes 0 to DISPATCHES_MAX;
     /// Attempts of a job in all; after so many it is dead.
     job_attempts_max: u32 = 10 Attempts 1 to 100;
     /// The longest pause after a job's first failed attempt; it doubles with each further one.
@@ -121,6 +145,10 @@ impl Policy {
         }
         let ordered = [
             (self.accept_timeout_ms < self.run_ms_max, "`accept_timeout_ms` must be below `run_ms_max`"),
+            (
+                self.accept_timeout_ms < self.fallback_run_ms_max,
+                "`accept_timeout_ms` must be below `fallback_run_ms_max`",
+            ),
             (self.poll_interval_ms < self.lease_ms, "`poll_interval_ms` must be below `lease_ms`"),
             (
                 self.session_recheck_ms <= self.session_defer_max_ms,

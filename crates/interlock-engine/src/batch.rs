@@ -8,8 +8,8 @@ use interlock_core::facts::{Facts, Keys, Position, Reply, Used};
 use interlock_core::job::JobState;
 use interlock_core::policy::Policy;
 use interlock_core::{
-    Decision, Effect, Event, Hybrid, Now, Reason, Refusal, Stop, decide, evolve, idempotency_digest, keys,
-    more_keys,
+    Decision, Effect, Event, Hybrid, Now, Reason, Refusal, Stop, Timestamp, decide, evolve,
+    idempotency_digest, keys, more_keys,
 };
 use interlock_ledger::{Checkpoint, Hash, LogKey, Tree, leaf_hash};
 use interlock_store::{BatchWork, Head, NewEntry, Step, WriteSet};
@@ -85,8 +85,8 @@ impl Batch {
         }
     }
 
-    fn missing(&self, facts: &Facts) -> Keys {
-        self.commands.iter().flat_map(|env| more_keys(facts, env)).collect()
+    fn missing(&self, facts: &Facts, now: Timestamp) -> Keys {
+        self.commands.iter().flat_map(|env| more_keys(facts, env, now)).collect()
     }
 
     fn run(&mut self, facts: &mut Facts, head: &Head) -> Result<WriteSet, String> {
@@ -227,7 +227,7 @@ impl BatchWork for Batch {
     fn decide(&mut self, facts: &mut Facts, head: &Head) -> Step {
         if !self.asked_more {
             self.asked_more = true;
-            let more = self.missing(facts);
+            let more = self.missing(facts, head.wall_now);
             if !more.is_empty() {
                 return Step::Load(more);
             }

@@ -51,6 +51,9 @@ pub struct Claims {
     /// The wake whose process holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_id: Option<WakeId>,
+    /// The fence of the claim that it was started on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
 }
 
 /// Tokens remembered as verified; beyond that all are forgotten.
@@ -137,6 +140,7 @@ impl Issuer {
             exp: (now.as_millis() + ttl_ms + 999) / 1_000,
             session_id: actor.session_id,
             wake_id: actor.wake_id,
+            fence: actor.fence,
         };
         let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         let token = jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(defect)?;
@@ -161,6 +165,7 @@ impl Issuer {
             workspace_id: claims.workspace,
             session_id: claims.session_id,
             wake_id: claims.wake_id,
+            fence: claims.fence,
         };
         self.remember(digest, Verified { actor: actor.clone(), nbf: claims.nbf, exp: claims.exp });
         Ok(actor)

@@ -90,7 +90,14 @@ impl JobRunner {
         works: Vec<Arc<dyn Work>>,
     ) -> Result<Self, Refusal> {
         let name = AgentName::parse(NAME).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
-        let actor = Actor { name, role: Role::Supervisor, workspace_id, session_id: None, wake_id: None };
+        let actor = Actor {
+            name,
+            role: Role::Supervisor,
+            workspace_id,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        };
         let works = works.into_iter().map(|work| (work.kind(), work)).collect();
         Ok(Self { engine, actor, options, works })
     }

@@ -7,7 +7,7 @@ use interlock_core::actor::Guarded;
 use interlock_core::command::{ClaimWakes, Command};
 use interlock_core::facts::Reply;
 use interlock_core::id::WorkspaceId;
-use interlock_core::wake::{Lane, Lease, Wake};
+use interlock_core::wake::{Door, Lane, Lease, Wake};
 use interlock_core::{Refusal, Timestamp};
 use tokio::time::Instant;
 
@@ -29,6 +29,8 @@ pub struct ClaimWait {
     pub limit: u32,
     /// How long to wait for the first.
     pub wait: Duration,
+    /// The doors that it knows.
+    pub doors: Vec<Door>,
 }
 
 /// What a claim got.
@@ -69,6 +71,7 @@ impl Engine {
                 incarnation: claim.incarnation.clone(),
                 limit: claim.limit,
                 lane,
+                doors: claim.doors.clone(),
             });
             let outcome = self.execute(permit, request, command).await?;
             let wakes = match outcome.reply {

@@ -99,7 +99,14 @@ impl Engine {
         command: Command,
     ) -> Result<Reply, Refusal> {
         let name = AgentName::parse(NAME).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
-        let actor = Actor { name, role: Role::Supervisor, workspace_id, session_id: None, wake_id: None };
+        let actor = Actor {
+            name,
+            role: Role::Supervisor,
+            workspace_id,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        };
         let request = Request { request_id: NAME.to_owned(), ..Request::default() };
         self.submit(actor, operation, &request, command).await.map(|outcome| outcome.reply)
     }

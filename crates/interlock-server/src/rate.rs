@@ -90,7 +90,7 @@ mod tests {
     fn actor(name: &str) -> Actor {
         let name = AgentName::parse(name).unwrap();
         let workspace_id = WorkspaceId::from_u128(1);
-        Actor { name, role: Role::Participant, workspace_id, session_id: None, wake_id: None }
+        Actor { name, role: Role::Participant, workspace_id, session_id: None, wake_id: None, fence: None }
     }
 
     fn limits(per_second: u32, burst: u32) -> RateLimits {

@@ -164,6 +164,10 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         held: wake.held,
         attempts: wake.attempts,
         lane: wake.lane,
+        door: wake.door,
+        door_changes: wake.door_changes,
+        supervisor: wake.supervisor,
+        in_doubt_since: wake.in_doubt_since,
         result: wake.result,
         reason: wake.reason,
         exit_code: wake.exit_code,
@@ -236,6 +240,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::CursorMoved { agent, .. }
         | Event::WakeRequested { agent, .. }
         | Event::WakeDispatched { agent, .. }
+        | Event::WakeDoorChanged { agent, .. }
         | Event::WakeAccepted { agent, .. }
         | Event::WakeSeen { agent, .. }
         | Event::WakeActed { agent, .. }
@@ -259,6 +264,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeJoined { wake_id, .. }
         | Event::WakeRecounted { wake_id, .. }
         | Event::WakeDispatched { wake_id, .. }
+        | Event::WakeDoorChanged { wake_id, .. }
         | Event::WakeAccepted { wake_id, .. }
         | Event::WakeSeen { wake_id, .. }
         | Event::WakeActed { wake_id, .. }

@@ -169,7 +169,7 @@ impl Attempt {
         match input {
             Input::Spawned => {
                 self.phase = Phase::Running;
-                vec![Output::Report(ReportParams::Started { lane: self.lane })]
+                vec![Output::Report(ReportParams::Started { lane: self.lane, door: None })]
             }
             Input::SpawnFailed => self.end(Outcome::SpawnFailed),
             Input::NotStarted => self.end(Outcome::NotStarted),

@@ -10,6 +10,7 @@ use interlock_api::v1::wake::{
 };
 use interlock_core::Code;
 use interlock_core::limits::CLAIM_WAKES_MAX;
+use interlock_core::wake::Door;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -146,6 +147,7 @@ impl Claimer {
             incarnation: self.incarnation.clone(),
             limit: u32::try_from(free).unwrap_or(CLAIM_WAKES_MAX).clamp(1, CLAIM_WAKES_MAX),
             wait_ms: CLAIM_WAIT_MS,
+            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
         };
         self.shared.config.client.call::<ClaimWakes>(&params, None).await
     }

@@ -135,6 +135,7 @@ pub fn envelope(
             workspace_id,
             session_id: None,
             wake_id: None,
+            fence: None,
         },
         operation: "test",
         fingerprint: fingerprint("test", &[format!("{command:?}").as_bytes()]),
@@ -235,7 +236,8 @@ impl BatchWork for Batch {
 
     fn decide(&mut self, facts: &mut Facts, head: &Head) -> Step {
         if !std::mem::replace(&mut self.has_asked, true) {
-            let more: Keys = self.envelopes.iter().flat_map(|env| more_keys(facts, env)).collect();
+            let more: Keys =
+                self.envelopes.iter().flat_map(|env| more_keys(facts, env, head.wall_now)).collect();
             if !more.is_empty() {
                 return Step::Load(more);
             }

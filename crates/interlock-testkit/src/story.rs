@@ -9,7 +9,7 @@ use interlock_core::command::{
 use interlock_core::id::{FindingId, MessageId, ThreadId};
 use interlock_core::limits::JOB_KEPT_MS;
 use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
-use interlock_core::wake::{Lane, Lease, Outcome, WakeState};
+use interlock_core::wake::{Door, Lane, Lease, Outcome, WakeState};
 use interlock_core::{Command, Envelope, Reason, Reply};
 use serde_json::{Map, json};
 
@@ -96,8 +96,13 @@ impl Story {
 
     /// The leases handed out by one claim.
     pub async fn claim(&mut self, limit: u32) -> Vec<Lease> {
-        let command =
-            ClaimWakes { supervisor: "sup".into(), incarnation: "life-1".into(), limit, lane: Lane::Trigger };
+        let command = ClaimWakes {
+            supervisor: "sup".into(),
+            incarnation: "life-1".into(),
+            limit,
+            lane: Lane::Trigger,
+            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
+        };
         match self.tell("olga", Command::ClaimWakes(command)).await {
             Some(Reply::Claimed(claimed)) => claimed.into_iter().map(|(_, lease)| lease).collect(),
             _ => Vec::new(),
@@ -229,7 +234,7 @@ impl Story {
         let Some(lease) = leases.get(usize::from(which) % leases.len().max(1)) else { return };
         let is_pending = self.sequencer.mirror.wakes[&lease.wake_id].state == WakeState::Pending;
         let report = match who % 3 {
-            _ if is_pending => Report::Started { lane: Lane::Poll },
+            _ if is_pending => Report::Started { lane: Lane::Poll, door: None },
             0 => Report::Ended { outcome: Outcome::Exited { code: 0 }, usage: None, is_session_total: false },
             1 => Report::Ended {
                 outcome: Outcome::Signalled { signal: 9 },

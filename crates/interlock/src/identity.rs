@@ -75,7 +75,8 @@ pub(crate) fn issue_token(
     ttl_ms: u64,
 ) -> Result<String, Problem> {
     let workspace_id = instance.config.workspace_id;
-    let actor = Actor { name: name.clone(), role, workspace_id, session_id: None, wake_id: None };
+    let actor =
+        Actor { name: name.clone(), role, workspace_id, session_id: None, wake_id: None, fence: None };
     let ttl_ms = i64::try_from(ttl_ms).unwrap_or(i64::MAX);
     instance.issuer()?.mint(&actor, Context::now(), ttl_ms).map_err(|refusal| Problem::of(&refusal, ""))
 }

@@ -5,7 +5,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::agent::{Launch, Runtime};
 use interlock_core::id::{SessionId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::time::Timestamp;
-use interlock_core::wake::{Evidence, Lane, Outcome, Usage, WakeResult, WakeState};
+use interlock_core::wake::{Door, DoorChange, Evidence, Lane, Outcome, Usage, WakeResult, WakeState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,18 @@ pub struct WakeView {
     /// How its last attempt came to the supervisor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<Lane>,
+    /// The door into its runtime that its last attempt went through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
+    /// The lesser doors that it went on through, in order, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub door_changes: Vec<DoorChange>,
+    /// The supervisor that started its last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<String>,
+    /// Since when nobody knows what became of its last attempt, which may go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt_since: Option<Timestamp>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WakeResult>,
@@ -156,6 +168,13 @@ pub struct ClaimWakesParams {
     #[serde(default, skip_serializing_if = "super::is_zero")]
     #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
+    /// The doors that you know; absent = `resume` and `spawn`. Others are not asked of you.
+    #[serde(default = "every_supervisor")]
+    pub doors: Vec<Door>,
+}
+
+fn every_supervisor() -> Vec<Door> {
+    Door::OF_EVERY_SUPERVISOR.to_vec()
 }
 
 /// A wake handed to a supervisor, with everything its process needs.
@@ -172,6 +191,13 @@ pub struct ClaimedWake {
     /// How the agent is run.
     #[serde(default = "command")]
     pub runtime: Runtime,
+    /// The door to go through; absent = `resume` where there is a session to go on in, else `spawn`. Through `live` nothing
+    /// is sent before the report that it was started is answered: what is not recorded cannot be looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
+    /// What became of the attempt before is not known, and it may go on: look for it before anything is begun.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_in_doubt: bool,
     /// The session of this attempt's token; for Claude Code also the id of a fresh session.
     pub session_id: SessionId,
     /// The runtime's session to go on in; absent = begin a fresh one.
@@ -195,6 +221,17 @@ pub struct ClaimedWake {
 
 const fn command() -> Runtime {
     Runtime::Command
+}
+
+impl ClaimedWake {
+    /// The door to go through.
+    pub const fn door(&self) -> Door {
+        match (self.door, self.resume) {
+            (Some(door), _) => door,
+            (None, Some(_)) => Door::Resume,
+            (None, None) => Door::Spawn,
+        }
+    }
 }
 
 /// Answer of `claim_wakes`.
@@ -252,6 +289,10 @@ pub enum ReportParams {
     Started {
         /// As the claim said.
         lane: Lane,
+        /// The door that is used; absent = as the claim said. In the place of `live`, where there is no such door, it may be
+        /// the next lesser one: that is recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<Door>,
     },
     /// It accepted the wake.
     Accepted {

@@ -1,61 +1,70 @@
-//! Guards: what stops agents that go round in circles. Their counters live in the row they guard and
-//! change in the same transaction.
+//! Guards: what stops agents that go round in circles, and what keeps them from storms. Their counters live in the row
+//! they guard and change in the same transaction.
 
-use crate::command::Envelope;
-use crate::decide::Stop;
+mod admission;
+mod causal;
+mod pace;
+mod turns;
+
+pub(crate) use admission::{Admission, admit};
+pub(crate) use causal::{chain, chain_keys};
+pub use pace::Pace;
+pub(crate) use turns::on_turn;
+
 use crate::event::Event;
-use crate::facts::{Corrupt, Facts};
+use crate::facts::{Corrupt, Facts, Position};
+use crate::id::ThreadId;
 use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, Thread, event_type as et, status_events};
-use crate::time::Now;
+use crate::thread::MessageHead;
+use crate::time::Timestamp;
 
-/// Commits remembered per thread, so that announcing one twice is no progress.
-const COMMITS_REMEMBERED_MAX: usize = 64;
-
-/// Events that block the thread when one more finished wake makes too many without progress (S002-82).
-pub(crate) fn on_turn(
-    facts: &Facts,
-    env: &Envelope,
-    thread: &Thread,
-    now: &Now,
-    events: &mut Vec<Event>,
-) -> Result<(), Stop> {
-    let turns = thread.guard.turns.saturating_add(1);
-    if turns < facts.policy.turns_without_progress_max || thread.status != Status::Active {
-        return Ok(());
-    }
-    let body = format!("{turns} turns brought no progress; a person has to look at it.");
-    let change = StatusChange::guard(thread, Reason::NoProgress, &body);
-    status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
-    Ok(())
+/// Whether a wake that waits for this is put off, and has not failed.
+pub const fn is_deferral(reason: Reason) -> bool {
+    matches!(reason, Reason::WakeRateLimited | Reason::SessionBusy | Reason::FallbackLimit)
 }
 
-/// Count turns and progress: a change of status, a new commit pushed, or a finding verified.
-pub(crate) fn evolve(facts: &mut Facts, event: &Event) -> Result<(), Corrupt> {
+/// Whether only wakes that agents alone caused wait for this: a person who asks too ends it.
+pub(crate) const fn is_for_agents_alone(reason: Reason) -> bool {
+    matches!(reason, Reason::WakeRateLimited)
+}
+
+/// Count what happens; others' events are none of its business.
+pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
+    let at = position.at.at;
     match event {
         Event::WakeFinished { thread_id, result, .. } if result.is_turn() => {
-            let guard = &mut facts.thread_mut(*thread_id)?.guard;
-            guard.turns = guard.turns.saturating_add(1);
-            guard.turns_total = guard.turns_total.saturating_add(1);
+            facts.thread_mut(*thread_id)?.guard.note_turn();
         }
-        Event::StatusChanged { thread_id, .. } => facts.thread_mut(*thread_id)?.guard.turns = 0,
-        Event::MessagePosted { thread_id, message, .. } => {
-            match (message.event_type.as_deref(), &message.commit) {
-                (Some(et::FIX_PUSHED), Some(commit)) => {
-                    let guard = &mut facts.thread_mut(*thread_id)?.guard;
-                    if !guard.commits.contains(commit) {
-                        guard.turns = 0;
-                        guard.commits.push(commit.clone());
-                        if guard.commits.len() > COMMITS_REMEMBERED_MAX {
-                            guard.commits.remove(0);
-                        }
-                    }
-                }
-                (Some(et::FINDING_VERIFIED), _) => facts.thread_mut(*thread_id)?.guard.turns = 0,
-                _ => {}
+        Event::StatusChanged { thread_id, .. } => progress(facts, *thread_id, at)?,
+        Event::MessagePosted { thread_id, message, .. } => posted(facts, *thread_id, message, at)?,
+        Event::WakeDispatched { wake_id, thread_id, agent, .. } => {
+            let is_caused = facts.wake(*wake_id)?.is_some_and(|wake| wake.chain.is_some());
+            if let Some(member) = facts.thread_mut(*thread_id)?.members.get_mut(agent) {
+                member.pace.note(at, is_caused);
             }
         }
         _ => {}
     }
     Ok(())
+}
+
+fn posted(
+    facts: &mut Facts,
+    thread_id: ThreadId,
+    message: &MessageHead,
+    at: Timestamp,
+) -> Result<(), Corrupt> {
+    if turns::is_progress(&facts.thread_mut(thread_id)?.guard, message) {
+        facts.thread_mut(thread_id)?.guard.note_commit(message);
+        progress(facts, thread_id, at)?;
+    }
+    Ok(())
+}
+
+/// A thread got on: what is counted since the last progress is counted anew.
+fn progress(facts: &mut Facts, thread_id: ThreadId, at: Timestamp) -> Result<(), Corrupt> {
+    let guard = &mut facts.thread_mut(thread_id)?.guard;
+    guard.turns = 0;
+    guard.progress_at = Some(at);
+    causal::restart(facts, thread_id, at)
 }

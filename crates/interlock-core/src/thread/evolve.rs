@@ -9,8 +9,10 @@ use super::{
 use crate::actor::AgentName;
 use crate::event::{Event, Joined};
 use crate::facts::{Corrupt, Facts, Position, RowChange};
+use crate::guard::Pace;
 use crate::id::{MessageId, SessionId, ThreadId};
 use crate::text::Digest;
+use crate::time::Timestamp;
 use crate::wake::Usage;
 
 /// Apply an event of this module; others are none of its business.
@@ -56,7 +58,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             member.note_ack(Acked { seq: *seq, at: position.at.at });
         }
         Event::SessionBound { thread_id, agent, session_id, .. } => {
-            session(facts, *thread_id, agent, Some(*session_id))?;
+            session(facts, *thread_id, agent, Some((*session_id, position.at.at)))?;
         }
         Event::SessionReleased { thread_id, agent, .. } => session(facts, *thread_id, agent, None)?,
         Event::WakeUsed { thread_id, agent, usage, .. } => {
@@ -83,12 +85,14 @@ fn session(
     facts: &mut Facts,
     thread_id: ThreadId,
     agent: &AgentName,
-    session: Option<SessionId>,
+    session: Option<(SessionId, Timestamp)>,
 ) -> Result<(), Corrupt> {
     let Some(member) = facts.thread_mut(thread_id)?.members.get_mut(agent) else {
         return Err(Corrupt(format!("{agent} has a session in {thread_id} without taking part")));
     };
-    member.session = session;
+    member.session = session.map(|(session_id, _)| session_id);
+    member.session_at = session.map(|(_, at)| at);
+    member.session_failures.clear();
     member.session_usage = Usage::default();
     Ok(())
 }
@@ -125,7 +129,10 @@ fn member(joined: &Joined, seq: u64) -> Member {
         since_seq: seq,
         acks: Vec::new(),
         session: None,
+        session_at: None,
+        session_failures: Vec::new(),
         session_usage: Usage::NONE,
+        pace: Pace::default(),
     }
 }
 

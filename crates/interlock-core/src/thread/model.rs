@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::actor::{AgentName, closed_set};
+use crate::guard::Pace;
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
-use crate::limits::ACKS_MAX;
+use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -175,13 +176,27 @@ pub struct Member {
     /// The runtime's session to resume for this participant in this thread: the conversation that it remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// When that session last showed a sign of life: a turn began, was accepted or ended in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_at: Option<Timestamp>,
+    /// When attempts failed in that session since the last good one, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session_failures: Vec<Timestamp>,
     /// What was told to have been used in that session so far.
     #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub session_usage: Usage,
+    /// When it was woken of late.
+    #[serde(default, skip_serializing_if = "Pace::is_none")]
+    pub pace: Pace,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(number: &u32) -> bool {
     *number == 0
 }
 
@@ -213,6 +228,25 @@ impl Member {
         Some(if is_first { SeenAt::NoLaterThan(at) } else { SeenAt::At(at) })
     }
 
+    /// Its session is alive at this time.
+    pub(crate) fn note_life(&mut self, at: Timestamp) {
+        if self.session.is_some() {
+            self.session_at = Some(at);
+        }
+    }
+
+    /// An attempt in its session failed, or went well.
+    pub(crate) fn note_attempt(&mut self, at: Timestamp, is_good: bool) {
+        if is_good {
+            self.session_failures.clear();
+        } else if self.session.is_some() {
+            if self.session_failures.len() >= SESSION_FAILURES_MAX {
+                self.session_failures.remove(0);
+            }
+            self.session_failures.push(at);
+        }
+    }
+
     pub(crate) fn note_ack(&mut self, acked: Acked) {
         if self.acks.len() >= ACKS_MAX {
             self.acks.remove(0);
@@ -231,6 +265,9 @@ pub struct Guard {
     /// Commits already announced as `fix_pushed`; a repeated one is no progress. The last 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<String>,
+    /// When the last progress was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_at: Option<Timestamp>,
 }
 
 /// A thread with its participants: the row that every post reads and writes.
@@ -360,6 +397,10 @@ pub struct MessageHead {
     /// The wake in whose run it was posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_id: Option<WakeId>,
+    /// How many agents' messages led to it and each other's wakes, itself counted; 0 = a person's, or a program's that
+    /// no supervisor runs.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub hops: u32,
     /// When it was posted.
     pub posted_at: Timestamp,
     /// The salted digest of body and data.

@@ -22,7 +22,7 @@ use crate::reason::{Reason, Refusal};
 use crate::text::Salt;
 use crate::thread::Status;
 use crate::time::{Now, Timestamp};
-use crate::wake;
+use crate::{guard, wake};
 
 /// What a post needs to know.
 pub(crate) fn post_keys(command: &PostMessage, keys: &mut Keys) {
@@ -68,13 +68,15 @@ pub(crate) fn post(
     }
     let print = known.print;
     let (message, text) = compose(thread, env, command, known, now)?;
-    let message = MessageHead { expires_at, ..message };
+    let chain = guard::chain(facts, env, thread, now)?;
+    let hops = chain.as_ref().map_or(0, |chain| chain.hops);
+    let message = MessageHead { expires_at, hops, ..message };
     let (seq, message_id) = (message.seq, message.message_id);
     let asked: BTreeSet<&AgentName> = addressees(thread, &message).map(|(name, _)| name).collect();
     let ask = wake::Ask { seq, expires_at, is_withdrawn: false };
     let is_urgent = message.priority == Priority::Urgent;
     events.push(Event::MessagePosted { thread_id: command.thread_id, message, finding_print: print, text });
-    wake::on_post(facts, env, thread, (ask, is_urgent), &asked, now, &mut events)?;
+    wake::on_post(facts, env, thread, (ask, is_urgent, chain), &asked, now, &mut events)?;
     let effects = match command.terms.supersedes {
         Some(old) => supersede(facts, env, thread, (old, message_id), now, &mut events)?,
         None => Vec::new(),
@@ -288,6 +290,7 @@ fn compose(
         finding_id: known.finding_id,
         commit: known.commit,
         wake_id: env.actor.wake_id,
+        hops: 0,
         posted_at: now.wall,
         text_digest: text.digest(),
     };

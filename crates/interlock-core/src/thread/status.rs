@@ -192,6 +192,7 @@ pub(crate) fn system_message(
         finding_id: None,
         commit: None,
         wake_id: env.actor.wake_id,
+        hops: 0,
         posted_at: now.wall,
         text_digest: text.digest(),
     };

@@ -1,22 +1,24 @@
 //! Rules of handing wakes to supervisors: never two live processes for one agent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::human::{self, Human};
+use super::entry::{self, Entry};
 use super::reaction::{finished, has_ended};
-use super::{Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
+use super::takeover::{self, Holder};
+use super::{Lease, Wake, WakeState};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
 use crate::event::Event;
-use crate::facts::{Decision, Effect, Facts, Reply};
-use crate::limits::CLAIM_WAKES_MAX;
+use crate::facts::{Decision, Effect, Facts, Key, Keys, Reply};
+use crate::guard::{self, Admission};
+use crate::limits::{CLAIM_ASKED_MAX, CLAIM_ASKED_OF_AGENT_MAX, CLAIM_EVENTS_MAX, CLAIM_WAKES_MAX};
 use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, status_events};
 use crate::time::{Now, Timestamp};
 
-/// Due wakes of agents that do not run, urgent ones first, then oldest first. Wakes whose holder is gone are released first: its lease
-/// ran out, or it is this very supervisor in an earlier life, whose agents died with it.
+/// Due wakes of agents that do not run, urgent ones first, then oldest first, as far as the guards admit them. Wakes whose
+/// holder is gone are released first: its lease ran out, or it is this very supervisor in an earlier life, whose agents
+/// died with it.
 pub(crate) fn claim(
     facts: &Facts,
     env: &Envelope,
@@ -28,95 +30,156 @@ pub(crate) fn claim(
     }
     let mut events = Vec::new();
     let mut effects = Vec::new();
+    let Found { ready, mut busy } = look(facts, env, command, now, &mut events, &mut effects)?;
+    let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
+    let mut claimed = Vec::new();
+    let mut fallbacks = entry::fallbacks_running(facts)?;
+    for wake in asked_about(facts, ready) {
+        if claimed.len() >= limit || events.len() >= CLAIM_EVENTS_MAX {
+            break;
+        }
+        if busy.contains(&wake.agent) || !is_known(facts, &wake) {
+            continue;
+        }
+        match guard::admit(facts, &wake, now)? {
+            Admission::Start => {}
+            Admission::Defer { reason, due_at } => {
+                events.push(deferred(&wake, reason, due_at));
+                continue;
+            }
+        }
+        match entry::of(facts, &wake, &command.doors, fallbacks, now)? {
+            Entry::Through { door, is_fallback, first } => {
+                events.extend(first);
+                fallbacks += u32::from(is_fallback);
+                busy.insert(wake.agent.clone());
+                let lease = Lease { door: Some(door), ..lease(facts, &wake, command, now) };
+                effects.push(Effect::Lease(lease.clone()));
+                // As the events make it: it is handed over as it then is.
+                claimed.push((Wake { is_fallback, ..wake }, lease));
+            }
+            Entry::Later { first } => events.extend(first),
+        }
+    }
+    Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
+}
+
+/// What a claim has found.
+struct Found {
+    /// Wakes that are due and nobody holds.
+    ready: Vec<Wake>,
+    /// Agents that run, or that somebody is about to start.
+    busy: BTreeSet<AgentName>,
+}
+
+/// End what is over, release what is lost, and gather what may be handed out.
+fn look(
+    facts: &Facts,
+    env: &Envelope,
+    command: &ClaimWakes,
+    now: &Now,
+    events: &mut Vec<Event>,
+    effects: &mut Vec<Effect>,
+) -> Result<Found, Stop> {
     let mut ready: Vec<Wake> = Vec::new();
     let mut busy: BTreeSet<AgentName> = BTreeSet::new();
     let mut orphans = 0;
     for wake in facts.live_wakes()? {
-        if has_ended(wake, &events) {
+        if has_ended(wake, events) {
             continue;
         }
-        let lease = facts.lease(wake.wake_id);
+        // An entry has a largest size: the next claim takes the others.
+        let is_full = orphans >= CLAIM_WAKES_MAX || events.len() >= CLAIM_EVENTS_MAX;
         let end = wake.over(now.wall).filter(|_| wake.state == WakeState::Pending);
-        if let Some((result, reason)) = end.filter(|_| orphans < CLAIM_WAKES_MAX) {
+        if let Some((result, reason)) = end.filter(|_| !is_full) {
             // Claimed or not: the start of a process for it is refused from here on.
             orphans += 1;
             events.push(finished(wake, result, Some(reason)));
             effects.push(Effect::Unlease(wake.wake_id));
             continue;
         }
-        if lease.is_some_and(|lease| !is_gone(lease, command, now)) {
-            busy.insert(wake.agent.clone());
-            continue;
-        }
-        if wake.state == WakeState::Pending {
-            effects.extend(lease.and_then(over));
-            ready.push(wake.clone());
-        } else if orphans == CLAIM_WAKES_MAX {
-            // An entry has a largest size: the next claim takes the others.
-            busy.insert(wake.agent.clone());
-        } else {
-            orphans += 1;
-            ready.extend(orphan(facts, env, wake, now, &mut events, &mut effects)?);
-        }
-    }
-    ready.retain(|wake| {
-        !wake.held && wake.due_at <= now.wall && wake.over(now.wall).is_none() && !is_over(wake, &events)
-    });
-    ready.sort_by_key(|wake| (!wake.is_urgent, wake.due_at, wake.wake_id));
-    let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
-    let (mut claimed, mut deferred) = (Vec::new(), 0);
-    for wake in ready {
-        if claimed.len() < limit && !busy.contains(&wake.agent) {
-            match human::look(facts, &wake, now)? {
-                Human::Away => {}
-                Human::Wait(_) if deferred == CLAIM_WAKES_MAX => continue,
-                Human::Wait(event) => {
-                    deferred += 1;
-                    events.push(event);
-                    continue;
-                }
-                Human::GoOn(released) => events.extend(released),
+        match takeover::holder(facts, wake, command, now.wall) {
+            Holder::Other => drop(busy.insert(wake.agent.clone())),
+            Holder::Nobody if wake.state == WakeState::Pending => {
+                effects.extend(facts.lease(wake.wake_id).and_then(over));
+                ready.push(wake.clone());
             }
-            busy.insert(wake.agent.clone());
-            let lease = lease(facts, &wake, command, now);
-            effects.push(Effect::Lease(lease.clone()));
-            claimed.push((wake, lease));
+            Holder::Nobody | Holder::Unknown if is_full => drop(busy.insert(wake.agent.clone())),
+            Holder::Nobody => {
+                orphans += 1;
+                ready.extend(takeover::release(facts, env, wake, now, events, effects)?);
+            }
+            Holder::Unknown => {
+                orphans += 1;
+                effects.push(Effect::Unlease(wake.wake_id));
+                takeover::unknown(facts, env, wake, now, events)?;
+            }
         }
     }
-    Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
+    ready.retain(|wake| is_ready(wake, now.wall) && !is_over(wake, events));
+    Ok(Found { ready, busy })
 }
 
-/// A running wake whose holder is gone: it waits again, or is given up when that has happened too often. Gives the
-/// wake as it then is, when it waits.
-fn orphan(
-    facts: &Facts,
-    env: &Envelope,
-    wake: &Wake,
-    now: &Now,
-    events: &mut Vec<Event>,
-    effects: &mut Vec<Effect>,
-) -> Result<Option<Wake>, Stop> {
-    if wake.releases >= RELEASES_MAX {
-        effects.push(Effect::Unlease(wake.wake_id));
-        give_up(facts, env, wake, now, events)?;
-        return Ok(None);
+/// What a claim needs to know besides, now that the live wakes are there: what is lost, and what it may hand out.
+pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) -> Keys {
+    let mut keys = Keys::new();
+    let mut ready = Vec::new();
+    for wake in facts.live_wakes().into_iter().flatten() {
+        match takeover::holder(facts, wake, command, now) {
+            Holder::Other => {}
+            Holder::Nobody if wake.state == WakeState::Pending => {
+                ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now)));
+            }
+            Holder::Nobody | Holder::Unknown => {
+                keys.insert(Key::ThreadWakes(wake.thread_id));
+                keys.extend(known(wake));
+            }
+        }
     }
-    events.push(Event::WakeReleased {
+    keys.extend(asked_about(facts, ready).iter().flat_map(known));
+    keys
+}
+
+/// What the guards need to know of a wake.
+fn known(wake: &Wake) -> [Key; 2] {
+    [Key::Thread(wake.thread_id), Key::Agent(wake.agent.clone())]
+}
+
+/// Whether it was loaded. What another command of this batch has raised was not; the note of that command brings the
+/// next claim.
+fn is_known(facts: &Facts, wake: &Wake) -> bool {
+    known(wake).iter().all(|key| facts.has(key))
+}
+
+fn is_ready(wake: &Wake, now: Timestamp) -> bool {
+    !wake.held && wake.due_at <= now && wake.over(now).is_none()
+}
+
+/// Those that one claim asks the guards about, in their order: few of one agent, so that however many of its wakes are put
+/// off, others' come too.
+fn asked_about(facts: &Facts, mut ready: Vec<Wake>) -> Vec<Wake> {
+    let is_full = entry::is_full(facts);
+    ready.retain(|wake| !(is_full && wake.is_put_off_as_fallback()));
+    ready.sort_by_key(|wake| (!wake.is_urgent, wake.due_at, wake.wake_id));
+    let mut of_agent: BTreeMap<AgentName, usize> = BTreeMap::new();
+    ready.retain(|wake| {
+        let count = of_agent.entry(wake.agent.clone()).or_default();
+        *count += 1;
+        *count <= CLAIM_ASKED_OF_AGENT_MAX
+    });
+    ready.truncate(CLAIM_ASKED_MAX);
+    ready
+}
+
+/// It waits until then, and no attempt is used.
+pub(super) fn deferred(wake: &Wake, reason: Reason, due_at: Timestamp) -> Event {
+    Event::WakeDeferred {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
-        reason: Reason::LeaseExpired,
-    });
-    effects.extend(facts.lease(wake.wake_id).and_then(over));
-    let waits = on_wait_again(facts, wake, now, events, effects)?;
-    Ok(waits.map(|seq| Wake {
-        seq,
-        state: WakeState::Pending,
-        attempts: wake.attempts.saturating_sub(1),
-        releases: wake.releases.saturating_add(1),
-        reason: Some(Reason::LeaseExpired),
-        ..wake.clone()
-    }))
+        reason,
+        due_at,
+    }
 }
 
 /// Whether this claim itself has ended the wake or blocked its thread.
@@ -135,11 +198,6 @@ pub(super) fn over(lease: &Lease) -> Option<Effect> {
     (lease.until != until).then(|| Effect::Lease(Lease { until, ..lease.clone() }))
 }
 
-fn is_gone(lease: &Lease, command: &ClaimWakes, now: &Now) -> bool {
-    lease.until <= now.wall
-        || (lease.supervisor == command.supervisor && lease.incarnation != command.incarnation)
-}
-
 fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
     let last = facts.lease(wake.wake_id).map_or(wake.fence, |lease| lease.fence.max(wake.fence));
     Lease {
@@ -149,37 +207,11 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         incarnation: command.incarnation.clone(),
         fence: last.saturating_add(1),
         holds: wake.holds,
+        door: None,
+        is_in_doubt: wake.in_doubt_since.is_some(),
         is_called: false,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
-}
-
-fn give_up(
-    facts: &Facts,
-    env: &Envelope,
-    wake: &Wake,
-    now: &Now,
-    events: &mut Vec<Event>,
-) -> Result<(), Stop> {
-    events.push(Event::WakeFinished {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        result: WakeResult::Failed,
-        reason: Some(Reason::LeaseExpired),
-        exit_code: None,
-    });
-    if let Some(thread) = facts.thread(wake.thread_id)?
-        && thread.status == Status::Active
-        && thread.members.contains_key(&wake.agent)
-        // Two wakes of one thread given up in one claim block it once.
-        && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
-    {
-        let body = format!("`{}` lost its supervisor {RELEASES_MAX} times.", wake.agent);
-        let change = StatusChange::guard(thread, Reason::WakeFailed, &body);
-        status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
-    }
-    Ok(())
 }
 
 /// Leases of this life of the supervisor are prolonged; what is not in the answer was lost.

@@ -1,11 +1,13 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Evidence, Halt, Ladder, Wake, WakeState};
+use super::{Ask, Chain, DoorChange, Evidence, Halt, Ladder, Wake, WakeState};
+use crate::actor::AgentName;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
+use crate::guard;
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
-use crate::thread::Status;
+use crate::thread::{Member, Status};
 use crate::time::Timestamp;
 
 /// Apply an event of this module; others are none of its business.
@@ -14,36 +16,19 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     match event {
         Event::WakeRequested { .. } => requested(facts, event, at),
         Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
-        Event::WakeDispatched { wake_id, attempt, lane, fence, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            if wake.state != WakeState::Pending {
-                return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
-            }
-            wake.state = WakeState::Running;
-            (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
-            wake.ladder.dispatched_at = Some(at);
-            wake.ladder.accepted_at = None;
-            wake.ladder.evidence = None;
-        }
-        Event::WakeAccepted { wake_id, evidence, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(*evidence));
-            if *evidence != Evidence::Hook {
-                // Whatever it waited for, it waits no longer.
-                wake.deferred_since = None;
-            }
-        }
-        Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
-        Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
         Event::WakeAttemptFailed { wake_id, reason, exit_code, due_at, .. } => {
+            attempt_over(facts, *wake_id, Some(*reason), at)?;
             let wake = facts.wake_mut(*wake_id)?;
             wake.state = WakeState::Pending;
             (wake.due_at, wake.reason, wake.exit_code) = (*due_at, Some(*reason), *exit_code);
         }
-        Event::WakeReleased { wake_id, reason, .. } => released(facts, *wake_id, *reason)?,
+        Event::WakeReleased { wake_id, reason, is_in_doubt, .. } => {
+            released(facts, *wake_id, *reason, is_in_doubt.then_some(at))?;
+        }
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake_waits(wake);
+            wake.due_before.get_or_insert(wake.due_at);
             (wake.reason, wake.due_at) = (Some(*reason), *due_at);
             if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
                 wake.deferred_since.get_or_insert(at);
@@ -59,6 +44,9 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         }
         Event::SessionReleased { wake_id, .. } => facts.wake_mut(*wake_id)?.is_fallback = true,
         Event::WakeFinished { wake_id, thread_id, result, reason, exit_code, .. } => {
+            if result.is_turn() {
+                attempt_over(facts, *wake_id, *reason, at)?;
+            }
             let wake = facts.wake_mut(*wake_id)?;
             wake.state = WakeState::Finished;
             (wake.result, wake.reason, wake.exit_code) = (Some(*result), *reason, *exit_code);
@@ -70,7 +58,91 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WorkspaceHalted { by, .. } => facts.set_halt(Some(Halt { at, by: by.clone() })),
         Event::WorkspaceResumed { .. } => facts.set_halt(None),
         Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
+        _ => steps(facts, event, at)?,
+    }
+    Ok(())
+}
+
+/// The steps of an attempt: through which door it went, and how far.
+fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
+    match event {
+        Event::WakeDispatched { wake_id, attempt, lane, fence, door, supervisor, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            if wake.state != WakeState::Pending {
+                return Err(Corrupt(format!("{wake_id} is {} and cannot be dispatched", wake.state)));
+            }
+            wake.state = WakeState::Running;
+            wake.due_before = None;
+            wake.reason = wake.reason.filter(|reason| !guard::is_deferral(*reason));
+            (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
+            (wake.door, wake.supervisor) = (*door, Some(supervisor.clone()));
+            wake.in_doubt_since = None;
+            wake.ladder.dispatched_at = Some(at);
+            wake.ladder.accepted_at = None;
+            wake.ladder.evidence = None;
+        }
+        Event::WakeDoorChanged { wake_id, from, to, reason, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.door_changes.push(DoorChange { from: *from, to: *to, reason: *reason, at });
+            wake.unaccepted = 0;
+        }
+        Event::WakeAccepted { wake_id, thread_id, agent, evidence } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(*evidence));
+            // A hook's session is its person's, and not the one that wakes resume.
+            if *evidence != Evidence::Hook {
+                // Whatever it waited for, it waits no longer.
+                wake.deferred_since = None;
+                note(facts, *thread_id, agent, |member| member.note_life(at))?;
+            }
+        }
+        Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
+        Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
         _ => {}
+    }
+    Ok(())
+}
+
+/// An attempt has ended by itself: what it says of its door, and of the session that it ran in.
+fn attempt_over(
+    facts: &mut Facts,
+    wake_id: WakeId,
+    failure: Option<Reason>,
+    at: Timestamp,
+) -> Result<(), Corrupt> {
+    let wake = facts.wake_mut(wake_id)?;
+    if wake.state != WakeState::Running {
+        return Ok(());
+    }
+    let is_accepted = wake.ladder.accepted_at.is_some();
+    let (thread_id, agent) = (wake.thread_id, wake.agent.clone());
+    let is_elsewhere = failure.is_some_and(|reason| reason.fails_through_every_door(is_accepted));
+    match failure {
+        Some(_) if is_elsewhere => wake.failed_turns = wake.failed_turns.saturating_add(1),
+        Some(_) => wake.unaccepted = wake.unaccepted.saturating_add(1),
+        None => {}
+    }
+    // What the model's service does is no fault of the session.
+    let counts = failure.is_none_or(|reason| !reason.fails_through_every_door(false));
+    note(facts, thread_id, &agent, |member| {
+        if is_accepted {
+            member.note_life(at);
+        }
+        if counts {
+            member.note_attempt(at, failure.is_none());
+        }
+    })
+}
+
+/// Note something on a participant; of somebody who was removed meanwhile nothing is noted.
+fn note(
+    facts: &mut Facts,
+    thread_id: ThreadId,
+    agent: &AgentName,
+    change: impl FnOnce(&mut Member),
+) -> Result<(), Corrupt> {
+    if let Some(member) = facts.thread_mut(thread_id)?.members.get_mut(agent) {
+        change(member);
     }
     Ok(())
 }
@@ -89,7 +161,11 @@ fn withdrawn(facts: &mut Facts, thread_id: ThreadId, seq: u64) -> Result<(), Cor
 
 /// A further message, or several, ask for it.
 fn joined(wake: &mut Wake, event: &Event) {
-    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, due_at, .. } = event {
+    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, due_at, .. } = event {
+        wake.chain = Chain::joined(wake.chain.take(), chain.clone());
+        if wake.chain.is_none() {
+            no_agents_matter(wake);
+        }
         match forgotten {
             Some(gone) => wake.forget(*gone),
             None => asked(wake, *seq, *expires_at, *is_standing),
@@ -105,6 +181,15 @@ fn joined(wake: &mut Wake, event: &Event) {
     }
 }
 
+/// Somebody whom no guard of agents' wakes throttles asks for it: what put it off for them is over.
+fn no_agents_matter(wake: &mut Wake) {
+    if wake.reason.is_some_and(guard::is_for_agents_alone)
+        && let Some(due_at) = wake.due_before.take()
+    {
+        (wake.reason, wake.due_at) = (None, due_at);
+    }
+}
+
 fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
     if let Event::WakeRequested {
         wake_id,
@@ -117,6 +202,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
         expires_at,
         is_urgent,
         is_standing,
+        chain,
     } = event
     {
         let mut wake = Wake {
@@ -134,6 +220,12 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             fence: 0,
             holds: 0,
             lane: None,
+            door: None,
+            door_changes: Vec::new(),
+            unaccepted: 0,
+            failed_turns: 0,
+            supervisor: None,
+            in_doubt_since: None,
             ladder: Ladder::default(),
             result: None,
             reason: None,
@@ -146,6 +238,8 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             is_urgent: *is_urgent,
             is_override: false,
             usage: None,
+            chain: chain.clone(),
+            due_before: None,
         };
         asked(&mut wake, *seq, *expires_at, *is_standing);
         facts.insert_wake(wake);
@@ -170,12 +264,18 @@ const fn wake_waits(wake: &mut Wake) {
 }
 
 /// Its process is gone through no fault of the agent's: the attempt does not count.
-fn released(facts: &mut Facts, wake_id: WakeId, reason: Reason) -> Result<(), Corrupt> {
+fn released(
+    facts: &mut Facts,
+    wake_id: WakeId,
+    reason: Reason,
+    in_doubt_since: Option<Timestamp>,
+) -> Result<(), Corrupt> {
     let wake = facts.wake_mut(wake_id)?;
     wake_waits(wake);
     // A person may stop agents as often as they like.
     wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
     wake.reason = Some(reason);
+    wake.in_doubt_since = in_doubt_since;
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! Rules of the person at the keyboard: a wake waits while somebody is at work in the agent's session, up to a limit, and
 //! never enters a session that a person holds. And the way through that session itself: its own hooks name what waits.
 
+use super::claim::deferred;
 use super::{Evidence, Wake, WakeState, session};
 use crate::actor::AgentName;
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::Facts;
+use crate::id::SessionId;
 use crate::reason::Reason;
 use crate::session::Session;
 use crate::thread::Thread;
@@ -17,8 +19,8 @@ pub(super) enum Human {
     Away,
     /// The wake is looked at again later; it has lost no attempt.
     Wait(Event),
-    /// It has waited for long enough: it goes on without the session that a person holds, where there is one.
-    GoOn(Option<Event>),
+    /// It has waited for long enough: it goes on without this session, which a person holds, where there is one.
+    GoOn(Option<SessionId>),
 }
 
 /// Whether a person is in the way of this wake.
@@ -32,24 +34,12 @@ pub(super) fn look(facts: &Facts, wake: &Wake, now: &Now) -> Result<Human, Stop>
     let Some(first) = held.first() else { return Ok(Human::Away) };
     let until = wake.deferred_since.map_or(now.wall, |since| since).plus_ms(policy.session_defer_max_ms);
     if until > now.wall {
-        return Ok(Human::Wait(Event::WakeDeferred {
-            wake_id: wake.wake_id,
-            thread_id: wake.thread_id,
-            agent: wake.agent.clone(),
-            reason: Reason::HumanActive,
-            due_at: until.min(now.wall.plus_ms(policy.session_recheck_ms)),
-        }));
+        let due_at = until.min(now.wall.plus_ms(policy.session_recheck_ms));
+        return Ok(Human::Wait(deferred(wake, Reason::HumanActive, due_at)));
     }
     let bound = session::bound(facts, wake)?;
     let is_theirs = bound.is_none_or(|id| held.iter().any(|session| session.session_id == Some(id)));
-    let passed_over = bound.or(first.session_id).filter(|_| is_theirs);
-    Ok(Human::GoOn(passed_over.map(|session_id| Event::SessionReleased {
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        wake_id: wake.wake_id,
-        session_id,
-        reason: Reason::HumanActive,
-    })))
+    Ok(Human::GoOn(bound.or(first.session_id).filter(|_| is_theirs)))
 }
 
 /// A session of the agent is told by its own hooks that something waits in the thread: the wake that waits for it counts

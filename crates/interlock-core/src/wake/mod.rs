@@ -2,6 +2,9 @@
 
 mod asks;
 mod claim;
+mod door;
+mod ended;
+mod entry;
 mod evolve;
 mod halt;
 mod human;
@@ -9,15 +12,19 @@ mod model;
 mod reaction;
 mod report;
 mod session;
+mod takeover;
 mod trigger;
 
 pub use asks::{Asks, AsksKey, Forgotten};
-pub(crate) use claim::{claim, renew};
+pub(crate) use claim::{claim, claim_keys, renew};
+pub use door::{CAPABILITIES, Capability, Door, DoorChange, Repeat};
 pub(crate) use evolve::evolve;
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
 pub(crate) use human::on_hook;
-pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
+pub use model::{
+    Ask, Chain, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState,
+};
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
 };
@@ -31,6 +38,6 @@ pub const RELEASES_MAX: u32 = 100;
 impl WakeResult {
     /// Whether the wake was a turn: a process ran for it.
     pub const fn is_turn(self) -> bool {
-        matches!(self, Self::Triggered | Self::FallbackSpawned | Self::Failed)
+        matches!(self, Self::Triggered | Self::FallbackResumed | Self::FallbackSpawned | Self::Failed)
     }
 }

@@ -1,6 +1,6 @@
 //! What a wake is: one agent to be woken for one thread, with its ladder of proof.
 
-use super::Forgotten;
+use super::{Door, DoorChange, Forgotten};
 use crate::actor::{AgentName, closed_set};
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
@@ -33,6 +33,10 @@ closed_set! {
         Expired = "expired",
         /// The agent ran and acknowledged, in a fresh session because its own could not be used.
         FallbackSpawned = "fallback_spawned",
+        /// The agent ran and acknowledged, in its session, which a live server of its runtime had not taken it to.
+        FallbackResumed = "fallback_resumed",
+        /// Nobody saw how its attempt ended, and it may go on: it is not begun again, a person has to look.
+        Unknown = "unknown",
     }
 }
 
@@ -204,6 +208,24 @@ pub struct Wake {
     pub holds: u32,
     /// How its last attempt came to the supervisor.
     pub lane: Option<Lane>,
+    /// The door that its last attempt went through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
+    /// The lesser doors that it went on through, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub door_changes: Vec<DoorChange>,
+    /// Failed attempts through its present door that its runtime had not accepted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unaccepted: u32,
+    /// Failed attempts that its runtime had accepted, through whatever door.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_turns: u32,
+    /// The supervisor that started its last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<String>,
+    /// Since when nobody knows what became of its last attempt, which may go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt_since: Option<Timestamp>,
     /// The steps reached.
     pub ladder: Ladder,
     /// How it ended.
@@ -236,6 +258,36 @@ pub struct Wake {
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The chain of agents' wakes that led to it; absent = a person, or a program that no supervisor runs, asked too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
+    /// When it was due before a guard put it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_before: Option<Timestamp>,
+}
+
+/// How agents' wakes led to one another: a wake, a message posted in its run, the wake that asks for, and so on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Chain {
+    /// How many agents' messages it is long.
+    pub hops: u32,
+    /// Since when it is counted: its beginning, or the last progress of a thread that it went through.
+    pub since: Timestamp,
+    /// The agents of its last hops, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<AgentName>,
+}
+
+impl Chain {
+    /// The chain of a wake that several asked for: of one that a person asked for too it is none, else the longest.
+    pub(crate) fn joined(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        one.zip(other).map(|(one, other)| if other.hops > one.hops { other } else { one })
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A message that asked for a wake.
@@ -267,6 +319,12 @@ pub struct Lease {
     /// The wake's `holds` when it was claimed.
     #[serde(default)]
     pub holds: u32,
+    /// The door that it is to go through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
+    /// What became of the attempt before is to be found out first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_in_doubt: bool,
     /// Whether the wake's own token was used before the report that its process was started: an early acceptance.
     #[serde(default)]
     pub is_called: bool,
@@ -275,6 +333,11 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Whether it holds nothing any more, whatever the clock says: its row only keeps the fence.
+    pub(crate) fn is_over(&self) -> bool {
+        self.until == Timestamp::default()
+    }
+
     /// Whether the wake has not been held back since this claim. One that has keeps the agent until its time is up,
     /// because its process may be about to start, but nothing is started on it any more.
     pub(crate) const fn may_start(&self, wake: &Wake) -> bool {
@@ -310,6 +373,11 @@ pub enum Outcome {
     SessionGone,
     /// Another process has the session open; nothing was said to it, no attempt is consumed.
     SessionBusy,
+    /// There is no such door here now, and nothing of an earlier attempt lives behind it; no attempt is consumed, the
+    /// wake goes on through the next one at once.
+    DoorUnavailable,
+    /// The attempt before was looked for, and whether it goes on or has ended cannot be told. Nothing was begun.
+    InDoubt,
     /// The runtime's turn failed, as its own events tell.
     TurnFailed {
         /// Why.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ask, AsksKey, Forgotten, Wake, WakeResult, WakeState};
+use super::{Ask, AsksKey, Chain, Forgotten, Wake, WakeResult, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -18,7 +18,7 @@ pub(crate) fn on_post(
     facts: &Facts,
     env: &Envelope,
     thread: &Thread,
-    (ask, is_urgent): (Ask, bool),
+    (ask, is_urgent, chain): (Ask, bool, Option<Chain>),
     asked: &BTreeSet<&AgentName>,
     now: &Now,
     events: &mut Vec<Event>,
@@ -36,7 +36,7 @@ pub(crate) fn on_post(
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
             Some(wake) => {
-                let mut event = joined(wake, &ask, is_urgent);
+                let mut event = joined(wake, &ask, is_urgent, chain.clone());
                 if let Event::WakeJoined { due_at, .. } = &mut event {
                     // What its session was told of is one thing, this message is another: it is due at once.
                     *due_at = wake.is_told().then_some(now.wall);
@@ -55,6 +55,7 @@ pub(crate) fn on_post(
                 expires_at: ask.expires_at,
                 is_urgent,
                 is_standing: false,
+                chain: chain.clone(),
             },
         });
     }
@@ -62,7 +63,7 @@ pub(crate) fn on_post(
 }
 
 /// A message that an earlier wake covers too.
-const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool) -> Event {
+const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool, chain: Option<Chain>) -> Event {
     Event::WakeJoined {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
@@ -71,6 +72,7 @@ const fn joined(wake: &Wake, ask: &Ask, is_urgent: bool) -> Event {
         is_urgent,
         is_standing: false,
         forgotten: None,
+        chain,
         due_at: None,
     }
 }
@@ -250,11 +252,13 @@ pub(crate) fn on_wait_again(
 
 /// Everything that asked for a later wake asks for this one.
 fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
+    // Without names: an entry has a largest size, and the messages may be many.
+    let chain = later.chain.clone().map(|chain| Chain { via: Vec::new(), ..chain });
     let live = later.asks.iter().filter(|ask| !ask.is_withdrawn);
-    events.extend(live.map(|ask| joined(wake, ask, later.is_urgent)));
+    events.extend(live.map(|ask| joined(wake, ask, later.is_urgent, chain.clone())));
     if let Some(gone) = later.forgotten {
         let ask = Ask { seq: gone.to_seq, expires_at: gone.until, is_withdrawn: false };
-        let mut event = joined(wake, &ask, later.is_urgent);
+        let mut event = joined(wake, &ask, later.is_urgent, chain.clone());
         if let Event::WakeJoined { forgotten, .. } = &mut event {
             *forgotten = Some(gone);
         }
@@ -269,6 +273,7 @@ fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
             is_urgent: later.is_urgent,
             is_standing: true,
             forgotten: None,
+            chain,
             due_at: None,
         });
     }

@@ -6,6 +6,7 @@ use crate::command::{Envelope, TriggerParticipant};
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Facts, Reply};
+use crate::guard;
 use crate::id::WakeId;
 use crate::limits::REASON_BYTES_MAX;
 use crate::reason::{Reason, Refusal};
@@ -40,11 +41,14 @@ pub(crate) fn trigger(
         may_override(env, text)?;
     }
     let live = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent);
+    let chain = guard::chain(facts, env, thread, now)?;
     // The running one first: it is the one that answers soonest.
     if let Some(wake) = live.max_by_key(|wake| wake.state == WakeState::Running) {
         let mut events = Vec::new();
-        if wake.state == WakeState::Pending && wake.over(now.wall).is_some() {
-            // Nothing that asked for it counts any more; now somebody does.
+        let is_freed = chain.is_none() && wake.reason.is_some_and(guard::is_for_agents_alone);
+        if wake.state == WakeState::Pending && (is_freed || wake.over(now.wall).is_some()) {
+            // Nothing that asked for it counts any more, or it was put off as what agents asked for; now somebody else
+            // does.
             events.push(Event::WakeJoined {
                 wake_id: wake.wake_id,
                 thread_id,
@@ -54,6 +58,7 @@ pub(crate) fn trigger(
                 is_standing: true,
                 forgotten: None,
                 due_at: None,
+                chain,
             });
         }
         if wake.state == WakeState::Pending && !wake.is_override {
@@ -73,6 +78,7 @@ pub(crate) fn trigger(
         expires_at: None,
         is_urgent: false,
         is_standing: true,
+        chain,
     }];
     if member.cursor >= thread.seq {
         // Nothing is left to acknowledge, so no acknowledgement can come.

@@ -42,25 +42,32 @@ const fn place(event: &Event) -> usize {
         Event::WebhookResumed { .. } => 31,
         Event::WebhookSecretRotated { .. } => 32,
         Event::WebhookDeleted { .. } => 33,
-        Event::WakeOverridden { .. } => 34,
+        Event::WakeDoorChanged { .. } => 34,
+        Event::WakeOverridden { .. } => 35,
     }
 }
 
-const FILES: [&[&str]; 35] = [
+const FILES: [&[&str]; 36] = [
     &["agent.registered-1"],
     &["thread.created-1"],
     &["thread.participant_added-1"],
     &["thread.message_posted-1", "thread.message_posted-1-full", "thread.message_posted-1-order"],
     &["thread.cursor_moved-1"],
     &["thread.status_changed-1", "thread.status_changed-1-owner"],
-    &["wake.requested-1", "wake.requested-1-order"],
-    &["wake.joined-1", "wake.joined-1-standing", "wake.joined-1-forgotten", "wake.joined-1-due"],
-    &["wake.dispatched-1"],
+    &["wake.requested-1", "wake.requested-1-order", "wake.requested-1-chain"],
+    &[
+        "wake.joined-1",
+        "wake.joined-1-standing",
+        "wake.joined-1-forgotten",
+        "wake.joined-1-chain",
+        "wake.joined-1-due",
+    ],
+    &["wake.dispatched-1", "wake.dispatched-1-door"],
     &["wake.accepted-1", "wake.accepted-1-hook"],
     &["wake.seen-1"],
     &["wake.acted-1"],
     &["wake.attempt_failed-1"],
-    &["wake.released-1"],
+    &["wake.released-1", "wake.released-1-doubt"],
     &["wake.finished-1", "wake.finished-1-failed"],
     &["operator.action_refused-1"],
     &["workspace.halted-1"],
@@ -85,6 +92,7 @@ const FILES: [&[&str]; 35] = [
     &["webhook.resumed-1"],
     &["webhook.secret_rotated-1"],
     &["webhook.deleted-1"],
+    &["wake.door_changed-1"],
     &["wake.overridden-1"],
 ];
 

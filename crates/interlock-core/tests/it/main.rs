@@ -24,6 +24,7 @@ mod rows;
 mod sessions;
 mod status;
 mod supervising;
+mod throttling;
 mod values;
 mod waking;
 mod world;

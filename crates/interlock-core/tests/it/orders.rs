@@ -339,6 +339,7 @@ fn wakes_are_over_exactly_when_all_that_asked_for_them_is() {
     let mut crowded = 0;
     for _ in 0..12 {
         let mut crowd = Crowd { w: World::pair(), asked: Vec::new(), life: 0, is_crowded: false };
+        crowd.w.policy.wakes_per_minute_max = 0;
         for step in 0..160 {
             match dice.below(12) {
                 0..=7 if step < 100 => crowd.posts(&mut dice),
@@ -407,7 +408,7 @@ fn what_waits_behind_a_lost_wake_and_is_over_ends_once() {
     w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
     w.run_one("sup");
     w.post("olga", Post::chat("now").to(&["executor"]).expires_in(1)).unwrap();
-    w.advance_ms(w.policy.lease_ms);
+    w.advance_past_lease();
     let again = w.claim("other");
     assert_eq!(again.len(), 1, "the first goes on");
     let ends = w.entries.last().unwrap().iter().filter(|event| matches!(event, Event::WakeFinished { .. }));

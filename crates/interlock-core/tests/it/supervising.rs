@@ -202,7 +202,7 @@ fn a_claim_held_back_by_its_thread_still_counts() {
     w.open("olga", &[("executor", ThreadRole::Participant)]);
     w.says("olga", "and here");
     assert_eq!(w.claim("two"), []);
-    w.advance_ms(w.policy.lease_ms);
+    w.advance_past_lease();
     assert_ne!(w.claim_one("two").wake_id, first.wake_id);
     w.thread_id = blocked;
     w.status("olga", Status::Active).unwrap();
@@ -222,7 +222,7 @@ fn a_claim_from_before_a_pause_starts_nothing() {
     assert_eq!(refused(w.started(&first)), Reason::LeaseLost);
     assert_eq!(w.renew(&first), []);
     assert_eq!(w.claim("two"), []);
-    w.advance_ms(w.policy.lease_ms);
+    w.advance_past_lease();
     let second = w.claim_one("two");
     assert_eq!((second.wake_id, second.lease.fence), (first.wake_id, first.lease.fence + 1));
     w.started(&second).unwrap();
@@ -306,7 +306,8 @@ fn a_lease_is_kept_by_renewing_it() {
 #[test]
 fn a_lease_that_ran_out_goes_to_another_supervisor() {
     let (mut w, claim) = running();
-    w.advance_ms(w.policy.lease_ms - 1);
+    // Its own supervisor has some time more, to notice the end of its lease and to end the process.
+    w.advance_ms(w.policy.lease_ms + w.policy.takeover_grace_ms - 1);
     assert_eq!(w.claim("other"), []);
     w.advance_ms(1);
     let second = w.claim_one("other");
@@ -337,7 +338,7 @@ fn a_claim_that_ran_out_before_the_start_is_over() {
     let mut w = World::pair();
     w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
     let claim = w.claim_one("sup");
-    w.advance_ms(w.policy.lease_ms);
+    w.advance_past_lease();
     assert_eq!(w.renew(&claim), []);
     assert_eq!(refused(w.started(&claim)), Reason::LeaseLost);
     assert_eq!(w.claim_one("other").lease.fence, 2);
@@ -439,7 +440,7 @@ fn while_agents_are_stopped_nothing_is_handed_out_or_started() {
     let since = w.rows.halt.as_ref().unwrap().at;
     assert_eq!(w.started(claimed).unwrap_err().reason, Reason::Halted);
     w.ended(runs, Outcome::Halted).unwrap();
-    w.advance_ms(w.policy.lease_ms);
+    w.advance_past_lease();
     assert_eq!(w.claim_in("sup", "life-2", 8), []);
     let again = w.give("olga", interlock_core::Command::HaltAgents).unwrap();
     assert_eq!(
@@ -477,6 +478,7 @@ fn what_cannot_be_started_is_not_tried_for_ever() {
 #[test]
 fn a_person_may_stop_agents_as_often_as_they_like() {
     let mut w = World::pair();
+    w.policy.wakes_per_minute_max = 0;
     w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
     for _ in 0..=RELEASES_MAX {
         let claim = w.run_one("sup");
@@ -519,7 +521,7 @@ fn one_claim_releases_so_many_orphans_and_no_more() {
             w.started(&claim).unwrap();
         }
     }
-    w.advance_ms(w.policy.lease_ms);
+    w.advance_past_lease();
     let first = w.claim("other");
     assert_eq!((first.len(), w.entries.last().unwrap().len()), (most, most));
     let second = w.claim("other");

@@ -146,7 +146,7 @@ fn an_attempt_that_fails_after_the_end_is_the_last() {
         w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
         let claim = w.run_one("sup");
         w.status("olga", end).unwrap();
-        w.advance_ms(w.policy.lease_ms);
+        w.advance_past_lease();
         assert_eq!(w.claim("other"), []);
         assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Superseded));
         assert_eq!(w.rows.leases.len(), 0);

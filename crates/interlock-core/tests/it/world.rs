@@ -14,7 +14,7 @@ use interlock_core::policy::Policy;
 use interlock_core::session::Observed;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
+use interlock_core::wake::{Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -179,6 +179,10 @@ pub(crate) struct World {
     pub(crate) key: Option<String>,
     /// The wake in whose process the next commands are given.
     pub(crate) acting: Option<WakeId>,
+    /// The fence of the claim that this process was started on.
+    pub(crate) fence: Option<u64>,
+    /// The doors that supervisors know.
+    pub(crate) doors: Vec<Door>,
     wall: Timestamp,
     last_at: Hybrid,
     asked: u64,
@@ -195,6 +199,8 @@ impl World {
             thread_id: ThreadId::from_u128(0),
             key: None,
             acting: None,
+            fence: None,
+            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
             wall: Timestamp::from_millis(START_MS),
             last_at: Hybrid::default(),
             asked: 0,
@@ -234,6 +240,11 @@ impl World {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.wall
+    }
+
+    /// Until another supervisor may take over what this one held and did not renew.
+    pub(crate) fn advance_past_lease(&mut self) {
+        self.advance_ms(self.policy.lease_ms + self.policy.takeover_grace_ms);
     }
 
     pub(crate) fn advance_ms(&mut self, ms: i64) {
@@ -323,6 +334,7 @@ impl World {
             incarnation: incarnation.into(),
             limit,
             lane: Lane::Trigger,
+            doors: self.doors.clone(),
         };
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
         let claimed = match done.reply {
@@ -405,7 +417,7 @@ impl World {
     }
 
     pub(crate) fn started(&mut self, claim: &Claim) -> Result<Done, Refusal> {
-        self.report(claim, Report::Started { lane: Lane::Trigger })
+        self.report(claim, Report::Started { lane: Lane::Trigger, door: None })
     }
 
     pub(crate) fn accepted(&mut self, claim: &Claim, evidence: Evidence) -> Result<Done, Refusal> {
@@ -460,8 +472,9 @@ impl World {
         self.exits(claim, 0)
     }
 
-    /// `from` says something, and the one agent that it wakes does its turn.
+    /// `from` says something, and the one agent that it wakes does its turn; not oftener than ten times a minute.
     pub(crate) fn turn(&mut self, from: &str, to: &str) -> Done {
+        self.advance_ms(6_000);
         self.post(from, Post::chat("go on").to(&[to])).unwrap();
         let claim = self.run_one("sup");
         self.does_its_turn(&claim)
@@ -515,7 +528,14 @@ impl World {
             command_id: CommandId::derive(self.wall, &entropy, 0),
             request_id: format!("req-{}", self.asked),
             workspace_id,
-            actor: Actor { name: name(by), role, workspace_id, session_id: None, wake_id: self.acting },
+            actor: Actor {
+                name: name(by),
+                role,
+                workspace_id,
+                session_id: None,
+                wake_id: self.acting,
+                fence: self.fence,
+            },
             operation: operation(&command),
             fingerprint: fingerprint("test", &[format!("{command:?}").as_bytes()]),
             trace: None,
@@ -529,7 +549,7 @@ impl World {
     pub(crate) fn run(&mut self, envelope: &Envelope) -> Result<Done, Refusal> {
         let mut facts = Facts::new(self.policy.clone());
         self.rows.load(&keys(envelope), self.wall, &self.entries, &mut facts);
-        let more = more_keys(&facts, envelope);
+        let more = more_keys(&facts, envelope, self.wall);
         self.rows.load(&more, self.wall, &self.entries, &mut facts);
         let now = Now { at: self.last_at.tick(self.wall), wall: self.wall };
         let first = decide(&facts, envelope, &now);

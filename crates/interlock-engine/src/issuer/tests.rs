@@ -7,6 +7,7 @@ fn actor() -> Actor {
         workspace_id: WorkspaceId::from_u128(7 << 76),
         session_id: None,
         wake_id: Some(WakeId::from_u128(9)),
+        fence: Some(3),
     }
 }
 

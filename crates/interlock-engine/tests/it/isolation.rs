@@ -7,6 +7,7 @@ use interlock_core::Reason;
 use interlock_core::actor::{Guarded, Permission, Role};
 use interlock_core::command::Command;
 use interlock_core::id::WorkspaceId;
+use interlock_core::wake::Door;
 use interlock_engine::{ClaimWait, Claimed, Request, authorize};
 use interlock_store::{Heard, Neighbours, Order, StoreError, Word};
 use tokio::sync::mpsc;
@@ -25,8 +26,13 @@ async fn claims(world: &World, workspace_id: WorkspaceId, wait: Duration) -> Cla
     let mut actor = world.actor("keeper", Role::Supervisor);
     actor.workspace_id = workspace_id;
     let permit = authorize::<Claims>(&actor).unwrap();
-    let claim =
-        ClaimWait { supervisor: format!("of-{workspace_id}"), incarnation: "1".into(), limit: 8, wait };
+    let claim = ClaimWait {
+        supervisor: format!("of-{workspace_id}"),
+        incarnation: "1".into(),
+        limit: 8,
+        wait,
+        doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
+    };
     world.engine.claim(&permit, &Request::default(), &claim).await.unwrap()
 }
 

@@ -120,7 +120,14 @@ async fn asks(engine: &Engine, n: usize) -> JobId {
         policy: RetryPolicy { base_ms: 1, cap_ms: 20, attempts_max },
     };
     let name = agent("lead");
-    let actor = Actor { name, role: Role::Coordinator, workspace_id: ws(), session_id: None, wake_id: None };
+    let actor = Actor {
+        name,
+        role: Role::Coordinator,
+        workspace_id: ws(),
+        session_id: None,
+        wake_id: None,
+        fence: None,
+    };
     let permit = authorize::<AnyWrite>(&actor).unwrap();
     let outcome = engine.execute(&permit, &Request::default(), Order::EnqueueJob(new)).await.unwrap();
     let Reply::Job(id) = outcome.reply else { panic!("{outcome:?}") };

@@ -78,7 +78,14 @@ impl World {
     }
 
     pub(crate) fn actor(&self, name: &str, role: Role) -> Actor {
-        Actor { name: agent(name), role, workspace_id: self.here, session_id: None, wake_id: None }
+        Actor {
+            name: agent(name),
+            role,
+            workspace_id: self.here,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        }
     }
 
     /// The one who leads the threads of these tests.

@@ -104,7 +104,7 @@ impl<'a> Sight<'a> {
 /// Who reads for a webhook: whoever made it, with the role of that time.
 pub(crate) fn reader(workspace_id: WorkspaceId, webhook: &Webhook) -> Actor {
     let name = webhook.by.clone();
-    Actor { name, role: webhook.role, workspace_id, session_id: None, wake_id: None }
+    Actor { name, role: webhook.role, workspace_id, session_id: None, wake_id: None, fence: None }
 }
 
 /// What it takes to see an event of no thread: what it takes to read the same elsewhere.

@@ -116,7 +116,13 @@ pub(crate) async fn claim(
     check_names(&[&p.supervisor, &p.incarnation])?;
     check_limit(p.limit)?;
     let wait = wait(p.wait_ms)?;
-    let claim = ClaimWait { supervisor: p.supervisor, incarnation: p.incarnation, limit: p.limit, wait };
+    let claim = ClaimWait {
+        supervisor: p.supervisor,
+        incarnation: p.incarnation,
+        limit: p.limit,
+        wait,
+        doors: p.doors,
+    };
     let mut stopping = cx.state.stopping.clone();
     let claimed = tokio::select! {
         claimed = cx.engine().claim(&permit, &cx.request, &claim) => claimed?,
@@ -147,6 +153,7 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
         workspace_id: cx.workspace(),
         session_id: Some(session_id),
         wake_id: Some(wake.wake_id),
+        fence: Some(lease.fence),
     };
     let token = engine.issuer().mint(&actor, now, policy.run_ms_max + TOKEN_GRACE_MS)?;
     let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
@@ -161,6 +168,8 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
         fence: lease.fence,
         lane: if wake.attempts > 0 { Lane::Poll } else { lane },
         runtime: agent.runtime,
+        door: lease.door,
+        is_in_doubt: lease.is_in_doubt,
         session_id,
         resume,
         token,
@@ -262,7 +271,7 @@ pub(crate) async fn report(
     p: ReportWakeParams,
 ) -> Result<WakeView, Refusal> {
     let report = match p.report {
-        ReportParams::Started { lane } => Report::Started { lane },
+        ReportParams::Started { lane, door } => Report::Started { lane, door },
         ReportParams::Accepted { evidence, session_id } => Report::Accepted { evidence, session_id },
         ReportParams::Ended { outcome, usage, is_session_total } => {
             Report::Ended { outcome, usage, is_session_total }

@@ -82,7 +82,14 @@ impl World {
         };
         let engine = Engine::new(config).unwrap();
         let name = AgentName::parse("ann").unwrap();
-        let actor = Actor { name, role: Role::Participant, workspace_id, session_id: None, wake_id: None };
+        let actor = Actor {
+            name,
+            role: Role::Participant,
+            workspace_id,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        };
         let token = engine.issuer().mint(&actor, now, 60_000).unwrap();
         let (_, stopping) = watch::channel(false);
         let metrics = crate::metrics::Metrics::new();

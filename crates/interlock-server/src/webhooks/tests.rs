@@ -47,8 +47,14 @@ impl World {
 
     async fn does<G: Guarded>(&self, command: Command) -> Reply {
         let role = Role::Operator;
-        let actor =
-            Actor { name: name("olga"), role, workspace_id: self.ws, session_id: None, wake_id: None };
+        let actor = Actor {
+            name: name("olga"),
+            role,
+            workspace_id: self.ws,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        };
         let permit = authorize::<G>(&actor).unwrap();
         self.webhooks.engine.execute(&permit, &Request::default(), command).await.unwrap().reply
     }

@@ -228,7 +228,8 @@ impl World {
     }
 
     fn mint(&self, name: &str, role: Role, workspace_id: WorkspaceId, ttl_ms: i64) -> String {
-        let actor = Actor { name: agent(name), role, workspace_id, session_id: None, wake_id: None };
+        let actor =
+            Actor { name: agent(name), role, workspace_id, session_id: None, wake_id: None, fence: None };
         self.engine.issuer().mint(&actor, self.engine.now(), ttl_ms).unwrap()
     }
 
@@ -264,8 +265,14 @@ impl World {
     /// What the server itself does with jobs.
     pub(crate) async fn works(&self, command: Command) -> Reply {
         let name = agent("interlock");
-        let actor =
-            Actor { name, role: Role::Admin, workspace_id: self.here, session_id: None, wake_id: None };
+        let actor = Actor {
+            name,
+            role: Role::Admin,
+            workspace_id: self.here,
+            session_id: None,
+            wake_id: None,
+            fence: None,
+        };
         let permit = authorize::<op::RequeueJob>(&actor).unwrap();
         self.engine.execute(&permit, &Request::default(), command).await.unwrap().reply
     }

@@ -11,7 +11,7 @@ use interlock_core::command::{
     RemoveParticipant, RenewWakes, Report, ReportWake, TriggerParticipant,
 };
 use interlock_core::thread::{Status, ThreadRole};
-use interlock_core::wake::{Evidence, Lane, Outcome};
+use interlock_core::wake::{Door, Evidence, Lane, Outcome};
 use interlock_core::{Command, Envelope, Reason};
 use interlock_store::{Store, StoreError};
 use interlock_store_postgres::{Options, PostgresStore};
@@ -157,8 +157,14 @@ fn command(tale: &Story, kind: usize) -> Command {
         9 => Command::TriggerParticipant(TriggerParticipant { thread_id, agent: name("bob") }),
         10 => Command::HaltAgents,
         11 => Command::ResumeAgents { since: None },
-        12 => Command::ClaimWakes(ClaimWakes { supervisor, incarnation, limit: 1, lane: Lane::Trigger }),
-        13 => reports(Report::Started { lane: Lane::Trigger }),
+        12 => Command::ClaimWakes(ClaimWakes {
+            supervisor,
+            incarnation,
+            limit: 1,
+            lane: Lane::Trigger,
+            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
+        }),
+        13 => reports(Report::Started { lane: Lane::Trigger, door: None }),
         14 => reports(Report::Accepted { evidence: Evidence::Output, session_id: None }),
         15 => {
             let lease = lease();

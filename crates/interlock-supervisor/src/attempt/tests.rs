@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Attempt, Input, Output};
 use crate::runtime::{Fault, Heard};
 
-const STARTED: Output = Output::Report(ReportParams::Started { lane: Lane::Trigger });
+const STARTED: Output = Output::Report(ReportParams::Started { lane: Lane::Trigger, door: None });
 const ACCEPTED: Output =
     Output::Report(ReportParams::Accepted { evidence: Evidence::Output, session_id: None });
 

@@ -7,7 +7,7 @@ use interlock_core::command::{
 };
 use interlock_core::id::MessageId;
 use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
-use interlock_core::wake::{Lane, Outcome};
+use interlock_core::wake::{Door, Lane, Outcome};
 use interlock_core::{Command, Reason};
 use proptest::prelude::*;
 use serde_json::Map;
@@ -259,8 +259,9 @@ impl Do {
                 incarnation: format!("life-{life}"),
                 limit: u32::try_from(*limit).unwrap(),
                 lane: Lane::Trigger,
+                doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
             }),
-            Self::Start(claim) => report(model, claim, Report::Started { lane: Lane::Trigger })?,
+            Self::Start(claim) => report(model, claim, Report::Started { lane: Lane::Trigger, door: None })?,
             Self::End(claim, how) => {
                 let outcome = match how {
                     How::Well => Outcome::Exited { code: 0 },

@@ -34,6 +34,7 @@ fn who_does_not_see_all_threads_lists_its_own_wakes() {
         workspace_id: WorkspaceId::from_u128(1),
         session_id: None,
         wake_id: None,
+        fence: None,
     };
     let ann = actor(Role::Participant);
     assert_eq!(shown(&ann, None), Shown::Of(name("ann")));

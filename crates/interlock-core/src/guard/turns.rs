@@ -1,0 +1,55 @@
+//! Turns without progress, and what progress is.
+
+use crate::command::Envelope;
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::Facts;
+use crate::reason::Reason;
+use crate::thread::{Guard, MessageHead, Status, StatusChange, Thread, event_type as et, status_events};
+use crate::time::Now;
+
+/// Commits remembered per thread, so that announcing one twice is no progress.
+const COMMITS_REMEMBERED_MAX: usize = 64;
+
+/// Events that block the thread when one more finished wake makes too many without progress (S002-82).
+pub(crate) fn on_turn(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let turns = thread.guard.turns.saturating_add(1);
+    if turns < facts.policy.turns_without_progress_max || thread.status != Status::Active {
+        return Ok(());
+    }
+    let body = format!("{turns} turns brought no progress; a person has to look at it.");
+    let change = StatusChange::guard(thread, Reason::NoProgress, &body);
+    status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
+    Ok(())
+}
+
+/// Whether a message is progress: a new commit pushed, or a finding verified. A change of status is progress too.
+pub(super) fn is_progress(guard: &Guard, message: &MessageHead) -> bool {
+    match (message.event_type.as_deref(), &message.commit) {
+        (Some(et::FIX_PUSHED), Some(commit)) => !guard.commits.contains(commit),
+        (Some(et::FINDING_VERIFIED), _) => true,
+        _ => false,
+    }
+}
+
+impl Guard {
+    pub(super) const fn note_turn(&mut self) {
+        self.turns = self.turns.saturating_add(1);
+        self.turns_total = self.turns_total.saturating_add(1);
+    }
+
+    /// Remember the commit that a message pushed.
+    pub(super) fn note_commit(&mut self, message: &MessageHead) {
+        let commit = message.commit.iter().filter(|_| message.event_type.as_deref() == Some(et::FIX_PUSHED));
+        self.commits.extend(commit.cloned());
+        if self.commits.len() > COMMITS_REMEMBERED_MAX {
+            self.commits.remove(0);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Rules of how an attempt ended: whether the wake is over, is tried again through the same door, or goes on through the
+//! next one.
+
+use super::claim::over;
+use super::report::{accepted, expect_state};
+use super::{
+    Door, Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, session,
+    takeover,
+};
+use crate::command::Envelope;
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::{Decision, Effect, Facts};
+use crate::guard;
+use crate::reason::Reason;
+use crate::thread::{Status, StatusChange, status_events};
+use crate::time::Now;
+
+/// The exit code by which a command agent asks to be tried again (docs/command-agents.md).
+const TRY_AGAIN: i32 = 75;
+
+/// What the end of an attempt means for its wake: it waits again without having lost an attempt, or it has used one.
+pub(super) fn over_with(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    lease: &Lease,
+    outcome: Outcome,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let door = session::door_of(facts, wake, lease)?;
+    let back = |first, reason| given_back(facts, wake, lease, first, reason, now);
+    match outcome {
+        Outcome::Halted => back(Vec::new(), Reason::Halted),
+        Outcome::NotStarted if wake.releases < RELEASES_MAX => back(Vec::new(), Reason::NotStarted),
+        Outcome::DoorUnavailable if wake.releases < RELEASES_MAX => {
+            let reason = Reason::DoorUnavailable;
+            // Of other doors nobody says so; then nothing was started.
+            let moved =
+                if door == Door::Live { session::move_on(facts, wake, door, reason)? } else { Vec::new() };
+            back(moved, reason)
+        }
+        Outcome::SessionGone => {
+            let released = session::give_up(facts, wake, door, Reason::SessionGone)?;
+            if released.is_empty() {
+                return ended(facts, env, wake, door, outcome, now);
+            }
+            back(released, Reason::SessionGone)
+        }
+        Outcome::SessionBusy if wake.releases < RELEASES_MAX => {
+            match session::when_busy(facts, wake, door, now)? {
+                session::Busy::Wait(event) => waits_again(facts, wake, lease, vec![event], now),
+                session::Busy::Fresh(released) => back(released, Reason::SessionBusy),
+            }
+        }
+        Outcome::InDoubt => {
+            let mut events = Vec::new();
+            takeover::unknown(facts, env, wake, now, &mut events)?;
+            Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) })
+        }
+        _ => ended(facts, env, wake, door, outcome, now),
+    }
+}
+
+/// What follows from a failed attempt.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// The same door, after this pause.
+    Again(i64),
+    /// The next door, at once.
+    Door,
+    /// Nothing more.
+    Over,
+}
+
+/// Where a failed attempt leads. Only what the runtime had not accepted speaks against the door: what fails later, or
+/// because of the model's service or our tools, fails through every door.
+fn next(facts: &Facts, wake: &Wake, door: Door, reason: Reason, is_accepted: bool) -> Next {
+    let retries = facts.policy.wake_retries_max;
+    let is_turn = reason.fails_through_every_door(is_accepted);
+    let failed_turns = wake.failed_turns.saturating_add(u32::from(is_turn));
+    let unaccepted = wake.unaccepted.saturating_add(u32::from(!is_turn));
+    let again = |failures: u32| Next::Again(facts.policy.backoff_ms(failures));
+    match door {
+        Door::Spawn if failed_turns.saturating_add(unaccepted) > retries => Next::Over,
+        Door::Spawn => again(failed_turns.saturating_add(unaccepted)),
+        Door::Live | Door::Resume if is_turn && failed_turns > retries => Next::Over,
+        Door::Live | Door::Resume if is_turn => again(failed_turns),
+        Door::Live if unaccepted > retries => Next::Door,
+        Door::Resume if unaccepted >= facts.policy.resume_attempts_max => Next::Door,
+        Door::Live | Door::Resume => again(unaccepted),
+    }
+}
+
+impl Reason {
+    /// Whether a failed attempt with this reason says nothing against the door that it went through.
+    pub(super) const fn fails_through_every_door(self, is_accepted: bool) -> bool {
+        is_accepted
+            || matches!(
+                self,
+                Self::ModelUnauthorized
+                    | Self::ModelRateLimited
+                    | Self::ModelUnavailable
+                    | Self::ToolsUnavailable
+            )
+    }
+}
+
+fn ended(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    door: Door,
+    outcome: Outcome,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let has_started = !matches!(
+        outcome,
+        Outcome::SpawnFailed | Outcome::NotStarted | Outcome::SessionBusy | Outcome::DoorUnavailable
+    );
+    if has_started {
+        expect_state(wake, WakeState::Running)?;
+    }
+    let mut events = Vec::new();
+    if outcome == (Outcome::Exited { code: 0 }) {
+        events.extend(accepted(wake, Evidence::Exit));
+    }
+    let is_accepted = wake.ladder.accepted_at.is_some() || !events.is_empty();
+    let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
+    let Some(reason) = failure(wake, outcome) else {
+        events.push(finished(wake, result(wake), None, exit_code));
+        turn(facts, env, wake, None, now, &mut events)?;
+        return Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) });
+    };
+    let is_final = matches!(outcome, Outcome::TurnFailed { fault } if !fault.is_retryable());
+    let next =
+        if has_started && !is_final { next(facts, wake, door, reason, is_accepted) } else { Next::Over };
+    if next == Next::Over {
+        events.push(finished(wake, WakeResult::Failed, Some(reason), exit_code));
+        turn(facts, env, wake, Some(reason), now, &mut events)?;
+        return Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) });
+    }
+    let pause_ms = if let Next::Again(pause_ms) = next { pause_ms } else { 0 };
+    events.push(Event::WakeAttemptFailed {
+        wake_id: wake.wake_id,
+        thread_id: wake.thread_id,
+        agent: wake.agent.clone(),
+        attempt: wake.attempts.max(1),
+        reason,
+        exit_code,
+        due_at: now.wall.plus_ms(pause_ms),
+    });
+    if next == Next::Door {
+        let why = if door == Door::Resume { Reason::ResumeFailed } else { reason };
+        events.extend(session::move_on(facts, wake, door, why)?);
+    }
+    let mut effects = vec![Effect::Unlease(wake.wake_id)];
+    on_wait_again(facts, wake, now, &mut events, &mut effects)?;
+    Ok(Decision { effects, ..Decision::of(events) })
+}
+
+/// The label of a wake that went well.
+fn result(wake: &Wake) -> WakeResult {
+    let failed = |change: &super::DoorChange| change.reason != Reason::DoorUnavailable;
+    if wake.is_fallback_run() {
+        WakeResult::FallbackSpawned
+    } else if wake.door_changes.iter().any(failed) {
+        WakeResult::FallbackResumed
+    } else {
+        WakeResult::Triggered
+    }
+}
+
+fn finished(wake: &Wake, result: WakeResult, reason: Option<Reason>, exit_code: Option<i32>) -> Event {
+    let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
+    Event::WakeFinished { wake_id, thread_id, agent, result, reason, exit_code }
+}
+
+/// The wake is due again at once and no attempt is consumed; what is given up with it comes first.
+fn given_back(
+    facts: &Facts,
+    wake: &Wake,
+    lease: &Lease,
+    mut events: Vec<Event>,
+    reason: Reason,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    events.push(Event::WakeReleased {
+        wake_id: wake.wake_id,
+        thread_id: wake.thread_id,
+        agent: wake.agent.clone(),
+        reason,
+        is_in_doubt: false,
+    });
+    waits_again(facts, wake, lease, events, now)
+}
+
+fn waits_again(
+    facts: &Facts,
+    wake: &Wake,
+    lease: &Lease,
+    mut events: Vec<Event>,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    let mut effects = Vec::from_iter(over(lease));
+    on_wait_again(facts, wake, now, &mut events, &mut effects)?;
+    Ok(Decision { effects, ..Decision::of(events) })
+}
+
+/// Why an attempt that ended so has failed; nothing when the agent did its part.
+fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Exited { code: 0 } if wake.ladder.seen_at.is_some() => None,
+        Outcome::Exited { code: 0 } => Some(Reason::NotAcked),
+        Outcome::Exited { code: TRY_AGAIN } => Some(Reason::TryAgain),
+        Outcome::Exited { .. } => Some(Reason::ExitedWithError),
+        Outcome::Signalled { .. } => Some(Reason::KilledBySignal),
+        Outcome::NotAccepted => Some(Reason::NotAccepted),
+        Outcome::RunTimeExceeded => Some(Reason::RunTimeExceeded),
+        Outcome::SpawnFailed => Some(Reason::SpawnFailed),
+        Outcome::NotStarted => Some(Reason::NotStarted),
+        Outcome::Halted => Some(Reason::Halted),
+        Outcome::SessionGone => Some(Reason::SessionGone),
+        Outcome::SessionBusy => Some(Reason::SessionBusy),
+        Outcome::DoorUnavailable => Some(Reason::DoorUnavailable),
+        Outcome::InDoubt => Some(Reason::WakeInDoubt),
+        Outcome::TurnFailed { fault } => Some(fault.reason()),
+    }
+}
+
+/// A turn is over: a failed one blocks its thread, one too many without progress does too.
+fn turn(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    failure: Option<Reason>,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
+    let Some(reason) = failure else { return guard::on_turn(facts, env, thread, now, events) };
+    // What becomes of somebody who was removed is no concern of the thread's any more.
+    if thread.status != Status::Active || !thread.members.contains_key(&wake.agent) {
+        return Ok(());
+    }
+    let body = format!(
+        "`{}` could not be woken: {}. See: interlock log {}",
+        wake.agent,
+        reason.title(),
+        wake.wake_id
+    );
+    let change = StatusChange::guard(thread, Reason::WakeFailed, &body);
+    status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
+    Ok(())
+}
