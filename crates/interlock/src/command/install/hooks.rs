@@ -153,7 +153,8 @@ impl Hooks {
     fn alone(&self) -> String {
         match self.program {
             Program::Codex => self.text().trim_start().to_owned(),
-            Program::Claude => format!("{{{}\n}}\n", self.text()),
+            // Nor as it would stand in a file that was there and empty.
+            Program::Claude => format!("{{{}}}\n", self.text().trim_start()),
         }
     }
 
