@@ -43,6 +43,11 @@ impl Desk {
         if ran.out.is_empty() { Value::Null } else { ran.json() }
     }
 
+    /// The words that wake `me`.
+    fn trigger<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        [&["thread", "trigger", self.thread.as_str(), "me"], more].concat()
+    }
+
     fn wake(&self, number: usize) -> Value {
         self.site.ask(&["wake", "list"])["wakes"][number].clone()
     }
@@ -147,16 +152,15 @@ fn a_person_at_work_is_waited_for_unless_an_operator_says_why_not() {
     let waits =
         until("the wake to wait", || Some(desk.wake(0)).filter(|wake| wake["reason"] == "HUMAN_ACTIVE"));
     assert_eq!((&waits["state"], &waits["attempts"]), (&"pending".into(), &0.into()));
-    let trigger = |more: &[&str]| [&["thread", "trigger", &desk.thread, "me"], more].concat();
-    desk.site.run(&trigger(&["--override"])).failed(2, "USAGE_INVALID");
-    desk.site.run(&trigger(&["--reason", "why"])).failed(2, "USAGE_INVALID");
-    desk.site.run(&trigger(&["--override", "--reason", " "])).failed(2, "PARAMETER_INVALID");
+    desk.site.run(&desk.trigger(&["--override"])).failed(2, "USAGE_INVALID");
+    desk.site.run(&desk.trigger(&["--reason", "why"])).failed(2, "USAGE_INVALID");
+    desk.site.run(&desk.trigger(&["--override", "--reason", " "])).failed(2, "PARAMETER_INVALID");
     let token = desk.site.ask(&["token", "issue", "--name", "me", "--role", "participant"])["token"].clone();
     let mut command =
-        desk.site.command(&trigger(&["--override", "--reason", "mine", "--server", &desk.server.url]));
+        desk.site.command(&desk.trigger(&["--override", "--reason", "mine", "--server", &desk.server.url]));
     finish(command.env("INTERLOCK_TOKEN", token.as_str().unwrap()), b"").failed(3, "ROLE_MISSING");
     assert_eq!(desk.wake(0)["attempts"], 0, "nothing was started meanwhile");
-    desk.site.ask(&trigger(&["--override", "--reason", "production is down"]));
+    desk.site.ask(&desk.trigger(&["--override", "--reason", "production is down"]));
     let over = until("the end of the wake", || Some(desk.wake(0)).filter(|wake| wake["state"] == "finished"));
     assert_eq!(over["reason"], "EXITED_WITH_ERROR", "its process ran: {over}");
     let page = desk.site.ask(&["thread", "read", &desk.thread]);

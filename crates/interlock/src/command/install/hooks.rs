@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     fn hooks(program: Program) -> Hooks {
-        let options = ["--as", "anna", "--instance", "/home/an na/.interlock"].map(str::to_owned);
+        let options = ["--as", "anna", "--instance", "/srv/an na/.interlock"].map(str::to_owned);
         Hooks::new(program, "/opt/interlock", &options)
     }
 
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(
             hooks.commands.first().map(String::as_str),
             Some(
-                "/opt/interlock hook claude UserPromptSubmit --as anna --instance '/home/an na/.interlock' || true"
+                "/opt/interlock hook claude UserPromptSubmit --as anna --instance '/srv/an na/.interlock' || true"
             )
         );
         assert_eq!(quoted("a'b $x"), "'a'\\''b $x'");
