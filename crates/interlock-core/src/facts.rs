@@ -3,6 +3,8 @@
 //! A row that was looked for and is not there differs from a row that was never looked for: the
 //! first is an answer, the second a [`Missing`] that makes the shell load more.
 
+mod sessions;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actor::AgentName;
@@ -17,6 +19,8 @@ use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
 use crate::wake::{Ask, AsksKey, Halt, Lease, Wake};
 use crate::webhook::{Progress, Webhook};
+
+use sessions::Sessions;
 
 /// One thing to load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,28 +184,6 @@ enum Halted {
     Loaded(Option<Halt>),
 }
 
-/// The sessions that were loaded, and which were looked for.
-#[derive(Debug, Clone, Default)]
-struct Sessions {
-    /// Nothing stands for one that was forgotten.
-    rows: BTreeMap<SessionKey, Option<Session>>,
-    of: BTreeSet<AgentName>,
-    has_terminals: bool,
-    oldest: Option<Vec<SessionKey>>,
-}
-
-impl Sessions {
-    fn put(&mut self, sessions: Vec<Session>) {
-        for session in sessions {
-            self.rows.entry(session.key()).or_insert(Some(session));
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Session> {
-        self.rows.values().flatten()
-    }
-}
-
 /// What rules know of an earlier message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -243,9 +225,7 @@ impl Facts {
             Key::Wake(id) => self.looked_up.contains(id),
             Key::Asks(key) => self.asks.contains_key(key),
             Key::LiveWakes => self.live_wakes.is_some(),
-            Key::Sessions(name) => self.sessions.of.contains(name),
-            Key::Terminals => self.sessions.has_terminals,
-            Key::OldestSessions => self.sessions.oldest.is_some(),
+            Key::Sessions(_) | Key::Terminals | Key::OldestSessions => self.sessions.has(key),
             Key::Job(id) => self.jobs.contains_key(id),
             Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
             Key::DueJobs => self.due_jobs.is_some(),
@@ -321,24 +301,6 @@ impl Facts {
         }
     }
 
-    /// Loaded: the sessions of an agent.
-    pub fn put_sessions(&mut self, name: AgentName, sessions: Vec<Session>) {
-        self.sessions.put(sessions);
-        self.sessions.of.insert(name);
-    }
-
-    /// Loaded: the sessions that somebody has open.
-    pub fn put_terminals(&mut self, sessions: Vec<Session>) {
-        self.sessions.put(sessions);
-        self.sessions.has_terminals = true;
-    }
-
-    /// Loaded: those that make room.
-    pub fn put_oldest_sessions(&mut self, sessions: Vec<Session>) {
-        self.sessions.oldest.get_or_insert_with(|| sessions.iter().map(Session::key).collect());
-        self.sessions.put(sessions);
-    }
-
     /// Loaded: a job.
     pub fn put_job(&mut self, id: JobId, job: Option<Job>) {
         self.jobs.entry(id).or_insert(job);
@@ -410,35 +372,6 @@ impl Facts {
     pub fn live_wakes(&self) -> Result<impl Iterator<Item = &Wake>, Missing> {
         let ids = self.live_wakes.as_ref().ok_or(Missing(Key::LiveWakes))?;
         Ok(ids.iter().filter_map(|id| self.wakes.get(id)?.as_ref()))
-    }
-
-    /// A session of an agent.
-    pub fn session(&self, key: &SessionKey) -> Result<Option<&Session>, Missing> {
-        let found = self.sessions.rows.get(key).map(Option::as_ref);
-        let is_known = self.sessions.of.contains(&key.0);
-        found.or(is_known.then_some(None)).ok_or_else(|| Missing(Key::Sessions(key.0.clone())))
-    }
-
-    /// The sessions of an agent.
-    pub fn sessions_of(&self, name: &AgentName) -> Result<impl Iterator<Item = &Session>, Missing> {
-        if !self.sessions.of.contains(name) {
-            return Err(Missing(Key::Sessions(name.clone())));
-        }
-        Ok(self.sessions.all().filter(move |session| session.agent == *name))
-    }
-
-    /// The sessions of all agents that a person has open.
-    pub fn terminals(&self) -> Result<impl Iterator<Item = &Session>, Missing> {
-        if !self.sessions.has_terminals {
-            return Err(Missing(Key::Terminals));
-        }
-        Ok(self.sessions.all().filter(|session| session.is_terminal()))
-    }
-
-    /// The sessions that make room for a new one.
-    pub fn oldest_sessions(&self) -> Result<impl Iterator<Item = &Session>, Missing> {
-        let keys = self.sessions.oldest.as_ref().ok_or(Missing(Key::OldestSessions))?;
-        Ok(keys.iter().filter_map(|key| self.sessions.rows.get(key)?.as_ref()))
     }
 
     /// A job.
@@ -623,14 +556,8 @@ impl Facts {
                     self.dirty.webhooks.insert(id);
                 }
             }
-            Effect::Session(session) => {
-                self.dirty.sessions.insert(session.key());
-                self.sessions.rows.insert(session.key(), Some(*session));
-            }
-            Effect::ForgetSession(key) => {
-                self.dirty.sessions.insert(key.clone());
-                self.sessions.rows.insert(key, None);
-            }
+            Effect::Session(session) => self.change_session(session.key(), Some(*session)),
+            Effect::ForgetSession(key) => self.change_session(key, None),
             Effect::Job(job) => self.insert_job(*job),
             Effect::ForgetJob(id) => {
                 self.dirty.jobs.insert(id);
@@ -670,10 +597,7 @@ impl Facts {
             Some(lease) => RowChange::Lease(lease.clone()),
             None => RowChange::Unlease(*id),
         }));
-        rows.extend(dirty.sessions.into_iter().map(|key| match self.sessions.rows.get(&key) {
-            Some(Some(session)) => RowChange::Session(Box::new(session.clone())),
-            _ => RowChange::Unsession(key),
-        }));
+        rows.extend(self.session_rows(dirty.sessions));
         let jobs = dirty.jobs.iter().map(|id| match self.jobs.get(id) {
             Some(Some(job)) => RowChange::Job(job.clone()),
             _ => RowChange::Unjob(*id),

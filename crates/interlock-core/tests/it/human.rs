@@ -349,10 +349,14 @@ fn a_session_that_is_told_makes_its_wake_needless() {
 fn who_is_told_and_does_not_read_is_woken() {
     let mut w = asked();
     hook(&mut w, 7, Observed::TurnEnded);
+    let seen = w.rows.sessions.values().next().unwrap();
+    assert_eq!(seen.activity, Activity::Busy, "with that the turn goes on");
+    w.sees("executor", 7, Observed::TurnEnded);
     w.advance_ms(119_999);
     assert_eq!(w.claim("sup"), []);
     assert_eq!(hook(&mut w, 7, Observed::TurnEnded), ["told 0"], "a turn's end says nothing twice");
     assert_eq!(hook(&mut w, 8, Observed::TurnEnded), ["told 1"], "another session has not heard");
+    w.sees("executor", 8, Observed::TurnEnded);
     w.advance_ms(1);
     let claim = w.claim_one("sup");
     w.started(&claim).unwrap();
@@ -369,6 +373,7 @@ fn who_is_told_and_does_not_read_is_woken() {
 fn a_later_message_is_due_at_once() {
     let mut w = asked();
     hook(&mut w, 7, Observed::TurnEnded);
+    w.sees("executor", 7, Observed::TurnEnded);
     w.advance_ms(1_000);
     w.post("olga", Post::chat("and this").to(&["executor"])).unwrap();
     assert_eq!(waits(&w), (Some(Reason::ToldByHook), 0));

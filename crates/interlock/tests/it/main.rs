@@ -19,6 +19,7 @@ mod doctor;
 mod doctor_runtimes;
 mod events;
 mod fuzz;
+mod hooks;
 mod hostile;
 mod install;
 mod instance;

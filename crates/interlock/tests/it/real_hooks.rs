@@ -240,7 +240,12 @@ fn trust(desk: &Desk) {
     let mut config = std::fs::read_to_string(desk.machine.site.path(file)).unwrap();
     for hook in hooks {
         assert_eq!(hook["trustStatus"], "untrusted", "nothing is trusted for its person");
-        config += &format!("\n[hooks.state.{}]\ntrusted_hash = {}\n", hook["key"], hook["currentHash"]);
+        let lines = [
+            "".to_owned(),
+            format!("[hooks.state.{}]", hook["key"]),
+            format!("trusted_hash = {}\n", hook["currentHash"]),
+        ];
+        config += &lines.join("\n");
     }
     desk.machine.site.write(file, &config);
 }

@@ -33,8 +33,9 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
-/// Agents of this instance whose processes live although no supervisor runs here that would end them.
-pub(super) fn of_agents(instance: &Instance) -> Check {
+/// Agents of this instance whose processes live, and whether a supervisor runs here that would end them; nothing where none
+/// does.
+pub(super) fn of_agents(instance: &Instance) -> Option<Check> {
     const NAME: &str = "agents' processes";
     let state = instance.state();
     let files = std::fs::read_dir(state.join("agents")).into_iter().flatten().flatten();
@@ -45,17 +46,17 @@ pub(super) fn of_agents(instance: &Instance) -> Check {
         .collect();
     let is_supervised = is_held(&state.join("supervisor.lock"));
     if held.is_empty() {
-        return Check::ok(NAME, "none runs");
+        return None;
     }
     let detail = format!("{} run: {}", held.len(), held.join(", "));
     if is_supervised {
-        return Check::ok(NAME, detail);
+        return Some(Check::ok(NAME, detail));
     }
     let hint = format!(
         "they end by themselves within seconds; if they do not, see who holds them with: fuser -v {}/*",
         state.join("agents").display()
     );
-    Check::warn(NAME, format!("{detail}, and no supervisor runs here"), hint)
+    Some(Check::warn(NAME, format!("{detail}, and no supervisor runs here"), hint))
 }
 
 fn is_held(path: &Path) -> bool {

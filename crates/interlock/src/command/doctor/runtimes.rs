@@ -84,7 +84,7 @@ pub(super) async fn all(cx: &Context) -> Vec<Check> {
         checks.extend(one(cx, known).await);
     }
     if let Ok(instance) = cx.instance() {
-        checks.push(leftovers::of_agents(&instance));
+        checks.extend(leftovers::of_agents(&instance));
     }
     checks.push(mcp(cx).await);
     checks

@@ -153,7 +153,8 @@ impl Hooks {
     fn alone(&self) -> String {
         match self.program {
             Program::Codex => self.text().trim_start().to_owned(),
-            Program::Claude => format!("{{{}\n}}\n", self.text()),
+            // Nor as it would stand in a file that was there and empty.
+            Program::Claude => format!("{{{}}}\n", self.text().trim_start()),
         }
     }
 
@@ -250,7 +251,7 @@ mod tests {
     use super::*;
 
     fn hooks(program: Program) -> Hooks {
-        let options = ["--as", "anna", "--instance", "/home/an na/.interlock"].map(str::to_owned);
+        let options = ["--as", "anna", "--instance", "/srv/an na/.interlock"].map(str::to_owned);
         Hooks::new(program, "/opt/interlock", &options)
     }
 
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(
             hooks.commands.first().map(String::as_str),
             Some(
-                "/opt/interlock hook claude UserPromptSubmit --as anna --instance '/home/an na/.interlock' || true"
+                "/opt/interlock hook claude UserPromptSubmit --as anna --instance '/srv/an na/.interlock' || true"
             )
         );
         assert_eq!(quoted("a'b $x"), "'a'\\''b $x'");
