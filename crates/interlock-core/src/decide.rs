@@ -41,6 +41,8 @@ pub fn keys(env: &Envelope) -> Keys {
     if let Some(digest) = idempotency_digest(env) {
         keys.insert(Key::Idempotency(digest));
     }
+    // Whether the claim that the caller was started on still holds.
+    keys.extend(env.actor.fence.and(env.actor.wake_id).map(Key::Wake));
     match &env.command {
         Command::RegisterAgent(command) => {
             keys.insert(Key::Agent(command.name.clone()));
@@ -182,6 +184,9 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
             ..Decision::unchanged()
         });
     }
+    if !matches!(env.command, Command::NoteCall { .. }) {
+        wake::expect_held(facts, env)?;
+    }
     match &env.command {
         Command::RegisterAgent(command) => agent::register(facts, env, command, now),
         Command::CreateThread(command) => thread::create(facts, env, command, now),
@@ -210,6 +215,6 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RotateWebhookSecret(command) => webhook::rotate(facts, env, command, now),
         Command::DeleteWebhook { webhook_id } => webhook::delete(facts, env, *webhook_id),
         Command::AdvanceWebhook(command) => webhook::advance(facts, env, command, now),
-        Command::NoteCall { wake_id } => wake::note_call(facts, *wake_id),
+        Command::NoteCall { wake_id } => wake::note_call(facts, env, *wake_id),
     }
 }

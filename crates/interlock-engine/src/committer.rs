@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::batch::{Batch, Done, Ground, Verdict};
 use crate::notify::{Note, Notifier};
 use crate::tally::Tally;
+use crate::wake_tally::WakeTally;
 
 /// Commands of one batch.
 const COMMANDS_MAX: usize = 512;
@@ -43,6 +44,7 @@ pub(crate) struct Committer {
     pub(crate) ground: Arc<Ground>,
     pub(crate) notifier: Notifier,
     tally: Arc<Tally>,
+    wakes: Arc<WakeTally>,
     tree: Option<Tree>,
     /// Whether the last batch made the ledger grow.
     has_grown: bool,
@@ -56,8 +58,19 @@ impl Committer {
         ground: Arc<Ground>,
         notifier: Notifier,
         tally: Arc<Tally>,
+        wakes: Arc<WakeTally>,
     ) -> Self {
-        Self { store, workspace_id, ground, notifier, tally, tree: None, has_grown: false, frozen: None }
+        Self {
+            store,
+            workspace_id,
+            ground,
+            notifier,
+            tally,
+            wakes,
+            tree: None,
+            has_grown: false,
+            frozen: None,
+        }
     }
 
     /// Until every sender is gone.
@@ -142,6 +155,7 @@ impl Committer {
                     for step in steps {
                         self.tally.add(step);
                     }
+                    self.wakes.add(&events);
                     collect(&mut note, &events);
                     size = index.map_or(0, |index| index + 1).max(size);
                     answers.push((one.reply, Ok(Outcome { reply, index })));

@@ -9,6 +9,7 @@ use interlock_core::id::{CommandId, SessionId, WorkspaceId};
 use interlock_core::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use interlock_core::policy::Policy;
 use interlock_core::text::{Digest, fingerprint};
+use interlock_core::wake::WakeResult;
 use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_ledger::LogKey;
 use interlock_store::{JobCounts, Store, StoreError};
@@ -18,11 +19,13 @@ use tokio::time::Instant;
 use crate::auth::Permit;
 use crate::batch::Ground;
 use crate::committer::{Committer, Outcome, WAITING_MAX, Waiting, unavailable};
+use crate::denials::Denials;
 use crate::halt::Halts;
 use crate::issuer::Issuer;
 use crate::notify::{Notifier, Watch};
 use crate::reading::Readings;
 use crate::tally::{JobTally, Tally};
+use crate::wake_tally::WakeTally;
 
 /// Sessions whose first call has been noted; forgotten all at once when there are too many.
 const NOTED_MAX: usize = 10_000;
@@ -68,12 +71,14 @@ pub struct Engine {
     pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
     pub(crate) halts: Halts,
     pub(crate) readings: Readings,
+    pub(crate) denials: Arc<Denials>,
     ledger_key: LogKey,
     issuer: Issuer,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     committers: RwLock<BTreeMap<WorkspaceId, mpsc::Sender<Waiting>>>,
     noted: Mutex<BTreeSet<SessionId>>,
     tally: Arc<Tally>,
+    wakes: Arc<WakeTally>,
 }
 
 impl Engine {
@@ -86,6 +91,7 @@ impl Engine {
             return Err(Refusal::new(Reason::ConfigInvalid, fault).hint("mend [policy] in config.toml"));
         }
         Ok(Arc::new(Self {
+            denials: Denials::new(Arc::clone(&config.store)),
             store: config.store,
             policy: config.policy,
             policy_set: config.policy_set,
@@ -99,6 +105,7 @@ impl Engine {
             committers: RwLock::default(),
             noted: Mutex::default(),
             tally: Arc::default(),
+            wakes: Arc::default(),
         }))
     }
 
@@ -117,9 +124,19 @@ impl Engine {
         self.policy_set.contains(name)
     }
 
+    /// How many wakes ended in each way through this engine since it began.
+    pub fn wake_tally(&self) -> Vec<(WakeResult, u64)> {
+        self.wakes.now()
+    }
+
     /// What became of jobs through this engine since it began.
     pub fn job_tally(&self) -> JobTally {
         self.tally.now()
+    }
+
+    /// The workspaces served here so far.
+    pub fn workspaces(&self) -> Vec<WorkspaceId> {
+        self.committers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
     /// The jobs of all workspaces served here.
@@ -127,10 +144,8 @@ impl Engine {
     /// # Errors
     /// What the store cannot do now.
     pub async fn job_counts(&self) -> Result<JobCounts, Refusal> {
-        let workspaces: Vec<WorkspaceId> =
-            self.committers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
         let mut all = JobCounts::default();
-        for id in workspaces {
+        for id in self.workspaces() {
             all.add(self.store.job_counts(id).await.map_err(|error| unavailable(&error))?);
         }
         Ok(all)
@@ -173,7 +188,12 @@ impl Engine {
     /// `TOKEN_INVALID`, `TOKEN_EXPIRED`, `WORKSPACE_UNKNOWN`, `STORE_UNAVAILABLE`.
     pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<Caller, Refusal> {
         let actor = self.issuer.verify(token)?;
-        self.committer(actor.workspace_id).await?;
+        self.committer(actor.workspace_id).await.inspect_err(|refusal| {
+            if refusal.reason == Reason::WorkspaceUnknown {
+                // Ours by its signature, and no workspace here could be told of it.
+                tracing::warn!(actor = %actor.name, workspace_id = %actor.workspace_id, "auth.workspace_unknown");
+            }
+        })?;
         self.note_call(&actor);
         Ok(actor)
     }
@@ -258,7 +278,8 @@ impl Engine {
         }
         let (sender, queue) = mpsc::channel(WAITING_MAX);
         let (notifier, tally) = (self.notifier.clone(), Arc::clone(&self.tally));
-        let committer = Committer::new(Arc::clone(&self.store), id, ground, notifier, tally);
+        let wakes = Arc::clone(&self.wakes);
+        let committer = Committer::new(Arc::clone(&self.store), id, ground, notifier, tally, wakes);
         tokio::spawn(committer.run(queue));
         tokio::spawn(crate::search::keep_index(Arc::clone(&self.store), id, self.notifier.watch()));
         committers.insert(id, sender.clone());

@@ -6,6 +6,7 @@
 mod auth;
 mod batch;
 mod committer;
+mod denials;
 mod engine;
 mod entropy;
 mod envelope;
@@ -19,14 +20,15 @@ mod notify;
 mod reading;
 mod search;
 mod tally;
+mod wake_tally;
 mod wakes;
 mod webhooks;
 
 /// What reads of the store are asked and answered with.
 pub mod read {
     pub use interlock_store::{
-        Counts, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store, StoreError,
-        StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+        Counts, DenialFilter, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store,
+        StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
     };
 }
 

@@ -1,6 +1,7 @@
 //! From rows to what goes over the wire.
 
-use interlock_api::v1::agent::AgentView;
+use interlock_api::v1::agent::{AgentView, DoorView};
+use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
 use interlock_api::v1::session::{PresenceView, SessionState, SessionView};
@@ -8,19 +9,21 @@ use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, Timeli
 use interlock_api::v1::wake::WakeView;
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch};
-use interlock_core::id::WakeId;
+use interlock_core::denial::Denial;
+use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::job::{Job, JobState};
 use interlock_core::policy::Policy;
 use interlock_core::session::Session;
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
-use interlock_core::wake::Wake;
+use interlock_core::wake::{Capability, Wake};
 use interlock_core::{Event, Timestamp};
 use interlock_engine::read::{StoredMessage, TimelineRow};
 
 /// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
 pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
-    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, .. } =
-        if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
+    let launch = if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
+    let home = agent.runtime.home_variable().and_then(|name| launch.variable(name)).map(str::to_owned);
+    let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, live, .. } = launch;
     AgentView {
         agent_id: agent.agent_id,
         name: agent.name,
@@ -33,6 +36,9 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         model,
         allowed_tools,
         writable,
+        live,
+        home,
+        doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
         created_at: agent.created_at,
     }
 }
@@ -83,6 +89,24 @@ pub(crate) fn job(job: Job) -> JobView {
         traceparent: job.trace,
         requeues: job.requeues,
         requeued,
+    }
+}
+
+/// A denial of a workspace.
+pub(crate) fn denial(workspace_id: WorkspaceId, denial: Denial) -> DenialView {
+    DenialView {
+        denial_id: denial.denial_id,
+        request_id: denial.request_id,
+        at: denial.at,
+        workspace_id,
+        actor: denial.actor,
+        role: denial.role,
+        session_id: denial.session_id,
+        operation: denial.operation,
+        code: denial.reason.code(),
+        reason: denial.reason,
+        object: denial.object,
+        trace_id: denial.trace_id,
     }
 }
 

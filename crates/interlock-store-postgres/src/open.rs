@@ -24,7 +24,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0004_jobs.sql"),
     include_str!("../migrations/0005_answers.sql"),
     include_str!("../migrations/0006_webhooks.sql"),
-    include_str!("../migrations/0007_sessions.sql"),
+    include_str!("../migrations/0007_denials.sql"),
 ];
 
 /// Names the lock that one migration at a time holds: `ILOK`.

@@ -20,7 +20,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0005_jobs.sql"),
     include_str!("../migrations/0006_answers.sql"),
     include_str!("../migrations/0007_webhooks.sql"),
-    include_str!("../migrations/0008_sessions.sql"),
+    include_str!("../migrations/0008_denials.sql"),
 ];
 
 /// Pages in the WAL before they are copied into the database: 32 MiB. The pages that every batch changes are copied

@@ -125,6 +125,11 @@ pub const TABLES: [Table; 17] = [
         &[("id", Bytes), ("doc", Text), ("url", Text), ("salt", Bytes), ("seeds", Text), ("progress", Text)],
     ),
     table(
+        "denial",
+        1,
+        &[("id", Bytes), ("request", Text), ("actor", Text), ("operation", Text), ("doc", Text)],
+    ),
+    table(
         "job",
         1,
         &[("id", Bytes), ("kind", Text), ("name", Text), ("state", Text), ("due_at", Number), ("doc", Text)],

@@ -5,7 +5,7 @@
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
 use interlock_core::id::SessionId;
-use interlock_core::wake::{Evidence, Lane, Outcome, TurnFault};
+use interlock_core::wake::{Door, Evidence, Lane, Outcome, TurnFault};
 
 use crate::runtime::{Fault, Heard};
 
@@ -34,6 +34,12 @@ pub(crate) enum Input {
     Heard(Heard),
     /// Its session is open in another process, so nothing was started.
     SessionBusy,
+    /// Its runtime knows no such session, so nothing was started.
+    SessionGone,
+    /// Nobody can tell what became of what was begun.
+    Unknown,
+    /// There is no server of its runtime that could do it, so nothing was sent.
+    DoorUnavailable,
     /// It and everything it had started is gone; this is how its main process ended.
     Exited {
         /// The exit code.
@@ -66,6 +72,8 @@ pub(crate) enum Input {
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
+    /// Start a process of its own.
+    Start,
     /// Tell the server, after everything that was to be told before.
     Report(ReportParams),
     /// Renew the leases now, to learn whether the server saw a call of the agent.
@@ -116,6 +124,8 @@ pub(crate) struct Attempt {
     has_events: bool,
     /// The session it was told to go on in.
     resume: Option<SessionId>,
+    /// The lesser door that it goes through in the place of the one it was told.
+    lesser: Option<Door>,
     has_begun: bool,
     heard: Heard,
     phase: Phase,
@@ -137,6 +147,7 @@ impl Attempt {
             is_accepted: false,
             has_events: claimed.runtime.is_cli(),
             resume: claimed.resume,
+            lesser: None,
             has_begun: false,
             heard: Heard::default(),
             phase: Phase::Starting,
@@ -169,13 +180,16 @@ impl Attempt {
         match input {
             Input::Spawned => {
                 self.phase = Phase::Running;
-                vec![Output::Report(ReportParams::Started { lane: self.lane, door: None })]
+                vec![Output::Report(ReportParams::Started { lane: self.lane, door: self.lesser })]
             }
             Input::SpawnFailed => self.end(Outcome::SpawnFailed),
             Input::NotStarted => self.end(Outcome::NotStarted),
             Input::Exited { code } => self.end(Outcome::Exited { code }),
             Input::Signalled { signal } => self.end(Outcome::Signalled { signal }),
             Input::SessionBusy => self.end(Outcome::SessionBusy),
+            Input::SessionGone => self.end(Outcome::SessionGone),
+            Input::DoorUnavailable => self.descend(),
+            Input::Unknown => self.unknown(),
             Input::Printed => self.on_printed(),
             Input::Began { session_id } => self.on_began(session_id),
             Input::Hopeless { fault } => self.kill(Cause::Hopeless(fault)),
@@ -194,6 +208,15 @@ impl Attempt {
             Input::Halt => self.stop(Cause::Halted),
             Input::Timer => self.on_timer(at_ms),
         }
+    }
+
+    /// On to the next lesser door, in the same claim: nothing was sent through this one.
+    fn descend(&mut self) -> Vec<Output> {
+        if self.phase != Phase::Starting || self.cause.is_some() {
+            return self.end(Outcome::NotStarted);
+        }
+        self.lesser = Some(if self.resume.is_some() { Door::Resume } else { Door::Spawn });
+        vec![Output::Start]
     }
 
     fn on_printed(&mut self) -> Vec<Output> {
@@ -268,6 +291,14 @@ impl Attempt {
             return Vec::new();
         }
         vec![Output::Forget, Output::Kill]
+    }
+
+    /// Whatever it was ended for: it may go on.
+    fn unknown(&mut self) -> Vec<Output> {
+        if self.cause != Some(Cause::Lost) {
+            self.cause = None;
+        }
+        self.end(Outcome::InDoubt)
     }
 
     fn end(&mut self, natural: Outcome) -> Vec<Output> {

@@ -41,6 +41,9 @@ pub struct SupervisorConfig {
     /// The program, as an absolute path, and first arguments that end in [`exec_main`](crate::exec_main): the
     /// words after them are handed to it as they are.
     pub exec: Vec<OsString>,
+    /// The program, as an absolute path, and first arguments that end in the stdio bridge to us; the word after them is
+    /// the file in which a wake's server and token stand while it runs.
+    pub bridge: Vec<OsString>,
     /// The supervisor's own environment, from which agents are given what their contract and launch name.
     pub environment: BTreeMap<OsString, OsString>,
     /// Agents at once, 1 to 64.
@@ -59,7 +62,8 @@ impl SupervisorConfig {
             state_dir,
             logs_dir,
             shim: vec![program.clone(), "__shim".into()],
-            exec: vec![program, "__exec".into()],
+            exec: vec![program.clone(), "__exec".into()],
+            bridge: vec![program, "mcp".into(), "--wake".into()],
             environment: BTreeMap::new(),
             concurrency_max: CONCURRENCY_DEFAULT,
             kill_order: KillOrder::default(),

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use interlock_api::v1::wake::ClaimedWake;
+use interlock_core::agent::Launch;
 
 use crate::protocol::Failure;
 use crate::runtime::Start;
@@ -29,15 +30,40 @@ pub(crate) fn environment(
     own: &BTreeMap<OsString, OsString>,
     start: &Start,
 ) -> Result<Environment, Failure> {
+    let (mut variables, mut secrets) = described(&claimed.launch, own, start.passed, start.set)?;
+    secrets.push(OsString::from(&claimed.token));
+    for (name, value) in contract(claimed, url) {
+        variables.insert(name.into(), value.into());
+    }
+    Ok(Environment { variables: variables.into_iter().collect(), secrets })
+}
+
+/// The environment of what runs for this agent over many wakes: nothing of any of them.
+pub(crate) fn standing(
+    launch: &Launch,
+    own: &BTreeMap<OsString, OsString>,
+    passed: &[&str],
+) -> Result<Environment, Failure> {
+    let (variables, secrets) = described(launch, own, passed, &[])?;
+    Ok(Environment { variables: variables.into_iter().collect(), secrets })
+}
+
+/// What is passed on, what is set, and what the launch description names; with the values of the last.
+fn described(
+    launch: &Launch,
+    own: &BTreeMap<OsString, OsString>,
+    passed: &[&str],
+    set: &[(&str, &str)],
+) -> Result<(BTreeMap<OsString, OsString>, Vec<OsString>), Failure> {
     let mut variables: BTreeMap<OsString, OsString> = BTreeMap::new();
-    let mut secrets = vec![OsString::from(&claimed.token)];
-    variables.extend(start.set.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
-    for name in PASSED.iter().chain(start.passed) {
+    let mut secrets = Vec::new();
+    variables.extend(set.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
+    for name in PASSED.iter().chain(passed) {
         if let Some(value) = own.get(OsStr::new(name)) {
             variables.insert(name.into(), value.clone());
         }
     }
-    for variable in &claimed.launch.environment {
+    for variable in &launch.environment {
         let name = OsString::from(&variable.name);
         let value = variable.value.as_ref().map(OsString::from).or_else(|| own.get(&name).cloned());
         // A name without a value anywhere is not set, as for a shell's child.
@@ -51,10 +77,7 @@ pub(crate) fn environment(
         secrets.push(value.clone());
         variables.insert(name, value);
     }
-    for (name, value) in contract(claimed, url) {
-        variables.insert(name.into(), value.into());
-    }
-    Ok(Environment { variables: variables.into_iter().collect(), secrets })
+    Ok((variables, secrets))
 }
 
 fn is_valid(name: &OsStr, value: &OsStr) -> bool {

@@ -9,6 +9,7 @@
 //! environment (the binary hands it in), shells (a command line comes as words).
 
 mod attempt;
+mod codex_server;
 mod config;
 mod environment;
 mod identity;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use interlock_api::Problem;
 use tokio::sync::watch;
 
+pub use codex_server::{attach_words, has_background_server};
 pub use config::{KillOrder, SupervisorConfig};
 pub use identity::{Holder, holder};
 pub use runtime::describe;

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use interlock_api::v1::wake::ClaimedWake;
+use interlock_core::wake::Door;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::attempt::{Attempt, Input, Output};
+use crate::codex_server::{Event, Live};
 use crate::environment::environment;
 use crate::process::Shim;
 use crate::protocol::{Failure, Notice, Order, Plan};
@@ -30,13 +32,14 @@ pub(crate) async fn run(
     let reporter = tokio::spawn(reporter::deliver(Arc::clone(&shared), hold.held.clone(), reports, inputs));
     let abort = reporter.abort_handle();
     let attempt = Attempt::new(&claimed, shared.now_ms());
-    let mut runner = Runner { shared, claimed, attempt, inbox, shim: None, without: Input::NotStarted };
+    let mut runner = Runner { shared, claimed, attempt, inbox, body: Body::None(Input::NotStarted) };
     runner.start().await;
     loop {
         let input = runner.next().await;
         let at_ms = runner.shared.now_ms();
         for output in runner.attempt.on(at_ms, input) {
             match output {
+                Output::Start => runner.start_process().await,
                 Output::Report(report) => {
                     // The reporter ends early only when the lease is lost.
                     let _lost = queue.send(report);
@@ -46,6 +49,10 @@ pub(crate) async fn run(
                 Output::Stop => runner.order(Order::Stop).await,
                 Output::Kill => runner.order(Order::Kill).await,
             }
+        }
+        if let (Input::StartDelivered, Body::Live(live)) = (input, &runner.body) {
+            // Not before: what the server does not know of cannot be looked for.
+            live.tell(Event::Go);
         }
         if runner.attempt.is_over() {
             break;
@@ -62,14 +69,22 @@ pub(crate) async fn run(
     drop(hold);
 }
 
+/// What does the work.
+enum Body {
+    /// Nothing: this happened instead.
+    None(Input),
+    /// A process of its own.
+    Shim(Box<Shim>),
+    /// A server that runs already.
+    Live(Live),
+}
+
 struct Runner {
     shared: Arc<Shared>,
     claimed: ClaimedWake,
     attempt: Attempt,
     inbox: UnboundedReceiver<Input>,
-    shim: Option<Shim>,
-    /// What happened when there is no shim.
-    without: Input,
+    body: Body,
 }
 
 impl Runner {
@@ -81,16 +96,26 @@ impl Runner {
         self.shared.config.logs_dir.join(format!("{}.log", self.claimed.wake.wake_id))
     }
 
-    /// Start the shim; a wake that must not be started any more gets none.
+    /// Start it; a wake that must not be started any more is not.
     async fn start(&mut self) {
         if self.shared.is_halted() {
             // Without a process there is nobody to stop, but it is the reason why there is none.
             let _stop = self.attempt.on(self.shared.now_ms(), Input::Halt);
             return;
         }
+        if self.claimed.door() == Door::Live {
+            let (shared, claimed) = (Arc::clone(&self.shared), self.claimed.clone());
+            self.body = Body::Live(Live::start(shared, claimed, self.log()));
+            return;
+        }
+        self.start_process().await;
+    }
+
+    /// Start the shim.
+    async fn start_process(&mut self) {
         if sessions::is_busy(&self.claimed, &self.shared.config.environment) {
             tracing::info!(wake_id = %self.claimed.wake.wake_id, agent = %self.claimed.wake.agent, "wake.session_busy");
-            self.without = Input::SessionBusy;
+            self.body = Body::None(Input::SessionBusy);
             return;
         }
         let started = match self.plan() {
@@ -101,10 +126,10 @@ impl Runner {
             Err(failure) => Err(failure),
         };
         match started {
-            Ok(shim) => self.shim = Some(shim),
+            Ok(shim) => self.body = Body::Shim(Box::new(shim)),
             Err(failure) => {
                 self.log_failure(&failure);
-                self.without = Input::SpawnFailed;
+                self.body = Body::None(Input::SpawnFailed);
             }
         }
     }
@@ -167,15 +192,23 @@ impl Runner {
                     None => std::future::pending().await,
                 }
             };
-            let Some(shim) = &mut self.shim else { return self.without };
-            tokio::select! {
-                Some(input) = self.inbox.recv() => return input,
-                () = alarm => return Input::Timer,
-                notice = shim.next() => {
-                    if let Some(input) = self.on_notice(notice).await {
-                        return input;
+            match &mut self.body {
+                Body::None(input) => return *input,
+                Body::Live(live) => tokio::select! {
+                    Some(input) = self.inbox.recv() => return input,
+                    () = alarm => return Input::Timer,
+                    // It ends with a word on how; without one nobody knows how it went.
+                    input = live.next() => return input.unwrap_or(Input::NotStarted),
+                },
+                Body::Shim(shim) => tokio::select! {
+                    Some(input) = self.inbox.recv() => return input,
+                    () = alarm => return Input::Timer,
+                    notice = shim.next() => {
+                        if let Some(input) = self.on_notice(notice).await {
+                            return input;
+                        }
                     }
-                }
+                },
             }
         }
     }
@@ -186,7 +219,7 @@ impl Runner {
         Some(match notice {
             Some(Notice::Started { pid }) => {
                 tracing::info!(%wake_id, %agent, pid, "wake.started");
-                if let Some(shim) = &mut self.shim {
+                if let Body::Shim(shim) = &mut self.body {
                     shim.group = Some(pid);
                 }
                 Input::Spawned
@@ -225,15 +258,15 @@ impl Runner {
 
     /// The shim was killed, and the agent with it; what the agent had started may not have been.
     async fn on_shim_gone(&mut self) -> Input {
-        let group = self.shim.as_ref().and_then(|shim| shim.group);
+        let group = if let Body::Shim(shim) = &self.body { shim.group } else { None };
         tracing::warn!(wake_id = %self.claimed.wake.wake_id, ?group, "wake.shim_gone");
         crate::process::clear(self.lock(), group).await;
         if group.is_some() {
             return Input::Signalled { signal: rustix::process::Signal::KILL.as_raw() };
         }
-        let has_exited = match &mut self.shim {
-            Some(shim) => shim.has_exited().await,
-            None => false,
+        let has_exited = match &mut self.body {
+            Body::Shim(shim) => shim.has_exited().await,
+            Body::None(_) | Body::Live(_) => false,
         };
         if !has_exited {
             return Input::NotStarted;
@@ -248,8 +281,11 @@ impl Runner {
     }
 
     async fn order(&mut self, order: Order) {
-        if let Some(shim) = &mut self.shim {
-            shim.order(order).await;
+        match &mut self.body {
+            Body::Shim(shim) => shim.order(order).await,
+            // A turn is interrupted; there is no process of ours to kill.
+            Body::Live(live) => live.tell(Event::Stop),
+            Body::None(_) => {}
         }
     }
 

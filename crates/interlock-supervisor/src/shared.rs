@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 
 use crate::attempt::Input;
+use crate::codex_server::servers::Servers;
 use crate::config::{CONCURRENCY_MAX, SupervisorConfig};
 
 /// A wake as its lease knows it.
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     /// Renew now.
     pub(crate) renew_now: Notify,
+    /// Our own servers of Codex.
+    pub(crate) servers: Servers,
     origin: Instant,
     wakes: Mutex<BTreeMap<Held, UnboundedSender<Input>>>,
     /// How many wakes are held, for those who wait for a change.
@@ -50,6 +53,7 @@ impl Shared {
             config,
             name,
             renew_now: Notify::new(),
+            servers: Servers::default(),
             origin: Instant::now(),
             wakes: Mutex::default(),
             count: watch::channel(0).0,

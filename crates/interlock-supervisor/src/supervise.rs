@@ -19,7 +19,7 @@ use crate::attempt::Input;
 use crate::config::SupervisorConfig;
 use crate::shared::{Held, Shared};
 use crate::shim::lock;
-use crate::{identity, runner};
+use crate::{codex_server, identity, runner};
 
 /// How long a claim waits at the server for the first wake.
 const CLAIM_WAIT_MS: u32 = 25_000;
@@ -51,6 +51,8 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
     let name = identity::name(&config.state_dir)?;
     // A claim by this life releases what the former one held, so its processes must be gone before.
     clear_agents(&config, FORMER_GRACE).await;
+    codex_server::clear(&config.state_dir)
+        .map_err(|error| identity::unwritable(&config.state_dir, &error))?;
     let mut claimer = Claimer {
         shared: Shared::new(config, name),
         tasks: JoinSet::new(),
@@ -60,6 +62,7 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
         pause: PAUSE,
     };
     let shared = Arc::clone(&claimer.shared);
+    let _ends = codex_server::servers::Ends(Arc::clone(&shared));
     tracing::info!(supervisor = shared.name, incarnation = claimer.incarnation, "supervisor.started");
     let mut renewer = JoinSet::new();
     renewer.spawn(renew(Arc::clone(&shared)));
@@ -147,7 +150,7 @@ impl Claimer {
             incarnation: self.incarnation.clone(),
             limit: u32::try_from(free).unwrap_or(CLAIM_WAKES_MAX).clamp(1, CLAIM_WAKES_MAX),
             wait_ms: CLAIM_WAIT_MS,
-            doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
+            doors: Door::ALL.to_vec(),
         };
         self.shared.config.client.call::<ClaimWakes>(&params, None).await
     }
@@ -190,6 +193,7 @@ impl Claimer {
         }
         // Whoever is left loses its shim's standard input with its task, and so its life.
         self.tasks.shutdown().await;
+        self.shared.servers.stop().await;
     }
 }
 

@@ -75,6 +75,11 @@ fn screen(asked: &[Asked]) -> String {
                 "  settings   your own; hooks, servers and permissions that lie in the folder are left out\n",
             );
         }
+        if launch.live {
+            text.push_str(
+                "  live       its sessions stay open in `codex app-server`, on a socket that only you can use\n",
+            );
+        }
         if launch.sandbox == Some(Sandbox::DangerFullAccess) {
             text.push_str("  WARNING    it may do anything on this machine that you may do\n");
         }

@@ -4,6 +4,7 @@ use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Launch, Runtime, Sandbox};
 use interlock_core::id::AgentId;
 use interlock_core::time::Timestamp;
+use interlock_core::wake::{Capability, Door, Evidence, Repeat};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +63,44 @@ pub struct AgentView {
     /// For `codex` and `claude`: further folders that may be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// For `codex`: its sessions are kept in a server of Codex that its supervisor runs, and that people can attach to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+    /// For `codex` and `claude`: their own folder, where it was given to the agent by CODEX_HOME or CLAUDE_CONFIG_DIR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// The doors into its runtime, in the order in which they are tried; none into an unmanaged agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doors: Vec<DoorView>,
     /// When it was registered.
     pub created_at: Timestamp,
+}
+
+/// A door into a runtime, and what it can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DoorView {
+    /// Which.
+    pub door: Door,
+    /// What it can prove acceptance with.
+    pub evidence: Vec<Evidence>,
+    /// Whether it finds out that somebody else is in the session.
+    pub sees_human: bool,
+    /// What keeps an attempt whose outcome nobody saw from having its work done twice.
+    pub repeat: Repeat,
+    /// Whether what it starts dies with its supervisor.
+    pub dies_with_supervisor: bool,
+}
+
+impl From<&Capability> for DoorView {
+    fn from(of: &Capability) -> Self {
+        Self {
+            door: of.door,
+            evidence: of.evidence.to_vec(),
+            sees_human: of.sees_human,
+            repeat: of.repeat,
+            dies_with_supervisor: of.dies_with_supervisor,
+        }
+    }
 }
 
 /// Parameters of `list_agents`.

@@ -44,6 +44,9 @@ fn fits(runtime: Runtime, launch: &Launch) -> Result<(), &'static str> {
         Runtime::Codex | Runtime::Claude if first.is_some_and(String::is_empty) => {
             Err("the program's name is empty")
         }
+        Runtime::Command | Runtime::Claude if launch.live => {
+            Err("only `codex` has a server that its sessions can be kept in")
+        }
         Runtime::Codex if !launch.allowed_tools.is_empty() => {
             Err("allowed tools are for `claude`; `codex` goes by its sandbox")
         }

@@ -24,6 +24,15 @@ impl Runtime {
     pub const fn is_cli(self) -> bool {
         matches!(self, Self::Codex | Self::Claude)
     }
+
+    /// The variable that says where its person's configuration and sessions are.
+    pub const fn home_variable(self) -> Option<&'static str> {
+        match self {
+            Self::Codex => Some("CODEX_HOME"),
+            Self::Claude => Some("CLAUDE_CONFIG_DIR"),
+            Self::Command | Self::Unmanaged => None,
+        }
+    }
 }
 
 closed_set! {
@@ -78,12 +87,22 @@ pub struct Launch {
     /// For `codex` and `claude`: further folders that may be written, absolute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// For `codex`: its sessions are kept in a server of Codex that the supervisor runs for its CODEX_HOME, and that people
+    /// can attach to (docs/runtimes.md).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
     /// What this version does not know, kept and handed to the supervisor as it was sent.
     #[serde(flatten)]
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Launch {
+    /// The value that is set for this variable, where it is not the supervisor's own.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let set = self.environment.iter().find(|variable| variable.name == name);
+        set.and_then(|variable| variable.value.as_deref())
+    }
+
     /// Whether something is set that only a coding agent's own program understands.
     pub const fn is_for_cli(&self) -> bool {
         self.sandbox.is_some()

@@ -49,17 +49,22 @@ pub(super) fn over_with(
         }
         Outcome::SessionBusy if wake.releases < RELEASES_MAX => {
             match session::when_busy(facts, wake, door, now)? {
-                session::Busy::Wait(event) => waits_again(facts, wake, lease, vec![event], now),
+                session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
+                // It may be its own turn that keeps the session busy.
+                session::Busy::Fresh(_) if wake.in_doubt_since.is_some() => unknown(facts, env, wake, now),
                 session::Busy::Fresh(released) => back(released, Reason::SessionBusy),
             }
         }
-        Outcome::InDoubt => {
-            let mut events = Vec::new();
-            takeover::unknown(facts, env, wake, now, &mut events)?;
-            Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) })
-        }
+        Outcome::InDoubt => unknown(facts, env, wake, now),
         _ => ended(facts, env, wake, door, outcome, now),
     }
+}
+
+/// What became of the attempt before cannot be told.
+fn unknown(facts: &Facts, env: &Envelope, wake: &Wake, now: &Now) -> Result<Decision, Stop> {
+    let mut events = Vec::new();
+    takeover::unknown(facts, env, wake, now, &mut events)?;
+    Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) })
 }
 
 /// What follows from a failed attempt.
@@ -185,12 +190,14 @@ fn given_back(
     reason: Reason,
     now: &Now,
 ) -> Result<Decision, Stop> {
+    // Whoever was to look for what was begun, and did not come to it, leaves the doubt to the next claim.
+    let has_not_looked = matches!(reason, Reason::Halted | Reason::NotStarted);
     events.push(Event::WakeReleased {
         wake_id: wake.wake_id,
         thread_id: wake.thread_id,
         agent: wake.agent.clone(),
         reason,
-        is_in_doubt: false,
+        is_in_doubt: lease.is_in_doubt && has_not_looked && wake.state == WakeState::Pending,
     });
     waits_again(facts, wake, lease, events, now)
 }

@@ -26,9 +26,10 @@ pub use model::{
     Ask, Chain, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState,
 };
 pub(crate) use reaction::{
-    on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
+    on_ack, on_post, on_removal, on_thread_active, on_thread_end, on_wait_again, on_withdrawal,
+    withdrawal_keys,
 };
-pub(crate) use report::{note_call, report};
+pub(crate) use report::{expect_held, note_call, report};
 pub(crate) use trigger::trigger;
 
 /// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills

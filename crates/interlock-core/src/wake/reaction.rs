@@ -323,6 +323,48 @@ pub(super) fn finished(wake: &Wake, result: WakeResult, reason: Option<Reason>) 
     }
 }
 
+/// A thread goes on: who could not be woken before is woken for what it has not read since, once.
+pub(crate) fn on_thread_active(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let thread_id = thread.thread_id;
+    for (n, (agent, member)) in (0_u32..).zip(&thread.members) {
+        let Some(owed) = member.owed.filter(|owed| owed.until.is_none_or(|until| until > now.wall)) else {
+            continue;
+        };
+        let live: Vec<&Wake> = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent).collect();
+        // One whose process runs covers what is unread.
+        if !member.managed || live.iter().any(|wake| wake.state == WakeState::Running) {
+            continue;
+        }
+        // One that waits may be over before: it is for this too.
+        if let Some(wake) = live.first() {
+            let ask = Ask { seq: owed.seq, expires_at: owed.until, is_withdrawn: false };
+            events.push(joined(wake, &ask, false, None));
+            continue;
+        }
+        events.push(Event::WakeRequested {
+            wake_id: WakeId::derive(now.wall, &env.entropy, n),
+            thread_id,
+            agent: agent.clone(),
+            seq: owed.seq,
+            cause: env.actor.name.clone(),
+            due_at: now.wall,
+            held: false,
+            expires_at: owed.until,
+            is_urgent: false,
+            is_standing: owed.until.is_none(),
+            // A change of status is progress: every chain begins anew with it.
+            chain: None,
+        });
+    }
+    Ok(())
+}
+
 /// Nobody is woken for a thread that has ended; processes that run may finish.
 pub(crate) fn on_thread_end(
     facts: &Facts,

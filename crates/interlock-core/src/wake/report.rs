@@ -126,15 +126,41 @@ fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(),
 }
 
 /// The wake's own token was used: its runtime has accepted, whatever the supervisor sees. A call may be quicker than
-/// the report that the process was started; then its claim keeps it until that report.
-pub(crate) fn note_call(facts: &Facts, wake_id: WakeId) -> Result<Decision, Stop> {
+/// the report that the process was started; then its claim keeps it until that report. Through the live door nothing is
+/// sent before that report, so a call from before it is no answer: a session shakes hands with our tools as it is loaded.
+pub(crate) fn note_call(facts: &Facts, env: &Envelope, wake_id: WakeId) -> Result<Decision, Stop> {
     let Some(wake) = facts.wake(wake_id)? else { return Ok(Decision::unchanged()) };
+    // What a former attempt's process does proves nothing of this one.
+    if !is_held(facts, env, wake_id) {
+        return Ok(Decision::unchanged());
+    }
     if let Some(event) = accepted(wake, Evidence::Call) {
         return Ok(Decision::of(vec![event]));
     }
-    let claim = facts.lease(wake_id).filter(|lease| wake.state == WakeState::Pending && !lease.is_called);
+    let counts = |lease: &&Lease| !lease.is_called && lease.door != Some(Door::Live);
+    let claim = facts.lease(wake_id).filter(|_| wake.state == WakeState::Pending).filter(counts);
     let effects = claim.map(|lease| Effect::Lease(Lease { is_called: true, ..lease.clone() }));
     Ok(Decision { effects: Vec::from_iter(effects), ..Decision::unchanged() })
+}
+
+/// Whether the claim that the caller's process was started on still holds, as far as its token tells claims apart.
+fn is_held(facts: &Facts, env: &Envelope, wake_id: WakeId) -> bool {
+    let holds = |fence| facts.lease(wake_id).is_some_and(|lease| lease.fence == fence && !lease.is_over());
+    env.actor.fence.is_none_or(holds)
+}
+
+/// A process whose claim is over changes nothing more: another attempt may be at work, or the wake has ended.
+pub(crate) fn expect_held(facts: &Facts, env: &Envelope) -> Result<(), Stop> {
+    let Some(wake_id) = env.actor.wake_id.filter(|_| env.actor.fence.is_some()) else { return Ok(()) };
+    if facts.wake(wake_id)?.is_some() && is_held(facts, env, wake_id) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::LeaseLost,
+        format!("the claim of `{wake_id}` that this token belongs to is over"),
+    )
+    .hint("end the process; what is left to do comes with another wake, and another token")
+    .into())
 }
 
 pub(super) fn accepted(wake: &Wake, evidence: Evidence) -> Option<Event> {

@@ -93,7 +93,7 @@ pub(super) fn unfit(policy: &Policy, wake: &Wake, member: &Member, now: &Now) ->
 /// What follows from a session that another process has open.
 pub(super) enum Busy {
     /// It is looked at again later.
-    Wait(Event),
+    Wait(Vec<Event>),
     /// It was waited for long enough, or there is none: the wake is due again at once, in a fresh one.
     Fresh(Vec<Event>),
 }
@@ -106,7 +106,7 @@ pub(super) fn when_busy(facts: &Facts, wake: &Wake, from: Door, now: &Now) -> Re
         return Ok(Busy::Fresh(released));
     }
     let due_at = now.wall.plus_ms(facts.policy.session_recheck_ms);
-    Ok(Busy::Wait(deferred(wake, Reason::SessionBusy, due_at)))
+    Ok(Busy::Wait(vec![deferred(wake, Reason::SessionBusy, due_at)]))
 }
 
 /// What the model used, as an event of its own: attempts that fail cost tokens too. Of a runtime that counts from the

@@ -32,9 +32,13 @@ pub(crate) fn trigger(
         return Err(Refusal::new(Reason::ParticipantMissing, detail).into());
     };
     if !member.managed {
-        let detail = format!("`{agent}` is run by nobody here, so nobody can wake it");
+        let detail =
+            format!("`{agent}` is run by nobody here, so nothing can wake it: a fallback is required");
         return Err(Refusal::new(Reason::RuntimeUnmanaged, detail)
-            .hint("post a message: it is read when its reader looks")
+            .hint(
+                "post a message: it is read when its reader looks; to have it woken, register an agent with a runtime \
+                 (interlock agent add) and add it to the thread",
+            )
             .into());
     }
     if let Some(text) = &command.override_reason {

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod doors;
 mod golden;
 mod guarding;
 mod human;
@@ -22,6 +23,7 @@ mod posting;
 mod random;
 mod rows;
 mod sessions;
+mod simulation;
 mod status;
 mod supervising;
 mod throttling;

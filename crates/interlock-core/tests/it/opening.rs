@@ -97,6 +97,10 @@ fn a_launch_says_nothing_that_its_runtime_does_not_do() {
         (Runtime::Codex, writable(Some(Sandbox::DangerFullAccess)), false),
         (Runtime::Codex, Launch { writable: vec!["more".into()], ..Launch::default() }, false),
         (Runtime::Claude, words(&[""]), false),
+        (Runtime::Codex, Launch { live: true, ..Launch::default() }, true),
+        (Runtime::Claude, Launch { live: true, ..Launch::default() }, false),
+        (Runtime::Command, Launch { live: true, ..words(&["x"]) }, false),
+        (Runtime::Unmanaged, Launch { live: true, ..Launch::default() }, false),
     ];
     for (n, (runtime, launch, is_taken)) in cases.into_iter().enumerate() {
         let checked = check_launch(runtime, &launch).err().map(|refusal| refusal.reason);

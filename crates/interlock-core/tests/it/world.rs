@@ -605,8 +605,13 @@ impl Newcomer<'_> {
 
     /// Run by a supervisor.
     pub(crate) fn managed(self) {
-        let launch = Launch { command: vec!["agent".into()], ..Launch::default() };
-        self.register(Runtime::Command, launch);
+        self.run_by(Runtime::Command);
+    }
+
+    /// Run by a supervisor as this runtime.
+    pub(crate) fn run_by(self, runtime: Runtime) {
+        let command = if runtime == Runtime::Command { vec!["agent".into()] } else { Vec::new() };
+        self.register(runtime, Launch { command, ..Launch::default() });
     }
 
     /// Run by nobody of ours.

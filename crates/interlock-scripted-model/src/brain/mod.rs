@@ -31,6 +31,10 @@ pub fn next(conversation: &Conversation) -> Reply {
 
 /// A part in a thread: whoever leads it reviews, everybody else mends.
 fn woken(hand: &mut Hand<'_>, wake: &hand::Wake) -> Turn<String> {
+    if hand.talk.prompt().contains("summarize_thread") && hand.talk.tool("summarize_thread").is_some() {
+        let thread = serde_json::json!({"thread_id": wake.thread});
+        hand.ask("I am new here: what was decided so far?", "summarize_thread", thread)?;
+    }
     let thread = thread::Thread::read(hand, wake)?;
     if thread.status != "active" {
         hand.ack(wake, thread.last_seq)?;

@@ -246,3 +246,27 @@ proptest! {
         }
     }
 }
+
+/// Whoever is new in a thread is told so, and reads what was decided before it reads on.
+#[test]
+fn a_fresh_session_reads_the_summary_first() {
+    let tools = [&CLAUDE[..], &["mcp__interlock__summarize_thread"]].concat();
+    let names = |prompt: &str| {
+        let (calls, _) = play(&tools, prompt, |call| {
+            let over = json!({"status": "resolved", "participants": []}).to_string();
+            let text = match call.name.trim_start_matches("mcp__interlock__") {
+                "get_thread" => over,
+                "read_messages" => messages(&[]),
+                _ => "{}".to_owned(),
+            };
+            (text, false)
+        });
+        calls
+            .iter()
+            .map(|call| call.name.trim_start_matches("mcp__interlock__").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(PROMPT), ["get_thread", "read_messages", "ack_read"]);
+    let fresh = format!("{PROMPT} This is a fresh session: read the summary first, with summarize_thread.");
+    assert_eq!(names(&fresh), ["summarize_thread", "get_thread", "read_messages", "ack_read"]);
+}

@@ -67,7 +67,7 @@ pub(crate) async fn get(
     let mut wake = one(&cx, p.wake_id).await?;
     let mine = wake.agent == cx.actor.name || wake.cause == cx.actor.name;
     if !mine && !sees_all(&cx.actor) && cx.visible(wake.thread_id).await.is_err() {
-        return Err(not_found(p.wake_id));
+        return Err(not_found(p.wake_id).hiding(p.wake_id));
     }
     let thread_id = wake.thread_id;
     while wake.state != WakeState::Finished
@@ -137,6 +137,26 @@ pub(crate) async fn claim(
     Ok(ClaimWakesResponse { wakes, halt: claimed.halt })
 }
 
+/// What the agent is told: ids only. In a fresh session it knows nothing of the thread, so it is sent to the summary first.
+fn prompt(wake: &Wake, is_resumed: bool) -> String {
+    let Wake { agent, thread_id, seq, wake_id, .. } = wake;
+    let who = format!("You are `{agent}` in thread {thread_id} of Interlock.");
+    let what = format!("Messages up to seq {seq} wait for you (wake {wake_id}).");
+    let work = "do the work, answer in the thread, then acknowledge them";
+    if is_resumed {
+        return format!("{who} {what} Read them, {work}: with read_messages, post_message and ack_read.");
+    }
+    let before = if wake.is_fallback_run() {
+        "The session you had before could not be used, so you remember nothing of what was said or decided"
+    } else {
+        "You may remember nothing of what was said or decided"
+    };
+    format!(
+        "{who} This is a fresh session. {before}: read the thread's summary first, with summarize_thread. {what} Read \
+         them, {work}: with read_messages, post_message and ack_read."
+    )
+}
+
 /// Everything the wake's process needs, its own token included.
 async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<ClaimedWake, Refusal> {
     let engine = cx.engine();
@@ -146,7 +166,8 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
     let now = engine.now();
     let session_id = random_session(now).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
     let policy = engine.policy();
-    let deadline = now.plus_ms(policy.run_ms_max);
+    let run_ms_max = if wake.is_fallback_run() { policy.fallback_run_ms_max } else { policy.run_ms_max };
+    let deadline = now.plus_ms(run_ms_max);
     let actor = Actor {
         name: wake.agent.clone(),
         role: agent.role,
@@ -155,14 +176,10 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
         wake_id: Some(wake.wake_id),
         fence: Some(lease.fence),
     };
-    let token = engine.issuer().mint(&actor, now, policy.run_ms_max + TOKEN_GRACE_MS)?;
+    let token = engine.issuer().mint(&actor, now, run_ms_max + TOKEN_GRACE_MS)?;
     let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
     let resume = thread.and_then(|thread| thread.members.get(&wake.agent).and_then(|member| member.session));
-    let prompt = format!(
-        "You are `{}` in thread {} of Interlock. Messages up to seq {} wait for you (wake {}). Read them, do the \
-         work, answer in the thread, then acknowledge them: with read_messages, post_message and ack_read.",
-        wake.agent, wake.thread_id, wake.seq, wake.wake_id
-    );
+    let prompt = prompt(&wake, resume.is_some());
     Ok(ClaimedWake {
         workspace_id: cx.workspace(),
         fence: lease.fence,
@@ -177,7 +194,7 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
         prompt,
         launch: agent.launch,
         accept_timeout_ms: clamp(policy.accept_timeout_ms),
-        run_ms_max: clamp(policy.run_ms_max),
+        run_ms_max: clamp(run_ms_max),
         lease_ms: clamp(policy.lease_ms),
         wake: view::wake(wake),
     })

@@ -78,9 +78,11 @@ fn a_command_that_cannot_be_started_is_told_and_one_that_was_in_the_way_is_given
 
 #[test]
 fn silence_is_asked_about_before_it_is_punished() {
-    let start: [(u64, Input, &[Output]); 3] = [
+    let start: [(u64, Input, &[Output]); 4] = [
         (5, Input::Spawned, &[STARTED]),
         (10, Input::StartDelivered, &[]),
+        // Eight seconds, and not a millisecond less.
+        (8_009, Input::Timer, &[]),
         (8_010, Input::Timer, &[Output::AskAcceptance]),
     ];
     let with = |rest: &[(u64, Input, &[Output])]| {

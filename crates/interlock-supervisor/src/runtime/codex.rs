@@ -15,7 +15,7 @@ use crate::shim::redact::Redactor;
 
 /// The name that `agent install` gives to its server in a person's configuration. Woken runs give theirs another one:
 /// settings of one name are merged, and what a person's server is reached by would not go with an address.
-pub(super) const BRIDGE: &str = "interlock";
+pub(crate) const BRIDGE: &str = "interlock";
 
 /// The command line of one turn.
 pub(super) fn start(turn: &Turn<'_>) -> Start {

@@ -7,7 +7,7 @@
 mod claude;
 mod codex;
 mod persons;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,7 +18,8 @@ use interlock_core::agent::{Launch, Runtime, Sandbox};
 use interlock_core::id::SessionId;
 use interlock_core::wake::{TurnFault, Usage};
 
-pub(crate) use persons::home;
+pub(crate) use codex::BRIDGE;
+pub(crate) use persons::{Transport, codex_speaker, home};
 
 use crate::shim::redact::Redactor;
 
@@ -109,7 +110,7 @@ pub fn describe(
 }
 
 /// The bridge to us that the program would start by its person's configuration. Claude Code is told to look at none.
-fn bridge(
+pub(crate) fn bridge(
     runtime: Runtime,
     launch: &Launch,
     own: &BTreeMap<OsString, OsString>,
@@ -124,7 +125,7 @@ const COMMITTED: [&str; 3] = ["objects", "refs", "logs"];
 /// repository what git needs of its own, without which nothing can be committed. From a linked work tree that leaves
 /// hooks and configuration closed, which git would run as the user. Only Codex is held back by the system: Claude
 /// Code's rules are about its editing tools, which have no business there.
-fn writable(runtime: Runtime, launch: &Launch) -> Vec<String> {
+pub(crate) fn writable(runtime: Runtime, launch: &Launch) -> Vec<String> {
     let mut folders = launch.writable.clone();
     let sandbox = launch.sandbox.unwrap_or(Sandbox::WorkspaceWrite);
     if let (Runtime::Codex, Sandbox::WorkspaceWrite, Some(repository)) =
@@ -149,7 +150,7 @@ fn work_tree(directory: &Path) -> Option<PathBuf> {
 }
 
 /// The program and first words: those that were configured, or the runtime's own name.
-fn program(launch: &Launch, name: &str) -> Vec<String> {
+pub(crate) fn program(launch: &Launch, name: &str) -> Vec<String> {
     if launch.command.is_empty() { vec![name.to_owned()] } else { launch.command.clone() }
 }
 

@@ -8,7 +8,7 @@ use interlock_core::agent::{Launch, Runtime};
 
 /// How a server in a configuration is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     /// By a program that is started for it.
     Command,
     /// By an address.
@@ -37,6 +37,23 @@ pub(super) fn codex_server(
     own: &BTreeMap<OsString, OsString>,
     name: &str,
 ) -> Option<Transport> {
+    let server = codex_entry(launch, own, name)?;
+    Some(if server.get("url").is_some() { Transport::Url } else { Transport::Command })
+}
+
+/// The participant that the server which `agent install` has written into a person's configuration speaks as. One that is
+/// reached by an address speaks as whoever's token its program was started with, which nobody can tell.
+pub(crate) fn codex_speaker(launch: &Launch, own: &BTreeMap<OsString, OsString>) -> Option<String> {
+    let server = codex_entry(launch, own, super::BRIDGE)?;
+    let words: Vec<&str> = server.get("args")?.as_array()?.iter().filter_map(toml::Value::as_str).collect();
+    let is_enabled = server.get("enabled").and_then(toml::Value::as_bool).unwrap_or(true);
+    match words.as_slice() {
+        ["mcp", "--as", name, ..] if is_enabled => Some((*name).to_owned()),
+        _ => None,
+    }
+}
+
+fn codex_entry(launch: &Launch, own: &BTreeMap<OsString, OsString>, name: &str) -> Option<toml::Value> {
     let home = home(Runtime::Codex, launch, own).map(|home| home.join("config.toml"));
     let folders = launch.directory.iter().flat_map(|directory| project(Path::new(directory)));
     let mut files = home.into_iter().chain(folders.map(|folder| folder.join(".codex/config.toml")));
@@ -50,8 +67,7 @@ fn project(directory: &Path) -> Vec<&Path> {
     folders.into_iter().take(root.saturating_add(1)).collect()
 }
 
-fn server(text: &str, name: &str) -> Option<Transport> {
+fn server(text: &str, name: &str) -> Option<toml::Value> {
     let table: toml::Table = text.parse().ok()?;
-    let server = table.get("mcp_servers")?.get(name)?;
-    Some(if server.get("url").is_some() { Transport::Url } else { Transport::Command })
+    table.get("mcp_servers")?.get(name).cloned()
 }

@@ -8,17 +8,17 @@ use crate::shim::redact::Redactor;
 const TEXT_CHARS_MAX: usize = 2_000;
 
 /// A member that is a text; empty when it is none.
-pub(super) fn member<'v>(value: &'v Value, pointer: &str) -> &'v str {
+pub(crate) fn member<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A member that counts something; 0 when it is none.
-pub(super) fn count(value: &Value, pointer: &str) -> u64 {
+pub(crate) fn count(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
 }
 
 /// So much of a text as a log shows, without the secrets in it: whatever is cut off, no part of one is left.
-pub(super) fn cut(hide: &Redactor, text: &str) -> String {
+pub(crate) fn cut(hide: &Redactor, text: &str) -> String {
     let text = hide.hide(text);
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => {
@@ -29,7 +29,7 @@ pub(super) fn cut(hide: &Redactor, text: &str) -> String {
 }
 
 /// The same of a value, whose texts are looked through before they are written as JSON.
-pub(super) fn cut_value(hide: &Redactor, value: &Value) -> String {
+pub(crate) fn cut_value(hide: &Redactor, value: &Value) -> String {
     cut(hide, &hidden(hide, value).to_string())
 }
 
@@ -45,13 +45,13 @@ fn hidden(hide: &Redactor, value: &Value) -> Value {
 }
 
 /// Whether a text speaks of one of these, in whatever case.
-pub(super) fn speaks_of(text: &str, words: &[&str]) -> bool {
+pub(crate) fn speaks_of(text: &str, words: &[&str]) -> bool {
     let text = text.to_ascii_lowercase();
     words.iter().any(|word| text.contains(word))
 }
 
 /// What an error of a model's service comes to, by its status where one is told, else by its words.
-pub(super) fn model_fault(status: u64, text: &str) -> interlock_core::wake::TurnFault {
+pub(crate) fn model_fault(status: u64, text: &str) -> interlock_core::wake::TurnFault {
     use interlock_core::wake::TurnFault;
     let told = |statuses: &[&str]| numbers(text).any(|number| statuses.contains(&number));
     let unauthorized = ["unauthorized", "api key", "please run /login", "missing environment variable"];

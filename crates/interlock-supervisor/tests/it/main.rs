@@ -13,4 +13,6 @@ mod shim_rig;
 #[cfg(test)]
 mod supervise;
 #[cfg(test)]
+mod ticks;
+#[cfg(test)]
 mod wait;

@@ -1,6 +1,8 @@
 //! Where the server is, and who we are to it. Both may change while the bridge lives: a server that restarts may have
 //! another address, and a token holds only for a while.
 
+use std::path::{Path, PathBuf};
+
 use interlock_api::Problem;
 use interlock_api::operations::ListAgents;
 use interlock_api::v1::agent::ListAgentsParams;
@@ -23,6 +25,11 @@ pub(crate) enum Target {
         name: AgentName,
         /// With which role.
         role: Role,
+    },
+    /// The server and the token of the wake that runs, as its supervisor lends them: other wakes come after it.
+    Wake {
+        /// Where they stand while it runs.
+        file: PathBuf,
     },
     /// A server by its address, with a token.
     Remote {
@@ -66,6 +73,7 @@ impl Target {
     /// `SERVER_NOT_RUNNING`, or a problem with the instance's keys.
     pub(super) fn now(&self) -> Result<(String, String), Problem> {
         match self {
+            Self::Wake { file } => lent(file),
             Self::Remote { url, token } => Ok((url.trim_end_matches('/').to_owned(), token.clone())),
             Self::Local { instance, name, role } => {
                 let run = instance.run()?.ok_or_else(|| {
@@ -76,6 +84,35 @@ impl Target {
             }
         }
     }
+}
+
+/// What the supervisor has lent to the wake that runs.
+#[derive(serde::Deserialize)]
+struct Lent {
+    url: String,
+    token: String,
+}
+
+fn lent(file: &Path) -> Result<(String, String), Problem> {
+    let missing = |detail: &str| {
+        Problem::new(Reason::TokenMissing, detail, "")
+            .hint("these tools are for wakes; for sessions of your own: interlock agent install codex NAME")
+    };
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(missing("no wake of this agent runs in this thread now"));
+        }
+        Err(error) => {
+            return Err(missing(&format!(
+                "the wake's token cannot be read: {}",
+                crate::instance::cause(&error)
+            )));
+        }
+    };
+    let Lent { url, token } =
+        serde_json::from_str(&text).map_err(|_| missing("the wake's token is unreadable"))?;
+    Ok((url.trim_end_matches('/').to_owned(), token))
 }
 
 /// The role that this participant was registered with.

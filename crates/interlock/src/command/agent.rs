@@ -60,6 +60,9 @@ pub(crate) struct AddParams {
     /// A further folder that codex or claude may write in.
     #[arg(long, value_name = "DIR")]
     writable: Vec<PathBuf>,
+    /// Keep the sessions of codex in a server of Codex that Interlock runs, and that you can attach to from a terminal.
+    #[arg(long)]
+    live: bool,
     /// Agree to how codex or claude is started, without being asked.
     #[arg(long)]
     yes: bool,
@@ -103,6 +106,7 @@ async fn add(cx: &Context, params: AddParams) -> End {
         model: params.model,
         allowed_tools: params.allowed_tools,
         writable,
+        live: params.live,
         ..Launch::default()
     };
     // Before anybody is asked to agree to it.
@@ -121,9 +125,11 @@ fn runtime_of(params: &AddParams) -> Result<Runtime, Problem> {
     let is_for_cli = params.sandbox.is_some()
         || params.model.is_some()
         || !params.allowed_tools.is_empty()
-        || !params.writable.is_empty();
+        || !params.writable.is_empty()
+        || params.live;
     if is_for_cli && !params.runtime.is_some_and(Runtime::is_cli) {
-        let detail = "--sandbox, --model, --allow-tool and --writable are for --runtime codex or claude";
+        let detail =
+            "--sandbox, --model, --allow-tool, --writable and --live are for --runtime codex or claude";
         return Err(usage::invalid(detail));
     }
     let has_launch = params.cwd.is_some() || params.repo.is_some() || !params.environment.is_empty();

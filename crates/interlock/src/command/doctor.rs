@@ -11,6 +11,7 @@ use crate::render::table::{Cell, table};
 
 mod approval;
 mod database;
+mod doors;
 mod folder;
 mod hooks;
 mod leftovers;

@@ -161,6 +161,15 @@ acted       -
 finished    2026-01-02T12:01:05.012Z  +2m 05s
 ";
     assert_eq!(wake::show(view(), &of::<WakeView>(one_wake())), expected);
+    let mut changed = one_wake();
+    changed["door"] = "spawn".into();
+    let change = |from: &str, to: &str, reason: &str| json!({"from": from, "to": to, "reason": reason, "at": "2026-01-02T11:59:00.000Z"});
+    changed["door_changes"] =
+        json!([change("live", "resume", "NOT_ACCEPTED"), change("resume", "spawn", "RESUME_FAILED")]);
+    let text = wake::show(view(), &of::<WakeView>(changed));
+    let words =
+        "spawn; resume in the place of live: NOT_ACCEPTED; spawn in the place of resume: RESUME_FAILED";
+    assert!(text.contains(&format!("door       {words}\n")), "{text}");
 }
 
 #[test]
@@ -422,6 +431,11 @@ fn live_lines_say_what_happened() {
             "wake.attempt_failed",
             json!({"attempt": 1, "reason": "NOT_ACCEPTED", "due_at": "2026-01-02T12:00:01.5Z"}),
             "attempt 1 failed (NOT_ACCEPTED), next at 12:00:01.500  wak_00000000000000000000000002",
+        ),
+        (
+            "wake.door_changed",
+            json!({"from": "resume", "to": "spawn", "reason": "RESUME_FAILED"}),
+            "goes on through spawn in the place of resume (RESUME_FAILED)  wak_00000000000000000000000002",
         ),
         (
             "wake.finished",

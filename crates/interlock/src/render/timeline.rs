@@ -88,10 +88,16 @@ fn what(item: &TimelineItem) -> (Paint, String) {
         "wake.attempt_failed" => {
             (Paint::Yellow, format!("attempt {} failed{}, next at {}", text("attempt"), because(), due(item)))
         }
+        "wake.door_changed" => {
+            let words =
+                format!("goes on through {} in the place of {}{}", text("to"), text("from"), because());
+            (Paint::Yellow, words)
+        }
         "wake.released" => (Paint::Yellow, format!("lost its process{}", because())),
         "wake.finished" => {
             let result = text("result");
-            let paint = if result == "failed" { Paint::Red } else { Paint::Green };
+            let is_bad = ["failed", "unknown"].contains(&result.as_str());
+            let paint = if is_bad { Paint::Red } else { Paint::Green };
             (paint, format!("is done: {result}{}", because()))
         }
         "job.died" => {

@@ -52,6 +52,8 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
             ("exit code", exit_code.into()),
             ("tries", wake.attempts.to_string().into()),
             ("lane", wake.lane.map_or("", interlock_core::wake::Lane::as_str).into()),
+            ("door", door(wake).into()),
+            ("in doubt", wake.in_doubt_since.map_or_else(String::new, |at| format!("since {at}")).into()),
             ("used", wake.usage.map_or_else(String::new, used).into()),
             ("for", format!("message #{}, asked for by {}", wake.seq, wake.cause).into()),
         ],
@@ -138,11 +140,20 @@ fn reason(wake: &WakeView) -> String {
     wake.reason.map_or_else(String::new, |reason| format!("{reason}: {}", reason.title()))
 }
 
+/// The door of the last attempt, and those that it stands in the place of.
+fn door(wake: &WakeView) -> String {
+    let used = wake.door.map(|door| door.to_string());
+    let changes = wake.door_changes.iter();
+    let changes = changes.map(|one| format!("{} in the place of {}: {}", one.to, one.from, one.reason));
+    used.into_iter().chain(changes).collect::<Vec<_>>().join("; ")
+}
+
 /// Where a wake stands, or how it ended.
 fn state(wake: &WakeView) -> Cell {
     match (wake.state, wake.result) {
         (_, Some(result)) => {
-            Cell::new(result.as_str(), if result == WakeResult::Failed { Paint::Red } else { Paint::Green })
+            let is_bad = matches!(result, WakeResult::Failed | WakeResult::Unknown);
+            Cell::new(result.as_str(), if is_bad { Paint::Red } else { Paint::Green })
         }
         (WakeState::Pending, None) if wake.held => Cell::new("held", Paint::Yellow),
         (state, None) => Cell::new(state.as_str(), Paint::Yellow),

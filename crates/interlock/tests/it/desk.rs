@@ -70,11 +70,24 @@ impl Desk {
 
     /// The same with this model, or with what the program takes by itself.
     pub(crate) fn register_with(&self, name: &str, program: &Path, key: &str, model: Option<&str>) {
+        self.register_as(name, program, key, model, &[]);
+    }
+
+    /// The same with these further options.
+    pub(crate) fn register_as(
+        &self,
+        name: &str,
+        program: &Path,
+        key: &str,
+        model: Option<&str>,
+        options: &[&str],
+    ) {
         let work = self.site.path("work");
         let mut words = vec!["agent".to_owned(), "add".to_owned(), name.to_owned(), "--yes".to_owned()];
         let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
         add(&["--cwd", work.to_str().unwrap()]);
         add(&["--runtime", if self.kind == Kind::Codex { "codex" } else { "claude" }]);
+        add(options);
         if let Some(model) = model {
             add(&["--model", model]);
         }
@@ -90,7 +103,7 @@ impl Desk {
     }
 
     /// The environment in which the program has a home of its own, and our model with this key.
-    fn variables(&self, key: &str) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(&self, key: &str) -> Vec<(&'static str, String)> {
         let home = self.site.path("home").to_str().unwrap().to_owned();
         std::fs::create_dir_all(&home).unwrap();
         match self.kind {
@@ -106,7 +119,7 @@ impl Desk {
     }
 
     /// What Codex must be told by settings.
-    fn settings(&self) -> Vec<String> {
+    pub(crate) fn settings(&self) -> Vec<String> {
         let provider = format!(
             "model_providers.scripted={{name=\"scripted\",base_url=\"{}/v1\",env_key=\"KEY\",wire_api=\"responses\",request_max_retries=0,stream_max_retries=0}}",
             self.model.url()

@@ -87,6 +87,7 @@ pub(super) async fn all(cx: &Context) -> Vec<Check> {
         checks.extend(leftovers::of_agents(&instance));
     }
     checks.push(mcp(cx).await);
+    checks.extend(super::doors::check(cx).await);
     checks
 }
 

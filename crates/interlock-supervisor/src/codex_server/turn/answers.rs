@@ -1,0 +1,232 @@
+//! What the server answers, up to the moment at which the turn runs.
+
+use interlock_core::id::SessionId;
+use serde_json::{Value, json};
+
+use super::{Act, HISTORY_TURNS_MAX, LOOK_MS_MAX, Stage, Turn};
+use crate::attempt::Input;
+use crate::codex_server::history::{self, Found};
+use crate::codex_server::message::{Refused, notification};
+use crate::runtime::text::{cut, member};
+
+impl Turn {
+    pub(super) fn on_answer(&mut self, at_ms: u64, id: u64, result: Result<Value, Refused>) -> Vec<Act> {
+        if self.awaited != Some(id) {
+            return Vec::new();
+        }
+        self.awaited = None;
+        match self.stage {
+            Stage::Greeting => match result {
+                Ok(_) => {
+                    let mut acts = vec![Act::Send(notification("initialized"))];
+                    acts.extend(self.look(at_ms));
+                    acts
+                }
+                Err(refused) => self.refused(&refused),
+            },
+            Stage::Looking => self.on_looked(at_ms, result),
+            Stage::Searching => self.on_page(at_ms, result),
+            Stage::Loading => self.on_loaded(at_ms, result),
+            Stage::Asking => self.on_tools(result),
+            Stage::Starting => self.on_started(at_ms, result),
+            Stage::Restoring => self.restored(),
+            Stage::Running | Stage::Away | Stage::Ready | Stage::Over => Vec::new(),
+        }
+    }
+
+    /// The server does not do what was asked, and nothing was sent that could run.
+    pub(super) fn refused(&mut self, refused: &Refused) -> Vec<Act> {
+        if refused.is_busy() {
+            return self.over(Input::SessionBusy);
+        }
+        if refused.is_gone() && !self.is_told {
+            return self.over(Input::SessionGone);
+        }
+        let why = cut(&self.wanted.hide, &refused.message);
+        self.unavailable(&why)
+    }
+
+    pub(super) fn on_looked(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
+        let thread = match &result {
+            Ok(answer) => answer.get("thread").unwrap_or(&Value::Null),
+            // It has not loaded it, and that is all that this says.
+            Err(_) => &Value::Null,
+        };
+        let is_active = member(thread, "/status/type") == "active";
+        if self.is_sent {
+            return self.search(at_ms, None);
+        }
+        if is_active {
+            return self.over(Input::SessionBusy);
+        }
+        let is_loaded = matches!(member(thread, "/status/type"), "idle" | "systemError");
+        // What it is set to is told when it is loaded again, which changes nothing.
+        self.before = is_loaded.then(|| Value::Null);
+        self.load(at_ms)
+    }
+
+    pub(super) fn on_page(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
+        let page = match result {
+            Ok(page) => page,
+            // A thread that was never written down holds nothing of ours.
+            Err(refused) if !self.has_begun => {
+                let why = cut(&self.wanted.hide, &refused.message);
+                return self.not_found(at_ms, &why);
+            }
+            Err(_) => return self.unknown("its thread cannot be looked at"),
+        };
+        match history::find(&page, &self.wanted.client_id) {
+            Some(Found::Running { turn }) => {
+                self.turn = Some(turn);
+                self.load(at_ms)
+            }
+            Some(Found::Over { turn }) => self.on_found_over(at_ms, &turn),
+            None => match history::next(&page).filter(|_| self.pages < HISTORY_TURNS_MAX) {
+                Some(cursor) => self.search(at_ms, Some(&cursor)),
+                None => self.not_found(at_ms, "it is not in the thread's history"),
+            },
+        }
+    }
+
+    /// Our message is not there. What was never sent may be sent; what was sent and is lost has failed.
+    pub(super) fn not_found(&mut self, at_ms: u64, why: &str) -> Vec<Act> {
+        if self.is_told {
+            return self.lost(why);
+        }
+        self.is_sent = false;
+        self.look(at_ms)
+    }
+
+    /// A turn with our message ended while nobody listened.
+    pub(super) fn on_found_over(&mut self, at_ms: u64, turn: &Value) -> Vec<Act> {
+        let is_interrupted = !matches!(member(turn, "/status"), "completed" | "failed");
+        if self.is_told {
+            if is_interrupted && !self.is_stopping {
+                return self.lost("it was cut off");
+            }
+            let (end, text) = self.judge(turn);
+            let mut acts: Vec<_> = text.map(Act::Log).into_iter().collect();
+            acts.extend(self.began());
+            acts.extend(self.ended(at_ms, end));
+            return acts;
+        }
+        if is_interrupted {
+            // Its server died with the former life, or somebody ended it: the work is still to be done.
+            self.is_sent = false;
+            return self.look(at_ms);
+        }
+        let (end, text) = self.judge(turn);
+        self.end = Some(end);
+        let mut acts: Vec<_> = text.map(Act::Log).into_iter().collect();
+        acts.push(Act::Log("the turn had ended while no supervisor listened".into()));
+        acts.extend(self.ready());
+        acts
+    }
+
+    pub(super) fn found_over(&mut self, end: Input) -> Vec<Act> {
+        let mut acts = self.began();
+        acts.extend(self.over_with_word(end));
+        acts
+    }
+
+    pub(super) fn on_loaded(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(_) if self.is_told => return self.unknown("its thread cannot be loaded"),
+            Err(refused) => return self.refused(&refused),
+        };
+        let Some(thread) = SessionId::from_uuid_text(member(&answer, "/thread/id")) else {
+            return self.unavailable("it names no thread");
+        };
+        if self.thread.is_some_and(|wanted| wanted != thread) {
+            return self.unavailable("it loaded another thread");
+        }
+        self.thread = Some(thread);
+        if self.turn.is_some() {
+            // Its person's settings were noted by the life that began the turn.
+            self.before = None;
+            if member(&answer, "/thread/status/type") != "active" {
+                // It ended between the two looks.
+                return self.search(at_ms, None);
+            }
+            return if self.is_told { self.begun(at_ms) } else { self.ready() };
+        }
+        if member(&answer, "/thread/status/type") == "active" {
+            return self.over(Input::SessionBusy);
+        }
+        if self.before.is_none() {
+            return self.ready();
+        }
+        self.before = Some(settings(&answer, thread));
+        let params = json!({"threadId": self.thread_text(), "detail": "toolsAndAuthOnly"});
+        self.send(Stage::Asking, Some(at_ms + LOOK_MS_MAX), "mcpServerStatus/list", &params)
+    }
+
+    /// A thread that somebody else loaded keeps the tools that it was loaded with.
+    pub(super) fn on_tools(&mut self, result: Result<Value, Refused>) -> Vec<Act> {
+        let servers = result.unwrap_or_default();
+        let servers = servers.get("data").and_then(Value::as_array);
+        let has = |server: &Value| {
+            let tools = server.get("tools").and_then(Value::as_object);
+            self.wanted.tools.contains(&member(server, "/name"))
+                && tools.is_some_and(|tools| !tools.is_empty())
+        };
+        if servers.is_some_and(|servers| servers.iter().any(has)) {
+            return self.ready();
+        }
+        self.unavailable("somebody has the thread loaded there, without our tools for this agent")
+    }
+
+    pub(super) fn ready(&mut self) -> Vec<Act> {
+        (self.stage, self.until_ms) = (Stage::Ready, None);
+        self.is_told = true;
+        vec![Act::Say(Input::Spawned)]
+    }
+
+    pub(super) fn on_started(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
+        match result {
+            Ok(answer) => {
+                self.turn = Some(member(&answer, "/turn/id").to_owned());
+                (self.stage, self.until_ms) = (Stage::Running, None);
+                if self.is_stopping { self.interrupt(at_ms) } else { Vec::new() }
+            }
+            Err(refused) => {
+                self.is_sent = false;
+                self.refused(&refused)
+            }
+        }
+    }
+
+    /// It runs already, and has our message.
+    pub(super) fn begun(&mut self, at_ms: u64) -> Vec<Act> {
+        (self.stage, self.until_ms, self.rejoin_until_ms) = (Stage::Running, None, None);
+        let mut acts = self.began();
+        if self.is_stopping {
+            acts.extend(self.interrupt(at_ms));
+        }
+        acts
+    }
+
+    /// The runtime has taken our message in.
+    pub(super) fn began(&mut self) -> Vec<Act> {
+        let Some(session_id) = self.thread.filter(|_| !self.has_begun) else { return Vec::new() };
+        self.has_begun = true;
+        vec![Act::Say(Input::Began { session_id })]
+    }
+}
+
+/// What a turn of ours changes for those after it, as it was before.
+fn settings(answer: &Value, thread: SessionId) -> Value {
+    let mut settings = json!({"threadId": thread.to_uuid_text()});
+    for (from, to) in [
+        ("approvalPolicy", "approvalPolicy"),
+        ("sandbox", "sandboxPolicy"),
+        ("cwd", "cwd"),
+        ("model", "model"),
+    ] {
+        if let (Some(value), Some(settings)) = (answer.get(from), settings.as_object_mut()) {
+            settings.insert(to.into(), value.clone());
+        }
+    }
+    settings
+}

@@ -1,0 +1,596 @@
+//! Every way a turn can go, on a virtual clock and with a server made of words.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::codex_server::message::Refused;
+use crate::runtime::Fault;
+use crate::shim::redact::Redactor;
+use interlock_core::wake::{TurnFault, Usage};
+
+const THREAD: &str = "01a224b3-b972-75c0-8a2b-867f121f4c28";
+
+fn session() -> SessionId {
+    SessionId::from_uuid_text(THREAD).unwrap()
+}
+
+fn wanted() -> Wanted {
+    Wanted {
+        thread: Some(session()),
+        is_in_doubt: false,
+        client_id: "wak_x.1".into(),
+        load: json!({"sandbox": "read-only"}),
+        start: json!({"approvalPolicy": "never"}),
+        tools: vec!["interlock_wake"],
+        hide: Redactor::new([b"sesame!".to_vec()]),
+    }
+}
+
+/// A turn, the time, and the requests that were sent.
+struct Play {
+    turn: Turn,
+    at_ms: u64,
+    sent: Vec<(u64, String, Value)>,
+    said: Vec<Input>,
+    log: Vec<String>,
+    connects: usize,
+}
+
+impl Play {
+    fn new(wanted: Wanted) -> Self {
+        let turn = Turn::new(wanted);
+        Self { turn, at_ms: 0, sent: vec![], said: vec![], log: vec![], connects: 0 }
+    }
+
+    fn on(&mut self, event: Event) -> &mut Self {
+        for act in self.turn.on(self.at_ms, event) {
+            match act {
+                Act::Send(text) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    let id = message["id"].as_u64().unwrap_or_default();
+                    let method = message["method"].as_str().unwrap().to_owned();
+                    self.sent.push((id, method, message["params"].clone()));
+                }
+                Act::Connect => self.connects += 1,
+                Act::Say(input) => self.said.push(input),
+                Act::Log(text) => self.log.push(text),
+            }
+        }
+        self
+    }
+
+    /// The deadline that it waits for has come.
+    fn late(&mut self) -> &mut Self {
+        let at_ms = self.turn.timer_ms().expect("it waits for a deadline");
+        self.at_ms = at_ms - 1;
+        let before = (self.sent.len(), self.said.len());
+        self.on(Event::Timer);
+        assert_eq!((self.sent.len(), self.said.len()), before, "not a millisecond too soon");
+        self.at_ms = at_ms;
+        self.on(Event::Timer)
+    }
+
+    /// The last thing that was asked, which must be this.
+    #[track_caller]
+    fn asks(&self, method: &str) -> &Value {
+        let (_, last, params) = self.sent.last().expect("something was sent");
+        assert_eq!(last, method, "{:?}", self.sent);
+        params
+    }
+
+    #[track_caller]
+    fn answer(&mut self, method: &str, result: Value) -> &mut Self {
+        self.asks(method);
+        let id = self.sent.last().unwrap().0;
+        self.on(Event::Heard(Incoming::Answer { id, result: Ok(result) }))
+    }
+
+    #[track_caller]
+    fn refuse(&mut self, method: &str, message: &str) -> &mut Self {
+        self.asks(method);
+        let id = self.sent.last().unwrap().0;
+        let refused = Refused { message: message.to_owned() };
+        self.on(Event::Heard(Incoming::Answer { id, result: Err(refused) }))
+    }
+
+    fn tell(&mut self, method: &str, mut params: Value) -> &mut Self {
+        params["threadId"] = THREAD.into();
+        self.on(Event::Heard(Incoming::Notice { method: method.into(), params }))
+    }
+
+    fn says(&mut self, turn: &str, client_id: impl Into<Value>) -> &mut Self {
+        let client_id: Value = client_id.into();
+        let item = json!({"type": "userMessage", "clientId": client_id});
+        self.tell("item/started", json!({"turnId": turn, "item": item}));
+        self.tell("item/completed", json!({"turnId": turn, "item": item}))
+    }
+
+    fn completes(&mut self, turn: &str, status: &str, error: impl Into<Value>) -> &mut Self {
+        let error: Value = error.into();
+        self.tell("turn/completed", json!({"turn": {"id": turn, "status": status, "error": error}}))
+    }
+
+    /// Connected, greeted, and looking at the thread.
+    fn greeted(&mut self) -> &mut Self {
+        self.on(Event::Connected).answer("initialize", json!({"userAgent": "x"}));
+        assert_eq!(self.sent[1].1, "initialized");
+        self
+    }
+
+    /// Up to the point at which nothing is sent yet and all is ready, in a thread that nobody has loaded.
+    fn ready(&mut self) -> &mut Self {
+        self.greeted().answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
+        self.answer("thread/resume", loaded("idle"))
+    }
+
+    /// In the middle of its turn.
+    fn running(&mut self) -> &mut Self {
+        self.ready()
+            .on(Event::Go)
+            .answer("turn/start", json!({"turn": {"id": "t1"}}))
+            .says("t1", json!("wak_x.1"))
+    }
+
+    #[track_caller]
+    fn ended(&self, how: &[Input]) {
+        assert_eq!(self.said, how, "{:?}", self.log);
+        assert!(self.turn.is_over());
+        assert_eq!(self.turn.timer_ms(), None);
+    }
+
+    fn sent_turns(&self) -> usize {
+        self.sent.iter().filter(|(_, method, _)| method == "turn/start").count()
+    }
+}
+
+fn loaded(status: &str) -> Value {
+    json!({
+        "thread": {"id": THREAD, "status": {"type": status}}, "approvalPolicy": "on-request",
+        "sandbox": {"type": "workspaceWrite"}, "cwd": "/srv/anna", "model": "m",
+    })
+}
+
+fn page(client_id: &str, status: &str, more: bool) -> Value {
+    json!({
+        "data": [{"id": "t1", "status": status, "items": [{"type": "userMessage", "clientId": client_id}]}],
+        "nextCursor": more.then_some("next"),
+    })
+}
+
+const fn heard(is_done: bool, fault: Option<Fault>) -> Input {
+    Input::Heard(Heard { usage: None, is_session_total: true, is_done, fault })
+}
+
+const BEGAN: fn() -> Input = || Input::Began { session_id: session() };
+const DONE: Input = heard(true, None);
+const KILLED_BY_NOBODY: Input = Input::Signalled { signal: 9 };
+
+#[test]
+fn a_turn_that_goes_well_is_sent_once_and_told_in_order() {
+    let mut play = Play::new(wanted());
+    play.ready();
+    assert_eq!(play.said, [Input::Spawned]);
+    assert_eq!(play.sent_turns(), 0, "nothing before the start is reported");
+    let load = play.asks("thread/resume");
+    assert_eq!(
+        (&load["threadId"], &load["excludeTurns"], &load["sandbox"]),
+        (&json!(THREAD), &json!(true), &json!("read-only"))
+    );
+    play.on(Event::Go);
+    let start = play.asks("turn/start").clone();
+    assert_eq!((&start["threadId"], &start["clientUserMessageId"]), (&json!(THREAD), &json!("wak_x.1")));
+    play.tell("turn/started", json!({"turn": {"id": "t1"}}));
+    play.answer("turn/start", json!({"turn": {"id": "t1"}})).says("t1", json!("wak_x.1"));
+    assert_eq!(play.said, [Input::Spawned, BEGAN()]);
+    assert_eq!(play.turn.timer_ms(), None, "how long it runs the attempt knows");
+    play.tell(
+        "item/completed",
+        json!({"turnId": "t1", "item": {"type": "agentMessage", "text": "sesame! opens"}}),
+    );
+    play.tell(
+        "thread/tokenUsage/updated",
+        json!({"tokenUsage": {"total": {"inputTokens": 9, "outputTokens": 2}}}),
+    );
+    play.completes("t1", "completed", Value::Null);
+    let usage = Usage { input_tokens: 9, output_tokens: 2, ..Usage::default() };
+    let word = Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None };
+    play.ended(&[Input::Spawned, BEGAN(), Input::Heard(word), Input::Exited { code: 0 }]);
+    assert_eq!(play.log, ["[redacted] opens"]);
+    assert_eq!(play.sent_turns(), 1);
+}
+
+#[test]
+fn a_fresh_thread_is_begun_without_a_look() {
+    let mut play = Play::new(Wanted { thread: None, ..wanted() });
+    play.greeted().answer("thread/start", loaded("idle")).on(Event::Go);
+    assert_eq!(play.asks("turn/start")["threadId"], THREAD);
+    play.answer("turn/start", json!({"turn": {"id": "t1"}})).says("t1", json!("wak_x.1"));
+    assert_eq!(play.said, [Input::Spawned, BEGAN()]);
+}
+
+/// A thread that somebody else has loaded: what they set stays as it was, and without our tools it is no use.
+#[test]
+fn a_loaded_thread_keeps_its_persons_settings() {
+    let servers =
+        |name: &str, tools: Value| json!({"data": [{"name": "other"}, {"name": name, "tools": tools}]});
+    for status in ["idle", "systemError"] {
+        let mut play = Play::new(wanted());
+        play.greeted().answer("thread/read", json!({"thread": {"status": {"type": status}}}));
+        play.answer("thread/resume", loaded(status));
+        play.answer("mcpServerStatus/list", servers("interlock_wake", json!({"ack_read": {}})));
+        play.on(Event::Go).answer("turn/start", json!({"turn": {"id": "t1"}})).says("t1", json!("wak_x.1"));
+        play.completes("t1", "completed", Value::Null);
+        let put_back = json!({
+            "threadId": THREAD, "approvalPolicy": "on-request", "sandboxPolicy": {"type": "workspaceWrite"},
+            "cwd": "/srv/anna", "model": "m",
+        });
+        assert_eq!(play.asks("thread/settings/update"), &put_back);
+        assert_eq!(play.said.len(), 2, "it ends when that is done");
+        play.answer("thread/settings/update", json!({}));
+        play.ended(&[Input::Spawned, BEGAN(), DONE, Input::Exited { code: 0 }]);
+    }
+    for (name, tools) in [
+        ("interlock", json!({"ack_read": {}})),
+        ("interlock_wake", json!({})),
+        ("interlock_wake", Value::Null),
+    ] {
+        let mut play = Play::new(wanted());
+        play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "idle"}}}));
+        play.answer("thread/resume", loaded("idle")).answer("mcpServerStatus/list", servers(name, tools));
+        play.ended(&[Input::DoorUnavailable]);
+    }
+    // However putting back goes, and whenever it does not, the turn has ended as it has.
+    for way in 0..3 {
+        let mut play = Play::new(wanted());
+        play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "idle"}}}));
+        play.answer("thread/resume", loaded("idle"));
+        play.answer("mcpServerStatus/list", servers("interlock_wake", json!({"ack_read": {}})));
+        play.on(Event::Go).answer("turn/start", json!({"turn": {"id": "t1"}}));
+        play.completes("t1", "completed", Value::Null);
+        match way {
+            0 => play.late(),
+            1 => play.on(Event::Gone),
+            _ => play.refuse("thread/settings/update", "no"),
+        };
+        play.ended(&[Input::Spawned, DONE, Input::Exited { code: 0 }]);
+    }
+}
+
+#[test]
+fn what_somebody_else_does_there_is_waited_for() {
+    // By the first look, by the second, by what is told until the start is reported.
+    let mut play = Play::new(wanted());
+    play.greeted().answer(
+        "thread/read",
+        json!({"thread": {"status": {"type": "active", "activeFlags": ["waitingOnApproval"]}}}),
+    );
+    play.ended(&[Input::SessionBusy]);
+    let mut play = Play::new(wanted());
+    play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "idle"}}}));
+    play.answer("thread/resume", loaded("active")).ended(&[Input::SessionBusy]);
+    let mut play = Play::new(wanted());
+    play.ready().tell("turn/started", json!({"turn": {"id": "theirs"}})).completes(
+        "theirs",
+        "completed",
+        Value::Null,
+    );
+    play.on(Event::Go).ended(&[Input::Spawned, Input::SessionBusy]);
+    assert_eq!(play.sent_turns(), 0);
+    // In another process.
+    let mut play = Play::new(wanted());
+    play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
+    play.refuse("thread/resume", "thread x already has an active writer").ended(&[Input::SessionBusy]);
+    // What happens in other threads, and in threads of helpers, is no concern of ours.
+    let mut play = Play::new(wanted());
+    play.ready();
+    let other = json!({"threadId": "another", "turn": {"id": "t9"}});
+    play.on(Event::Heard(Incoming::Notice { method: "turn/started".into(), params: other })).on(Event::Go);
+    assert_eq!(play.sent_turns(), 1);
+}
+
+/// Their words came in the same instant: ours became part of their turn, which is theirs to end.
+#[test]
+fn a_turn_that_ours_got_into_is_never_interrupted() {
+    let mut play = Play::new(wanted());
+    play.ready().on(Event::Go);
+    play.tell("turn/started", json!({"turn": {"id": "theirs"}})).says("theirs", Value::Null);
+    play.answer("turn/start", json!({"turn": {"id": "theirs"}})).says("theirs", json!("wak_x.1"));
+    assert_eq!(play.said, [Input::Spawned, BEGAN()]);
+    play.on(Event::Stop);
+    assert!(play.sent.iter().all(|(_, method, _)| method != "turn/interrupt"), "{:?}", play.sent);
+    play.ended(&[Input::Spawned, BEGAN(), heard(false, None), KILLED_BY_NOBODY]);
+    // The other way round it is ours.
+    let mut play = Play::new(wanted());
+    play.running().says("t1", json!("a person")).on(Event::Stop);
+    assert_eq!(play.asks("turn/interrupt"), &json!({"threadId": THREAD, "turnId": "t1"}));
+    assert!(play.log.iter().any(|line| line.contains("somebody said something")), "{:?}", play.log);
+    // And of a turn that ended before ours began nothing follows.
+    let mut play = Play::new(wanted());
+    play.ready().on(Event::Go).says("theirs", Value::Null).completes("theirs", "completed", Value::Null);
+    play.answer("turn/start", json!({"turn": {"id": "t1"}})).says("t1", json!("wak_x.1")).on(Event::Stop);
+    play.asks("turn/interrupt");
+}
+
+#[test]
+fn a_turn_is_interrupted_and_its_end_awaited() {
+    let incomplete = heard(false, Some(Fault::Turn(TurnFault::TurnIncomplete)));
+    let mut play = Play::new(wanted());
+    play.running().on(Event::Stop).on(Event::Stop);
+    play.answer("turn/interrupt", json!({})).completes("t1", "interrupted", Value::Null);
+    play.ended(&[Input::Spawned, BEGAN(), incomplete, Input::Exited { code: 1 }]);
+    // Stopped between the request and its answer.
+    let mut play = Play::new(wanted());
+    play.ready().on(Event::Go).on(Event::Stop).answer("turn/start", json!({"turn": {"id": "t1"}}));
+    play.asks("turn/interrupt");
+    // The end may come before the answer, and the answer may be a no because of it.
+    let mut play = Play::new(wanted());
+    play.running().on(Event::Stop).refuse("turn/interrupt", "no active turn to interrupt");
+    play.completes("t1", "completed", Value::Null);
+    play.ended(&[Input::Spawned, BEGAN(), DONE, Input::Exited { code: 0 }]);
+    // A server that does not say so leaves a doubt, and no lie.
+    let mut play = Play::new(wanted());
+    play.running().on(Event::Stop).answer("turn/interrupt", json!({})).late();
+    play.ended(&[Input::Spawned, BEGAN(), heard(false, None), Input::Unknown]);
+    // Before anything was sent there is nothing to interrupt.
+    for steps in 0..3 {
+        let mut play = Play::new(wanted());
+        match steps {
+            0 => play.on(Event::Connected),
+            1 => play.greeted(),
+            _ => play.ready(),
+        };
+        play.on(Event::Stop);
+        assert_eq!(play.said.last(), Some(&Input::NotStarted));
+        assert_eq!(play.sent_turns(), 0);
+    }
+}
+
+#[test]
+fn a_turn_that_fails_says_why() {
+    let status = |code: u32| json!({"message": "sesame! no", "codexErrorInfo": {"httpConnectionFailed": {"httpStatusCode": code}}});
+    for (status_text, error, fault) in [
+        ("failed", status(401), TurnFault::ModelUnauthorized),
+        ("failed", status(429), TurnFault::ModelRateLimited),
+        ("failed", status(500), TurnFault::ModelUnavailable),
+        ("interrupted", Value::Null, TurnFault::TurnIncomplete),
+        ("something new", Value::Null, TurnFault::TurnIncomplete),
+    ] {
+        let mut play = Play::new(wanted());
+        play.running().completes("t1", status_text, error);
+        play.ended(&[
+            Input::Spawned,
+            BEGAN(),
+            heard(false, Some(Fault::Turn(fault))),
+            Input::Exited { code: 1 },
+        ]);
+        assert!(!play.log.join("\n").contains("sesame!"), "{:?}", play.log);
+    }
+}
+
+/// A server that is silent at any step before something is sent: no later than its deadline another door is tried.
+#[test]
+fn silence_is_waited_for_to_the_millisecond() {
+    for (step, deadline) in [GREETING_MS_MAX, LOOK_MS_MAX, LOAD_MS_MAX].into_iter().enumerate() {
+        let mut play = Play::new(wanted());
+        play.at_ms = 1_000;
+        play.on(Event::Connected);
+        if step > 0 {
+            play.answer("initialize", json!({}));
+        }
+        if step > 1 {
+            play.answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
+        }
+        assert_eq!(play.turn.timer_ms(), Some(1_000 + deadline));
+        // Noise is no answer, and neither is one to another question.
+        play.on(Event::Heard(Incoming::Noise));
+        play.on(Event::Heard(Incoming::Answer { id: 77, result: Ok(json!({})) }));
+        play.late().ended(&[Input::DoorUnavailable]);
+    }
+}
+
+#[test]
+fn what_is_refused_before_anything_was_sent_leads_to_another_door() {
+    let mut play = Play::new(wanted());
+    play.on(Event::Unreachable { is_gone: true }).ended(&[Input::DoorUnavailable]);
+    let mut play = Play::new(wanted());
+    play.on(Event::Connected).refuse("initialize", "too old").ended(&[Input::DoorUnavailable]);
+    for (words, how) in [
+        ("no rollout found for thread id x", Input::SessionGone),
+        ("required MCP servers failed to initialize: sesame!", Input::DoorUnavailable),
+        ("unknown field", Input::DoorUnavailable),
+    ] {
+        let mut play = Play::new(wanted());
+        // A thread that it has not loaded it does not even know.
+        play.greeted().refuse("thread/read", "thread not loaded: x").refuse("thread/resume", words);
+        play.ended(&[how]);
+        assert!(!play.log.join("\n").contains("sesame!"), "{:?}", play.log);
+    }
+    for answer in [
+        json!({}),
+        json!({"thread": {"id": "odd"}}),
+        json!({"thread": {"id": "01a224b3-b972-75c0-8a2b-867f121f4c29"}}),
+    ] {
+        let mut play = Play::new(wanted());
+        play.greeted()
+            .answer("thread/read", json!({}))
+            .answer("thread/resume", answer)
+            .ended(&[Input::DoorUnavailable]);
+    }
+    for gone_at in 0..3 {
+        let mut play = Play::new(wanted());
+        match gone_at {
+            0 => play.on(Event::Connected),
+            1 => play.greeted(),
+            _ => play.ready(),
+        };
+        play.on(Event::Gone);
+        let how = if gone_at < 2 { Input::DoorUnavailable } else { Input::NotStarted };
+        assert_eq!(play.said.last(), Some(&how));
+    }
+    // Once the start is reported, a no is no attempt either: nothing ran.
+    for (words, how) in
+        [("thread x already has an active writer", Input::SessionBusy), ("odd", Input::NotStarted)]
+    {
+        let mut play = Play::new(wanted());
+        play.ready().on(Event::Go).refuse("turn/start", words).ended(&[Input::Spawned, how]);
+    }
+}
+
+/// The connection breaks in the middle: it looks for its own message, and never sends it again.
+#[test]
+fn a_broken_connection_is_mended_and_the_turn_found() {
+    let again = |play: &mut Play| {
+        play.on(Event::Gone);
+        assert_eq!(play.connects, 1);
+        play.on(Event::Connected).answer("initialize", json!({}));
+        play.answer("thread/read", json!({"thread": {"status": {"type": "active"}}}));
+    };
+    // It runs: it is followed.
+    let mut play = Play::new(wanted());
+    again(play.running());
+    play.answer("thread/turns/list", page("wak_x.1", "inProgress", true))
+        .answer("thread/resume", loaded("active"));
+    play.completes("t1", "completed", Value::Null);
+    play.ended(&[Input::Spawned, BEGAN(), DONE, Input::Exited { code: 0 }]);
+    // It ended meanwhile; or between the two looks.
+    let mut play = Play::new(wanted());
+    again(play.running());
+    play.answer("thread/turns/list", page("wak_x.1", "completed", false));
+    play.ended(&[Input::Spawned, BEGAN(), DONE, Input::Exited { code: 0 }]);
+    let mut play = Play::new(wanted());
+    again(play.running());
+    play.answer("thread/turns/list", page("wak_x.1", "inProgress", false))
+        .answer("thread/resume", loaded("idle"));
+    play.answer("thread/turns/list", page("wak_x.1", "completed", false));
+    play.ended(&[Input::Spawned, BEGAN(), DONE, Input::Exited { code: 0 }]);
+    // Its answer was lost, but not its message: that is acceptance enough.
+    let mut play = Play::new(wanted());
+    again(play.ready().on(Event::Go));
+    play.answer("thread/turns/list", page("else", "completed", true));
+    assert_eq!(play.asks("thread/turns/list")["cursor"], "next");
+    play.answer("thread/turns/list", page("wak_x.1", "failed", true));
+    let fault = Fault::Turn(TurnFault::ModelUnavailable);
+    play.ended(&[Input::Spawned, BEGAN(), heard(false, Some(fault)), Input::Exited { code: 1 }]);
+    // It never arrived, or was cut off with its server.
+    for found in [page("else", "completed", false), page("wak_x.1", "interrupted", false)] {
+        let mut play = Play::new(wanted());
+        again(play.ready().on(Event::Go));
+        play.answer("thread/turns/list", found);
+        play.ended(&[Input::Spawned, heard(false, None), KILLED_BY_NOBODY]);
+        assert_eq!(play.sent_turns(), 1, "whatever became of it");
+    }
+}
+
+#[test]
+fn a_server_that_is_gone_takes_its_turn_along_and_one_that_is_silent_leaves_a_doubt() {
+    // Its socket refuses: as long as it may come back it is looked for, then the turn is lost with it.
+    let mut play = Play::new(wanted());
+    play.running().on(Event::Gone);
+    for n in 1..=3 {
+        play.at_ms += 1_000;
+        play.on(Event::Unreachable { is_gone: true });
+        assert_eq!(play.connects, n + 1);
+    }
+    play.at_ms = REJOIN_MS_MAX;
+    play.on(Event::Unreachable { is_gone: true });
+    play.ended(&[Input::Spawned, BEGAN(), heard(false, None), KILLED_BY_NOBODY]);
+    // It takes connections and says nothing.
+    let mut play = Play::new(wanted());
+    play.running().on(Event::Gone).on(Event::Connected);
+    while !play.turn.is_over() {
+        play.late();
+        if !play.turn.is_over() {
+            play.on(Event::Connected);
+        }
+    }
+    assert!(play.at_ms <= REJOIN_MS_MAX + GREETING_MS_MAX, "{}", play.at_ms);
+    play.ended(&[Input::Spawned, BEGAN(), heard(false, None), Input::Unknown]);
+    // Stopped meanwhile: it is interrupted as soon as it is found.
+    let mut play = Play::new(wanted());
+    play.running().on(Event::Gone).on(Event::Stop).on(Event::Connected).answer("initialize", json!({}));
+    play.answer("thread/read", json!({})).answer("thread/turns/list", page("wak_x.1", "inProgress", false));
+    play.answer("thread/resume", loaded("active")).asks("turn/interrupt");
+    let mut play = Play::new(wanted());
+    play.running().on(Event::Gone).on(Event::Stop).on(Event::Unreachable { is_gone: true });
+    play.ended(&[Input::Spawned, BEGAN(), heard(false, None), KILLED_BY_NOBODY]);
+}
+
+/// An earlier life may have sent it: whatever is found, there is never a second turn for the same message.
+#[test]
+fn what_is_in_doubt_is_looked_for_before_anything_is_sent() {
+    let doubt = || Play::new(Wanted { is_in_doubt: true, ..wanted() });
+    let look = |play: &mut Play, status: &str| {
+        play.greeted().answer("thread/read", json!({"thread": {"status": {"type": status}}}));
+    };
+    // It runs: followed, and reported like any other.
+    let mut play = doubt();
+    look(&mut play, "active");
+    play.answer("thread/turns/list", page("wak_x.1", "inProgress", false))
+        .answer("thread/resume", loaded("active"));
+    assert_eq!(play.said, [Input::Spawned]);
+    play.on(Event::Go).completes("t1", "completed", Value::Null);
+    play.ended(&[Input::Spawned, BEGAN(), DONE, Input::Exited { code: 0 }]);
+    assert_eq!(play.sent_turns(), 0);
+    // It has ended.
+    for (status, word, code) in
+        [("completed", DONE, 0), ("failed", heard(false, Some(Fault::Turn(TurnFault::ModelUnavailable))), 1)]
+    {
+        let mut play = doubt();
+        look(&mut play, "idle");
+        play.answer("thread/turns/list", page("wak_x.1", status, false)).on(Event::Go);
+        play.ended(&[Input::Spawned, BEGAN(), word, Input::Exited { code }]);
+        assert_eq!(play.sent_turns(), 0);
+    }
+    // It was never sent, or it was cut off: only then it is sent.
+    for found in
+        [page("else", "completed", false), page("wak_x.1", "interrupted", false), json!({"data": []})]
+    {
+        let mut play = doubt();
+        look(&mut play, "notLoaded");
+        play.answer("thread/turns/list", found);
+        play.answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
+        play.answer("thread/resume", loaded("idle")).on(Event::Go);
+        assert_eq!(play.sent_turns(), 1);
+    }
+    // Its server is gone, and so is whatever ran there; one that does not answer proves nothing.
+    let mut play = doubt();
+    play.on(Event::Unreachable { is_gone: true }).ended(&[Input::DoorUnavailable]);
+    let mut play = doubt();
+    play.on(Event::Unreachable { is_gone: false }).ended(&[Input::NotStarted]);
+    let mut play = doubt();
+    look(&mut play, "active");
+    play.late().ended(&[Input::NotStarted]);
+    // Halted before the report is through: what runs is ended, what ended stays in doubt.
+    let mut play = doubt();
+    look(&mut play, "active");
+    play.answer("thread/turns/list", page("wak_x.1", "inProgress", false))
+        .answer("thread/resume", loaded("active"));
+    play.on(Event::Stop).asks("turn/interrupt");
+    // A history that does not end is not read to its end.
+    let mut play = doubt();
+    look(&mut play, "notLoaded");
+    for _ in 0..HISTORY_TURNS_MAX {
+        play.answer("thread/turns/list", page("else", "completed", true));
+    }
+    play.asks("thread/read");
+}
+
+#[test]
+fn questions_are_left_to_people_and_the_unknown_is_passed_over() {
+    let mut play = Play::new(wanted());
+    play.running();
+    let sent = play.sent.len();
+    for (method, thread) in
+        [("item/commandExecution/requestApproval", THREAD), ("item/tool/requestUserInput", "another")]
+    {
+        let params = json!({"threadId": thread});
+        play.on(Event::Heard(Incoming::Asked { method: method.into(), params }));
+    }
+    play.tell("thread/goal/updated", json!({})).tell("item/completed", json!({"turnId": "t1", "item": 7}));
+    play.tell("thread/tokenUsage/updated", json!({"tokenUsage": "odd"}))
+        .tell("turn/completed", json!({"turn": []}));
+    play.on(Event::Heard(Incoming::Noise)).on(Event::Timer).on(Event::Go);
+    assert_eq!((play.sent.len(), play.said.len()), (sent, 2), "{:?}", play.sent);
+    assert_eq!(play.log, ["it asks a person: item/commandExecution/requestApproval"]);
+    assert!(!play.turn.is_over());
+}
