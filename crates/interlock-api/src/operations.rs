@@ -4,8 +4,8 @@ use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{
-    agent, delivery, event, job, ledger, message, policy, search, session, summary, thread, wake, webhook,
-    workspace,
+    agent, delivery, denial, event, job, ledger, message, policy, search, session, summary, thread, wake,
+    webhook, workspace,
 };
 
 /// What a row says of its end, or that it says nothing.
@@ -180,6 +180,14 @@ operations! {
     RequeueJob = "requeue_job" Post "/v1/jobs/{job_id}/requeue"
         tool None, permission JobManage, mutates true, media Json,
         job::RequeueJobParams => job::JobView;
+    /// List what callers were not allowed, newest first.
+    ListDenials = "list_denials" Get "/v1/denials"
+        tool None, permission LedgerRead, mutates false, media Json,
+        denial::ListDenialsParams => denial::ListDenialsResponse;
+    /// Read what the caller of a request was not allowed; of requests with the same id the newest.
+    GetDenial = "get_denial" Get "/v1/denials/{request_id}"
+        tool None, permission LedgerRead, mutates false, media Json,
+        denial::GetDenialParams => denial::DenialView;
     /// See the whole workspace at one look: threads, agents, wakes, and what needs a person.
     GetStatus = "get_status" Get "/v1/status"
         tool None, permission WorkspaceRead, mutates false, media Json,

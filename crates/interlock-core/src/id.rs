@@ -76,10 +76,14 @@ fn derive(at: Timestamp, entropy: &[u8; 32], label: &str, n: u32) -> u128 {
     hash.update(n.to_be_bytes());
     let digest = hash.finalize();
     let random = digest.iter().take(10).fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
-    let millis = u128::try_from(at.as_millis().max(0)).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
     let rand_a = (random >> 68) & 0xFFF;
     let rand_b = random & 0x3FFF_FFFF_FFFF_FFFF;
-    (millis << 80) | (7 << 76) | (rand_a << 64) | (2 << 62) | rand_b
+    (millis(at) << 80) | (7 << 76) | (rand_a << 64) | (2 << 62) | rand_b
+}
+
+/// The time of an id: milliseconds, in 48 bits.
+fn millis(at: Timestamp) -> u128 {
+    u128::try_from(at.as_millis().max(0)).unwrap_or(0) & 0xFFFF_FFFF_FFFF
 }
 
 macro_rules! ids {
@@ -102,6 +106,9 @@ macro_rules! ids {
             pub fn from_slice(bytes: &[u8]) -> Option<Self> {
                 <[u8; 16]>::try_from(bytes).ok().map(|b| Self(u128::from_be_bytes(b)))
             }
+
+            /// The smallest id whose time is `at`.
+            pub fn first_at(at: Timestamp) -> Self { Self(millis(at) << 80) }
 
             /// The 16 bytes, most significant first.
             pub const fn to_bytes(self) -> [u8; 16] { self.0.to_be_bytes() }
@@ -163,7 +170,13 @@ macro_rules! ids {
                 })
             }
         }
-    )*};
+    )*
+
+        /// The id that this text is, of whatever kind, as it is printed; `None` for any other text.
+        pub fn any(text: &str) -> Option<String> {
+            None $(.or_else(|| text.parse::<$name>().ok().map(|id| id.to_string())))*
+        }
+    };
 }
 
 ids! {
@@ -185,6 +198,8 @@ ids! {
     WebhookId = "whk";
     /// A finding; minted by its reporter.
     FindingId = "fnd";
+    /// A denial: one request that was not granted.
+    DenialId = "den";
     /// A command: one request to change something.
     CommandId = "cmd";
 }

@@ -12,6 +12,7 @@ pub mod actor;
 pub mod agent;
 pub mod command;
 mod decide;
+pub mod denial;
 pub mod event;
 mod evolve;
 pub mod facts;

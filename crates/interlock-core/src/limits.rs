@@ -102,6 +102,10 @@ pub const WEBHOOK_RETRY_AFTER_MS_MAX: i64 = 60 * 60 * 1_000;
 pub const WEBHOOK_TIMEOUT_MS_MAX: u64 = 60_000;
 /// Attempts that a delivery may be given.
 pub const WEBHOOK_ATTEMPTS_MAX: u32 = 100;
+/// Denials of a workspace that are remembered: the newest ones.
+pub const DENIALS_KEPT_MAX: u32 = 10_000;
+/// Denials that wait to be written; what comes on top is counted only.
+pub const DENIALS_WAITING_MAX: usize = 1_024;
 /// Messages that a thread's summary looks at: its last ones.
 pub const SUMMARY_MESSAGES_MAX: u32 = 1_000;
 /// Bytes of a text that is searched for.

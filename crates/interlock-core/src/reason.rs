@@ -192,6 +192,7 @@ reasons! {
     CrossOrigin => "CROSS_ORIGIN", Forbidden, "the request's Host or Origin is not this server";
     WorkspaceDiffers => "WORKSPACE_DIFFERS", WorkspaceMismatch, "the request names another workspace than its token";
     ThreadNotFound => "THREAD_NOT_FOUND", NotFound, "there is no such thread for you";
+    DenialNotFound => "DENIAL_NOT_FOUND", NotFound, "no denial of this request is remembered";
     AgentNotFound => "AGENT_NOT_FOUND", NotFound, "there is no such agent";
     WakeNotFound => "WAKE_NOT_FOUND", NotFound, "there is no such wake for you";
     MessageNotFound => "MESSAGE_NOT_FOUND", NotFound, "there is no such message in the thread";
@@ -314,12 +315,14 @@ pub struct Refusal {
     pub hint: Option<String>,
     /// When the same request may succeed, where that is known.
     pub retry_after_ms: Option<u64>,
+    /// The id of what is there but not for the caller, who is told that it is not there. Never on the wire.
+    pub hidden: Option<String>,
 }
 
 impl Refusal {
     /// A refusal with this reason and sentence.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), hint: None, retry_after_ms: None }
+        Self { reason, detail: detail.into(), hint: None, retry_after_ms: None, hidden: None }
     }
 
     /// The same with a hint.
@@ -336,8 +339,20 @@ impl Refusal {
         self
     }
 
+    /// The same for something that is there and not for the caller: it reads as if it was not there, and is a denial.
+    #[must_use]
+    pub fn hiding(mut self, id: impl fmt::Display) -> Self {
+        self.hidden = Some(id.to_string());
+        self
+    }
+
     /// The code to branch on.
     pub const fn code(&self) -> Code {
         self.reason.code()
+    }
+
+    /// Whether it says that the caller may not, rather than that it cannot be done.
+    pub const fn is_denial(&self) -> bool {
+        self.hidden.is_some() || matches!(self.code(), Code::Forbidden | Code::WorkspaceMismatch)
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::auth::Permit;
 use crate::batch::Ground;
 use crate::committer::{Committer, Outcome, WAITING_MAX, Waiting, unavailable};
+use crate::denials::Denials;
 use crate::halt::Halts;
 use crate::issuer::Issuer;
 use crate::notify::{Notifier, Watch};
@@ -68,6 +69,7 @@ pub struct Engine {
     pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
     pub(crate) halts: Halts,
     pub(crate) readings: Readings,
+    pub(crate) denials: Arc<Denials>,
     ledger_key: LogKey,
     issuer: Issuer,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -86,6 +88,7 @@ impl Engine {
             return Err(Refusal::new(Reason::ConfigInvalid, fault).hint("mend [policy] in config.toml"));
         }
         Ok(Arc::new(Self {
+            denials: Denials::new(Arc::clone(&config.store)),
             store: config.store,
             policy: config.policy,
             policy_set: config.policy_set,
@@ -122,15 +125,18 @@ impl Engine {
         self.tally.now()
     }
 
+    /// The workspaces served here so far.
+    pub fn workspaces(&self) -> Vec<WorkspaceId> {
+        self.committers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
     /// The jobs of all workspaces served here.
     ///
     /// # Errors
     /// What the store cannot do now.
     pub async fn job_counts(&self) -> Result<JobCounts, Refusal> {
-        let workspaces: Vec<WorkspaceId> =
-            self.committers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
         let mut all = JobCounts::default();
-        for id in workspaces {
+        for id in self.workspaces() {
             all.add(self.store.job_counts(id).await.map_err(|error| unavailable(&error))?);
         }
         Ok(all)
@@ -173,7 +179,12 @@ impl Engine {
     /// `TOKEN_INVALID`, `TOKEN_EXPIRED`, `WORKSPACE_UNKNOWN`, `STORE_UNAVAILABLE`.
     pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<Caller, Refusal> {
         let actor = self.issuer.verify(token)?;
-        self.committer(actor.workspace_id).await?;
+        self.committer(actor.workspace_id).await.inspect_err(|refusal| {
+            if refusal.reason == Reason::WorkspaceUnknown {
+                // Ours by its signature, and no workspace here could be told of it.
+                tracing::warn!(actor = %actor.name, workspace_id = %actor.workspace_id, "auth.workspace_unknown");
+            }
+        })?;
         self.note_call(&actor);
         Ok(actor)
     }

@@ -6,6 +6,7 @@
 mod auth;
 mod batch;
 mod committer;
+mod denials;
 mod engine;
 mod entropy;
 mod envelope;
@@ -25,8 +26,8 @@ mod webhooks;
 /// What reads of the store are asked and answered with.
 pub mod read {
     pub use interlock_store::{
-        Counts, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store, StoreError,
-        StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+        Counts, DenialFilter, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search, Store,
+        StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
     };
 }
 

@@ -18,6 +18,7 @@ use interlock_engine::{Permit, Request, authorize};
 use serde_json::{Map, Value};
 
 use crate::context::{Ctx, State};
+use crate::denied::Asked;
 use crate::guard::RequestId;
 
 /// Up to here a number with a fraction part names one integer: 2^53.
@@ -93,11 +94,7 @@ where
     F: Future<Output = Result<O::Response, Refusal>>,
 {
     let request_id = request_id(&request);
-    let result = async {
-        let (ctx, permit, params) = prepare::<O>(&state, &shape, &path, request, &request_id).await?;
-        handler(ctx, permit, params).await
-    };
-    match result.await {
+    match admitted(&state, &shape, &path, request, &request_id, handler).await {
         Ok(body) => json(StatusCode::OK, &body),
         Err(refusal) => refuse(&refusal, &request_id),
     }
@@ -141,40 +138,52 @@ pub(crate) fn typed<O: Op>(
 }
 
 /// Who calls, by the bearer token of the request, unless it calls too often.
-pub(crate) async fn caller(state: &State, headers: &HeaderMap) -> Result<Actor, Refusal> {
-    let actor = state.engine.authenticate(bearer(headers)?).await?;
-    let ours = actor.workspace_id.to_string();
-    if headers.get_all("interlock-workspace").iter().any(|named| named.as_bytes() != ours.as_bytes()) {
-        return Err(Refusal::new(
-            Reason::WorkspaceDiffers,
-            "the request names another workspace than its token",
-        ));
-    }
+pub(crate) async fn caller(state: &State, asked: Asked<'_>) -> Result<Actor, Refusal> {
+    let actor = state.engine.authenticate(bearer(asked.headers)?).await?;
+    // First of all, so that nobody is denied more often than it may ask.
     state.rates.take(&actor)?;
+    let ours = actor.workspace_id.to_string();
+    if asked.headers.get_all("interlock-workspace").iter().any(|named| named.as_bytes() != ours.as_bytes()) {
+        let refusal =
+            Refusal::new(Reason::WorkspaceDiffers, "the request names another workspace than its token");
+        return Err(asked.refused(state, &actor, refusal));
+    }
     Ok(actor)
 }
 
-/// Everything up to the handler: authenticate, authorize, read.
-pub(crate) async fn prepare<O: Op>(
+/// Let a request in and hand it to its handler: authenticate, authorize, read. What is denied on the way, or by the
+/// handler, is noted.
+pub(crate) async fn admitted<O, T, F, H>(
     state: &Arc<State>,
     shape: &Shape,
     path: &Path,
     request: HttpRequest,
     request_id: &str,
-) -> Result<(Ctx, Permit<O>, O::Params), Refusal> {
+    handler: H,
+) -> Result<T, Refusal>
+where
+    O: Op,
+    H: FnOnce(Ctx, Permit<O>, O::Params) -> F,
+    F: Future<Output = Result<T, Refusal>>,
+{
     let (parts, body) = request.into_parts();
-    let actor = caller(state, &parts.headers).await?;
-    let permit = authorize::<O>(&actor)?;
-    let mut parameters = match shape.row.method {
-        Method::Get => query(shape, parts.uri.query().unwrap_or(""))?,
-        Method::Post => read_body(&parts.headers, body).await?,
+    let asked = Asked { operation: shape.row.id, path: Some(path), headers: &parts.headers, request_id };
+    let actor = caller(state, asked).await?;
+    let answered = async {
+        let permit = authorize::<O>(&actor)?;
+        let mut parameters = match shape.row.method {
+            Method::Get => query(shape, parts.uri.query().unwrap_or(""))?,
+            Method::Post => read_body(&parts.headers, body).await?,
+        };
+        in_path(shape, path, &mut parameters)?;
+        let key = header_text(&parts.headers, "idempotency-key")?;
+        let trace = header_text(&parts.headers, "traceparent").ok().flatten();
+        let (actor, request_id) = (actor.clone(), request_id.to_owned());
+        let (ctx, params) =
+            typed::<O>(state, &shape.row, Call { actor, request_id, trace, key, parameters })?;
+        handler(ctx, permit, params).await
     };
-    in_path(shape, path, &mut parameters)?;
-    let key = header_text(&parts.headers, "idempotency-key")?;
-    let trace = header_text(&parts.headers, "traceparent").ok().flatten();
-    let call = Call { actor, request_id: request_id.to_owned(), trace, key, parameters };
-    let (ctx, params) = typed::<O>(state, &shape.row, call)?;
-    Ok((ctx, permit, params))
+    answered.await.map_err(|refusal| asked.refused(state, &actor, refusal))
 }
 
 fn in_path(shape: &Shape, path: &Path, all: &mut Map<String, Value>) -> Result<(), Refusal> {
@@ -223,7 +232,7 @@ pub(crate) fn header_text(headers: &HeaderMap, name: &str) -> Result<Option<Stri
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`; anything else is not passed on.
-fn is_traceparent(text: &str) -> bool {
+pub(crate) fn is_traceparent(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
     lengths == [2, 32, 16, 2] && parts.concat().bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use interlock_core::actor::Actor;
 use interlock_core::id::{ThreadId, WorkspaceId};
 use interlock_core::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, WAIT_MS_MAX};
-use interlock_core::thread::Thread;
+use interlock_core::thread::{self, Thread};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::{Store, StoreError};
 use interlock_engine::{Engine, Note, Request, Watch};
@@ -53,11 +53,9 @@ impl Ctx {
     /// The thread, when the caller may know that it exists.
     pub(crate) async fn visible(&self, id: ThreadId) -> Result<Thread, Refusal> {
         let found = self.store().thread(self.workspace(), id).await.map_err(failed)?;
-        found
-            .filter(|thread| {
-                thread.members.contains_key(&self.actor.name) || self.actor.role.sees_all_threads()
-            })
-            .ok_or_else(|| interlock_core::thread::not_found(id))
+        let found = found.ok_or_else(|| thread::not_found(id))?;
+        let is_seen = found.members.contains_key(&self.actor.name) || self.actor.role.sees_all_threads();
+        if is_seen { Ok(found) } else { Err(thread::hidden(id)) }
     }
 
     /// Wait for any commit of the caller's workspace; `false` when the time is up or the server stops.

@@ -56,11 +56,16 @@ pub(crate) async fn guard(
 
 /// The caller's id when it is a harmless one, else ours.
 fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(|text| {
-        (1..=REQUEST_ID_CHARS_MAX).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    });
-    given.map_or_else(|| interlock_engine::random_token().unwrap_or_default(), str::to_owned)
+    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    given
+        .filter(|text| is_request_id(text))
+        .map_or_else(|| interlock_engine::random_token().unwrap_or_default(), str::to_owned)
+}
+
+/// Whether a text can be a request's id.
+pub(crate) fn is_request_id(text: &str) -> bool {
+    (1..=REQUEST_ID_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 fn check(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@
 
 mod call;
 mod context;
+mod denied;
 mod events;
 mod guard;
 mod http;

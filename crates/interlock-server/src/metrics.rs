@@ -1,19 +1,24 @@
 //! Metrics in the Prometheus text format. Labels are routes and statuses, never ids or names.
 
 mod jobs;
+mod webhooks;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use interlock_core::Timestamp;
+use interlock_core::webhook::WebhookState;
+use interlock_core::{Reason, Timestamp};
 use interlock_engine::JobTally;
 use interlock_engine::read::JobCounts;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::webhooks::Standing;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -27,11 +32,17 @@ struct Route {
     route: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Why {
+    reason: &'static str,
+}
+
 /// The server's metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     durations: Family<Route, Histogram>,
+    denials: Family<Why, Counter>,
     /// Subscribers that follow the events now.
     pub(crate) subscribers: Gauge,
 }
@@ -46,9 +57,11 @@ impl Metrics {
         });
         registry.register("requests", "HTTP requests", requests.clone());
         registry.register("request_duration_seconds", "Duration of HTTP requests", durations.clone());
+        let denials = Family::<Why, Counter>::default();
+        registry.register("denials", "What known callers were not allowed", denials.clone());
         let subscribers = Gauge::default();
         registry.register("event_subscribers", "Subscribers that follow the events", subscribers.clone());
-        Self { registry, requests, durations, subscribers }
+        Self { registry, requests, durations, denials, subscribers }
     }
 
     pub(crate) fn observe(&self, route: &str, method: &str, status: u16, elapsed: Duration) {
@@ -57,19 +70,32 @@ impl Metrics {
         self.durations.get_or_create(&Route { route: route.to_owned() }).observe(elapsed.as_secs_f64());
     }
 
-    /// Everything, with how jobs stand; `counts` are absent when the store is away.
-    pub(crate) fn text(
-        &self,
-        tally: JobTally,
-        counts: Option<&JobCounts>,
-        now: Timestamp,
-    ) -> Result<String, std::fmt::Error> {
+    pub(crate) fn denied(&self, reason: Reason) {
+        self.denials.get_or_create(&Why { reason: reason.as_str() }).inc();
+    }
+
+    /// Everything, with what others count.
+    pub(crate) fn text(&self, counted: &Counted<'_>) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &jobs::registry(tally, counts, now))?;
+        let mut lost = Registry::with_prefix("interlock");
+        let help = "Denials of which nothing is written: too many waited, or the store refused them";
+        lost.register("denials_lost", help, ConstCounter::new(counted.lost_denials));
+        encode_registry(&mut text, &lost)?;
+        let Counted { jobs: (tally, jobs), webhooks: (attempts, standing), .. } = counted;
+        encode_registry(&mut text, &jobs::registry(tally.clone(), *jobs, counted.now))?;
+        encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
+}
+
+/// What is counted elsewhere: by the engine, and in the store, which may be away.
+pub(crate) struct Counted<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) lost_denials: u64,
+    pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
+    pub(crate) webhooks: ([(&'static str, u64); 3], Option<&'a BTreeMap<WebhookState, Standing>>),
 }
 
 /// Callers may invent methods; each would be a label of its own for ever.

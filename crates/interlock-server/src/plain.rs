@@ -9,6 +9,7 @@ use interlock_core::{Reason, Refusal};
 
 use crate::call::{json, refuse, request_id, with_body};
 use crate::context::{State, failed};
+use crate::metrics::Counted;
 
 /// The process lives, whatever its store does (S002-63).
 pub(crate) async fn health() -> Response {
@@ -24,17 +25,26 @@ pub(crate) async fn ready(AxumState(state): AxumState<Arc<State>>, request: Requ
 }
 
 pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Request) -> Response {
-    let counts = state.engine.job_counts().await;
-    if let Err(refusal) = &counts {
-        // What is counted in memory is told all the same.
-        tracing::warn!(%refusal, "metrics.without_jobs");
-    }
-    match state.metrics.text(state.engine.job_tally(), counts.as_ref().ok(), state.engine.now()) {
+    let engine = &state.engine;
+    // What is counted in memory is told also while the store is away.
+    let jobs = told(engine.job_counts().await, "metrics.without_jobs");
+    let standing = told(state.webhooks.standing().await, "metrics.without_webhooks");
+    let counted = Counted {
+        now: engine.now(),
+        lost_denials: engine.lost_denials(),
+        jobs: (engine.job_tally(), jobs.as_ref()),
+        webhooks: (state.webhooks.attempts(), standing.as_ref()),
+    };
+    match state.metrics.text(&counted) {
         Ok(text) => {
             with_body(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
         }
         Err(error) => refuse(&Refusal::new(Reason::Defect, error.to_string()), &request_id(&request)),
     }
+}
+
+fn told<T>(counted: Result<T, Refusal>, otherwise: &'static str) -> Option<T> {
+    counted.inspect_err(|refusal| tracing::warn!(%refusal, otherwise, "metrics.not_whole")).ok()
 }
 
 pub(crate) async fn jwks(AxumState(state): AxumState<Arc<State>>) -> Response {

@@ -121,6 +121,8 @@ fn table() -> Table {
         .json::<op::ListJobs, _, _>(http::job::list)
         .json::<op::GetJob, _, _>(http::job::get)
         .json::<op::RequeueJob, _, _>(http::job::requeue)
+        .json::<op::ListDenials, _, _>(http::denial::list)
+        .json::<op::GetDenial, _, _>(http::denial::get)
         .json::<op::GetStatus, _, _>(http::workspace::status)
         .json::<op::GetPolicy, _, _>(http::policy::get)
         .json::<op::HaltAgents, _, _>(http::workspace::halt)

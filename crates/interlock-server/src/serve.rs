@@ -98,6 +98,7 @@ impl Server {
         overlay: impl Overlay,
         mut stop: watch::Receiver<bool>,
     ) {
+        let engine = Arc::clone(&self.engine);
         let router =
             crate::routes::router_with(self.engine, self.limits, self.webhooks, overlay, stop.clone());
         let places = Arc::new(Semaphore::new(connections_max));
@@ -131,6 +132,9 @@ impl Server {
         let ended = tokio::time::timeout(Duration::from_secs(STOP_SECONDS_MAX), graceful.shutdown()).await;
         if ended.is_err() {
             tracing::warn!("stop.requests_cut_off");
+        }
+        if !engine.settle_denials().await {
+            tracing::error!(count = engine.waiting_denials(), "stop.denials_not_written");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From rows to what goes over the wire.
 
 use interlock_api::v1::agent::AgentView;
+use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
 use interlock_api::v1::session::{PresenceView, SessionState, SessionView};
@@ -8,7 +9,8 @@ use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, Timeli
 use interlock_api::v1::wake::WakeView;
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch};
-use interlock_core::id::WakeId;
+use interlock_core::denial::Denial;
+use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::job::{Job, JobState};
 use interlock_core::policy::Policy;
 use interlock_core::session::Session;
@@ -83,6 +85,24 @@ pub(crate) fn job(job: Job) -> JobView {
         traceparent: job.trace,
         requeues: job.requeues,
         requeued,
+    }
+}
+
+/// A denial of a workspace.
+pub(crate) fn denial(workspace_id: WorkspaceId, denial: Denial) -> DenialView {
+    DenialView {
+        denial_id: denial.denial_id,
+        request_id: denial.request_id,
+        at: denial.at,
+        workspace_id,
+        actor: denial.actor,
+        role: denial.role,
+        session_id: denial.session_id,
+        operation: denial.operation,
+        code: denial.reason.code(),
+        reason: denial.reason,
+        object: denial.object,
+        trace_id: denial.trace_id,
     }
 }
 

@@ -8,7 +8,8 @@ use deadpool_postgres::Pool;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::denial::Denial;
+use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
@@ -16,16 +17,16 @@ use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
-    JobFilter, LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow,
-    WakeFilter, Workspace,
+    BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage,
+    IndexQuery, JobCounts, JobFilter, LedgerHead, Neighbours, Page, Store, StoreError, StoredMessage,
+    ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 
 use crate::neighbours::Circle;
 use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
-use crate::{Options, batch, job, open, query, search, session, webhook};
+use crate::{Options, batch, denial, job, open, query, search, session, webhook};
 
 /// Workspaces whose number is remembered; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 10_000;
@@ -252,6 +253,19 @@ impl Store for PostgresStore {
 
     async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
         read!(self, ws, job::counts)
+    }
+
+    async fn add_denials(&self, ws: WorkspaceId, denials: Vec<Denial>, kept: u32) -> Result<(), StoreError> {
+        read!(self, ws, denial::add, &denials, kept)
+    }
+
+    async fn denials(
+        &self,
+        ws: WorkspaceId,
+        filter: DenialFilter,
+        page: Page<DenialId>,
+    ) -> Result<Vec<Denial>, StoreError> {
+        read!(self, ws, denial::denials, &filter, &page)
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

@@ -6,6 +6,7 @@
 mod anchor;
 mod apply;
 mod archive;
+mod denial;
 mod error;
 mod job;
 mod load;

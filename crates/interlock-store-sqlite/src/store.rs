@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::denial::Denial;
+use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
@@ -14,16 +15,16 @@ use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
-    JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
-    Workspace,
+    BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage,
+    IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter,
+    TimelineRow, WakeFilter, Workspace,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::reader::Readers;
 use crate::writer::Ask;
-use crate::{Options, job, load, open, query, search, session, timeline, webhook, writer};
+use crate::{Options, denial, job, load, open, query, search, session, timeline, webhook, writer};
 
 /// A store in one SQLite file. Whoever opens it for a server holds the instance's lock.
 pub struct SqliteStore {
@@ -235,6 +236,19 @@ impl Store for SqliteStore {
 
     async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
         self.read(ws, job::counts).await
+    }
+
+    async fn add_denials(&self, ws: WorkspaceId, denials: Vec<Denial>, kept: u32) -> Result<(), StoreError> {
+        self.ask(|reply| Ask::Denials(ws, denials, kept, reply)).await?
+    }
+
+    async fn denials(
+        &self,
+        ws: WorkspaceId,
+        filter: DenialFilter,
+        page: Page<DenialId>,
+    ) -> Result<Vec<Denial>, StoreError> {
+        self.read(ws, move |c, ws| denial::denials(c, ws, &filter, &page)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::SystemTime;
 
+use interlock_core::denial::Denial;
 use interlock_core::id::WorkspaceId;
 use interlock_core::{Hybrid, Timestamp};
 use interlock_ledger::{Hash, Tile, Tree};
@@ -27,6 +28,8 @@ pub(crate) enum Ask {
     Create(Workspace, oneshot::Sender<Result<(), StoreError>>),
     /// Take entries into the index of words.
     Index(WorkspaceId, interlock_store::IndexFill, oneshot::Sender<Result<(), StoreError>>),
+    /// Add denials, and keep so many.
+    Denials(WorkspaceId, Vec<Denial>, u32, oneshot::Sender<Result<(), StoreError>>),
     /// Whether it can write.
     Ping(oneshot::Sender<Result<(), StoreError>>),
     /// Move the write-ahead log into the file.
@@ -51,7 +54,15 @@ fn serve(connection: &Connection, receiver: &Receiver<Ask>) {
                 Ask::Batch(ws, work, reply) => batches.push((ws, work, reply)),
                 // Whoever asked may have gone away; then nobody needs the answer.
                 Ask::Create(workspace, reply) => drop(reply.send(create(connection, &workspace))),
-                Ask::Index(ws, fill, reply) => drop(reply.send(index(connection, ws, &fill))),
+                Ask::Index(ws, fill, reply) => {
+                    let fill = alone(connection, ws, |pk| crate::search::fill(connection, pk, &fill));
+                    drop(reply.send(fill));
+                }
+                Ask::Denials(ws, denials, kept, reply) => {
+                    let added =
+                        alone(connection, ws, |pk| crate::denial::add(connection, pk, &denials, kept));
+                    drop(reply.send(added));
+                }
                 Ask::Ping(reply) => drop(reply.send(ping(connection))),
                 Ask::Fold(reply) => drop(reply.send(fold(connection))),
             }
@@ -191,15 +202,15 @@ fn create(connection: &Connection, workspace: &Workspace) -> Result<(), StoreErr
     statement.execute(values).map(|_| ()).map_err(|e| store(&e))
 }
 
-/// A transaction of its own: what is derived shall not take a batch down.
-fn index(
+/// A transaction of its own: what is derived, or told beside the ledger, shall not take a batch down.
+fn alone(
     connection: &Connection,
     ws: WorkspaceId,
-    fill: &interlock_store::IndexFill,
+    write: impl FnOnce(i64) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     execute(connection, "BEGIN IMMEDIATE")?;
-    let filled = crate::query::pk(connection, ws).and_then(|pk| crate::search::fill(connection, pk, fill));
-    let ended = filled.and_then(|()| execute(connection, "COMMIT"));
+    let written = crate::query::pk(connection, ws).and_then(write);
+    let ended = written.and_then(|()| execute(connection, "COMMIT"));
     if ended.is_err() && !connection.is_autocommit() {
         // The refusal is what the caller hears; the next transaction must begin clean.
         drop(execute(connection, "ROLLBACK"));

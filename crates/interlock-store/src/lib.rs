@@ -19,8 +19,8 @@ pub use error::StoreError;
 pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_in};
 pub use neighbours::{Heard, Neighbours, Order, WORD_THREADS_MAX, Word};
 pub use query::{
-    Counts, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page, StoredMessage, ThreadFilter,
-    TimelineRow, WakeFilter,
+    Counts, DenialFilter, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page, StoredMessage,
+    ThreadFilter, TimelineRow, WakeFilter,
 };
 pub use search::{Found, Search, search};
 pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
@@ -29,7 +29,8 @@ use async_trait::async_trait;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::denial::Denial;
+use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
@@ -163,6 +164,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Jobs by state, and when the first of those that wait is due.
     async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError>;
+
+    /// Add denials, each once however often it is added, and forget all but the newest so many. A transaction of its own,
+    /// beside the batches.
+    async fn add_denials(&self, ws: WorkspaceId, denials: Vec<Denial>, kept: u32) -> Result<(), StoreError>;
+
+    /// Denials, newest first.
+    async fn denials(
+        &self,
+        ws: WorkspaceId,
+        filter: DenialFilter,
+        page: Page<DenialId>,
+    ) -> Result<Vec<Denial>, StoreError>;
 
     /// Threads by status and wakes by state.
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError>;

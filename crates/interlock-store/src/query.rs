@@ -50,6 +50,19 @@ pub struct JobFilter {
     pub kind: Option<String>,
 }
 
+/// Which denials.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DenialFilter {
+    /// Of the request with this id.
+    pub request_id: Option<String>,
+    /// Of this caller.
+    pub actor: Option<AgentName>,
+    /// Of this operation.
+    pub operation: Option<String>,
+    /// Then or later.
+    pub since: Option<Timestamp>,
+}
+
 /// A message with where it stands in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {

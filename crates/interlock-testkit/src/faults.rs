@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
+use interlock_core::denial::Denial;
 use interlock_core::facts::Key;
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
@@ -17,9 +18,9 @@ use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
-    BatchWork, Committed, Counts, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage, IndexQuery, JobCounts,
-    JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
-    Workspace,
+    BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark, IndexPage,
+    IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage, ThreadFilter,
+    TimelineRow, WakeFilter, Workspace,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -325,6 +326,21 @@ impl Store for FaultyStore {
 
     async fn job_counts(&self, ws: WorkspaceId) -> Result<JobCounts, StoreError> {
         self.call(self.inner.job_counts(ws)).await
+    }
+
+    // Written in turns of its own, as the index of words is: neither counted nor chosen to fail.
+    async fn add_denials(&self, ws: WorkspaceId, denials: Vec<Denial>, kept: u32) -> Result<(), StoreError> {
+        let _pass = self.gate.read().await;
+        self.unless_down(self.inner.add_denials(ws, denials, kept)).await
+    }
+
+    async fn denials(
+        &self,
+        ws: WorkspaceId,
+        filter: DenialFilter,
+        page: Page<DenialId>,
+    ) -> Result<Vec<Denial>, StoreError> {
+        self.call(self.inner.denials(ws, filter, page)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

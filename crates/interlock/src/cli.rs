@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, doctor, events, hook, init, job, ledger, log, mcp, migrate, policy, resume, status, stop,
-    supervise, thread, token, up, verify, wake, webhook,
+    agent, builtin, denial, doctor, events, hook, init, job, ledger, log, mcp, migrate, policy, resume,
+    status, stop, supervise, thread, token, up, verify, wake, webhook,
 };
 
 /// The control plane for a team of AI coding agents.
@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// See the server's own work, and let what is dead try again.
     #[command(subcommand)]
     Job(job::Verb),
+    /// See what callers were not allowed.
+    #[command(subcommand)]
+    Denial(denial::Verb),
     /// Tell other programs of events over HTTP.
     #[command(subcommand)]
     Webhook(webhook::Verb),

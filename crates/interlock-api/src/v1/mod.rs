@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod delivery;
+pub mod denial;
 pub mod event;
 pub mod job;
 pub mod ledger;

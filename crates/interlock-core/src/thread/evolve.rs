@@ -53,6 +53,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 return Err(Corrupt(format!("the cursor of {agent} in {thread_id} would go to {seq}")));
             }
             member.cursor = *seq;
+            member.owed = member.owed.filter(|owed| owed.seq > *seq);
             member.note_ack(Acked { seq: *seq, at: position.at.at });
         }
         Event::SessionBound { thread_id, agent, session_id, .. } => {
@@ -126,6 +127,7 @@ fn member(joined: &Joined, seq: u64) -> Member {
         acks: Vec::new(),
         session: None,
         session_usage: Usage::NONE,
+        owed: None,
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use evolve::evolve;
 pub(crate) use members::{add, remove};
 pub use model::{
     Acked, Answer, Finding, FindingState, Guard, Member, Message, MessageHead, MessageKind, MessageState,
-    MessageText, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
+    MessageText, Owed, Priority, SeenAt, Status, Thread, ThreadKind, ThreadRole, Withdrawal, event_type,
 };
 pub use post::{check_event_type, is_for};
 pub(crate) use post::{is_addressed, post, post_keys};
@@ -38,11 +38,17 @@ pub(crate) fn visible<'a>(facts: &'a Facts, env: &Envelope, id: ThreadId) -> Res
         Some(thread) if thread.members.contains_key(&env.actor.name) || env.actor.role.sees_all_threads() => {
             Ok(thread)
         }
-        _ => Err(not_found(id).into()),
+        Some(_) => Err(hidden(id).into()),
+        None => Err(not_found(id).into()),
     }
 }
 
-/// The refusal for a thread that is not there or not for this actor: the two look alike.
+/// The refusal for a thread that is not for this actor: reads like the one for a thread that is not there.
+pub fn hidden(id: ThreadId) -> Refusal {
+    not_found(id).hiding(id)
+}
+
+/// The refusal for a thread that is not there.
 pub fn not_found(id: ThreadId) -> Refusal {
     Refusal::new(Reason::ThreadNotFound, format!("there is no thread `{id}` for you"))
         .hint("list your threads to see their ids")

@@ -178,6 +178,27 @@ pub struct Member {
     /// What was told to have been used in that session so far.
     #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub session_usage: Usage,
+    /// What a wake of it was for that came to nothing: it is asked for again when the thread goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<Owed>,
+}
+
+/// Messages that a participant could not be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Owed {
+    /// The highest `seq` of them.
+    pub seq: u64,
+    /// When the last of them no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Owed {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let until = self.until.zip(other.until).map(|(one, two)| one.max(two));
+        Self { seq: self.seq.max(other.seq), until }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

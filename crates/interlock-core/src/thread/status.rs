@@ -137,8 +137,10 @@ pub(crate) fn status_events(
     });
     let (message, text) = announcement(env, change, seq, number, now);
     events.push(Event::MessagePosted { thread_id, message, finding_print: None, text });
-    if matches!(change.to, Status::Resolved | Status::Closed) {
-        return wake::on_thread_end(facts, thread_id, events);
+    match change.to {
+        Status::Resolved | Status::Closed => return wake::on_thread_end(facts, thread_id, events),
+        Status::Active => wake::on_thread_active(facts, env, thread, now, events)?,
+        Status::Blocked => {}
     }
     Ok(Vec::new())
 }

@@ -76,6 +76,14 @@ impl Wake {
         self.forgotten = Some(self.forgotten.map_or(gone, |before| before.and(gone)));
     }
 
+    /// When the last of what asked for it no longer counts; nothing when something always does.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        let live = self.asks.iter().filter(|ask| !ask.is_withdrawn).map(|ask| ask.expires_at);
+        let all = live.chain(self.forgotten.map(|gone| gone.until));
+        let last = all.reduce(|one, two| one.zip(two).map(|(one, two)| one.max(two)));
+        last.flatten().filter(|_| !self.is_standing)
+    }
+
     /// How and why it ends because nothing that asked for it counts at this time any more; nothing while something
     /// does. Somebody who asked without a message is never over.
     pub(crate) fn over(&self, now: Timestamp) -> Option<(WakeResult, Reason)> {

@@ -1,18 +1,25 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Evidence, Halt, Ladder, Wake, WakeState};
+use super::{Ask, Evidence, Halt, Ladder, Wake, WakeResult, WakeState};
+use crate::actor::AgentName;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
-use crate::thread::Status;
+use crate::thread::{Owed, Status};
 use crate::time::Timestamp;
 
 /// Apply an event of this module; others are none of its business.
 pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
     let at = position.at.at;
     match event {
-        Event::WakeRequested { .. } => requested(facts, event, at),
+        Event::WakeRequested { thread_id, agent, seq, is_standing, .. } => {
+            requested(facts, event, at);
+            // This wake carries it from here on, and leaves it owed again when it comes to nothing.
+            if let Some(member) = facts.thread_mut(*thread_id)?.members.get_mut(agent) {
+                member.owed = member.owed.filter(|owed| !is_standing && owed.seq != *seq);
+            }
+        }
         Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
         Event::WakeDispatched { wake_id, attempt, lane, fence, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -63,7 +70,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.state = WakeState::Finished;
             (wake.result, wake.reason, wake.exit_code) = (Some(*result), *reason, *exit_code);
             wake.ladder.finished_at = Some(at);
+            let came_to_nothing = *result == WakeResult::Failed || *reason == Some(Reason::ThreadEnded);
+            let owed = came_to_nothing.then(|| Owed { seq: wake.seq, until: wake.until() });
+            let agent = wake.agent.clone();
             facts.forget_live(*wake_id, *thread_id);
+            owe(facts, *thread_id, &agent, owed)?;
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
@@ -71,6 +82,17 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WorkspaceResumed { .. } => facts.set_halt(None),
         Event::StatusChanged { thread_id, to, .. } => hold(facts, *thread_id, *to != Status::Active)?,
         _ => {}
+    }
+    Ok(())
+}
+
+/// What a wake was for that came to nothing stays to be told to its agent, unless it has read it by itself.
+fn owe(facts: &mut Facts, thread_id: ThreadId, agent: &AgentName, owed: Option<Owed>) -> Result<(), Corrupt> {
+    let Some(owed) = owed else { return Ok(()) };
+    if let Some(member) = facts.thread_mut(thread_id)?.members.get_mut(agent)
+        && owed.seq > member.cursor
+    {
+        member.owed = Some(member.owed.map_or(owed, |before| before.and(owed)));
     }
     Ok(())
 }

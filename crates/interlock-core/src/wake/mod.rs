@@ -19,7 +19,8 @@ pub(crate) use halt::{halt, resume};
 pub(crate) use human::on_hook;
 pub use model::{Ask, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState};
 pub(crate) use reaction::{
-    on_ack, on_post, on_removal, on_thread_end, on_wait_again, on_withdrawal, withdrawal_keys,
+    on_ack, on_post, on_removal, on_thread_active, on_thread_end, on_wait_again, on_withdrawal,
+    withdrawal_keys,
 };
 pub(crate) use report::{note_call, report};
 pub(crate) use trigger::trigger;

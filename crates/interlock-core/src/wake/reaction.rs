@@ -318,6 +318,42 @@ pub(super) fn finished(wake: &Wake, result: WakeResult, reason: Option<Reason>) 
     }
 }
 
+/// A thread goes on: who could not be woken before is woken for what it has not read since, once.
+pub(crate) fn on_thread_active(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let thread_id = thread.thread_id;
+    let has_live = |agent: &AgentName| -> Result<bool, Stop> {
+        Ok(facts.thread_wakes(thread_id)?.any(|wake| wake.agent == *agent))
+    };
+    for (n, (agent, member)) in (0_u32..).zip(&thread.members) {
+        let Some(owed) = member.owed.filter(|owed| owed.until.is_none_or(|until| until > now.wall)) else {
+            continue;
+        };
+        // One that waits, or whose process runs, covers what is unread.
+        if !member.managed || has_live(agent)? {
+            continue;
+        }
+        events.push(Event::WakeRequested {
+            wake_id: WakeId::derive(now.wall, &env.entropy, n),
+            thread_id,
+            agent: agent.clone(),
+            seq: owed.seq,
+            cause: env.actor.name.clone(),
+            due_at: now.wall,
+            held: false,
+            expires_at: owed.until,
+            is_urgent: false,
+            is_standing: owed.until.is_none(),
+        });
+    }
+    Ok(())
+}
+
 /// Nobody is woken for a thread that has ended; processes that run may finish.
 pub(crate) fn on_thread_end(
     facts: &Facts,

@@ -22,6 +22,7 @@ mod posting;
 mod random;
 mod rows;
 mod sessions;
+mod simulation;
 mod status;
 mod supervising;
 mod values;

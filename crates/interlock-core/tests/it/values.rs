@@ -103,6 +103,19 @@ fn an_id_shows_when_it_was_made() {
     assert_ne!(id, MessageId::derive(at, &[8; 32], 0));
     assert_ne!(id.as_u128(), ThreadId::derive(at, &[9; 32], 0).as_u128());
     assert_eq!(id.to_uuid_text().len(), 36);
+    let (first, later) = (MessageId::first_at(at), MessageId::first_at(at.plus_ms(1)));
+    assert!(first < id && id < later);
+}
+
+#[test]
+fn a_text_is_an_id_of_one_kind_or_none() {
+    for text in [ThreadId::from_u128(7).to_string(), MessageId::from_u128(8).to_string()] {
+        assert_eq!(interlock_core::id::any(&text), Some(text.clone()));
+        assert_eq!(interlock_core::id::any(&text.replace("_0", "_o")), None);
+    }
+    for text in ["", "thr_", "please begin", "xyz_00000000000000000000000000"] {
+        assert_eq!(interlock_core::id::any(text), None, "{text}");
+    }
 }
 
 #[test]

@@ -366,14 +366,69 @@ fn a_participant_is_woken_on_request() {
 #[test]
 fn a_trigger_for_unread_messages_waits_for_their_acknowledgement() {
     let mut w = World::pair();
-    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    w.status("olga", Status::Blocked).unwrap();
+    w.status("olga", Status::Active).unwrap();
+    assert_eq!(w.trigger("olga", "executor").unwrap().kinds(), ["wake.requested"]);
+}
+
+/// The executor's wake for a message fails for good, which blocks the thread.
+fn cannot_wake(w: &mut World, post: Post) {
+    w.post("olga", post.to(&["executor"])).unwrap();
     for _ in 0..3 {
         let claim = w.run_one("sup");
         w.exits(&claim, 1);
         w.advance_ms(10_000);
     }
+    assert_eq!(w.thread().status, Status::Blocked);
+}
+
+#[test]
+fn who_could_not_be_woken_is_woken_when_the_thread_goes_on() {
+    let mut w = World::pair();
+    cannot_wake(&mut w, Post::chat("go"));
+    let done = w.status("olga", Status::Active).unwrap();
+    assert_eq!(done.kinds(), ["thread.status_changed", "thread.message_posted", "wake.requested"]);
+    let claim = w.run_one("sup");
+    assert_eq!(
+        (w.wake(claim.wake_id).seq, w.wake(claim.wake_id).attempts),
+        (1, 1),
+        "with all its attempts again"
+    );
+    w.does_its_turn(&claim);
+    w.status("olga", Status::Blocked).unwrap();
+    let done = w.status("olga", Status::Active).unwrap();
+    assert_eq!(done.kinds(), ["thread.status_changed", "thread.message_posted"], "once is enough");
+}
+
+#[test]
+fn who_was_to_be_woken_when_a_thread_ended_is_when_it_is_reopened() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    w.status("olga", Status::Resolved).unwrap();
+    assert_eq!(w.claim("sup"), []);
     w.status("olga", Status::Active).unwrap();
-    assert_eq!(w.trigger("olga", "executor").unwrap().kinds(), ["wake.requested"]);
+    assert_eq!(w.claim_one("sup").agent.as_str(), "executor");
+}
+
+#[test]
+fn nobody_is_woken_again_for_what_was_read_or_is_over() {
+    let mut w = World::pair();
+    cannot_wake(&mut w, Post::chat("go"));
+    w.ack("executor", 1).unwrap();
+    w.status("olga", Status::Active).unwrap();
+    assert_eq!(w.claim("sup"), [], "it has read by itself");
+
+    let mut w = World::pair();
+    cannot_wake(&mut w, Post::chat("go").expires_in(60_000));
+    w.advance_ms(60_000);
+    w.status("olga", Status::Active).unwrap();
+    assert_eq!(w.claim("sup"), [], "the order is over");
+
+    let mut w = World::pair();
+    cannot_wake(&mut w, Post::chat("go"));
+    w.post("olga", Post::chat("go on").to(&["executor"])).unwrap();
+    w.status("olga", Status::Active).unwrap();
+    assert_eq!(w.pending_of("executor").len(), 1, "one wake covers both");
 }
 
 #[test]

@@ -18,13 +18,13 @@ use interlock_api::v1::event::FollowEventsParams;
 use interlock_api::{Media, Op as _};
 use interlock_core::actor::Actor;
 use interlock_core::{Reason, Refusal};
-use interlock_engine::{Next, Place, Reading, Watch};
+use interlock_engine::{Next, Permit, Place, Reading, Watch};
 use tokio::time::Instant;
 
 use super::cloud;
 use super::seats::Seat;
 use super::sight::{Filter, Sight};
-use crate::call::{Path, Shape, bearer, header_text, prepare, refuse, request_id, with_body};
+use crate::call::{Path, Shape, admitted, bearer, header_text, refuse, request_id, with_body};
 use crate::context::{Ctx, State};
 
 /// How long a stream says nothing before it says that it is still there.
@@ -40,8 +40,8 @@ pub(crate) async fn follow(state: Arc<State>, shape: Arc<Shape>, path: Path, req
     let opened = async {
         let last_id = header_text(request.headers(), "last-event-id")?;
         let token = bearer(request.headers()).unwrap_or_default().to_owned();
-        let (cx, _permit, p) = prepare::<op::FollowEvents>(&state, &shape, &path, request, &id).await?;
-        Feed::open(cx, token, last_id, p).await
+        let open = |cx, _permit: Permit<op::FollowEvents>, p| Feed::open(cx, token, last_id, p);
+        admitted(&state, &shape, &path, request, &id, open).await
     };
     match opened.await {
         Ok(feed) => {

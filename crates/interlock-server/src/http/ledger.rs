@@ -19,7 +19,7 @@ use interlock_engine::Permit;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::call::{Path, Shape, prepare, refuse, request_id, with_body};
+use crate::call::{Path, Shape, admitted, refuse, request_id, with_body};
 use crate::context::{Ctx, State, deadline, failed, rows};
 
 /// Bytes handed to the connection at once.
@@ -79,11 +79,8 @@ pub(crate) async fn checkpoint(
 /// The export as it is made: a bounded number of chunks in memory.
 pub(crate) async fn export(state: Arc<State>, shape: Arc<Shape>, path: Path, request: Request) -> Response {
     let id = request_id(&request);
-    let prepared = async {
-        let (cx, permit, _) = prepare::<op::ExportLedger>(&state, &shape, &path, request, &id).await?;
-        stream_of(&cx, &permit).await
-    };
-    match prepared.await {
+    let export = |cx: Ctx, permit: Permit<op::ExportLedger>, _| async move { stream_of(&cx, &permit).await };
+    match admitted(&state, &shape, &path, request, &id, export).await {
         Ok(body) => with_body(StatusCode::OK, Media::Tar.as_str(), body),
         Err(refusal) => refuse(&refusal, &id),
     }

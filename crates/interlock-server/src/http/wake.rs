@@ -67,7 +67,7 @@ pub(crate) async fn get(
     let mut wake = one(&cx, p.wake_id).await?;
     let mine = wake.agent == cx.actor.name || wake.cause == cx.actor.name;
     if !mine && !sees_all(&cx.actor) && cx.visible(wake.thread_id).await.is_err() {
-        return Err(not_found(p.wake_id));
+        return Err(not_found(p.wake_id).hiding(p.wake_id));
     }
     let thread_id = wake.thread_id;
     while wake.state != WakeState::Finished

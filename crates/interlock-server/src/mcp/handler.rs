@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use interlock_api::Problem;
 use interlock_core::id::ThreadId;
 use interlock_core::limits::{PAGE_ROWS_MAX, SUBSCRIPTIONS_MAX};
-use interlock_core::{Reason, Refusal};
+use interlock_core::{Code, Reason, Refusal};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, ErrorData,
@@ -65,27 +65,30 @@ impl Handler {
 
     /// A thread and its summary.
     async fn contents(&self, uri: &str, asking: &Asking) -> Result<ResourceContents, ErrorData> {
-        let thread = self.visible(uri, asking).await?;
-        let whole = self.read(asking, "get_thread", resources::parameters(thread)).await?;
+        let (thread, whole) = self.visible(uri, asking).await?;
         let summary = self.read(asking, "summarize_thread", resources::parameters(thread)).await?;
         Ok(resources::contents(uri, &whole, &summary))
     }
 
-    async fn visible(&self, uri: &str, asking: &Asking) -> Result<ThreadId, ErrorData> {
-        let thread = resources::thread_of(uri);
-        match thread {
-            Some(thread) if may_see(&self.state, &asking.actor, thread).await => Ok(thread),
-            _ => {
-                let refusal =
-                    Refusal::new(Reason::ThreadNotFound, format!("there is no resource `{uri}` for you"))
-                        .hint("list the resources to see what there is");
-                let mut error = protocol_error(&refusal, &asking.request_id);
-                // The protocol's own place for what was not found.
-                if let Some(data) = error.data.as_mut().and_then(Value::as_object_mut) {
-                    data.insert("uri".to_owned(), uri.into());
-                }
-                Err(error)
+    /// The thread of a resource, read as its tool reads it: what that denies is noted there.
+    async fn visible(&self, uri: &str, asking: &Asking) -> Result<(ThreadId, Value), ErrorData> {
+        let missing = || {
+            let detail = format!("there is no resource `{uri}` for you");
+            let refusal = Refusal::new(Reason::ThreadNotFound, detail);
+            let refusal = refusal.hint("list the resources to see what there is");
+            let mut error = protocol_error(&refusal, &asking.request_id);
+            // The protocol's own place for what was not found.
+            if let Some(data) = error.data.as_mut().and_then(Value::as_object_mut) {
+                data.insert("uri".to_owned(), uri.into());
             }
+            error
+        };
+        let thread = resources::thread_of(uri).ok_or_else(missing)?;
+        let parameters = resources::parameters(thread);
+        match self.tools.read(&self.state, asking.clone(), "get_thread", parameters).await {
+            Ok(whole) => Ok((thread, whole)),
+            Err(refusal) if matches!(refusal.code(), Code::NotFound | Code::Forbidden) => Err(missing()),
+            Err(refusal) => Err(protocol_error(&refusal, &asking.request_id)),
         }
     }
 }
@@ -234,6 +237,8 @@ impl ServerHandler for Handler {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let asking = Self::asking(context.request_context())?;
+        let seat = self.state.seats.take(&asking.actor);
+        let _seat = seat.map_err(|refusal| protocol_error(&refusal, &asking.request_id))?;
         let mut watch = self.state.engine.watch();
         let uris = context.accepted().resource_subscriptions.iter().flatten();
         let wanted: BTreeSet<ThreadId> = uris.filter_map(|uri| resources::thread_of(uri)).collect();
@@ -261,7 +266,7 @@ impl ServerHandler for Handler {
 
     async fn subscribe(&self, request: SubscribeRequestParams, context: Context) -> Result<(), ErrorData> {
         let asking = Self::asking(&context)?;
-        let thread = self.visible(&request.uri, &asking).await?;
+        let (thread, _) = self.visible(&request.uri, &asking).await?;
         if self.subscriptions.add(thread, &self.state, &asking.actor, &context.peer) {
             return Ok(());
         }

@@ -36,6 +36,7 @@ use serde_json::Value;
 
 use crate::call::{Call, caller, refuse, request_id, typed};
 use crate::context::{Ctx, State};
+use crate::denied::{self, Asked};
 use crate::protected;
 use handler::Handler;
 pub use overlay::{Bare, Overlay, authenticated};
@@ -70,9 +71,14 @@ where
     Arc::new(move |state, call| {
         let handler = handler.clone();
         Box::pin(async move {
-            let permit = authorize::<O>(&call.actor)?;
-            let (ctx, params) = typed::<O>(&state, &O::ROW, call)?;
-            let response = handler(ctx, permit, params).await?;
+            let (actor, attempt) = (call.actor.clone(), denied::attempt(&O::ROW, &call));
+            let answered = async {
+                let permit = authorize::<O>(&actor)?;
+                let (ctx, params) = typed::<O>(&state, &O::ROW, call)?;
+                handler(ctx, permit, params).await
+            };
+            let response =
+                answered.await.inspect_err(|refusal| denied::note(&state, &actor, &attempt, refusal))?;
             serde_json::to_value(response).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))
         })
     })
@@ -119,7 +125,7 @@ struct Door {
 async fn enter(AxumState(door): AxumState<Arc<Door>>, request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let (mut parts, body) = request.into_parts();
-    let actor = match admit(&door, &parts.headers).await {
+    let actor = match admit(&door, &parts.headers, &id).await {
         Ok(actor) => actor,
         Err(refusal) => return protected::challenged(refuse(&refusal, &id), &parts.headers, &refusal),
     };
@@ -150,8 +156,9 @@ async fn enter(AxumState(door): AxumState<Arc<Door>>, request: Request, next: Ne
     response
 }
 
-async fn admit(door: &Door, headers: &HeaderMap) -> Result<Actor, Refusal> {
-    let actor = caller(&door.state, headers).await?;
+async fn admit(door: &Door, headers: &HeaderMap, request_id: &str) -> Result<Actor, Refusal> {
+    let asked = Asked { operation: denied::MCP, path: None, headers, request_id };
+    let actor = caller(&door.state, asked).await?;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > REQUEST_BYTES_MAX) {
         let detail = format!("the body is larger than {REQUEST_BYTES_MAX} bytes");
@@ -160,7 +167,8 @@ async fn admit(door: &Door, headers: &HeaderMap) -> Result<Actor, Refusal> {
     match sessions::named(headers) {
         Some(session) if !door.sessions.may_use(&session, &actor) => {
             let detail = format!("the session named by `{SESSION}` is not yours, or over");
-            Err(Refusal::new(Reason::RouteNotFound, detail).hint("begin a new session"))
+            let refusal = Refusal::new(Reason::RouteNotFound, detail).hint("begin a new session");
+            Err(asked.refused(&door.state, &actor, refusal.hiding(session)))
         }
         _ => Ok(actor),
     }

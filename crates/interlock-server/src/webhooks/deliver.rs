@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::post::{Answer, Parcel};
+use super::tally::Attempted;
 use super::{Webhooks, sign};
 use crate::events::{Sight, cloud_event, reader};
 
@@ -129,17 +130,20 @@ impl Deliveries {
         let (id, ms) = (webhook.webhook_id, tried.duration.as_millis());
         match tried.answer {
             Ok(_) if tried.is_delivered() => {
+                webhooks.tally.add(Attempted::Delivered);
                 tracing::debug!(webhook_id = %id, event = %place, ms, "webhook.delivered");
                 self.ended(id, job.job_id, true).await;
                 return Ok(JobOutcome::Done);
             }
             Ok(Answer { status: 410, .. }) => {
+                webhooks.tally.add(Attempted::Gone);
                 tracing::warn!(webhook_id = %id, event = %place, "webhook.gone");
                 engine.pause_webhook(self.ws, id, Reason::WebhookGone).await?;
                 return Ok(JobOutcome::Later(engine.now().plus_ms(PAUSED_LOOK_MS)));
             }
             _ => {}
         }
+        webhooks.tally.add(Attempted::Failed);
         let outcome = failed(&tried.answer, engine.now());
         tracing::info!(webhook_id = %id, event = %place, attempt = job.attempts, ?outcome, "webhook.not_delivered");
         self.ended(id, job.job_id, false).await;

@@ -10,6 +10,7 @@ mod feed;
 mod options;
 mod post;
 mod sign;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,7 @@ use address::Networks;
 pub(crate) use address::Target;
 pub use options::WebhookOptions;
 use post::Poster;
+pub(crate) use tally::Standing;
 
 /// What tells the webhooks of a server's workspaces.
 pub struct Webhooks {
@@ -38,6 +40,7 @@ pub struct Webhooks {
     poster: Poster,
     /// What is known besides the rows, and costs a little time when it is lost.
     known: Mutex<BTreeMap<(WorkspaceId, WebhookId), Known>>,
+    tally: tally::Tally,
     /// Changes whenever an attempt has ended, or the ledger was looked at.
     turn: watch::Sender<()>,
 }
@@ -65,7 +68,8 @@ impl Webhooks {
         let poster =
             Poster::new(networks, options.ca_file.as_deref(), Duration::from_millis(options.timeout_ms))?;
         let turn = watch::Sender::new(());
-        Ok(Arc::new(Self { engine, options, poster, known: Mutex::default(), turn }))
+        let (known, tally) = (Mutex::default(), tally::Tally::default());
+        Ok(Arc::new(Self { engine, options, poster, known, tally, turn }))
     }
 
     /// Where an address leads.

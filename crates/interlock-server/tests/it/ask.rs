@@ -11,7 +11,7 @@ use interlock_core::Reason;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
-use crate::world::{Stage, World};
+use crate::world::{DENIED, Stage, World};
 
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
 
@@ -231,6 +231,7 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
             json!({"wake_id": wake_id, "incarnation": "1", "fence": 1, "report": report})
         }
         "create_webhook" => json!({"url": "https://receiver.example/"}),
+        "get_denial" => json!({"request_id": DENIED}),
         "get_webhook" | "rotate_webhook_secret" | "delete_webhook" | "test_webhook" => {
             json!({"webhook_id": webhook_id})
         }
@@ -238,8 +239,8 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         // A stream that waits would not end.
         "follow_events" => json!({"until_now": true}),
         "list_threads" | "search_messages" | "inbox" | "heartbeat_session" | "list_agents" | "list_wakes"
-        | "list_jobs" | "list_webhooks" | "get_status" | "get_policy" | "halt_agents" | "resume_agents"
-        | "list_entries" | "get_checkpoint" | "export_ledger" => json!({}),
+        | "list_jobs" | "list_denials" | "list_webhooks" | "get_status" | "get_policy" | "halt_agents"
+        | "resume_agents" | "list_entries" | "get_checkpoint" | "export_ledger" => json!({}),
         other => panic!("give `{other}` sample parameters, and the tests of all rows cover it"),
     };
     value.as_object().unwrap().clone()

@@ -375,7 +375,8 @@ async fn bad_percent_encoding() {
 async fn ids_that_are_none_and_ids_of_nothing() {
     unchanged(async |world, stage| {
         for row in OPERATIONS {
-            for name in row.path_parameters() {
+            // What a caller may choose has a test of its own: denials.rs.
+            for name in row.path_parameters().filter(|name| *name != "request_id") {
                 let (prefix, wrong, reason) = match name {
                     "wake_id" => ("wak", "thr", Reason::WakeNotFound),
                     "webhook_id" => ("whk", "thr", Reason::WebhookNotFound),

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use interlock_core::Reason;
 use interlock_core::actor::Role;
+use interlock_core::limits::SUBSCRIBERS_OF_CALLER_MAX;
 use serde_json::{Value, json};
 
 use crate::ask::Ask;
 use crate::rpc::{Era, LEGACY, Rpc};
-use crate::world::World;
+use crate::world::{World, soon};
 
 /// `MCP_SESSIONS_MAX` and `MCP_SESSION_SECONDS_MAX` of docs/limits.md.
 const SESSIONS_MAX: usize = 1_000;
@@ -117,4 +119,36 @@ async fn requests_that_are_no_messages_are_refused_by_name() {
             assert!(said.header("allow").contains("POST"), "which methods there are is still said");
         }
     }
+}
+
+/// Who listens takes a place, over MCP as over `/v1/events`: so many for one caller, and the others keep theirs.
+#[tokio::test]
+async fn one_caller_listens_so_often_at_once() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let uris = [format!("interlock://threads/{}", stage.thread)];
+    let taken = async || {
+        let text = Ask::new("GET", "/metrics").send(&world).await.text().to_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("interlock_event_subscribers "));
+        line.unwrap().parse::<usize>().unwrap()
+    };
+    let rpc = Rpc::of(&world, Era::Modern, Role::Participant).await;
+    let mut open = Vec::new();
+    for _ in 0..SUBSCRIBERS_OF_CALLER_MAX {
+        let mut stream = rpc.listen(&uris).await;
+        stream.next_of("notifications/subscriptions/acknowledged").await;
+        open.push(stream);
+    }
+    soon(async { while taken().await < SUBSCRIBERS_OF_CALLER_MAX {} }).await;
+    let params = json!({"notifications": {"resourceSubscriptions": uris}});
+    let said = rpc.request("subscriptions/listen", params).await;
+    assert_eq!(said.message["error"]["data"]["reason"], "SUBSCRIBERS_TOO_MANY", "{said:?}");
+    let events = Ask::new("GET", "/v1/events?until_now=true");
+    let own = events.clone().token(&world.token(Role::Participant));
+    own.clone().send(&world).await.refused(Reason::SubscribersTooMany);
+    let other = Rpc::of(&world, Era::Modern, Role::Coordinator).await;
+    other.listen(&uris).await.next_of("notifications/subscriptions/acknowledged").await;
+    open.pop();
+    soon(async { while taken().await >= SUBSCRIBERS_OF_CALLER_MAX {} }).await;
+    assert_eq!(own.send(&world).await.status, StatusCode::OK);
 }

@@ -17,6 +17,7 @@ use interlock_engine::read::{JobFilter, Page, Store as _};
 use interlock_server::WebhookOptions;
 use serde_json::json;
 
+use crate::ask::Ask;
 use crate::receiver::{Parcel, Receiver, Say, Sealed, status};
 use crate::world::{Stage, World, call, quick, says, soon};
 
@@ -457,4 +458,63 @@ async fn what_must_not_be_reached_is_refused() {
     let there = world.client_with(world.token_of("operator", Role::Operator, world.there));
     let refused = call::<op::GetWebhook>(&there, &json!({"webhook_id": id}), "").await.unwrap_err();
     assert_eq!(refused.known_reason(), Some(Reason::WebhookNotFound));
+}
+
+/// S000-24 for webhooks: attempts by outcome, webhooks by state, and how far they are behind; never an id or an address.
+#[tokio::test]
+async fn what_becomes_of_webhooks_is_counted() {
+    let world = World::new().await;
+    let stage = stage(&world).await;
+    let lines = async |world: &World| -> Vec<String> {
+        let text = Ask::new("GET", "/metrics").send(world).await.text().to_owned();
+        let ours = text.lines().filter(|line| line.starts_with("interlock_webhook"));
+        ours.map(str::to_owned).collect()
+    };
+    let attempts = |delivered: u32, failed: u32, gone: u32| {
+        [("delivered", delivered), ("failed", failed), ("gone", gone)]
+            .map(|(outcome, n)| format!("interlock_webhook_attempts_total{{outcome=\"{outcome}\"}} {n}"))
+    };
+    let states = |name: &str, active: u64, paused: u64| {
+        [("active", active), ("paused", paused)]
+            .map(|(state, n)| format!("interlock_{name}{{state=\"{state}\"}} {n}"))
+    };
+    let is = async |expected: &[&[String]]| {
+        let mut found = lines(&world).await;
+        let mut expected = expected.concat();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+    };
+    is(&[&attempts(0, 0, 0), &states("webhooks", 0, 0), &states("webhook_behind_entries", 0, 0)]).await;
+    let has_failed = AtomicBool::new(false);
+    let receiver = Receiver::new(move |parcel, _| {
+        let is_first = || !has_failed.swap(true, Ordering::SeqCst);
+        status(match word(parcel).as_str() {
+            "1" if is_first() => 500,
+            "2" => 410,
+            _ => 200,
+        })
+    })
+    .await;
+    let id = of_messages(&world, &receiver).await.webhook.webhook_id;
+    posts(&world, &stage, 0..2).await;
+    let told = get(&world.client(Role::Operator), id, 0).await;
+    is(&[&attempts(0, 0, 0), &states("webhooks", 1, 0), &states("webhook_behind_entries", told.behind, 0)])
+        .await;
+    assert!(told.behind >= 2, "{told:?}");
+    let _telling = world.tells();
+    // The first is delivered, the second in its second attempt.
+    let is_over = |job: &Job| job.state == JobState::Completed;
+    jobs_when(&world, |jobs| jobs.iter().filter(|job| is_over(job)).count() == 2).await;
+    // The third is told that nobody is there.
+    let later = world.engine.now().plus_ms(60_000);
+    posts(&world, &stage, 2..3).await;
+    jobs_when(&world, |jobs| jobs.iter().any(|job| job.run_at > later)).await;
+    let told = get(&world.client(Role::Operator), id, 0).await;
+    is(&[&attempts(2, 1, 1), &states("webhooks", 0, 1), &states("webhook_behind_entries", 0, told.behind)])
+        .await;
+    // While the store is away what is counted in memory is told all the same.
+    world.store.set_down(true);
+    is(&[&attempts(2, 1, 1)]).await;
+    world.store.heal();
 }

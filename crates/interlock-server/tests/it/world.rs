@@ -11,6 +11,7 @@ use interlock_api::v1::message::{PostMessageParams, PostMessageResponse};
 use interlock_api::{Op, Problem, operations as op};
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::command::{ClaimJobs, Command, FinishJob, JobOutcome};
+use interlock_core::denial::Attempt;
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId, WorkspaceId};
 use interlock_core::job::NewJob;
 use interlock_core::policy::Policy;
@@ -31,6 +32,8 @@ use tokio::task::JoinHandle;
 const TOKEN_MS: i64 = 3_600_000;
 /// What the jobs of these tests have to work with, and nobody is shown.
 pub(crate) const HIDDEN: &str = "hunter2-in-a-payload";
+/// The request that was denied on the stage.
+pub(crate) const DENIED: &str = "denied-on-the-stage";
 /// A wait that nobody here sits out: what ends it is a commit.
 pub(crate) const LONG_MS: u32 = 50_000;
 
@@ -258,6 +261,7 @@ impl World {
         let webhook = json!({"url": "http://127.0.0.1:1/gone"});
         let webhook = call::<op::CreateWebhook>(&operator, &webhook, "stage-webhook").await.unwrap().webhook;
         let (job, webhook) = (self.dead_job("stage").await, webhook.webhook_id);
+        self.denied();
         Stage { thread, wake: wakes[0].wake_id, message, job, webhook }
     }
 
@@ -299,6 +303,14 @@ impl World {
         let id = self.job("errand", name).await;
         self.ends_jobs(&JobOutcome::Hopeless("nobody is there".into())).await;
         id
+    }
+
+    /// Somebody without a thread was denied one, in a request with the id [`DENIED`].
+    fn denied(&self) {
+        let (name, workspace_id) = (agent("outsider"), self.here);
+        let actor = Actor { name, role: Role::Participant, workspace_id, session_id: None, wake_id: None };
+        let attempt = Attempt { request_id: DENIED.into(), operation: "get_thread", ..Attempt::default() };
+        self.engine.note_denial(&actor, &attempt, &interlock_core::thread::hidden(ThreadId::from_u128(1)));
     }
 
     /// Everything that is written, of both workspaces.

@@ -1,5 +1,6 @@
 //! What every store must do alike. Each test gets an empty [`Database`](crate::Database).
 
+mod denials;
 pub(crate) mod jobs;
 mod probe;
 mod random;
@@ -9,6 +10,7 @@ pub(crate) mod sessions;
 pub(crate) mod webhooks;
 mod writing;
 
+pub use denials::*;
 pub use jobs::*;
 pub use random::*;
 pub use reading::*;
@@ -72,6 +74,8 @@ macro_rules! store_conformance {
             a_webhook_is_told_of_each_event_once_and_in_order
             deliveries_that_fail_step_aside_up_to_a_limit
             what_is_secret_of_a_webhook_is_in_no_dump
+            denials_are_found_by_what_is_known_of_them
+            the_newest_denials_of_each_workspace_are_kept
             the_same_commands_give_the_same_dump
             rows_loaded_are_the_rows_made
             whatever_anybody_does_is_what_the_model_says

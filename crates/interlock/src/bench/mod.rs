@@ -5,6 +5,7 @@
 //! what is measured, [`drive`] are the clients, [`report`] the rows and verdicts, [`machine`] what they depend on.
 
 mod drive;
+mod load;
 mod machine;
 mod postgres;
 mod reads;
@@ -33,6 +34,7 @@ use crate::exit::{Answer, End, to_json};
 use crate::instance::unwritable;
 use crate::output::Output;
 use drive::{Bare, Span};
+use load::Weight;
 use machine::Machine;
 use report::{Pair, Report};
 use stage::Stage;
@@ -60,11 +62,13 @@ const SCALE_TIMES_MAX: f64 = 2.0;
 const SCALE_MEMORY_MB_MAX: f64 = 150.0;
 
 /// The cases of `messaging`, in the order they are measured.
-const CASES: [&str; 10] =
-    ["binary", "start", "memory", "post", "read", "visible", "mcp", "wake", SCALE, NODES];
-/// The cases that are measured only when they are named: the one takes minutes, the other needs a database.
+const CASES: [&str; 11] =
+    ["binary", "start", "memory", "post", "read", "visible", "mcp", "wake", SCALE, NODES, LOAD];
+/// The cases that are measured only when they are named: two take minutes, one needs a database.
+const NAMED: [&str; 3] = [SCALE, NODES, LOAD];
 const SCALE: &str = "scale";
 const NODES: &str = "nodes";
+const LOAD: &str = "load";
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
@@ -107,6 +111,7 @@ struct Pace {
     scale: [u64; 2],
     /// Reads that wait at once.
     waiting: usize,
+    load: Weight,
 }
 
 impl Pace {
@@ -120,6 +125,7 @@ impl Pace {
         visible: 100,
         scale: [1_000, 1_000_000],
         waiting: 1_000,
+        load: Weight::FULL,
     };
     const QUICK: Self = Self {
         probe: Duration::from_millis(50),
@@ -130,6 +136,7 @@ impl Pace {
         visible: 5,
         scale: [60, 200],
         waiting: 60,
+        load: Weight::QUICK,
     };
 }
 
@@ -189,7 +196,7 @@ async fn cases(
     bare: &Bare,
 ) -> Result<(), Problem> {
     let is_wanted = |case: &str| {
-        (params.cases.is_empty() && case != SCALE && case != NODES)
+        (params.cases.is_empty() && !NAMED.contains(&case))
             || params.cases.iter().any(|wanted| wanted == case)
     };
     if is_wanted("binary") {
@@ -226,6 +233,9 @@ async fn cases(
     }
     if is_wanted(NODES) {
         postgres::nodes(pace, report, dir, stage, &address).await?;
+    }
+    if is_wanted(LOAD) {
+        load::measure(&pace.load, report, dir, stage, &address).await?;
     }
     if is_wanted("mcp") {
         report.overhead("mcp", &tools::measure(&address, pace.pairs, pace.span).await?, MCP_MS_MAX);

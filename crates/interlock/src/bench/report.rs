@@ -76,6 +76,16 @@ impl Goal {
         Self { of: "value", op: "<", limit }
     }
 
+    /// A value that must not be exceeded.
+    pub(crate) const fn at_most(limit: f64) -> Self {
+        Self { of: "value", op: "<=", limit }
+    }
+
+    /// A 95th percentile that must not be exceeded.
+    pub(crate) const fn p95_at_most(limit: f64) -> Self {
+        Self { of: "p95", op: "<=", limit }
+    }
+
     /// A 95th percentile that must stay below.
     pub(crate) const fn p95_below(limit: f64) -> Self {
         Self { of: "p95", op: "<", limit }
@@ -87,6 +97,59 @@ impl Goal {
             "<=" => figure <= self.limit,
             _ => figure >= self.limit,
         }
+    }
+}
+
+/// A figure of its own, with everything that is said of it.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    case: &'static str,
+    clients: u32,
+    unit: &'static str,
+    value: f64,
+    spread: Spread,
+    anchor: Option<f64>,
+    goal: Goal,
+    /// Whether it depends on how fast the machine is, so that it is not judged on one that is in doubt.
+    is_of_speed: bool,
+    why: String,
+}
+
+impl Figure {
+    /// One that depends on the machine.
+    pub(crate) const fn of(
+        case: &'static str,
+        clients: u32,
+        unit: &'static str,
+        value: f64,
+        spread: Spread,
+        goal: Goal,
+        why: String,
+    ) -> Self {
+        Self { case, clients, unit, value, spread, anchor: None, goal, is_of_speed: true, why }
+    }
+
+    /// A share that must hold on every machine.
+    pub(crate) fn sure(case: &'static str, clients: u32, value: f64, goal: Goal, why: String) -> Self {
+        Self { is_of_speed: false, ..Self::of(case, clients, "ratio", value, Spread::default(), goal, why) }
+    }
+
+    /// The same, compared with another value.
+    pub(crate) fn beside(self, anchor: f64) -> Self {
+        Self { anchor: Some(anchor), ..self }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        self.anchor.map(|anchor| self.value / anchor)
+    }
+
+    /// Whether it reaches its goal.
+    pub(crate) fn is_met(&self) -> bool {
+        self.goal.is_met(match self.goal.of {
+            "ratio" => self.ratio().unwrap_or(f64::NAN),
+            "p95" => self.spread.p95,
+            _ => self.value,
+        })
     }
 }
 
@@ -181,6 +244,26 @@ impl Report {
             (row.clients, row.value) = (clients, row.value.round());
             (row.p50, row.p95, row.p99) = (spread.p50, spread.p95, spread.p99);
         }
+    }
+
+    /// One more figure.
+    pub(crate) fn add(&mut self, figure: Figure) {
+        let doubt = self.doubt().filter(|_| figure.is_of_speed);
+        self.rows.push(Row {
+            case: figure.case,
+            store: self.store,
+            clients: figure.clients,
+            unit: figure.unit,
+            value: stats::rounded(figure.value),
+            p50: figure.spread.p50,
+            p95: figure.spread.p95,
+            p99: figure.spread.p99,
+            anchor: figure.anchor.map(stats::rounded),
+            ratio: figure.ratio().filter(|ratio| ratio.is_finite()).map(stats::rounded),
+            goal: figure.goal,
+            met: doubt.is_none().then(|| figure.is_met()),
+            why: doubt.map_or_else(|| figure.why.clone(), |doubt| format!("{doubt}; {}", figure.why)),
+        });
     }
 
     /// A value of its own, measured a few times.

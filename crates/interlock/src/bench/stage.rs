@@ -54,13 +54,30 @@ impl Stage {
     /// # Errors
     /// `PATH_UNWRITABLE`.
     pub(crate) fn prepare(dir: &Path, database: Option<&Secret>) -> Result<Self, Problem> {
+        Self::with_rate(dir, database, UNLIMITED)
+    }
+
+    /// The same whose callers may make so many requests in a second, and so many at once.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`.
+    pub(crate) fn limited(
+        dir: &Path,
+        database: Option<&Secret>,
+        [per_second, at_once]: [u32; 2],
+    ) -> Result<Self, Problem> {
+        let rate =
+            format!("[rate]\nrequests_per_second_max = {per_second}\nrequests_burst_max = {at_once}\n");
+        Self::with_rate(dir, database, &rate)
+    }
+
+    fn with_rate(dir: &Path, database: Option<&Secret>, rate: &str) -> Result<Self, Problem> {
         let dir = dir.join("instance");
         make_private_folder(&dir)?;
         let instance = Instance::create(&dir)?;
         let file = instance.config_file();
         let config = std::fs::read_to_string(&file).map_err(|error| unwritable(&file, &error))?;
-        std::fs::write(&file, config.replace("[rate]\n", UNLIMITED))
-            .map_err(|error| unwritable(&file, &error))?;
+        std::fs::write(&file, config.replace("[rate]\n", rate)).map_err(|error| unwritable(&file, &error))?;
         Ok(Self { instance, database: database.cloned(), server: None, others: Vec::new() })
     }
 

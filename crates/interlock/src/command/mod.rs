@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod builtin;
+pub(crate) mod denial;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod hook;
@@ -60,6 +61,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Policy(verb) => interruptible(policy::run(&cx, verb)),
         Command::Wake(verb) => interruptible(wake::run(&cx, verb)),
         Command::Webhook(verb) => interruptible(webhook::run(&cx, verb)),
+        Command::Denial(verb) => interruptible(denial::run(&cx, verb)),
         Command::Job(verb) => interruptible(job::run(&cx, verb)),
         Command::Events(params) => interruptible(events::run(&cx, params)),
         Command::Hook(params) => interruptible(hook::run(&cx, &params)),

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod delivery;
+pub(crate) mod denial;
 pub(crate) mod event;
 pub(crate) mod job;
 pub(crate) mod message;

@@ -135,3 +135,57 @@ fn several_servers_need_a_database() {
     let ran = World::new().run(&["bench", "messaging", "--quick", "--dir", ".", "--case", "nodes", "--json"]);
     assert_eq!((ran.code, &report(&ran)["problem"]["reason"]), (2, &"USAGE_INVALID".into()), "{ran:?}");
 }
+
+/// Every row of the case `load`, and that what must hold on any machine holds.
+#[track_caller]
+fn is_right_under_load(report: &Value, store: &str) {
+    assert_eq!(report["problem"], Value::Null);
+    let rows = report["rows"].as_array().unwrap();
+    let of = |row: &Value| (row["case"].as_str().unwrap().to_owned(), row["clients"].as_u64().unwrap());
+    let expected = [
+        ("load_errors", 6),
+        ("load_writes", 4),
+        ("load_reads", 2),
+        ("load_shed", 16),
+        ("load_limit", 16),
+        ("load_recovery", 1),
+        ("load_visible", 1),
+        ("load_visible", 4),
+        ("load_visible_p50", 4),
+        ("load_burst_errors", 8),
+        ("load_burst_order", 8),
+    ];
+    let expected: Vec<_> = expected.map(|(case, clients)| (case.to_owned(), clients)).to_vec();
+    assert_eq!(rows.iter().map(of).collect::<Vec<_>>(), expected);
+    for row in rows {
+        assert_eq!((keys(row), &row["store"]), (ROW.to_vec(), &store.into()), "{row}");
+        assert!(!row["why"].as_str().unwrap().is_empty() || row["case"] == "load_visible", "{row}");
+        match row["case"].as_str().unwrap() {
+            "load_errors" | "load_shed" | "load_recovery" | "load_burst_errors" | "load_burst_order" => {
+                assert_eq!((&row["value"], &row["met"]), (&0.0.into(), &true.into()), "{row}");
+            }
+            "load_limit" => assert_eq!(row["met"], true, "{row}"),
+            "load_writes" | "load_reads" => {
+                assert!(row["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{row}");
+            }
+            _ => assert!(row["p95"].as_f64().is_some_and(|ms| ms > 0.0), "{row}"),
+        }
+    }
+}
+
+/// S002-104 to S002-107 in small: nothing fails, what is too much is told to wait, and every message stands there once.
+#[test]
+fn load_is_borne_when_asked_for() {
+    let world = World::new();
+    let ran = world.run(&["bench", "messaging", "--quick", "--dir", ".", "--case", "load", "--json"]).ok();
+    is_right_under_load(&report(&ran), "sqlite");
+    assert!(!world.path(".").read_dir().unwrap().any(|_| true), "nothing is left behind");
+}
+
+#[test]
+fn load_is_borne_on_postgresql_too() {
+    let Some(database) = TestDatabase::make("load_is_borne_on_postgresql_too") else { return };
+    let words = ["bench", "messaging", "--quick", "--dir", ".", "--json", "--case", "load"];
+    let ran = World::new().run_in(&words, "INTERLOCK_DATABASE_URL", database.url().as_ref()).ok();
+    is_right_under_load(&report(&ran), "postgres");
+}

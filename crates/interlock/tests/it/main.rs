@@ -13,6 +13,7 @@ mod burst;
 mod by_hand;
 mod caller;
 mod commands;
+mod denials;
 mod desk;
 mod disk;
 mod doctor;

@@ -24,6 +24,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "thread",
         "wake",
         "job",
+        "denial",
         "webhook",
         "policy",
         "events",

@@ -1,0 +1,52 @@
+//! What happens next: a queue by virtual time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use interlock_core::Timestamp;
+use interlock_core::id::WakeId;
+
+/// Something that is going to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// A supervisor asks for wakes: its poll, or because it was told that there are some.
+    Claim { supervisor: usize, life: u32, is_poll: bool },
+    /// A supervisor starts the process of a wake that it has claimed.
+    Start { supervisor: usize, life: u32, wake: WakeId },
+    /// A process takes its next step.
+    Step { process: usize },
+    /// A process is over its time: to accept, or to run.
+    Overdue { process: usize, is_accept: bool },
+    /// A supervisor renews its leases, delivers what it could not tell, and ends what it lost.
+    Renew { supervisor: usize, life: u32 },
+    /// A supervisor is killed.
+    Crash { supervisor: usize },
+    /// It is started again.
+    Restart { supervisor: usize },
+    /// It loses its line to the server for so long.
+    CutOff { supervisor: usize, ms: i64 },
+    /// A person does something.
+    Person,
+    /// A burst of messages.
+    Storm,
+    /// The end of trouble: nobody but agents does anything any more, and nothing breaks.
+    Calm,
+}
+
+/// The queue. What is due at the same time happens in the order in which it was put in.
+#[derive(Default)]
+pub(super) struct Agenda {
+    queue: BinaryHeap<Reverse<(Timestamp, u64, What)>>,
+    count: u64,
+}
+
+impl Agenda {
+    pub(super) fn put(&mut self, at: Timestamp, what: What) {
+        self.count += 1;
+        self.queue.push(Reverse((at, self.count, what)));
+    }
+
+    pub(super) fn next(&mut self) -> Option<(Timestamp, What)> {
+        self.queue.pop().map(|Reverse((at, _, what))| (at, what))
+    }
+}
