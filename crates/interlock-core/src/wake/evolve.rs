@@ -32,14 +32,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.ladder.accepted_at = None;
             wake.ladder.evidence = None;
         }
-        Event::WakeAccepted { wake_id, evidence, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(*evidence));
-            if *evidence != Evidence::Hook {
-                // Whatever it waited for, it waits no longer.
-                wake.deferred_since = None;
-            }
-        }
+        Event::WakeAccepted { wake_id, evidence, .. } => accepted(facts.wake_mut(*wake_id)?, *evidence, at),
         Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
         Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
         Event::WakeAttemptFailed { wake_id, reason, exit_code, due_at, .. } => {
@@ -49,12 +42,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         }
         Event::WakeReleased { wake_id, reason, .. } => released(facts, *wake_id, *reason)?,
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            wake_waits(wake);
-            (wake.reason, wake.due_at) = (Some(*reason), *due_at);
-            if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
-                wake.deferred_since.get_or_insert(at);
-            }
+            deferred(facts.wake_mut(*wake_id)?, *reason, *due_at, at);
         }
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -180,6 +168,24 @@ fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: 
         wake.is_standing = true;
     } else {
         wake.ask(Ask { seq, expires_at, is_withdrawn: false });
+    }
+}
+
+/// The runtime took it, or a session of the agent was told of it.
+fn accepted(wake: &mut Wake, evidence: Evidence, at: Timestamp) {
+    (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(evidence));
+    if evidence != Evidence::Hook {
+        // Whatever it waited for, it waits no longer.
+        wake.deferred_since = None;
+    }
+}
+
+/// It waits until then; how long it waits for a session is counted from the first time.
+fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
+    wake_waits(wake);
+    (wake.reason, wake.due_at) = (Some(reason), due_at);
+    if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
+        wake.deferred_since.get_or_insert(at);
     }
 }
 
