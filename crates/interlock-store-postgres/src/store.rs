@@ -26,7 +26,7 @@ use crate::neighbours::Circle;
 use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
-use crate::{Options, batch, denial, job, open, query, search, webhook};
+use crate::{Options, batch, denial, job, open, query, search, session, webhook};
 
 /// Workspaces whose number is remembered; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 10_000;

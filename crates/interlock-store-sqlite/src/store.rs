@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::reader::Readers;
 use crate::writer::Ask;
-use crate::{Options, denial, job, load, open, query, search, timeline, webhook, writer};
+use crate::{Options, denial, job, load, open, query, search, session, timeline, webhook, writer};
 
 /// A store in one SQLite file. Whoever opens it for a server holds the instance's lock.
 pub struct SqliteStore {

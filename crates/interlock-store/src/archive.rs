@@ -56,7 +56,7 @@ const fn table(name: &'static str, key: usize, columns: &'static [(&'static str,
 use Kind::{Bytes, Flag, Number, Text};
 
 /// Every table but that of the workspaces themselves.
-pub const TABLES: [Table; 17] = [
+pub const TABLES: [Table; 18] = [
     table("ledger_entry", 1, &[("idx", Number), ("leaf", Bytes), ("envelope", Bytes)]),
     table("ledger_tile", 2, &[("level", Number), ("n", Number), ("width", Number), ("hashes", Bytes)]),
     table("ledger_checkpoint", 1, &[("size", Number), ("note", Text)]),

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, denial, doctor, events, init, job, ledger, log, mcp, migrate, policy, resume, status,
-    stop, supervise, thread, token, up, verify, wake, webhook,
+    agent, builtin, denial, doctor, events, hook, init, job, ledger, log, mcp, migrate, policy, resume,
+    status, stop, supervise, thread, token, up, verify, wake, webhook,
 };
 
 /// The control plane for a team of AI coding agents.

@@ -32,13 +32,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             released(facts, *wake_id, *reason, is_in_doubt.then_some(at))?;
         }
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            wake_waits(wake);
-            wake.due_before.get_or_insert(wake.due_at);
-            (wake.reason, wake.due_at) = (Some(*reason), *due_at);
-            if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
-                wake.deferred_since.get_or_insert(at);
-            }
+            deferred(facts.wake_mut(*wake_id)?, *reason, *due_at, at);
         }
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -98,12 +92,9 @@ fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt>
             wake.unaccepted = 0;
         }
         Event::WakeAccepted { wake_id, thread_id, agent, evidence } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(*evidence));
+            accepted(facts.wake_mut(*wake_id)?, *evidence, at);
             // A hook's session is its person's, and not the one that wakes resume.
             if *evidence != Evidence::Hook {
-                // Whatever it waited for, it waits no longer.
-                wake.deferred_since = None;
                 note(facts, *thread_id, agent, |member| member.note_life(at))?;
             }
         }
@@ -183,7 +174,8 @@ fn withdrawn(facts: &mut Facts, thread_id: ThreadId, seq: u64) -> Result<(), Cor
 
 /// A further message, or several, ask for it.
 fn joined(wake: &mut Wake, event: &Event) {
-    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, due_at, .. } = event {
+    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, due_at, .. } = event
+    {
         wake.chain = Chain::joined(wake.chain.take(), chain.clone());
         if wake.chain.is_none() {
             no_agents_matter(wake);
@@ -274,6 +266,25 @@ fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: 
         wake.is_standing = true;
     } else {
         wake.ask(Ask { seq, expires_at, is_withdrawn: false });
+    }
+}
+
+/// The runtime took it, or a session of the agent was told of it.
+fn accepted(wake: &mut Wake, evidence: Evidence, at: Timestamp) {
+    (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(evidence));
+    if evidence != Evidence::Hook {
+        // Whatever it waited for, it waits no longer.
+        wake.deferred_since = None;
+    }
+}
+
+/// It waits until then; how long it waits for a session is counted from the first time.
+fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
+    wake_waits(wake);
+    wake.due_before.get_or_insert(wake.due_at);
+    (wake.reason, wake.due_at) = (Some(reason), due_at);
+    if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
+        wake.deferred_since.get_or_insert(at);
     }
 }
 

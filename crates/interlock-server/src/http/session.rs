@@ -5,11 +5,11 @@ use interlock_api::v1::session::{
     HeartbeatSessionParams, HeartbeatSessionResponse, ObserveSessionParams, ObserveSessionResponse,
     SessionState, ToldThread,
 };
-use interlock_core::Refusal;
 use interlock_core::actor::Permission;
 use interlock_core::command::{Command, ObserveSession};
 use interlock_core::facts::Reply;
 use interlock_core::limits::SESSION_THREADS_MAX;
+use interlock_core::{Reason, Refusal};
 use interlock_engine::Permit;
 
 use super::message::unread_threads;
@@ -55,10 +55,11 @@ pub(crate) async fn observe(
         threads: waits.iter().map(|item| item.thread_id).collect(),
     });
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
-    // An answer that is given again names nothing: the session was told the first time.
-    let (is_ours, told) = match outcome.reply {
-        Reply::Observed { is_ours, told } => (is_ours, told),
-        _ => (false, Vec::new()),
+    let Reply::Observed { is_ours, told } = outcome.reply else {
+        return Err(Refusal::new(
+            Reason::Defect,
+            format!("an observation was answered with {:?}", outcome.reply),
+        ));
     };
     let told = waits.into_iter().filter(|item| told.contains(&item.thread_id)).map(|item| ToldThread {
         thread_id: item.thread_id,

@@ -11,13 +11,8 @@ use serde_json::{Value, json};
 
 use crate::world::{World, call};
 
-async fn observe(
-    world: &World,
-    role: Role,
-    params: &Value,
-    key: &str,
-) -> Result<ObserveSessionResponse, Problem> {
-    call::<ObserveSession>(&world.client(role), params, key).await
+async fn observe(world: &World, role: Role, params: &Value) -> Result<ObserveSessionResponse, Problem> {
+    call::<ObserveSession>(&world.client(role), params, "").await
 }
 
 #[tokio::test]
@@ -37,14 +32,14 @@ async fn only_a_supervisor_speaks_for_an_agent_that_is_run_here() {
         (Role::Participant, of("participant"), None),
         (Role::Participant, json!({"observed": "opened", "ago_ms": 86_400_001}), Some(Reason::LimitExceeded)),
     ];
-    for (n, (role, params, wanted)) in cases.into_iter().enumerate() {
-        let answer = observe(&world, role, &params, &format!("key-{n}")).await;
+    for (role, params, wanted) in cases {
+        let answer = observe(&world, role, &params).await;
         let reason = answer.err().map(|problem| problem.reason);
         assert_eq!(reason.as_deref(), wanted.map(Reason::as_str), "{role} {params}");
     }
 }
 
-/// Ids and numbers; an answer that is given again tells nothing twice, and nobody is told what waits for somebody else.
+/// Ids and numbers; nobody is told what waits for somebody else.
 #[tokio::test]
 async fn a_session_is_told_what_waits_for_its_own_agent() {
     let world = World::new().await;
@@ -52,11 +47,11 @@ async fn a_session_is_told_what_waits_for_its_own_agent() {
     let session = SessionId::from_u128(7);
     let seen =
         json!({"session_id": session, "runtime": "claude", "observed": "human_prompt", "deliver": true});
-    let told = observe(&world, Role::Participant, &seen, "one").await.unwrap();
+    let told = observe(&world, Role::Participant, &seen).await.unwrap();
     let waits = ToldThread { thread_id: stage.thread, unread: 1, is_minimum: false };
     assert_eq!((told.told, told.is_ours), (vec![waits], false));
     let by_supervisor = json!({"agent": "executor", "observed": "turn_ended", "deliver": true});
-    assert_eq!(observe(&world, Role::Supervisor, &by_supervisor, "two").await.unwrap().told, []);
+    assert_eq!(observe(&world, Role::Supervisor, &by_supervisor).await.unwrap().told, []);
     let status = call::<GetStatus>(&world.client(Role::Operator), &json!({}), "").await.unwrap();
     let me = status.agents.iter().find(|agent| agent.name.as_str() == "participant").unwrap();
     let [view] = me.sessions.as_slice() else { panic!("{:?}", me.sessions) };

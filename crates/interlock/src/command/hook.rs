@@ -19,7 +19,6 @@ use tokio::io::AsyncReadExt as _;
 use crate::context::Context;
 use crate::exit::{Answer, End};
 use crate::identity;
-use crate::random::random;
 use crate::{environment, output::Output};
 
 /// How long a person may be kept waiting, all in all.
@@ -107,9 +106,8 @@ async fn observe(cx: &Context, seen: &ObserveSessionParams) -> Option<ObserveSes
         let token = identity::local_token(&instance, &cx.name().ok()?, Role::Participant).ok()?;
         (run.url, token)
     };
-    let key = u128::from_be_bytes(random::<16>().ok()?);
     let client = Client::new(&url, Some(token)).ok()?;
-    client.call::<ObserveSession>(seen, Some(&format!("hook-{key:032x}"))).await.ok()
+    client.call::<ObserveSession>(seen, None).await.ok()
 }
 
 /// What the program does with it: a prompt gets it as context, and a turn that would end goes on.
