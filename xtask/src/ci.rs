@@ -34,7 +34,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     step("release build", || {
         shell::succeed(&mut clone.cargo(["build", "--release", "--locked", "-p", "interlock"]))
     })?;
-    step("pilot", || pilot(&clone))?;
+    step("pilot", || pilot(&clone, &[]))?;
+    step("chaos", || pilot(&clone, &["--chaos"]))?;
     step("PostgreSQL", postgres::ensure_installed)?;
     step("test build", || test_run::build(&Selection::default()))?;
     step("verify-external", || {
@@ -97,9 +98,10 @@ fn target_folder(root: &Path) -> Result<PathBuf> {
     Ok(target.join("clean-clone"))
 }
 
-fn pilot(clone: &CleanClone) -> Result<()> {
+fn pilot(clone: &CleanClone, options: &[&str]) -> Result<()> {
     let said = clone.folder.path().join("pilot.out");
     let mut command = clone.cargo(["run", "--release", "--locked", "--quiet", "--", "pilot", "--json"]);
+    command.args(options);
     command.stdin(Stdio::null()).stdout(File::create(&said)?);
     let mut child = command.spawn().context("cannot start the pilot")?;
     let started = Instant::now();

@@ -32,7 +32,7 @@ Commands:
   freeze                              freeze the contract as it is now, when all that was frozen before still holds
   torture [--cycles N]                kill -9 of the server, 10,000 times unless said otherwise, under callers
   tidy                                the rules no compiler checks: layers, sizes, documents, licences, words, layout
-  ci                                  format, tidy, clippy, release build, pilot from a clean clone, outside testers, tests
+  ci                                  format, tidy, clippy, release build, pilot and chaos run from a clean clone, outside testers, tests
   help                                this text
 
 Options of test:

@@ -3,9 +3,12 @@
 //! Used by the CLI, the supervisor and the built-in agents. It never retries by itself except through
 //! [`Client::call_until`], which repeats with the same idempotency key and so changes things once.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use interlock_core::Reason;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Map, Value};
 
 use crate::operation::{Method, Op, Operation};
@@ -37,26 +40,44 @@ pub struct Heard {
 }
 
 /// A server as one caller sees it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
-    token: Option<String>,
+    /// One for all copies: whoever renews it renews it for all.
+    token: Arc<RwLock<Option<String>>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Client {
-    /// A client of the server at `url` (`http://127.0.0.1:7070`) that sends this bearer token.
+    /// A client of the server at `url` (`http://127.0.0.1:7070`, `https://interlock.example.org`) that sends this bearer
+    /// token.
     ///
     /// # Errors
-    /// `PARAMETER_INVALID` when the URL is not plain `http://HOST[:PORT]`: TLS is the business of a proxy or tunnel.
+    /// `PARAMETER_INVALID` when the URL is no `https://HOST[:PORT]` and no `http://HOST[:PORT]` of this machine: anywhere
+    /// else the token would go over the network for everybody to read.
     pub fn new(url: &str, token: Option<String>) -> Result<Self, Problem> {
-        let wrong = |detail: String| Problem::new(Reason::ParameterInvalid, &detail, "");
         let url = url.trim_end_matches('/').to_owned();
-        if url.strip_prefix("http://").is_none_or(|rest| rest.is_empty() || rest.contains('/')) {
-            return Err(wrong(format!("`{url}` is no server address"))
-                .hint("give http://HOST:PORT; reach a remote server through a tunnel"));
-        }
-        Ok(Self { http: http()?, url, token })
+        let http = match place(&url)? {
+            Place::Here => http()?,
+            Place::Encrypted => encrypted()?,
+        };
+        Ok(Self { http, url, token: Arc::new(RwLock::new(token)) })
+    }
+
+    /// Send this token from now on, with all copies of this client.
+    pub fn set_token(&self, token: String) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(token);
+    }
+
+    /// The token that is sent.
+    pub fn token(&self) -> Option<String> {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The server's address.
@@ -204,7 +225,7 @@ impl Client {
         if row.media == crate::Media::Json {
             request = request.timeout(Duration::from_millis(wait_ms + ANSWER_MS_MAX));
         }
-        if let Some(token) = &self.token {
+        if let Some(token) = self.token() {
             request = request.bearer_auth(token);
         }
         if let Some(key) = key {
@@ -241,8 +262,68 @@ impl Client {
 /// `INTERNAL` when the system has nothing to make it of.
 #[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
 pub fn http() -> Result<reqwest::Client, Problem> {
-    let client = reqwest::Client::builder().connect_timeout(CONNECT_MAX).no_proxy().build();
+    // Plain addresses only: no certificates are read that nobody needs.
+    build(reqwest::Client::builder().tls_backend_preconfigured(config(RootCertStore::empty())?))
+}
+
+/// The same to a server elsewhere, which must show a certificate that this machine believes.
+#[expect(clippy::disallowed_methods, reason = "the one place where clients are made")]
+fn encrypted() -> Result<reqwest::Client, Problem> {
+    let mut roots = RootCertStore::empty();
+    // Certificates that cannot be read vouch for nobody.
+    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 {
+        let detail = "this machine has no certificates by which a server elsewhere could be known";
+        return Err(Problem::new(Reason::ServerUnreachable, detail, "")
+            .hint("install the package `ca-certificates`, or name a file with them in SSL_CERT_FILE"));
+    }
+    build(reqwest::Client::builder().https_only(true).tls_backend_preconfigured(config(roots)?))
+}
+
+fn config(roots: RootCertStore) -> Result<ClientConfig, Problem> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions();
+    let config = config.map_err(|error| Problem::new(Reason::Defect, &format!("no TLS: {error}"), ""))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Problem> {
+    let client = builder.connect_timeout(CONNECT_MAX).no_proxy().build();
     client.map_err(|error| Problem::new(Reason::Defect, &format!("no HTTP client: {error}"), ""))
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On this machine.
+    Here,
+    /// Behind TLS.
+    Encrypted,
+}
+
+fn place(url: &str) -> Result<Place, Problem> {
+    let wrong = |detail: String, hint: &str| Problem::new(Reason::ParameterInvalid, &detail, "").hint(hint);
+    let is_host = |rest: &&str| !rest.is_empty() && !rest.contains(['/', '@', '?', '#']);
+    if url.strip_prefix("https://").as_ref().is_some_and(is_host) {
+        return Ok(Place::Encrypted);
+    }
+    let Some(rest) = url.strip_prefix("http://").filter(is_host) else {
+        let hint = "give https://HOST[:PORT], or http://127.0.0.1:PORT for a server on this machine";
+        return Err(wrong(format!("`{url}` is no server address"), hint));
+    };
+    if is_here(rest) {
+        return Ok(Place::Here);
+    }
+    let detail =
+        format!("`{url}` is not encrypted and not on this machine: the token could be read on its way");
+    Err(wrong(detail, "give https://HOST, or the near end of a tunnel: ssh -L 7070:127.0.0.1:7070 HOST"))
+}
+
+/// Whether `HOST[:PORT]` is this machine itself.
+fn is_here(authority: &str) -> bool {
+    let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let host = bracketed.map_or_else(|| authority.split(':').next().unwrap_or_default(), |(host, _)| host);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn not_understood(error: &dyn std::fmt::Display) -> Problem {
@@ -287,4 +368,39 @@ fn encode(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_leave_this_machine_encrypted_only() {
+        for url in ["http://127.0.0.1:7070", "http://localhost:1", "http://[::1]:7070", "http://127.8.9.1"] {
+            assert_eq!(place(url).ok(), Some(Place::Here), "{url}");
+        }
+        for url in ["https://interlock.example.org", "https://10.0.0.5:8443"] {
+            assert_eq!(place(url).ok(), Some(Place::Encrypted), "{url}");
+        }
+        for url in
+            ["http://10.0.0.5:7070", "http://localhost.example.org", "http://[::2]:1", "http://0.0.0.0"]
+        {
+            let problem = place(url).unwrap_err();
+            assert!(problem.detail.contains("not encrypted"), "{url}: {problem}");
+        }
+        for url in
+            ["", "http://", "https://", "ftp://h", "https://h/path", "http://u@127.0.0.1", "127.0.0.1:7"]
+        {
+            assert_eq!(place(url).unwrap_err().known_reason(), Some(Reason::ParameterInvalid), "{url}");
+        }
+    }
+
+    #[test]
+    fn copies_of_a_client_share_its_token_and_show_it_to_nobody() {
+        let client = Client::new("http://127.0.0.1:1", Some("old-secret".into())).unwrap();
+        let copy = client.clone();
+        client.set_token("new-secret".into());
+        assert_eq!(copy.token().as_deref(), Some("new-secret"));
+        assert!(!format!("{copy:?}").contains("secret"), "{copy:?}");
+    }
 }

@@ -4,8 +4,8 @@ use interlock_core::actor::{Guarded, Permission};
 
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{
-    agent, delivery, denial, event, job, ledger, message, policy, search, session, summary, thread, wake,
-    webhook, workspace,
+    agent, delivery, denial, event, job, ledger, message, policy, search, session, summary, thread, token,
+    wake, webhook, workspace,
 };
 
 /// What a row says of its end, or that it says nothing.
@@ -168,6 +168,10 @@ operations! {
     ReportWake = "report_wake" Post "/v1/wakes/{wake_id}/report"
         tool None, permission WakeRun, mutates true, media Json,
         wake::ReportWakeParams => wake::WakeView;
+    /// Give a supervisor a fresh token for the one it calls with, so that it never needs one that holds for long.
+    RenewToken = "renew_token" Post "/v1/tokens/renew"
+        tool None, permission WakeRun, mutates false, media Json,
+        token::RenewTokenParams => token::RenewTokenResponse;
     /// List jobs, the server's own work, newest first: what waits, what is worked on, what is dead.
     ListJobs = "list_jobs" Get "/v1/jobs"
         tool None, permission JobRead, mutates false, media Json,

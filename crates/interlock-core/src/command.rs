@@ -1,7 +1,7 @@
 //! What can be asked for: one command, one decision, one ledger entry.
 
 use crate::actor::{Actor, AgentName, Role};
-use crate::agent::{Launch, Runtime};
+use crate::agent::{Label, Launch, Runtime};
 use crate::id::{CommandId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId, WorkspaceId};
 use crate::job::{NewJob, RetryPolicy};
 use crate::reason::Reason;
@@ -9,7 +9,7 @@ use crate::session::Observed;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Door, Evidence, Lane, Outcome, Usage};
+use crate::wake::{Claimant, Door, Evidence, Lane, Outcome, Usage};
 use crate::webhook::{Mark, Told, WebhookFilter};
 
 /// A command with everything about its asking that a decision may depend on.
@@ -126,6 +126,8 @@ pub struct RegisterAgent {
     pub runtime: Runtime,
     /// How to start it.
     pub launch: Launch,
+    /// The label that its supervisor must have; absent = any runs it.
+    pub on: Option<Label>,
 }
 
 /// See [`Command::CreateThread`].
@@ -279,6 +281,8 @@ pub struct ClaimWakes {
     pub limit: u32,
     /// What made it ask.
     pub lane: Lane,
+    /// What it says of itself, and what is known of the others.
+    pub claimant: Claimant,
     /// The doors that it knows.
     pub doors: Vec<Door>,
 }

@@ -131,6 +131,7 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
         Command::ReportWake(command) => {
             if let Ok(Some(wake)) = facts.wake(command.wake_id) {
                 keys.extend(thread_of(wake.thread_id));
+                keys.insert(Key::Agent(wake.agent.clone()));
             }
             if matches!(command.report, Report::Started { .. }) {
                 // An agent has one process: what else of it runs or is claimed.

@@ -1,13 +1,13 @@
 //! What happened: the ordered events of a command's ledger entry. Additive only; a new shape gets a new `/version`.
 
 use crate::actor::{AgentName, Role};
-use crate::agent::{Launch, Runtime};
+use crate::agent::{Label, Launch, Runtime};
 use crate::id::{AgentId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
-use crate::wake::{Chain, Door, Evidence, Forgotten, Lane, Usage, WakeResult};
+use crate::wake::{Chain, Door, Evidence, Forgotten, Lack, Lane, Usage, WakeResult};
 use crate::webhook::{Mark, WebhookFilter};
 
 /// One participant of a thread as an event names it.
@@ -19,6 +19,9 @@ pub struct Joined {
     pub role: ThreadRole,
     /// Whether a supervisor can wake it.
     pub managed: bool,
+    /// Only one with this label; absent = any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
 }
 
 /// One thing that happened. Free text is skipped when an event is written to the ledger; its digest stays.
@@ -45,6 +48,8 @@ pub enum Event {
         name: AgentName,
         role: Role,
         runtime: Runtime,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Label>,
         launch_digest: Digest,
         #[serde(skip)]
         launch: Launch,
@@ -77,6 +82,9 @@ pub enum Event {
         message: MessageHead,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding_print: Option<Digest>,
+        /// Of an agent's message: what it says, with the thread's salt, so that repeating it is noticed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said_print: Option<Digest>,
         #[serde(skip)]
         text: MessageText,
     },
@@ -132,6 +140,8 @@ pub enum Event {
         /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         chain: Option<Chain>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Label>,
     },
     /// A further message is covered by a wake that has not been dispatched yet.
     #[serde(rename = "wake.joined/1")]
@@ -236,6 +246,9 @@ pub enum Event {
         message_id: MessageId,
         due_at: Timestamp,
     },
+    /// A supervisor cannot run the wake's agent; others may.
+    #[serde(rename = "wake.declined/1")]
+    WakeDeclined { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, supervisor: String, lacks: Lack },
     /// The runtime told what its model used for an attempt.
     #[serde(rename = "wake.used/1")]
     WakeUsed { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, usage: Usage },
@@ -373,6 +386,7 @@ impl Event {
             | Self::WakeReleased { thread_id, .. }
             | Self::WakeDeferred { thread_id, .. }
             | Self::WakeOverridden { thread_id, .. }
+            | Self::WakeDeclined { thread_id, .. }
             | Self::WakeUsed { thread_id, .. }
             | Self::SessionBound { thread_id, .. }
             | Self::SessionReleased { thread_id, .. }
@@ -388,6 +402,7 @@ impl Event {
                 | Self::WakeReleased { .. }
                 | Self::WakeDeferred { .. }
                 | Self::WakeOverridden { .. }
+                | Self::WakeDeclined { .. }
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }
                 // A guard that throttles agents may have put it off: a person ends that.

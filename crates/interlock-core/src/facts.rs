@@ -431,6 +431,15 @@ impl Facts {
         self.agents.insert(agent.name.clone(), Some(agent));
     }
 
+    pub(crate) fn agent_mut(&mut self, name: &AgentName) -> Result<&mut Agent, Corrupt> {
+        self.dirty.agents.insert(name.clone());
+        match self.agents.get_mut(name) {
+            Some(Some(agent)) => Ok(agent),
+            Some(None) => Err(Corrupt(format!("{name} does not exist"))),
+            None => Err(Missing(Key::Agent(name.clone())).into()),
+        }
+    }
+
     pub(crate) fn insert_thread(&mut self, thread: Thread) {
         let id = thread.thread_id;
         for name in thread.members.keys() {
@@ -721,6 +730,7 @@ impl Reply {
                 | Event::WakeAccepted { wake_id, .. }
                 | Event::WakeAttemptFailed { wake_id, .. }
                 | Event::WakeReleased { wake_id, .. }
+                | Event::WakeDeclined { wake_id, .. }
                 | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
                 Event::JobRequeued { job_id, .. } => Some(Self::Job(*job_id)),
                 Event::ServersHalted { running, .. } | Event::WorkspaceHalted { running, .. } => {

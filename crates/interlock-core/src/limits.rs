@@ -27,6 +27,16 @@ pub const WAKE_ASKS_MAX: usize = 32;
 pub const ASKS_LOADED_MAX: usize = 1_024;
 /// Characters of an agent's name.
 pub const AGENT_NAME_CHARS_MAX: usize = 64;
+/// Characters of a label.
+pub const LABEL_CHARS_MAX: usize = 64;
+/// Labels of one supervisor.
+pub const LABELS_MAX: usize = 16;
+/// Agents that a claim may name as such that its supervisor cannot run: as many as live wakes are looked at.
+pub const CANNOT_RUN_MAX: usize = 512;
+/// Claims that a claim may name as known to its supervisor.
+pub const HELD_WAKES_MAX: usize = 256;
+/// Supervisors that one wake remembers having been declined by.
+pub const DECLINES_MAX: usize = 32;
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 200;
 /// Characters of an event type.
@@ -43,6 +53,8 @@ pub const PAGE_ROWS_MAX: u32 = 200;
 pub const PAGE_ROWS_DEFAULT: u32 = 50;
 /// Milliseconds a long-poll may wait.
 pub const WAIT_MS_MAX: u32 = 50_000;
+/// Milliseconds for which a renewed token holds: twelve hours.
+pub const TOKEN_RENEWED_MS: i64 = 12 * 60 * 60 * 1_000;
 /// Wakes handed out by one claim.
 pub const CLAIM_WAKES_MAX: u32 = 32;
 /// Failed attempts remembered of a participant's session.
@@ -55,6 +67,8 @@ pub const CLAIM_ASKED_OF_AGENT_MAX: usize = 4;
 pub const CLAIM_EVENTS_MAX: usize = 96;
 /// Times of dispatches that are remembered of each participant of a thread and kind of cause.
 pub const DISPATCHES_REMEMBERED_MAX: usize = 100;
+/// Milliseconds for which a model's quota may put an agent off at once: eight days.
+pub const QUOTA_PAUSE_MS_MAX: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// Agents named of the last hops of a causal chain.
 pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.

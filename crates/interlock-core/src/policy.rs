@@ -18,6 +18,16 @@ closed_set! {
         Reports = "reports",
         /// Wakes.
         Wakes = "wakes",
+        /// Agents' messages that led to one another.
+        Hops = "hops",
+        /// Messages.
+        Messages = "messages",
+        /// Tokens of a model, read and written.
+        Tokens = "tokens",
+        /// Millionths of a US dollar.
+        MicroUsd = "micro_usd",
+        /// Pauses of one agent.
+        Pauses = "pauses",
     }
 }
 
@@ -44,6 +54,12 @@ const DAY_MS: i64 = 86_400_000;
 const YEAR_MS: i64 = 365 * DAY_MS;
 /// No guard counts further.
 const COUNT_MAX: i64 = 1_000_000;
+/// No budget is larger: what JSON's numbers hold exactly everywhere.
+const SPENT_MAX: i64 = 1_000_000_000_000_000;
+/// No more agents run in one workspace.
+const RUNNING_MAX: i64 = 10_000;
+/// No backlog is longer: one claim sees that it is.
+const BACKLOG_MAX: i64 = 100;
 /// No window of dispatches is held against more: so many are remembered.
 const DISPATCHES_MAX: i64 = 100;
 
@@ -98,6 +114,8 @@ constants! {
     run_ms_max: i64 = 900_000 Ms 1 to DAY_MS;
     /// How long a supervisor holds a wake without renewing it.
     lease_ms: i64 = 60_000 Ms 1 to DAY_MS;
+    /// How long another supervisor has to come for a wake that one cannot run.
+    placement_wait_ms: i64 = 3_000 Ms 1 to DAY_MS;
     /// How long after its runtime's session was found in use, by another process or a person, a wake is tried again.
     session_recheck_ms: i64 = 5_000 Ms 1 to DAY_MS;
     /// How long a wake waits for such a session, or for a person at work in it, before it goes on in a fresh one.
@@ -126,6 +144,32 @@ constants! {
     identical_findings_max: u32 = 3 Reports 1 to COUNT_MAX;
     /// So many wakes of one agent are started in one thread within a minute; 0 = any number.
     wakes_per_minute_max: u32 = 10 Wakes 0 to DISPATCHES_MAX;
+    /// So many wakes of one agent that agents alone caused are started in one thread within `auto_wake_window_ms` without progress or a person's message; 0 = any number.
+    auto_wakes_max: u32 = 10 Wakes 0 to DISPATCHES_MAX;
+    /// The window of `auto_wakes_max`.
+    auto_wake_window_ms: i64 = 300_000 Ms 1 to DAY_MS;
+    /// The least time from one such wake to the next; 0 = none.
+    auto_wake_interval_ms: i64 = 0 Ms 0 to DAY_MS;
+    /// When so many due wakes that agents alone caused wait, further ones are put off; 0 = any number may wait.
+    backlog_wakes_max: u32 = 50 Wakes 0 to BACKLOG_MAX;
+    /// How long those are put off.
+    backlog_cooldown_ms: i64 = 60_000 Ms 1 to DAY_MS;
+    /// A chain of more agents' messages, each of which led to the next, without progress blocks the thread that it has reached.
+    causal_hops_max: u32 = 60 Hops 1 to COUNT_MAX;
+    /// The same message of one agent, posted so often in a row without progress, blocks the thread.
+    identical_messages_max: u32 = 3 Messages 2 to COUNT_MAX;
+    /// So many tokens used for one thread block it; 0 = any number.
+    thread_tokens_max: i64 = 0 Tokens 0 to SPENT_MAX;
+    /// What one thread may cost, where the runtimes tell a price, before it is blocked; 0 = anything.
+    thread_cost_micro_usd_max: i64 = 0 MicroUsd 0 to SPENT_MAX;
+    /// When one agent has used so many tokens, its wakes wait until a day has passed since the first of them; 0 = any number.
+    agent_tokens_per_day_max: i64 = 0 Tokens 0 to SPENT_MAX;
+    /// How long an agent waits whose model's service refused it for its quota and named no time.
+    quota_pause_ms: i64 = 300_000 Ms 1 to DAY_MS;
+    /// So many such pauses of one agent in a row before a refusal counts as failed.
+    quota_pauses_max: u32 = 24 Pauses 0 to COUNT_MAX;
+    /// So many agents run at once in the workspace.
+    agents_running_max: u32 = 64 Agents 1 to RUNNING_MAX;
     /// Attempts of a job in all; after so many it is dead.
     job_attempts_max: u32 = 10 Attempts 1 to 100;
     /// The longest pause after a job's first failed attempt; it doubles with each further one.
@@ -153,6 +197,10 @@ impl Policy {
             (
                 self.session_recheck_ms <= self.session_defer_max_ms,
                 "`session_recheck_ms` must not be above `session_defer_max_ms`",
+            ),
+            (
+                self.auto_wake_interval_ms < self.auto_wake_window_ms,
+                "`auto_wake_interval_ms` must be below `auto_wake_window_ms`",
             ),
             (
                 self.job_backoff_ms <= self.job_backoff_max_ms,

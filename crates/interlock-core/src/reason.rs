@@ -186,6 +186,7 @@ reasons! {
     TokenMissing => "TOKEN_MISSING", Unauthorized, "no bearer token was sent";
     TokenInvalid => "TOKEN_INVALID", Unauthorized, "the bearer token does not hold";
     TokenExpired => "TOKEN_EXPIRED", Unauthorized, "the bearer token has expired";
+    TokenRevoked => "TOKEN_REVOKED", Unauthorized, "tokens of this name are no longer taken";
     RoleMissing => "ROLE_MISSING", Forbidden, "the token's role may not do this";
     NotCoordinator => "NOT_COORDINATOR", Forbidden, "only a coordinator of the thread may do this";
     WorkspaceUnknown => "WORKSPACE_UNKNOWN", Forbidden, "the token's workspace is not served here";
@@ -244,6 +245,7 @@ reasons! {
     LeashReached => "LEASH_REACHED", Conflict, "the run reached its limit of turns or minutes";
     ByRequest => "BY_REQUEST", Conflict, "a participant asked for it";
     NotConverged => "NOT_CONVERGED", Conflict, "the agents ended without resolving the thread";
+    ChaosStepFailed => "CHAOS_STEP_FAILED", Conflict, "a step of a chaos run did not show what it should";
     ConsentMissing => "CONSENT_MISSING", Conflict, "nobody agreed that a coding agent's program is started";
     Interrupted => "INTERRUPTED", Conflict, "the run was interrupted";
     NotAccepted => "NOT_ACCEPTED", Conflict, "the agent's process did not accept the wake in time";
@@ -253,6 +255,7 @@ reasons! {
     TryAgain => "TRY_AGAIN", Conflict, "the agent's process asked to be tried again";
     RunTimeExceeded => "RUN_TIME_EXCEEDED", Conflict, "the agent's process ran longer than it may";
     SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
+    CannotRunHere => "CANNOT_RUN_HERE", Conflict, "the supervisor lacks what the agent needs";
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";
@@ -271,6 +274,12 @@ reasons! {
     ToolsUnavailable => "TOOLS_UNAVAILABLE", Conflict, "the agent's runtime could not reach Interlock's tools";
     TurnIncomplete => "TURN_INCOMPLETE", Conflict, "the agent's runtime ended without finishing its turn";
     WakeRateLimited => "WAKE_RATE_LIMITED", Conflict, "the agent was woken too often in the thread within a minute";
+    AutoWakeBudget => "AUTO_WAKE_BUDGET", Conflict, "agents woke the agent too often without progress or a person's word";
+    WakeBacklog => "WAKE_BACKLOG", Conflict, "too many wakes that agents caused wait already";
+    CausalLoop => "CAUSAL_LOOP", Conflict, "agents woke each other too long without progress";
+    RepeatedMessages => "REPEATED_MESSAGES", Conflict, "an agent said the same too often without progress";
+    BudgetSpent => "BUDGET_SPENT", Conflict, "the budget of tokens or cost is spent";
+    ModelQuota => "MODEL_QUOTA", Conflict, "the agent's quota at the model's service is used up for now";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     JobNotFound => "JOB_NOT_FOUND", NotFound, "there is no such job";
     JobNotDead => "JOB_NOT_DEAD", Conflict, "only a dead job is requeued";

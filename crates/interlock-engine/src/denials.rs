@@ -112,7 +112,7 @@ impl Denials {
         for (workspace_id, denials) in by_workspace {
             let added = self.store.add_denials(workspace_id, denials.clone(), DENIALS_KEPT_MAX).await;
             match added {
-                Ok(()) => self.written.send_replace(()),
+                Ok(()) => self.written.send_modify(|()| {}),
                 Err(StoreError::Unavailable(why)) => {
                     tracing::warn!(why, count = denials.len(), "denials.not_written");
                     self.queue().put_back(workspace_id, denials);

@@ -1,6 +1,7 @@
 //! The engine: the one entry for every mutation, and reads for every surface.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use interlock_core::actor::{Actor, Guarded};
@@ -24,6 +25,7 @@ use crate::halt::Halts;
 use crate::issuer::Issuer;
 use crate::notify::{Notifier, Watch};
 use crate::reading::Readings;
+use crate::supervisors::Heard;
 use crate::tally::{JobTally, Tally};
 use crate::wake_tally::WakeTally;
 
@@ -68,7 +70,9 @@ pub struct Engine {
     pub(crate) policy: Policy,
     policy_set: BTreeSet<String>,
     pub(crate) notifier: Notifier,
-    pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Instant>>,
+    pub(crate) supervisors: Mutex<BTreeMap<(WorkspaceId, String), Heard>>,
+    pub(crate) began: Instant,
+    pub(crate) drops_announcements: AtomicBool,
     pub(crate) halts: Halts,
     pub(crate) readings: Readings,
     pub(crate) denials: Arc<Denials>,
@@ -97,6 +101,8 @@ impl Engine {
             policy_set: config.policy_set,
             notifier: Notifier::new(),
             supervisors: Mutex::default(),
+            began: Instant::now(),
+            drops_announcements: AtomicBool::new(false),
             halts: Halts::default(),
             readings: Readings::default(),
             ledger_key: config.ledger_key,
@@ -132,6 +138,11 @@ impl Engine {
     /// What became of jobs through this engine since it began.
     pub fn job_tally(&self) -> JobTally {
         self.tally.now()
+    }
+
+    /// How many wakes were put off through this engine since it began, by reason.
+    pub fn wakes_deferred(&self) -> Vec<(Reason, u64)> {
+        self.wakes.deferred()
     }
 
     /// The workspaces served here so far.
@@ -172,14 +183,6 @@ impl Engine {
     /// `INTERNAL` when the origin is no name.
     pub fn vkey(&self, origin: &str) -> Result<String, Refusal> {
         self.ledger_key.vkey(origin).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))
-    }
-
-    /// A workspace's supervisors heard of, with how long ago.
-    pub fn supervisors(&self, workspace_id: WorkspaceId) -> Vec<(String, u64)> {
-        let heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
-        let ago = |at: &Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let ours = heard.iter().filter(|((workspace, _), _)| *workspace == workspace_id);
-        ours.map(|((_, name), at)| (name.clone(), ago(at))).collect()
     }
 
     /// Who holds this token, in a workspace that is served here.

@@ -1,6 +1,6 @@
 //! The embedded token issuer and the one strict verifier: Ed25519 JSON Web Tokens with every claim required.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -76,6 +76,8 @@ pub struct Issuer {
     public: [u8; 32],
     /// What other secrets are derived from.
     root: Hmac<Sha256>,
+    /// Names whose tokens are no longer taken.
+    revoked: BTreeSet<AgentName>,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -118,7 +120,14 @@ impl Issuer {
             kid: URL_SAFE_NO_PAD.encode(Sha256::digest(public)),
             public,
             root,
+            revoked: BTreeSet::new(),
         })
+    }
+
+    /// The same, but tokens of these names are no longer taken, however long they would hold.
+    #[must_use]
+    pub fn without(self, revoked: BTreeSet<AgentName>) -> Self {
+        Self { revoked, ..self }
     }
 
     /// A token for this actor from `now` for `ttl_ms`.
@@ -150,8 +159,17 @@ impl Issuer {
     /// Who holds this token.
     ///
     /// # Errors
-    /// `TOKEN_EXPIRED`, or `TOKEN_INVALID` for everything else that does not hold; never says which part.
+    /// `TOKEN_EXPIRED`, `TOKEN_REVOKED`, or `TOKEN_INVALID` for everything else that does not hold; never says which part.
     pub fn verify(&self, token: &str) -> Result<Actor, Refusal> {
+        let actor = self.holder(token)?;
+        if self.revoked.contains(&actor.name) {
+            let detail = format!("tokens of `{}` are no longer taken", actor.name);
+            return Err(Refusal::new(Reason::TokenRevoked, detail).hint("get a token of another name"));
+        }
+        Ok(actor)
+    }
+
+    fn holder(&self, token: &str) -> Result<Actor, Refusal> {
         let invalid = || Refusal::new(Reason::TokenInvalid, "the bearer token does not hold");
         let token = token.strip_prefix(PREFIX).filter(|t| t.len() <= TOKEN_BYTES_MAX).ok_or_else(invalid)?;
         let digest: [u8; 32] = Sha256::digest(token).into();

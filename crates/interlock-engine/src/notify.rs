@@ -51,6 +51,11 @@ impl Notifier {
         Self { here: broadcast::Sender::new(NOTES_MAX), sent: Arc::default(), elsewhere: Arc::default() }
     }
 
+    /// Whether there are others to be told.
+    pub(crate) fn has_neighbours(&self) -> bool {
+        self.elsewhere.get().is_some()
+    }
+
     /// From now on tell others too.
     pub(crate) fn tell_also(&self, outbox: Outbox) {
         // A server joins once.

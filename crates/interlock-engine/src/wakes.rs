@@ -1,22 +1,19 @@
 //! Claiming wakes with a long-poll: woken by the commit that makes one due, with polling as the net.
 
-use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use interlock_core::actor::Guarded;
 use interlock_core::command::{ClaimWakes, Command};
 use interlock_core::facts::Reply;
 use interlock_core::id::WorkspaceId;
-use interlock_core::wake::{Door, Lane, Lease, Wake};
+use interlock_core::wake::{Claimant, Door, Lane, Lease, Wake};
 use interlock_core::{Refusal, Timestamp};
 use tokio::time::Instant;
 
 use crate::auth::Permit;
 use crate::committer::unavailable;
 use crate::engine::{Engine, Request};
-
-/// Supervisors remembered; beyond that the one silent for longest is forgotten.
-const SUPERVISORS_MAX: usize = 256;
 
 /// What a claim asks for.
 #[derive(Debug, Clone)]
@@ -29,6 +26,8 @@ pub struct ClaimWait {
     pub limit: u32,
     /// How long to wait for the first.
     pub wait: Duration,
+    /// What it says of itself.
+    pub claimant: Claimant,
     /// The doors that it knows.
     pub doors: Vec<Door>,
 }
@@ -45,6 +44,11 @@ pub struct Claimed {
 }
 
 impl Engine {
+    /// From now on no commit ends a claim's wait: for measurements and tests of the polling net.
+    pub fn drop_announcements(&self) {
+        self.drops_announcements.store(true, Ordering::Relaxed);
+    }
+
     /// Take due wakes, waiting for the first.
     ///
     /// # Errors
@@ -60,7 +64,7 @@ impl Engine {
         let mut lane = Lane::Trigger;
         let workspace = permit.actor().workspace_id;
         loop {
-            self.heard_of(workspace, &claim.supervisor);
+            self.heard_of(workspace, &claim.supervisor, &claim.claimant);
             // What was told is forgotten once it is in the store: the word that ends it may be lost.
             if self.was_told_to_stop(workspace) && self.is_halted(workspace).await {
                 return Ok(Claimed { wakes: Vec::new(), lane, halt: true });
@@ -71,6 +75,7 @@ impl Engine {
                 incarnation: claim.incarnation.clone(),
                 limit: claim.limit,
                 lane,
+                claimant: self.among_others(workspace, &claim.supervisor, &claim.claimant),
                 doors: claim.doors.clone(),
             });
             let outcome = self.execute(permit, request, command).await?;
@@ -87,7 +92,13 @@ impl Engine {
             }
             let next = until.min(Instant::now() + self.poll_pause(workspace, asked_at).await?);
             let wanted = |note: &crate::Note| note.supervisors && note.workspace_id == workspace;
-            lane = if watch.wait(next, wanted).await { Lane::Trigger } else { Lane::Poll };
+            let is_announced = if self.drops_announcements.load(Ordering::Relaxed) {
+                tokio::time::sleep_until(next).await;
+                false
+            } else {
+                watch.wait(next, wanted).await
+            };
+            lane = if is_announced { Lane::Trigger } else { Lane::Poll };
         }
     }
 
@@ -98,17 +109,5 @@ impl Engine {
         let due = self.store.next_due(workspace, asked_at).await.map_err(|error| unavailable(&error))?;
         let pause = due.map_or(interval, |due| due.ms_since(self.now()).clamp(10, interval));
         Ok(Duration::from_millis(u64::try_from(pause).unwrap_or(1_000)))
-    }
-
-    /// Remember that a workspace's supervisor called.
-    pub fn heard_of(&self, workspace: WorkspaceId, name: &str) {
-        let key = (workspace, name.to_owned());
-        let mut heard = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = heard.len() >= SUPERVISORS_MAX && !heard.contains_key(&key);
-        if let Some((oldest, _)) = heard.iter().filter(|_| is_full).min_by_key(|(_, at)| **at) {
-            let oldest = oldest.clone();
-            heard.remove(&oldest);
-        }
-        heard.insert(key, Instant::now());
     }
 }

@@ -38,5 +38,5 @@ pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consisten
 pub use source::LogSource;
 pub use tile::{Resource, TILE_WIDTH, Tile, TileAt};
 pub use tree::{TREE_SIZE_MAX, Tree};
-pub use verify::{Report, verify_export};
+pub use verify::{Report, verify_export, verify_export_with};
 pub use verify_error::{At, Reason, VerifyError};

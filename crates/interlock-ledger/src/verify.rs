@@ -41,9 +41,22 @@ pub struct Report {
 /// # Errors
 /// [`VerifyError`] with the first thing wrong; what precedes it in the export is sound.
 pub fn verify_export<R: Read>(input: R, vkey: Option<&str>) -> Result<Report, VerifyError> {
+    verify_export_with(input, vkey, |_, _| {})
+}
+
+/// The same, and shows each entry with its index, as its bytes were hashed. What is shown counts only when all of the
+/// export has verified.
+///
+/// # Errors
+/// As [`verify_export`].
+pub fn verify_export_with<R: Read>(
+    input: R,
+    vkey: Option<&str>,
+    shown: impl FnMut(u64, &[u8]),
+) -> Result<Report, VerifyError> {
     let mut files = Files::new(input);
     let head = read_head(&mut files, vkey)?;
-    let mut verifier = Verifier::new(files, head);
+    let mut verifier = Verifier::new(files, head, shown);
     for resource in layout(verifier.head.size) {
         match resource {
             Resource::Tile(at) => verifier.tile(at)?,
@@ -99,8 +112,10 @@ struct Claim {
     is_proved: bool,
 }
 
-struct Verifier<R> {
+struct Verifier<R, S> {
     files: Files<R>,
+    /// Who is shown the entries.
+    shown: S,
     head: Checkpoint,
     /// The partial tiles, lowest level first.
     edge: Vec<Tile>,
@@ -116,10 +131,11 @@ struct Verifier<R> {
     kinds: Kinds,
 }
 
-impl<R: Read> Verifier<R> {
-    fn new(files: Files<R>, head: Checkpoint) -> Self {
+impl<R: Read, S: FnMut(u64, &[u8])> Verifier<R, S> {
+    fn new(files: Files<R>, head: Checkpoint, shown: S) -> Self {
         Self {
             files,
+            shown,
             head,
             edge: Vec::new(),
             is_edge_proved: None,
@@ -200,6 +216,7 @@ impl<R: Read> Verifier<R> {
         if let Err(reason) = check_envelope(&envelope, position, self.prev, &mut self.kinds) {
             return fail(reason);
         }
+        (self.shown)(position, &envelope);
         self.rebuilt.append(leaf);
         self.prev = leaf;
         Ok(())

@@ -86,7 +86,7 @@ impl Metrics {
         encode_registry(&mut text, &lost)?;
         let Counted { jobs: (tally, jobs), webhooks: (attempts, standing), .. } = counted;
         encode_registry(&mut text, &jobs::registry(tally.clone(), *jobs, counted.now))?;
-        encode_registry(&mut text, &wakes::registry(&counted.wakes))?;
+        encode_registry(&mut text, &wakes::registry(&counted.wakes, &counted.deferred))?;
         encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
         encode_eof(&mut text)?;
         Ok(text)
@@ -99,6 +99,7 @@ pub(crate) struct Counted<'a> {
     pub(crate) lost_denials: u64,
     pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
     pub(crate) wakes: Vec<(WakeResult, u64)>,
+    pub(crate) deferred: Vec<(Reason, u64)>,
     pub(crate) webhooks: ([(&'static str, u64); 3], Option<&'a BTreeMap<WebhookState, Standing>>),
 }
 

@@ -34,6 +34,7 @@ pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Re
         lost_denials: engine.lost_denials(),
         jobs: (engine.job_tally(), jobs.as_ref()),
         wakes: engine.wake_tally(),
+        deferred: engine.wakes_deferred(),
         webhooks: (state.webhooks.attempts(), standing.as_ref()),
     };
     match state.metrics.text(&counted) {

@@ -118,6 +118,7 @@ fn table() -> Table {
         .json::<op::ClaimWakes, _, _>(http::wake::claim)
         .json::<op::RenewWakes, _, _>(http::wake::renew)
         .json::<op::ReportWake, _, _>(http::wake::report)
+        .json::<op::RenewToken, _, _>(http::token::renew)
         .json::<op::ListJobs, _, _>(http::job::list)
         .json::<op::GetJob, _, _>(http::job::get)
         .json::<op::RequeueJob, _, _>(http::job::requeue)

@@ -1,11 +1,11 @@
 //! From rows to what goes over the wire.
 
-use interlock_api::v1::agent::{AgentView, DoorView};
+use interlock_api::v1::agent::{AgentView, DoorView, SpentView};
 use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
 use interlock_api::v1::session::{PresenceView, SessionState, SessionView};
-use interlock_api::v1::thread::{FindingView, ParticipantView, ThreadView, TimelineItem};
+use interlock_api::v1::thread::{BudgetView, FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::WakeView;
 use interlock_core::actor::{AgentName, Permission, Role};
 use interlock_core::agent::{Agent, Launch};
@@ -36,6 +36,9 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         model,
         allowed_tools,
         writable,
+        spent: agent.spent.map(|spent| SpentView { tokens: spent.tokens, until: spent.until() }),
+        quota_until: agent.quota.map(|quota| quota.until),
+        on: agent.on,
         live,
         home,
         doors: Capability::all_of(agent.runtime).map(DoorView::from).collect(),
@@ -110,8 +113,10 @@ pub(crate) fn denial(workspace_id: WorkspaceId, denial: Denial) -> DenialView {
     }
 }
 
-pub(crate) fn thread(thread: Thread, findings: &[Finding]) -> ThreadView {
+pub(crate) fn thread(thread: Thread, findings: &[Finding], policy: &Policy) -> ThreadView {
+    let budget = budget(&thread, policy);
     ThreadView {
+        budget,
         thread_id: thread.thread_id,
         title: thread.title,
         kind: thread.kind,
@@ -145,6 +150,18 @@ pub(crate) fn thread(thread: Thread, findings: &[Finding]) -> ThreadView {
             })
             .collect(),
     }
+}
+
+fn budget(thread: &Thread, policy: &Policy) -> Option<BudgetView> {
+    let limit = |value: i64| (value > 0).then_some(value);
+    let view = BudgetView {
+        spent: thread.guard.spent,
+        total: thread.guard.spent_total,
+        tokens_max: limit(policy.thread_tokens_max),
+        cost_micro_usd_max: limit(policy.thread_cost_micro_usd_max),
+    };
+    let is_limited = view.tokens_max.is_some() || view.cost_micro_usd_max.is_some();
+    (is_limited || !view.total.is_none()).then_some(view)
 }
 
 pub(crate) fn message(message: Message, now: Timestamp) -> MessageView {
@@ -196,6 +213,9 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         reason: wake.reason,
         exit_code: wake.exit_code,
         usage: wake.usage,
+        hops: wake.chain.map_or(0, |chain| chain.hops),
+        on: wake.on,
+        declined_by: wake.declined_by,
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,
@@ -271,6 +291,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WakeAttemptFailed { agent, .. }
         | Event::WakeReleased { agent, .. }
         | Event::WakeDeferred { agent, .. }
+        | Event::WakeDeclined { agent, .. }
         | Event::WakeUsed { agent, .. }
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
@@ -296,6 +317,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeReleased { wake_id, .. }
         | Event::WakeDeferred { wake_id, .. }
         | Event::WakeOverridden { wake_id, .. }
+        | Event::WakeDeclined { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }

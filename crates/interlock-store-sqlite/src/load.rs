@@ -193,21 +193,25 @@ fn live_wakes(
     // Running ones first and all of them: the rule that no agent runs twice needs every one.
     let running = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
                    WHERE w.ws = ? AND w.state = 'running' ORDER BY w.id";
-    let due = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
-               WHERE w.ws = ? AND w.state = 'pending' AND w.held = 0 AND w.urgent = 0 AND w.due_at <= ?
-               AND l.wake IS NULL ORDER BY w.due_at, w.id LIMIT ?";
-    // A lane of their own: however many others are due, these are looked at.
-    let urgent = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
-               WHERE w.ws = ? AND w.state = 'pending' AND w.held = 0 AND w.urgent = 1 AND w.due_at <= ?
-               AND l.wake IS NULL ORDER BY w.due_at, w.id LIMIT ?";
+    // Each agent's first before anybody's second: however many wakes of one are due, others' are looked at.
+    let due = "WITH due AS (SELECT w.id, w.due_at,
+                   row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id) AS turn
+                   FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
+                   WHERE w.ws = ?1 AND w.state = 'pending' AND w.held = 0 AND w.urgent = ?2 AND w.due_at <= ?3
+                   AND l.wake IS NULL ORDER BY turn, w.due_at, w.id LIMIT ?4)
+               SELECT w.doc, NULL FROM due d JOIN wake w ON w.ws = ?1 AND w.id = d.id
+               ORDER BY d.turn, d.due_at, d.id";
     // Claimed and not started: they count although they may be held back by now, or not among the first.
     let leased = "SELECT w.doc, l.doc FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
                   WHERE l.ws = ? AND w.state = 'pending' ORDER BY w.id";
     let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
     let mut rows = all(connection, running, params![ws], read)?;
     rows.extend(all(connection, leased, params![ws], read)?);
-    rows.extend(all(connection, urgent, params![ws, now.as_millis(), limits::LIVE_WAKES_MAX], read)?);
-    rows.extend(all(connection, due, params![ws, now.as_millis(), limits::LIVE_WAKES_MAX], read)?);
+    // The urgent in a lane of their own: however many others are due, these are looked at.
+    for is_urgent in [true, false] {
+        let values = params![ws, is_urgent, now.as_millis(), limits::LIVE_WAKES_MAX];
+        rows.extend(all(connection, due, values, read)?);
+    }
     rows.iter()
         .map(|(wake, lease)| {
             let lease = lease.as_deref().map(|doc| document("lease", doc)).transpose()?;

@@ -5,7 +5,7 @@
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
 use interlock_core::id::SessionId;
-use interlock_core::wake::{Door, Evidence, Lane, Outcome, TurnFault};
+use interlock_core::wake::{Door, Evidence, Lack, Lane, Outcome, TurnFault};
 
 use crate::runtime::{Fault, Heard};
 
@@ -32,6 +32,11 @@ pub(crate) enum Input {
     },
     /// What its runtime has told by its end.
     Heard(Heard),
+    /// This machine has not what it is started with, so nothing was started.
+    CannotRun {
+        /// What is missing.
+        lacks: Lack,
+    },
     /// Its session is open in another process, so nothing was started.
     SessionBusy,
     /// Its runtime knows no such session, so nothing was started.
@@ -187,6 +192,7 @@ impl Attempt {
             Input::Exited { code } => self.end(Outcome::Exited { code }),
             Input::Signalled { signal } => self.end(Outcome::Signalled { signal }),
             Input::SessionBusy => self.end(Outcome::SessionBusy),
+            Input::CannotRun { lacks } => self.end(Outcome::CannotRun { lacks }),
             Input::SessionGone => self.end(Outcome::SessionGone),
             Input::DoorUnavailable => self.descend(),
             Input::Unknown => self.unknown(),
@@ -308,7 +314,7 @@ impl Attempt {
             Some(Cause::Lost) => return Vec::new(),
             Some(Cause::Halted) => Outcome::Halted,
             Some(Cause::RunTimeExceeded) => Outcome::RunTimeExceeded,
-            Some(Cause::Hopeless(fault)) => Outcome::TurnFailed { fault },
+            Some(Cause::Hopeless(fault)) => Outcome::TurnFailed { fault, reset_in_ms: None },
             Some(Cause::StartRefused) => Outcome::NotStarted,
             // It ended by itself just before it was killed, or had said by then why it does not accept.
             Some(Cause::NotAccepted)
@@ -334,9 +340,11 @@ impl Attempt {
             (Some(Fault::SessionGone), _) => Outcome::SessionGone,
             (Some(Fault::SessionBusy), _) => Outcome::SessionBusy,
             // A turn that was completed after all has failed at nothing.
-            (Some(Fault::Turn(fault)), _) if !self.heard.is_done => Outcome::TurnFailed { fault },
+            (Some(Fault::Turn(fault)), _) if !self.heard.is_done => {
+                Outcome::TurnFailed { fault, reset_in_ms: self.heard.reset_in_ms }
+            }
             (_, Outcome::Exited { code: 0 }) if !self.heard.is_done => {
-                Outcome::TurnFailed { fault: TurnFault::TurnIncomplete }
+                Outcome::TurnFailed { fault: TurnFault::TurnIncomplete, reset_in_ms: None }
             }
             (_, natural) => natural,
         }

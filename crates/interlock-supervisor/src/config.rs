@@ -1,16 +1,20 @@
 //! What a supervisor is started with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_api::client::Client;
+use interlock_core::agent::Label;
+
+use crate::credential::Credential;
 
 /// Agents that one supervisor runs at once when nothing else is said.
 const CONCURRENCY_DEFAULT: usize = 8;
 /// Agents that one supervisor may run at once: what one renewal can name.
-pub(crate) const CONCURRENCY_MAX: usize = 64;
+pub const CONCURRENCY_MAX: usize = 64;
 
 /// How an agent is asked to end before it is made to: SIGINT, SIGTERM, SIGKILL, to its whole process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,10 @@ pub struct SupervisorConfig {
     pub concurrency_max: usize,
     /// How agents are stopped.
     pub kill_order: KillOrder,
+    /// What it says of itself: agents that ask for a label are run where it is.
+    pub labels: BTreeSet<Label>,
+    /// Where its token is kept; without it the client's token is used as long as it holds.
+    pub credential: Option<Arc<dyn Credential>>,
 }
 
 impl SupervisorConfig {
@@ -67,6 +75,8 @@ impl SupervisorConfig {
             environment: BTreeMap::new(),
             concurrency_max: CONCURRENCY_DEFAULT,
             kill_order: KillOrder::default(),
+            labels: BTreeSet::new(),
+            credential: None,
         }
     }
 }

@@ -11,8 +11,10 @@
 mod attempt;
 mod codex_server;
 mod config;
+mod credential;
 mod environment;
 mod identity;
+mod needs;
 mod process;
 mod protocol;
 mod reporter;
@@ -30,7 +32,8 @@ use interlock_api::Problem;
 use tokio::sync::watch;
 
 pub use codex_server::{attach_words, has_background_server};
-pub use config::{KillOrder, SupervisorConfig};
+pub use config::{CONCURRENCY_MAX, KillOrder, SupervisorConfig};
+pub use credential::Credential;
 pub use identity::{Holder, holder};
 pub use runtime::describe;
 pub use sessions::is_open;
@@ -55,6 +58,14 @@ pub fn shim_main() -> u8 {
 /// words after it. Gives the exit code when the command cannot be executed.
 pub fn exec_main(args: impl IntoIterator<Item = OsString>) -> u8 {
     shim::exec::run(args)
+}
+
+/// Whether anything lives of any agent of this state folder, its shim included: each holds a lock as long as it does.
+pub fn has_agents(state_dir: &Path) -> bool {
+    let files = std::fs::read_dir(agents_dir(state_dir)).into_iter().flatten().flatten();
+    // A lock that is not there any more is held by nobody.
+    let mut locks = files.filter_map(|file| std::fs::File::open(file.path()).ok());
+    locks.any(|lock| lock.try_lock_shared().is_err())
 }
 
 /// Where the agents' locks are.

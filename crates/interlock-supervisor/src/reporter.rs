@@ -73,6 +73,7 @@ async fn deliver_one(shared: &Shared, held: &Held, report: ReportParams) -> Resu
             Ok(_) => return Ok(()),
             Err(problem) if is_final(&problem) => return Err(problem),
             Err(problem) => {
+                shared.note_refusal(&problem);
                 stuck.get_or_insert_with(|| {
                     tracing::warn!(wake_id = %held.wake_id, step = step(report), %problem, "report.delayed");
                     shared.stuck()

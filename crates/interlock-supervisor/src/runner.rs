@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::attempt::{Attempt, Input, Output};
 use crate::codex_server::{Event, Live};
 use crate::environment::environment;
+use crate::needs::Needs;
 use crate::process::Shim;
 use crate::protocol::{Failure, Notice, Order, Plan};
 use crate::reporter;
@@ -19,6 +20,24 @@ use crate::runtime;
 use crate::sessions;
 use crate::shared::{Hold, Shared};
 use crate::shim::log::Log;
+
+/// Before anything else is claimed: remember it when this machine has not what the wake's agent is started with. Through
+/// the live door it is not started.
+pub(crate) fn note_lacking(shared: &Shared, claimed: &ClaimedWake) {
+    if claimed.door() == Door::Live {
+        return;
+    }
+    let config = &shared.config;
+    let start = runtime::start(claimed, config.client.url(), &config.environment);
+    // What is wrong with the environment is told when the plan is made.
+    let Ok(environment) = environment(claimed, config.client.url(), &config.environment, &start) else {
+        return;
+    };
+    let needs = Needs::of(&claimed.launch, &start.words, &environment.variables);
+    if needs.lack().is_some() {
+        shared.note_lacking(claimed.wake.agent.clone(), needs);
+    }
+}
 
 /// Run a claimed wake to its end, its reports included.
 pub(crate) async fn run(
@@ -119,6 +138,7 @@ impl Runner {
             return;
         }
         let started = match self.plan() {
+            Ok(plan) if self.is_lacking(&plan) => return,
             Ok(plan) => Shim::start(&self.shared.config.shim, &plan).await.map_err(|error| Failure {
                 detail: format!("the shim cannot be started: {error}"),
                 hint: "check that the program of the supervisor is still in its place".into(),
@@ -132,6 +152,15 @@ impl Runner {
                 self.body = Body::None(Input::SpawnFailed);
             }
         }
+    }
+
+    /// Whether this machine has not what the agent is started with.
+    fn is_lacking(&mut self, plan: &Plan) -> bool {
+        let needs = Needs::of(&self.claimed.launch, &plan.command, &plan.environment);
+        let Some(lacks) = needs.lack() else { return false };
+        self.log_failure(&needs.failure(lacks));
+        self.body = Body::None(Input::CannotRun { lacks });
+        true
     }
 
     /// A failure that no shim writes into the wake's log.

@@ -5,13 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use interlock_api::Problem;
+use interlock_core::Code;
+use interlock_core::actor::AgentName;
 use interlock_core::id::WakeId;
+use interlock_core::limits::CANNOT_RUN_MAX;
+use interlock_core::wake::Lack;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 
 use crate::attempt::Input;
 use crate::codex_server::servers::Servers;
 use crate::config::{CONCURRENCY_MAX, SupervisorConfig};
+use crate::needs::{Needs, still_lacking};
 
 /// A wake as its lease knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     /// Renew now.
     pub(crate) renew_now: Notify,
+    /// The server has refused the token.
+    pub(crate) token_refused: Notify,
+    /// Agents that this machine cannot run, as far as it was asked to.
+    lacking: Mutex<BTreeMap<AgentName, Needs>>,
     /// Our own servers of Codex.
     pub(crate) servers: Servers,
     origin: Instant,
@@ -53,6 +63,8 @@ impl Shared {
             config,
             name,
             renew_now: Notify::new(),
+            token_refused: Notify::new(),
+            lacking: Mutex::default(),
             servers: Servers::default(),
             origin: Instant::now(),
             wakes: Mutex::default(),
@@ -88,6 +100,27 @@ impl Shared {
     /// The wakes held now.
     pub(crate) fn held(&self) -> Vec<Held> {
         self.wakes().keys().cloned().collect()
+    }
+
+    /// When the server does not take the token, another one is looked for.
+    pub(crate) fn note_refusal(&self, problem: &Problem) {
+        if matches!(problem.code, Code::Unauthorized | Code::Forbidden) {
+            self.token_refused.notify_one();
+        }
+    }
+
+    /// Remember that this machine cannot run an agent. The first ones are forgotten when there are too many.
+    pub(crate) fn note_lacking(&self, agent: AgentName, needs: Needs) {
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        if lacking.len() >= CANNOT_RUN_MAX {
+            lacking.pop_first();
+        }
+        lacking.insert(agent, needs);
+    }
+
+    /// The agents that it cannot run still.
+    pub(crate) fn cannot_run(&self) -> BTreeMap<AgentName, Lack> {
+        still_lacking(&mut self.lacking.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tell an attempt what happened, if it is still there.

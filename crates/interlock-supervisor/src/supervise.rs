@@ -19,10 +19,12 @@ use crate::attempt::Input;
 use crate::config::SupervisorConfig;
 use crate::shared::{Held, Shared};
 use crate::shim::lock;
-use crate::{codex_server, identity, runner};
+use crate::{codex_server, credential, identity, runner};
 
 /// How long a claim waits at the server for the first wake.
 const CLAIM_WAIT_MS: u32 = 25_000;
+/// The same while there are agents that this machine cannot run: so soon it is seen that they can be.
+const LACKING_WAIT_MS: u32 = 5_000;
 /// The pause after the first failure of a call; doubles up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between tries, and the pause between claims while everything is halted.
@@ -64,8 +66,10 @@ pub(crate) async fn run(config: SupervisorConfig, mut stop: watch::Receiver<bool
     let shared = Arc::clone(&claimer.shared);
     let _ends = codex_server::servers::Ends(Arc::clone(&shared));
     tracing::info!(supervisor = shared.name, incarnation = claimer.incarnation, "supervisor.started");
-    let mut renewer = JoinSet::new();
-    renewer.spawn(renew(Arc::clone(&shared)));
+    credential::begin(&shared).await?;
+    let mut keepers = JoinSet::new();
+    keepers.spawn(renew(Arc::clone(&shared)));
+    keepers.spawn(credential::keep_fresh(Arc::clone(&shared)));
     let done = loop {
         tokio::select! {
             // Its sender's end is a stop too.
@@ -120,21 +124,30 @@ impl Claimer {
             self.is_in_doubt = false;
         }
         let asked = tokio::time::Instant::now();
-        match self.claim().await {
+        let answer = self.claim().await;
+        let held = self.shared.held().len();
+        let duration_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match answer {
             Ok(answer) => {
                 self.has_claimed = true;
                 self.pause = PAUSE;
                 let pause = if answer.halt { PAUSE_MAX } else { IDLE_MIN };
-                let is_idle = answer.wakes.is_empty();
+                let (wakes, halt) = (answer.wakes.len(), answer.halt);
                 self.on_claimed(answer);
-                if is_idle {
-                    tokio::time::sleep_until(asked + pause).await;
+                if wakes > 0 {
+                    tracing::info!(wakes, held, duration_ms, "tick.completed");
+                    return Ok(());
                 }
+                tracing::debug!(held, halt, duration_ms, "tick.idle");
+                tokio::time::sleep_until(asked + pause).await;
                 Ok(())
             }
             Err(problem) if is_refused(&problem) && !self.has_claimed => Err(problem),
             Err(problem) => {
-                tracing::warn!(%problem, "tick.failed");
+                let again_ms = u64::try_from(self.pause.as_millis()).unwrap_or(u64::MAX);
+                let reason = &problem.reason;
+                tracing::warn!(reason, %problem, held, duration_ms, again_ms, "tick.failed");
+                self.shared.note_refusal(&problem);
                 self.is_in_doubt = true;
                 tokio::time::sleep(self.pause).await;
                 self.pause = (self.pause * 2).min(PAUSE_MAX);
@@ -144,12 +157,21 @@ impl Claimer {
     }
 
     async fn claim(&self) -> Result<ClaimWakesResponse, Problem> {
-        let free = self.shared.slots().saturating_sub(self.shared.held().len());
+        let held = self.shared.held();
+        let free = self.shared.slots().saturating_sub(held.len());
+        let cannot_run = self.shared.cannot_run();
         let params = ClaimWakesParams {
             supervisor: self.shared.name.clone(),
             incarnation: self.incarnation.clone(),
             limit: u32::try_from(free).unwrap_or(CLAIM_WAKES_MAX).clamp(1, CLAIM_WAKES_MAX),
-            wait_ms: CLAIM_WAIT_MS,
+            wait_ms: if cannot_run.is_empty() { CLAIM_WAIT_MS } else { LACKING_WAIT_MS },
+            labels: self.shared.config.labels.clone(),
+            cannot_run,
+            // A claim is only asked for after the former one: what the server has leased to this life besides was lost
+            // with an answer.
+            holds: Some(
+                held.iter().map(|held| HeldWake { wake_id: held.wake_id, fence: held.fence }).collect(),
+            ),
             doors: Door::ALL.to_vec(),
         };
         self.shared.config.client.call::<ClaimWakes>(&params, None).await
@@ -157,17 +179,13 @@ impl Claimer {
 
     fn on_claimed(&mut self, answer: ClaimWakesResponse) {
         self.shared.set_halted(answer.halt);
-        if answer.wakes.is_empty() {
-            tracing::debug!("tick.idle");
-        } else {
-            tracing::info!(wakes = answer.wakes.len(), "tick.completed");
-        }
         for claimed in answer.wakes {
             self.start(claimed);
         }
     }
 
     fn start(&mut self, claimed: ClaimedWake) {
+        runner::note_lacking(&self.shared, &claimed);
         let lease = Held {
             wake_id: claimed.wake.wake_id,
             fence: claimed.fence,
@@ -257,6 +275,7 @@ async fn renew_life(shared: &Shared, held: &[Held], asked_ms: u64) -> bool {
             true
         }
         Ok(Err(problem)) => {
+            shared.note_refusal(&problem);
             tracing::warn!(%problem, wakes = held.len(), "renew.failed");
             false
         }

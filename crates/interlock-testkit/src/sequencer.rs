@@ -223,11 +223,23 @@ fn entry(env: &Envelope, index: u64, prev: &str, at: Hybrid, events: &[Event]) -
     Ok(NewEntry { index, leaf: leaf_hash(&envelope), envelope })
 }
 
+/// Without the guards that put wakes off or look at what is said: random callers say little that is new, and quickly.
+fn calm() -> Policy {
+    Policy {
+        wakes_per_minute_max: 0,
+        auto_wakes_max: 0,
+        backlog_wakes_max: 0,
+        identical_messages_max: 1_000_000,
+        causal_hops_max: 1_000_000,
+        ..Policy::default()
+    }
+}
+
 impl BatchWork for Batch {
     fn start(&mut self) -> (Keys, Facts) {
         self.outcomes.clear();
         self.has_asked = false;
-        (self.envelopes.iter().flat_map(keys).collect(), Facts::new(Policy::default()))
+        (self.envelopes.iter().flat_map(keys).collect(), Facts::new(calm()))
     }
 
     fn tree_size(&self) -> Option<u64> {

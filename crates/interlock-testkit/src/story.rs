@@ -9,7 +9,7 @@ use interlock_core::command::{
 use interlock_core::id::{FindingId, MessageId, ThreadId};
 use interlock_core::limits::JOB_KEPT_MS;
 use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
-use interlock_core::wake::{Door, Lane, Lease, Outcome, WakeState};
+use interlock_core::wake::{Claimant, Door, Lane, Lease, Outcome, WakeState};
 use interlock_core::{Command, Envelope, Reason, Reply};
 use serde_json::{Map, json};
 
@@ -38,7 +38,7 @@ impl Story {
                 (Runtime::Command, launch(name))
             };
             let name = AgentName::parse(name).unwrap();
-            let command = RegisterAgent { name, role: Role::Participant, runtime, launch };
+            let command = RegisterAgent { name, role: Role::Participant, runtime, launch, on: None };
             tale.tell("olga", Command::RegisterAgent(command)).await;
         }
         tale
@@ -101,6 +101,7 @@ impl Story {
             incarnation: "life-1".into(),
             limit,
             lane: Lane::Trigger,
+            claimant: Claimant::default(),
             doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
         };
         match self.tell("olga", Command::ClaimWakes(command)).await {

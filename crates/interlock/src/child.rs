@@ -6,7 +6,7 @@ use std::time::Duration;
 use interlock_api::Problem;
 use interlock_core::Reason;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{ChildStdin, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 
 use crate::database;
@@ -22,7 +22,9 @@ pub(crate) struct Child {
     process: Mutex<tokio::process::Child>,
     /// Held apart from the process: waiting for that would close it.
     leash: Mutex<Option<ChildStdin>>,
-    /// Its address.
+    /// Where it says that it is ready; taken once it has.
+    said: Option<ChildStdout>,
+    /// Its address, once it is ready.
     pub(crate) url: String,
     /// Its process.
     pub(crate) pid: u32,
@@ -39,7 +41,20 @@ impl Child {
         database: Option<&Secret>,
         options: &[&str],
     ) -> Result<Self, Problem> {
-        let failed = |detail: String| Problem::new(Reason::ServerUnreachable, &detail, "");
+        let mut child = Self::spawn(instance, database, options)?;
+        child.ready().await?;
+        Ok(child)
+    }
+
+    /// The same without waiting.
+    ///
+    /// # Errors
+    /// `SERVER_UNREACHABLE` when no process can be made.
+    pub(crate) fn spawn(
+        instance: &Instance,
+        database: Option<&Secret>,
+        options: &[&str],
+    ) -> Result<Self, Problem> {
         let mut command = Command::new(environment::program()?);
         match database {
             Some(url) => command.env(database::VARIABLE, &url.0),
@@ -57,9 +72,21 @@ impl Child {
             .kill_on_drop(false)
             .spawn()
             .map_err(|error| failed(format!("the server cannot be started: {error}")))?;
-        let pid = process.id().unwrap_or_default();
-        let stdout = process.stdout.take().ok_or_else(|| failed("the server has no output".into()))?;
-        let leash = Mutex::new(process.stdin.take());
+        Ok(Self {
+            pid: process.id().unwrap_or_default(),
+            said: process.stdout.take(),
+            leash: Mutex::new(process.stdin.take()),
+            process: Mutex::new(process),
+            url: String::new(),
+        })
+    }
+
+    /// Wait until it is ready. When this is cut off, it can still be told to stop.
+    ///
+    /// # Errors
+    /// The problem it ended with.
+    pub(crate) async fn ready(&mut self) -> Result<(), Problem> {
+        let stdout = self.said.take().ok_or_else(|| failed("the server has no output".into()))?;
         let mut line = String::new();
         let read = tokio::time::timeout(START, BufReader::new(stdout).read_line(&mut line)).await;
         match read {
@@ -69,10 +96,22 @@ impl Child {
         }
         let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         match said.get("url").and_then(serde_json::Value::as_str) {
-            Some(url) => Ok(Self { process: Mutex::new(process), leash, url: url.to_owned(), pid }),
-            None => Err(serde_json::from_value(said)
-                .unwrap_or_else(|_| failed("the server ended before it was ready".into()))),
+            Some(url) => url.clone_into(&mut self.url),
+            None => {
+                return Err(serde_json::from_value(said)
+                    .unwrap_or_else(|_| failed("the server ended before it was ready".into())));
+            }
         }
+        Ok(())
+    }
+
+    /// End it with SIGKILL, and wait until it is gone.
+    ///
+    /// # Errors
+    /// `SERVER_UNREACHABLE` when it cannot be killed.
+    pub(crate) async fn kill(&self) -> Result<(), Problem> {
+        let killed = self.process.lock().await.kill().await;
+        killed.map_err(|error| failed(format!("the server cannot be killed: {error}")))
     }
 
     /// Wait until it ends, which it should not by itself.
@@ -94,4 +133,8 @@ impl Child {
         let detail = format!("the server did not end in 20 s and was killed ({killed:?})");
         Err(Problem::new(Reason::ServerRunning, &detail, ""))
     }
+}
+
+fn failed(detail: String) -> Problem {
+    Problem::new(Reason::ServerUnreachable, &detail, "")
 }

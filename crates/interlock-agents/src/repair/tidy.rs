@@ -1,7 +1,7 @@
 //! Puts a working tree into a known state, whatever the last process was killed in.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::WorkError;
 use crate::git::Git;
@@ -54,6 +54,8 @@ const LOCKED: [&str; 6] =
 const SHARED: &str = "packed-refs.lock";
 /// Its age from which on nobody holds it any more.
 const SHARED_STALE: Duration = Duration::from_secs(10);
+/// Between two looks at one that is younger.
+const SHARED_PAUSE: Duration = Duration::from_millis(20);
 
 /// Removes locks whose holder was killed: only the agent's own process works here, and that is this one. Of the
 /// branches that is the one named and the one checked out; all others may be locked by somebody who lives.
@@ -68,14 +70,30 @@ fn unlock(git: &Git, branch: Option<&str>) -> Result<(), WorkError> {
         }
     }
     let shared = git.dir().join(git.text(&["rev-parse", "--git-path", SHARED])?);
-    let changed = std::fs::metadata(&shared).and_then(|metadata| metadata.modified());
-    if changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= SHARED_STALE)) {
-        remove(&shared)?;
-    }
+    outlast(&shared)?;
     let current = git.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
     for branch in branch.into_iter().chain(current.ok.then_some(current.out.as_str())) {
         let path = git.text(&["rev-parse", "--git-path", &format!("refs/heads/{branch}.lock")])?;
         remove(&git.dir().join(path))?;
+    }
+    Ok(())
+}
+
+/// Waits until nobody holds a lock that others share: who lives lets go of it, and what a killed process left gets old.
+/// A command of git that finds it taken would wait a second each time, or fail.
+fn outlast(lock: &Path) -> Result<(), WorkError> {
+    let changed = || std::fs::metadata(lock).and_then(|metadata| metadata.modified()).ok();
+    let (first, since) = (changed(), Instant::now());
+    while let Some(at) = changed() {
+        if Some(at) != first {
+            // Taken anew: by somebody who lives.
+            return Ok(());
+        }
+        // A clock that was set back must not make this wait for longer.
+        if at.elapsed().is_ok_and(|age| age >= SHARED_STALE) || since.elapsed() >= SHARED_STALE {
+            return remove(lock);
+        }
+        std::thread::sleep(SHARED_PAUSE);
     }
     Ok(())
 }
@@ -86,5 +104,44 @@ fn remove(lock: &Path) -> Result<(), WorkError> {
             Err(WorkError::file(lock, "unlocked", &error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::{SHARED_STALE, outlast};
+
+    #[test]
+    fn a_shared_lock_is_waited_for_until_it_is_gone_or_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("packed-refs.lock");
+        outlast(&lock).unwrap();
+        // Whoever held it was killed not long ago.
+        let file = File::create(&lock).unwrap();
+        let young = SystemTime::now() - SHARED_STALE + Duration::from_millis(200);
+        file.set_modified(young).unwrap();
+        outlast(&lock).unwrap();
+        assert!(!lock.exists());
+        // Whoever holds it lives, and lets go of it, or takes it again and again.
+        for again in [false, true] {
+            let file = File::create(&lock).unwrap();
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| outlast(&lock));
+                if !again {
+                    std::fs::remove_file(&lock).unwrap();
+                }
+                for second in 1.. {
+                    if waiting.is_finished() {
+                        break;
+                    }
+                    file.set_modified(SystemTime::now() + Duration::from_secs(second)).unwrap();
+                }
+                waiting.join().unwrap().unwrap();
+            });
+            assert_eq!(lock.exists(), again);
+        }
     }
 }

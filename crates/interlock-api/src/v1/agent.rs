@@ -1,7 +1,7 @@
 //! Agents on the wire.
 
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Launch, Runtime, Sandbox};
+use interlock_core::agent::{Label, Launch, Runtime, Sandbox};
 use interlock_core::id::AgentId;
 use interlock_core::time::Timestamp;
 use interlock_core::wake::{Capability, Door, Evidence, Repeat};
@@ -22,6 +22,9 @@ pub struct RegisterAgentParams {
     /// How to start it, for runtime `command`.
     #[serde(default)]
     pub launch: Launch,
+    /// Only a supervisor with this label runs it; absent = any that has what it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
 }
 
 const fn participant() -> Role {
@@ -30,6 +33,15 @@ const fn participant() -> Role {
 
 const fn unmanaged() -> Runtime {
     Runtime::Unmanaged
+}
+
+/// What an agent's models used within a day: what `agent_tokens_per_day_max` of the policy is held against.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub struct SpentView {
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// When the day is over; what is used after that begins the next.
+    pub until: Timestamp,
 }
 
 /// An agent as it is read.
@@ -63,6 +75,15 @@ pub struct AgentView {
     /// For `codex` and `claude`: further folders that may be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// What its models used within a day, as far as the runtime tells; absent = nothing so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<SpentView>,
+    /// Until when its wakes wait for its quota at the model's service; may be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_until: Option<Timestamp>,
+    /// The label that its supervisor must have; absent = any runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// For `codex`: its sessions are kept in a server of Codex that its supervisor runs, and that people can attach to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live: bool,

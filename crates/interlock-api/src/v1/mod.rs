@@ -12,6 +12,7 @@ pub mod search;
 pub mod session;
 pub mod summary;
 pub mod thread;
+pub mod token;
 pub mod wake;
 pub mod webhook;
 pub mod workspace;

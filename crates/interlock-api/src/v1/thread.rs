@@ -5,6 +5,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::id::{FindingId, ThreadId, WakeId};
 use interlock_core::thread::{FindingState, Status, ThreadKind, ThreadRole};
 use interlock_core::time::Timestamp;
+use interlock_core::wake::Usage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -102,9 +103,27 @@ pub struct ThreadView {
     pub turns_without_progress: u32,
     /// Finished wakes in all.
     pub turns: u64,
+    /// What models used for it, and what they may; absent while nothing was used and nothing is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetView>,
     /// Its findings; only in `get_thread`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<FindingView>,
+}
+
+/// What models used for a thread, as far as the runtimes tell, and what they may.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetView {
+    /// Since a person last let the thread go on after it was blocked: what the limits are held against.
+    pub spent: Usage,
+    /// In all.
+    pub total: Usage,
+    /// Tokens read and written, at which the thread is blocked; absent = any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_max: Option<i64>,
+    /// Millionths of a US dollar at which it is; absent = any cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd_max: Option<i64>,
 }
 
 /// Parameters of `get_thread`.

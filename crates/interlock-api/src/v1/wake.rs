@@ -1,11 +1,13 @@
 //! Wakes on the wire.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use interlock_core::Reason;
 use interlock_core::actor::AgentName;
-use interlock_core::agent::{Launch, Runtime};
+use interlock_core::agent::{Label, Launch, Runtime};
 use interlock_core::id::{SessionId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::time::Timestamp;
-use interlock_core::wake::{Door, DoorChange, Evidence, Lane, Outcome, Usage, WakeResult, WakeState};
+use interlock_core::wake::{Door, DoorChange, Evidence, Lack, Lane, Outcome, Usage, WakeResult, WakeState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +48,7 @@ pub struct WakeView {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WakeResult>,
-    /// Why its last attempt, or it, failed.
+    /// Why its last attempt, or it, failed; while it waits also what it was put off for, until `due_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// The last process's exit code.
@@ -55,6 +57,16 @@ pub struct WakeView {
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How many agents' messages led to one another before it; absent = a person, or a program that no supervisor runs,
+    /// asked for it.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub hops: u32,
+    /// The label that its supervisor must have; absent = any runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
+    /// The supervisors that lack what its agent needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declined_by: Vec<String>,
     /// When it was asked for.
     pub requested_at: Timestamp,
     /// Not before this.
@@ -168,6 +180,18 @@ pub struct ClaimWakesParams {
     #[serde(default, skip_serializing_if = "super::is_zero")]
     #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
+    /// What it says of itself, at most 16: agents that ask for a label are run by supervisors that have it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(length(max = interlock_core::limits::LABELS_MAX))]
+    pub labels: BTreeSet<Label>,
+    /// Agents whose wakes it had to decline and cannot run still, with what is missing; at most 512.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cannot_run: BTreeMap<AgentName, Lack>,
+    /// The claims that it knows of, at most 256; absent = it does not say. What it holds besides was lost with an answer
+    /// on its way, and is given out again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = interlock_core::limits::HELD_WAKES_MAX))]
+    pub holds: Option<Vec<HeldWake>>,
     /// The doors that you know; absent = `resume` and `spawn`. Others are not asked of you.
     #[serde(default = "every_supervisor")]
     pub doors: Vec<Door>,

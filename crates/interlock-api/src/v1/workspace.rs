@@ -1,12 +1,13 @@
 //! The workspace as a whole on the wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_core::Reason;
 use interlock_core::actor::AgentName;
-use interlock_core::agent::Runtime;
+use interlock_core::agent::{Label, Runtime};
 use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
 use interlock_core::time::Timestamp;
+use interlock_core::wake::Lack;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,12 @@ pub struct SupervisorView {
     pub name: String,
     /// How long ago it last called.
     pub silent_ms: u64,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<Label>,
+    /// Agents that it cannot run, with what is missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cannot_run: BTreeMap<AgentName, Lack>,
 }
 
 /// Answer of `get_status`.

@@ -29,7 +29,6 @@ impl Program {
         Self { child, url: text("url"), token: text("token") }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "it goes past every proxy, as the product's own does")]
     async fn ask(&self, method: &str, params: Value, token: &str) -> (StatusCode, Value) {
         let mut params = params;
         params["_meta"] = json!({
@@ -37,7 +36,7 @@ impl Program {
             "io.modelcontextprotocol/clientCapabilities": {},
         });
         let name = params.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = interlock_api::client::http().unwrap();
         let request = client
             .post(format!("{}/mcp", self.url))
             .bearer_auth(token)

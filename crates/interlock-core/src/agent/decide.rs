@@ -1,6 +1,6 @@
 //! Rules of registering agents.
 
-use super::launch;
+use super::{Runtime, launch};
 use crate::actor::Role;
 use crate::command::{Envelope, RegisterAgent};
 use crate::decide::Stop;
@@ -29,6 +29,10 @@ pub(crate) fn register(
             Refusal::new(Reason::ParameterInvalid, "an agent cannot have the role `supervisor`").into()
         );
     }
+    if command.runtime == Runtime::Unmanaged && command.on.is_some() {
+        let detail = "an unmanaged agent runs on no supervisor";
+        return Err(Refusal::new(Reason::ParameterInvalid, detail).into());
+    }
     let text = launch::text(command.runtime, &command.launch)?;
     let launch_salt = Salt::derive(&env.entropy, 0);
     Ok(Decision::of(vec![Event::AgentRegistered {
@@ -36,6 +40,7 @@ pub(crate) fn register(
         name: name.clone(),
         role: command.role,
         runtime: command.runtime,
+        on: command.on.clone(),
         launch_digest: crate::text::digest(&launch_salt, &[text.as_bytes()]),
         launch: command.launch.clone(),
         launch_salt,

@@ -6,7 +6,7 @@ use crate::facts::{Facts, Position};
 
 /// Apply an event of this module; others are none of its business.
 pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) {
-    if let Event::AgentRegistered { agent_id, name, role, runtime, launch_digest, launch, launch_salt } =
+    if let Event::AgentRegistered { agent_id, name, role, runtime, on, launch_digest, launch, launch_salt } =
         event
     {
         facts.insert_agent(Agent {
@@ -14,8 +14,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) {
             name: name.clone(),
             role: *role,
             runtime: *runtime,
+            on: on.clone(),
             created_at: position.at.at,
             launch_digest: *launch_digest,
+            spent: None,
+            quota: None,
             launch: launch.clone(),
             launch_salt: *launch_salt,
         });

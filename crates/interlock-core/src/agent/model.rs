@@ -1,6 +1,8 @@
 //! What an agent is: a name with a role and, when Interlock runs it, a runtime.
 
+use super::Label;
 use crate::actor::{AgentName, Role, closed_set};
+use crate::guard::{Quota, Spent};
 use crate::id::AgentId;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
@@ -123,10 +125,19 @@ pub struct Agent {
     pub role: Role,
     /// How it is run.
     pub runtime: Runtime,
+    /// The label that its supervisor must have; absent = any runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// The salted digest of its launch description.
     pub launch_digest: Digest,
+    /// What its models used of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
+    /// That its quota at the model's service is used up, until it has done a turn again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
     /// How to start it: free text, beside the log.
     #[serde(skip)]
     pub launch: Launch,

@@ -4,44 +4,96 @@
 mod admission;
 mod causal;
 mod pace;
+mod quota;
+mod repeat;
+mod spend;
+mod tripped;
 mod turns;
 
-pub(crate) use admission::{Admission, admit};
+pub(crate) use admission::{Admission, admit, after_storm, surplus};
 pub(crate) use causal::{chain, chain_keys};
 pub use pace::Pace;
+pub use quota::Quota;
+pub(crate) use quota::pause;
+pub use repeat::Said;
+pub(crate) use repeat::print;
+pub use spend::Spent;
+pub(crate) use spend::on_usage;
+pub(crate) use tripped::{Posted, on_post, on_trigger};
 pub(crate) use turns::on_turn;
 
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
-use crate::id::ThreadId;
+use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
-use crate::thread::MessageHead;
+use crate::text::Digest;
+use crate::thread::{MessageHead, MessageKind, Status};
 use crate::time::Timestamp;
+use crate::wake::{Usage, WakeResult};
+
+/// What a wake may be put off for.
+pub const DEFERRALS: [Reason; 9] = [
+    Reason::WakeRateLimited,
+    Reason::AutoWakeBudget,
+    Reason::WakeBacklog,
+    Reason::ModelQuota,
+    Reason::BudgetSpent,
+    Reason::SessionBusy,
+    Reason::HumanActive,
+    Reason::ToldByHook,
+    Reason::FallbackLimit,
+];
 
 /// Whether a wake that waits for this is put off, and has not failed.
-pub const fn is_deferral(reason: Reason) -> bool {
-    matches!(reason, Reason::WakeRateLimited | Reason::SessionBusy | Reason::FallbackLimit)
+pub fn is_deferral(reason: Reason) -> bool {
+    DEFERRALS.contains(&reason)
 }
 
 /// Whether only wakes that agents alone caused wait for this: a person who asks too ends it.
 pub(crate) const fn is_for_agents_alone(reason: Reason) -> bool {
-    matches!(reason, Reason::WakeRateLimited)
+    matches!(reason, Reason::WakeRateLimited | Reason::AutoWakeBudget | Reason::WakeBacklog)
 }
 
 /// Count what happens; others' events are none of its business.
 pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(), Corrupt> {
     let at = position.at.at;
     match event {
-        Event::WakeFinished { thread_id, result, .. } if result.is_turn() => {
-            facts.thread_mut(*thread_id)?.guard.note_turn();
+        Event::WakeFinished { thread_id, agent, result, reason, .. } => {
+            if result.is_turn() {
+                facts.thread_mut(*thread_id)?.guard.note_turn();
+            }
+            let is_given_up = *result == WakeResult::Failed && *reason == Some(Reason::ModelRateLimited);
+            let has_run = matches!(
+                result,
+                WakeResult::Triggered | WakeResult::FallbackResumed | WakeResult::FallbackSpawned
+            );
+            if is_given_up || has_run {
+                quota::over(facts, agent)?;
+            }
         }
-        Event::StatusChanged { thread_id, .. } => progress(facts, *thread_id, at)?,
-        Event::MessagePosted { thread_id, message, .. } => posted(facts, *thread_id, message, at)?,
+        Event::StatusChanged { thread_id, from, to, by, .. } => {
+            let is_let_go_on = *from == Status::Blocked && *to == Status::Active;
+            let thread = facts.thread_mut(*thread_id)?;
+            // An agent that leads grants itself nothing.
+            if is_let_go_on && !thread.members.get(by).is_some_and(|member| member.managed) {
+                thread.guard.spent = Usage::NONE;
+            }
+            progress(facts, *thread_id, at)?;
+        }
+        Event::MessagePosted { thread_id, message, said_print, .. } => {
+            posted(facts, *thread_id, message, *said_print, at)?;
+        }
         Event::WakeDispatched { wake_id, thread_id, agent, .. } => {
             let is_caused = facts.wake(*wake_id)?.is_some_and(|wake| wake.chain.is_some());
             if let Some(member) = facts.thread_mut(*thread_id)?.members.get_mut(agent) {
                 member.pace.note(at, is_caused);
             }
+        }
+        Event::WakeDeferred { agent, reason: Reason::ModelQuota, due_at, .. } => {
+            quota::paused(facts, agent, *due_at)?;
+        }
+        Event::WakeUsed { thread_id, agent, usage, .. } => {
+            spend::used(facts, *thread_id, agent, *usage, at)?;
         }
         _ => {}
     }
@@ -52,11 +104,20 @@ fn posted(
     facts: &mut Facts,
     thread_id: ThreadId,
     message: &MessageHead,
+    print: Option<Digest>,
     at: Timestamp,
 ) -> Result<(), Corrupt> {
-    if turns::is_progress(&facts.thread_mut(thread_id)?.guard, message) {
-        facts.thread_mut(thread_id)?.guard.note_commit(message);
+    let guard = &mut facts.thread_mut(thread_id)?.guard;
+    if turns::is_progress(guard, message) {
+        guard.note_commit(message);
         progress(facts, thread_id, at)?;
+    } else if message.hops == 0 && message.kind != MessageKind::System {
+        attended(facts, thread_id, at)?;
+    }
+    if let Some(print) = print
+        && let Some(member) = facts.thread_mut(thread_id)?.members.get_mut(&message.from)
+    {
+        member.said = Some(Said::then(member.said, print));
     }
     Ok(())
 }
@@ -66,5 +127,21 @@ fn progress(facts: &mut Facts, thread_id: ThreadId, at: Timestamp) -> Result<(),
     let guard = &mut facts.thread_mut(thread_id)?.guard;
     guard.turns = 0;
     guard.progress_at = Some(at);
-    causal::restart(facts, thread_id, at)
+    causal::restart(facts, thread_id, at)?;
+    attended(facts, thread_id, at)
+}
+
+/// A thread got on, or a person looks after it: agents may say and cause as much as before, and what was put off for
+/// that is due.
+fn attended(facts: &mut Facts, thread_id: ThreadId, at: Timestamp) -> Result<(), Corrupt> {
+    let thread = facts.thread_mut(thread_id)?;
+    thread.guard.attended_at = Some(at);
+    thread.members.values_mut().for_each(|member| member.said = None);
+    let wakes = facts.thread_wakes(thread_id)?;
+    let put_off: Vec<WakeId> =
+        wakes.filter(|wake| wake.reason == Some(Reason::AutoWakeBudget)).map(|wake| wake.wake_id).collect();
+    for wake_id in put_off {
+        facts.wake_mut(wake_id)?.is_due_again();
+    }
+    Ok(())
 }

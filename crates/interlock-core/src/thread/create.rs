@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::members::joined;
 use super::{ThreadRole, within};
 use crate::command::{CreateThread, Envelope};
 use crate::decide::Stop;
-use crate::event::{Event, Joined};
+use crate::event::Event;
 use crate::facts::{Decision, Facts};
 use crate::id::ThreadId;
 use crate::limits::{PARTICIPANTS_MAX, TITLE_BYTES_MAX};
@@ -47,8 +48,7 @@ pub(crate) fn create(
                 .hint("register it first: interlock agent add NAME")
                 .into());
         }
-        let managed = known.is_some_and(crate::agent::Agent::is_managed);
-        participants.push(Joined { agent, role, managed });
+        participants.push(joined(agent, role, facts)?);
     }
     let title_salt = Salt::derive(&env.entropy, 0);
     Ok(Decision::of(vec![Event::ThreadCreated {

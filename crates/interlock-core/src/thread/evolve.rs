@@ -32,7 +32,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             thread.updated_at = position.at.at;
             facts.append(RowChange::Unmember(agent.clone(), *thread_id));
         }
-        Event::MessagePosted { thread_id, message, finding_print, text } => {
+        Event::MessagePosted { thread_id, message, finding_print, text, .. } => {
             posted(facts, *thread_id, message, *finding_print, text, position)?;
         }
         Event::MessageWithdrawn { thread_id, message_id, by, superseded_by, text, text_salt, .. } => {
@@ -127,6 +127,7 @@ fn member(joined: &Joined, seq: u64) -> Member {
         role: joined.role,
         cursor: seq,
         managed: joined.managed,
+        on: joined.on.clone(),
         since_seq: seq,
         acks: Vec::new(),
         session: None,
@@ -134,6 +135,7 @@ fn member(joined: &Joined, seq: u64) -> Member {
         session_failures: Vec::new(),
         session_usage: Usage::NONE,
         pace: Pace::default(),
+        said: None,
         owed: None,
     }
 }

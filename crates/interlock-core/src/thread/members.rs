@@ -1,6 +1,8 @@
 //! Rules of who takes part: added and removed by those who lead, and free to leave.
 
 use super::{Status, ThreadRole, may_lead, not_coordinator, visible};
+use crate::actor::AgentName;
+use crate::agent::Agent;
 use crate::command::{AddParticipant, Envelope, RemoveParticipant};
 use crate::decide::Stop;
 use crate::event::{Event, Joined};
@@ -28,18 +30,26 @@ pub(crate) fn add(facts: &Facts, env: &Envelope, command: &AddParticipant) -> Re
             .hint("remove it first: its unread begins anew then")
             .into());
     }
-    let Some(known) = facts.agent(agent)? else {
+    if facts.agent(agent)?.is_none() {
         return Err(Refusal::new(Reason::AgentNotFound, format!("there is no agent `{agent}`"))
             .hint("register it first: interlock agent add NAME")
             .into());
-    };
+    }
     if thread.members.len() >= PARTICIPANTS_MAX {
         let detail = format!("the thread has {PARTICIPANTS_MAX} participants, the most it may have");
         return Err(Refusal::new(Reason::LimitExceeded, detail).hint("remove one first").into());
     }
-    let participant = Joined { agent: agent.clone(), role: command.role, managed: known.is_managed() };
+    let participant = joined(agent.clone(), command.role, facts)?;
     let events = vec![Event::ParticipantAdded { thread_id: thread.thread_id, participant }];
     Ok(Decision { reply: Reply::Thread(thread.thread_id), ..Decision::of(events) })
+}
+
+/// Whoever joins, as it is registered now; who is not is a person.
+pub(super) fn joined(agent: AgentName, role: ThreadRole, facts: &Facts) -> Result<Joined, Stop> {
+    let known = facts.agent(&agent)?;
+    let managed = known.is_some_and(Agent::is_managed);
+    let on = known.and_then(|known| known.on.clone());
+    Ok(Joined { agent, role, managed, on })
 }
 
 /// Somebody takes no part any more: nobody wakes it here, and its process, if one runs, may finish.

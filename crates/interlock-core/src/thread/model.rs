@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::actor::{AgentName, closed_set};
-use crate::guard::Pace;
+use crate::agent::Label;
+use crate::guard::{Pace, Said};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
 use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
@@ -167,6 +168,9 @@ pub struct Member {
     pub cursor: u64,
     /// Whether a supervisor can wake it; frozen when it joined.
     pub managed: bool,
+    /// The label that its supervisor must have; absent = any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
     /// The `seq` of the thread's last message when it joined: what was said before was not for it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub since_seq: u64,
@@ -188,6 +192,9 @@ pub struct Member {
     /// When it was woken of late.
     #[serde(default, skip_serializing_if = "Pace::is_none")]
     pub pace: Pace,
+    /// What it said last, and how often in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
     /// What a wake of it was for that came to nothing: it is asked for again when the thread goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed: Option<Owed>,
@@ -289,6 +296,15 @@ pub struct Guard {
     /// When the last progress was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_at: Option<Timestamp>,
+    /// When the last progress was made, or a person, or a program that no supervisor runs, last said something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attended_at: Option<Timestamp>,
+    /// What models used for the thread since a person last let it go on after it was blocked.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub spent: Usage,
+    /// What models used for the thread in all.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub spent_total: Usage,
 }
 
 /// A thread with its participants: the row that every post reads and writes.

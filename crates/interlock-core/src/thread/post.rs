@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::event_data::{self, EventFacts};
+use super::members::joined;
 use super::withdraw::found;
 use super::{
-    FindingState, Member, MessageHead, MessageKind, MessageText, Priority, StatusChange, Thread, ThreadRole,
-    event_type as et, status_events, supersede, visible, within,
+    FindingState, Member, MessageHead, MessageKind, MessageText, Priority, Thread, ThreadRole,
+    event_type as et, supersede, visible, within,
 };
 use crate::actor::AgentName;
 use crate::command::{Envelope, PostMessage, Terms};
 use crate::decide::Stop;
-use crate::event::{Event, Joined};
+use crate::event::Event;
 use crate::facts::{Decision, Facts, Key, Keys};
 use crate::id::MessageId;
 use crate::limits::{
@@ -20,7 +21,6 @@ use crate::limits::{
 };
 use crate::reason::{Reason, Refusal};
 use crate::text::Salt;
-use crate::thread::Status;
 use crate::time::{Now, Timestamp};
 use crate::{guard, wake};
 
@@ -66,26 +66,25 @@ pub(crate) fn post(
     if !thread.members.contains_key(&env.actor.name) {
         events.push(join(facts, env, thread)?);
     }
-    let print = known.print;
-    let (message, text) = compose(thread, env, command, known, now)?;
+    let finding_print = known.print;
     let chain = guard::chain(facts, env, thread, now)?;
+    let said_print =
+        (chain.is_some() && known.finding_id.is_none()).then(|| guard::print(command, &thread.title_salt));
+    let (message, text) = compose(thread, env, command, known, now)?;
     let hops = chain.as_ref().map_or(0, |chain| chain.hops);
     let message = MessageHead { expires_at, hops, ..message };
-    let (seq, message_id) = (message.seq, message.message_id);
     let asked: BTreeSet<&AgentName> = addressees(thread, &message).map(|(name, _)| name).collect();
-    let ask = wake::Ask { seq, expires_at, is_withdrawn: false };
+    let ask = wake::Ask { seq: message.seq, expires_at, is_withdrawn: false };
     let is_urgent = message.priority == Priority::Urgent;
-    events.push(Event::MessagePosted { thread_id: command.thread_id, message, finding_print: print, text });
-    wake::on_post(facts, env, thread, (ask, is_urgent, chain), &asked, now, &mut events)?;
+    let (thread_id, head) = (command.thread_id, message.clone());
+    events.push(Event::MessagePosted { thread_id, message: head, finding_print, said_print, text });
+    wake::on_post(facts, env, thread, (ask, is_urgent, chain.clone()), &asked, now, &mut events)?;
     let effects = match command.terms.supersedes {
-        Some(old) => supersede(facts, env, thread, (old, message_id), now, &mut events)?,
+        Some(old) => supersede(facts, env, thread, (old, message.message_id), now, &mut events)?,
         None => Vec::new(),
     };
-    if cycles >= facts.policy.identical_findings_max && thread.status == Status::Active {
-        let body = format!("The same finding came back {cycles} times; a person has to look at it.");
-        let change = StatusChange::guard(thread, Reason::IdenticalFindings, &body);
-        status_events(facts, env, thread, &change, seq + 1, now, &mut events)?;
-    }
+    let posted = guard::Posted { message: &message, cycles, print: said_print, chain: chain.as_ref() };
+    guard::on_post(facts, env, thread, &posted, now, &mut events)?;
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
@@ -121,8 +120,7 @@ fn join(facts: &Facts, env: &Envelope, thread: &Thread) -> Result<Event, Stop> {
         .into());
     }
     let agent = env.actor.name.clone();
-    let managed = facts.agent(&agent)?.is_some_and(crate::agent::Agent::is_managed);
-    let participant = Joined { agent, role: ThreadRole::Participant, managed };
+    let participant = joined(agent, ThreadRole::Participant, facts)?;
     Ok(Event::ParticipantAdded { thread_id: thread.thread_id, participant })
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn status_events(
         by: env.actor.name.clone(),
     });
     let (message, text) = announcement(env, change, seq, number, now);
-    events.push(Event::MessagePosted { thread_id, message, finding_print: None, text });
+    events.push(Event::MessagePosted { thread_id, message, finding_print: None, said_print: None, text });
     match change.to {
         Status::Resolved | Status::Closed => return wake::on_thread_end(facts, thread_id, events),
         Status::Active => wake::on_thread_active(facts, env, thread, now, events)?,

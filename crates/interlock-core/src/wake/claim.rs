@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{self, Entry};
+use super::placement::{self, Place, place};
 use super::reaction::{finished, has_ended};
 use super::takeover::{self, Holder};
 use super::{Lease, Wake, WakeState};
@@ -18,7 +19,7 @@ use crate::time::{Now, Timestamp};
 
 /// Due wakes of agents that do not run, urgent ones first, then oldest first, as far as the guards admit them. Wakes whose
 /// holder is gone are released first: its lease ran out, or it is this very supervisor in an earlier life, whose agents
-/// died with it.
+/// died with it, or it does not know of its claim.
 pub(crate) fn claim(
     facts: &Facts,
     env: &Envelope,
@@ -31,14 +32,20 @@ pub(crate) fn claim(
     let mut events = Vec::new();
     let mut effects = Vec::new();
     let Found { ready, mut busy } = look(facts, env, command, now, &mut events, &mut effects)?;
+    let Due { asked, surplus } = in_turn(facts, ready);
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
+    let running_max = usize::try_from(facts.policy.agents_running_max).unwrap_or(usize::MAX);
     let mut claimed = Vec::new();
     let mut fallbacks = entry::fallbacks_running(facts)?;
-    for wake in asked_about(facts, ready) {
-        if claimed.len() >= limit || events.len() >= CLAIM_EVENTS_MAX {
+    for wake in asked {
+        // Who finds no room is due all the same, and is handed out when somebody's process has ended.
+        if claimed.len() >= limit || busy.len() >= running_max || events.len() >= CLAIM_EVENTS_MAX {
             break;
         }
         if busy.contains(&wake.agent) || !is_known(facts, &wake) {
+            continue;
+        }
+        if !is_placed(facts, env, &wake, command, now, (&mut events, &mut effects))? {
             continue;
         }
         match guard::admit(facts, &wake, now)? {
@@ -61,6 +68,9 @@ pub(crate) fn claim(
             Entry::Later { first } => events.extend(first),
         }
     }
+    let room = CLAIM_EVENTS_MAX.saturating_sub(events.len());
+    let after = guard::after_storm(&facts.policy, now);
+    events.extend(surplus.iter().take(room).map(|wake| deferred(wake, Reason::WakeBacklog, after)));
     Ok(Decision { events, effects, reply: Reply::Claimed(claimed), replayed: None })
 }
 
@@ -116,7 +126,8 @@ fn look(
             }
         }
     }
-    ready.retain(|wake| is_ready(wake, now.wall) && !is_over(wake, events));
+    let is_elsewhere = |wake: &Wake| placed(facts, wake, command, now.wall) == Place::Elsewhere;
+    ready.retain(|wake| is_ready(wake, now.wall) && !is_over(wake, events) && !is_elsewhere(wake));
     Ok(Found { ready, busy })
 }
 
@@ -128,7 +139,8 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
         match takeover::holder(facts, wake, command, now) {
             Holder::Other => {}
             Holder::Nobody if wake.state == WakeState::Pending => {
-                ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now)));
+                let is_elsewhere = placed(facts, wake, command, now) == Place::Elsewhere;
+                ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now) && !is_elsewhere));
             }
             Holder::Nobody | Holder::Unknown => {
                 keys.insert(Key::ThreadWakes(wake.thread_id));
@@ -136,7 +148,11 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
             }
         }
     }
-    keys.extend(asked_about(facts, ready).iter().flat_map(known));
+    let asked = in_turn(facts, ready).asked;
+    keys.extend(asked.iter().flat_map(known));
+    // Those that nobody can run end here, and their threads with them.
+    let declined = asked.iter().filter(|wake| !wake.declined_by.is_empty());
+    keys.extend(declined.map(|wake| Key::ThreadWakes(wake.thread_id)));
     keys
 }
 
@@ -155,20 +171,35 @@ fn is_ready(wake: &Wake, now: Timestamp) -> bool {
     !wake.held && wake.due_at <= now && wake.over(now).is_none()
 }
 
-/// Those that one claim asks the guards about, in their order: few of one agent, so that however many of its wakes are put
-/// off, others' come too.
-fn asked_about(facts: &Facts, mut ready: Vec<Wake>) -> Vec<Wake> {
+/// Wakes that are due, as one claim takes them.
+struct Due {
+    /// Those that the guards are asked about, in this order.
+    asked: Vec<Wake>,
+    /// Those that are too many.
+    surplus: Vec<Wake>,
+}
+
+/// Each agent's first, then each one's second, and few of one, so that however many of its wakes are due or put off,
+/// others' come too.
+fn in_turn(facts: &Facts, mut ready: Vec<Wake>) -> Due {
     let is_full = entry::is_full(facts);
     ready.retain(|wake| !(is_full && wake.is_put_off_as_fallback()));
-    ready.sort_by_key(|wake| (!wake.is_urgent, wake.due_at, wake.wake_id));
+    let in_turn = |wake: &Wake| (!wake.is_urgent, wake.due_at, wake.wake_id);
+    ready.sort_by_key(in_turn);
     let mut of_agent: BTreeMap<AgentName, usize> = BTreeMap::new();
-    ready.retain(|wake| {
-        let count = of_agent.entry(wake.agent.clone()).or_default();
-        *count += 1;
-        *count <= CLAIM_ASKED_OF_AGENT_MAX
-    });
-    ready.truncate(CLAIM_ASKED_MAX);
-    ready
+    let mut ranked: Vec<(usize, Wake)> = Vec::with_capacity(ready.len());
+    for wake in ready {
+        let rank = of_agent.entry(wake.agent.clone()).or_default();
+        ranked.push((*rank, wake));
+        *rank += 1;
+    }
+    ranked.sort_by_key(|(rank, wake)| (*rank, in_turn(wake)));
+    let few = ranked.iter().take_while(|(rank, _)| *rank < CLAIM_ASKED_OF_AGENT_MAX).count();
+    let mut asked: Vec<Wake> = ranked.into_iter().map(|(_, wake)| wake).collect();
+    asked.truncate(few);
+    let surplus = guard::surplus(&facts.policy, &mut asked);
+    asked.truncate(CLAIM_ASKED_MAX);
+    Due { asked, surplus }
 }
 
 /// It waits until then, and no attempt is used.
@@ -196,6 +227,31 @@ fn is_over(wake: &Wake, events: &[Event]) -> bool {
 pub(super) fn over(lease: &Lease) -> Option<Effect> {
     let until = Timestamp::default();
     (lease.until != until).then(|| Effect::Lease(Lease { until, ..lease.clone() }))
+}
+
+/// Whether the supervisor that claims runs the wake, and what it means when it cannot.
+fn is_placed(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    command: &ClaimWakes,
+    now: &Now,
+    (events, effects): (&mut Vec<Event>, &mut Vec<Effect>),
+) -> Result<bool, Stop> {
+    match placed(facts, wake, command, now.wall) {
+        Place::Here => return Ok(true),
+        Place::Elsewhere => {}
+        Place::Declined(lack) => events.push(placement::declined(wake, &command.supervisor, lack)),
+        Place::Nowhere => {
+            effects.push(Effect::Unlease(wake.wake_id));
+            takeover::nowhere(facts, env, wake, now, events)?;
+        }
+    }
+    Ok(false)
+}
+
+fn placed(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Timestamp) -> Place {
+    place(wake, &command.supervisor, &command.claimant, facts.policy.placement_wait_ms, now)
 }
 
 fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {

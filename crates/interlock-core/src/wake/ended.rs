@@ -1,11 +1,11 @@
 //! Rules of how an attempt ended: whether the wake is over, is tried again through the same door, or goes on through the
 //! next one.
 
-use super::claim::over;
+use super::claim::{deferred, over};
 use super::report::{accepted, expect_state};
 use super::{
-    Door, Evidence, Lease, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again, session,
-    takeover,
+    Door, Evidence, Lease, Outcome, RELEASES_MAX, TurnFault, Wake, WakeResult, WakeState, on_wait_again,
+    placement, session, takeover,
 };
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -32,6 +32,10 @@ pub(super) fn over_with(
     let back = |first, reason| given_back(facts, wake, lease, first, reason, now);
     match outcome {
         Outcome::Halted => back(Vec::new(), Reason::Halted),
+        Outcome::CannotRun { lacks } => {
+            expect_state(wake, WakeState::Pending)?;
+            waits_again(facts, wake, lease, vec![placement::declined(wake, &lease.supervisor, lacks)], now)
+        }
         Outcome::NotStarted if wake.releases < RELEASES_MAX => back(Vec::new(), Reason::NotStarted),
         Outcome::DoorUnavailable if wake.releases < RELEASES_MAX => {
             let reason = Reason::DoorUnavailable;
@@ -56,6 +60,16 @@ pub(super) fn over_with(
             }
         }
         Outcome::InDoubt => unknown(facts, env, wake, now),
+        Outcome::TurnFailed { fault: TurnFault::ModelRateLimited, reset_in_ms } => {
+            expect_state(wake, WakeState::Running)?;
+            match guard::pause(&facts.policy, facts.agent(&wake.agent)?, reset_in_ms, now.wall) {
+                Some(until) => {
+                    let event = deferred(wake, Reason::ModelQuota, until);
+                    waits_again(facts, wake, lease, vec![event], now)
+                }
+                None => ended(facts, env, wake, door, outcome, now),
+            }
+        }
         _ => ended(facts, env, wake, door, outcome, now),
     }
 }
@@ -137,7 +151,7 @@ fn ended(
         turn(facts, env, wake, None, now, &mut events)?;
         return Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) });
     };
-    let is_final = matches!(outcome, Outcome::TurnFailed { fault } if !fault.is_retryable());
+    let is_final = matches!(outcome, Outcome::TurnFailed { fault, .. } if !fault.is_retryable());
     let next =
         if has_started && !is_final { next(facts, wake, door, reason, is_accepted) } else { Next::Over };
     if next == Next::Over {
@@ -225,13 +239,14 @@ fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
         Outcome::NotAccepted => Some(Reason::NotAccepted),
         Outcome::RunTimeExceeded => Some(Reason::RunTimeExceeded),
         Outcome::SpawnFailed => Some(Reason::SpawnFailed),
+        Outcome::CannotRun { .. } => Some(Reason::CannotRunHere),
         Outcome::NotStarted => Some(Reason::NotStarted),
         Outcome::Halted => Some(Reason::Halted),
         Outcome::SessionGone => Some(Reason::SessionGone),
         Outcome::SessionBusy => Some(Reason::SessionBusy),
         Outcome::DoorUnavailable => Some(Reason::DoorUnavailable),
         Outcome::InDoubt => Some(Reason::WakeInDoubt),
-        Outcome::TurnFailed { fault } => Some(fault.reason()),
+        Outcome::TurnFailed { fault, .. } => Some(fault.reason()),
     }
 }
 

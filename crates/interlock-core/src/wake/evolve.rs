@@ -1,6 +1,6 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Chain, DoorChange, Evidence, Halt, Ladder, Wake, WakeResult, WakeState};
+use super::{Ask, Chain, DoorChange, Evidence, Halt, Ladder, Wake, WakeResult, WakeState, placement};
 use crate::actor::AgentName;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
@@ -33,6 +33,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         }
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
             deferred(facts.wake_mut(*wake_id)?, *reason, *due_at, at);
+        }
+        Event::WakeDeclined { wake_id, supervisor, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            wake.reason = Some(Reason::CannotRunHere);
+            placement::note(wake, supervisor, at);
         }
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -85,6 +90,9 @@ fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt>
             wake.ladder.dispatched_at = Some(at);
             wake.ladder.accepted_at = None;
             wake.ladder.evidence = None;
+            // Somebody can run it.
+            wake.declined_by.clear();
+            wake.declined_since = None;
         }
         Event::WakeDoorChanged { wake_id, from, to, reason, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -177,8 +185,9 @@ fn joined(wake: &mut Wake, event: &Event) {
     if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, due_at, .. } = event
     {
         wake.chain = Chain::joined(wake.chain.take(), chain.clone());
-        if wake.chain.is_none() {
-            no_agents_matter(wake);
+        // Whom no guard of agents' wakes throttles: what put it off for them is over.
+        if wake.chain.is_none() && wake.reason.is_some_and(guard::is_for_agents_alone) {
+            wake.is_due_again();
         }
         match forgotten {
             Some(gone) => wake.forget(*gone),
@@ -195,15 +204,6 @@ fn joined(wake: &mut Wake, event: &Event) {
     }
 }
 
-/// Somebody whom no guard of agents' wakes throttles asks for it: what put it off for them is over.
-fn no_agents_matter(wake: &mut Wake) {
-    if wake.reason.is_some_and(guard::is_for_agents_alone)
-        && let Some(due_at) = wake.due_before.take()
-    {
-        (wake.reason, wake.due_at) = (None, due_at);
-    }
-}
-
 fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
     if let Event::WakeRequested {
         wake_id,
@@ -216,6 +216,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
         expires_at,
         is_urgent,
         is_standing,
+        on,
         chain,
     } = event
     {
@@ -252,6 +253,9 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             is_urgent: *is_urgent,
             is_override: false,
             usage: None,
+            on: on.clone(),
+            declined_by: Vec::new(),
+            declined_since: None,
             chain: chain.clone(),
             due_before: None,
         };

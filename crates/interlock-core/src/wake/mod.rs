@@ -9,6 +9,7 @@ mod evolve;
 mod halt;
 mod human;
 mod model;
+mod placement;
 mod reaction;
 mod report;
 mod session;
@@ -25,6 +26,7 @@ pub(crate) use human::on_hook;
 pub use model::{
     Ask, Chain, Evidence, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake, WakeResult, WakeState,
 };
+pub use placement::{Claimant, Lack};
 pub(crate) use reaction::{
     on_ack, on_post, on_removal, on_thread_active, on_thread_end, on_wait_again, on_withdrawal,
     withdrawal_keys,

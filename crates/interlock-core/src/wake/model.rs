@@ -1,7 +1,8 @@
 //! What a wake is: one agent to be woken for one thread, with its ladder of proof.
 
-use super::{Door, DoorChange, Forgotten};
+use super::{Door, DoorChange, Forgotten, Lack};
 use crate::actor::{AgentName, closed_set};
+use crate::agent::Label;
 use crate::id::{ThreadId, WakeId};
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -99,7 +100,8 @@ impl TurnFault {
 
     /// Whether another attempt may go better.
     pub const fn is_retryable(self) -> bool {
-        !matches!(self, Self::ModelUnauthorized)
+        // What a quota allows is waited for; when that was too often, it is over.
+        !matches!(self, Self::ModelUnauthorized | Self::ModelRateLimited)
     }
 }
 
@@ -124,6 +126,11 @@ impl Usage {
     /// Nothing at all.
     pub const NONE: Self =
         Self { input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, cost_micro_usd: None };
+
+    /// Tokens read and written.
+    pub const fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
 
     /// Whether it is nothing at all.
     pub fn is_none(&self) -> bool {
@@ -258,12 +265,30 @@ pub struct Wake {
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The label that its supervisor must have; absent = any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Label>,
+    /// The supervisors that cannot run its agent, since it last ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declined_by: Vec<String>,
+    /// When the first of them said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declined_since: Option<Timestamp>,
     /// The chain of agents' wakes that led to it; absent = a person, or a program that no supervisor runs, asked too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,
     /// When it was due before a guard put it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_before: Option<Timestamp>,
+}
+
+impl Wake {
+    /// What put it off is over.
+    pub(crate) fn is_due_again(&mut self) {
+        if let Some(due_at) = self.due_before.take() {
+            (self.reason, self.due_at) = (None, due_at);
+        }
+    }
 }
 
 /// How agents' wakes led to one another: a wake, a message posted in its run, the wake that asks for, and so on.
@@ -365,6 +390,11 @@ pub enum Outcome {
     RunTimeExceeded,
     /// The command could not be started.
     SpawnFailed,
+    /// The supervisor lacks what the agent needs, so nothing was started; no attempt is consumed.
+    CannotRun {
+        /// What.
+        lacks: Lack,
+    },
     /// Nothing was started, through no fault of the agent: a former process of it does not end. Not for ever.
     NotStarted,
     /// The supervisor stopped it on a person's word; no attempt is consumed.
@@ -382,5 +412,8 @@ pub enum Outcome {
     TurnFailed {
         /// Why.
         fault: TurnFault,
+        /// For `model_rate_limited`: after which time the model's service takes requests again, where it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reset_in_ms: Option<u64>,
     },
 }

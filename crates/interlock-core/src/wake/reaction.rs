@@ -31,7 +31,7 @@ pub(crate) fn on_post(
         events.push(Event::WakeActed { wake_id: wake.wake_id, thread_id, agent: wake.agent.clone() });
     }
     let managed = thread.members.iter().filter(|(name, member)| member.managed && asked.contains(name));
-    for (n, (agent, _)) in (0_u32..).zip(managed) {
+    for (n, (agent, member)) in (0_u32..).zip(managed) {
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
@@ -55,6 +55,7 @@ pub(crate) fn on_post(
                 expires_at: ask.expires_at,
                 is_urgent,
                 is_standing: false,
+                on: member.on.clone(),
                 chain: chain.clone(),
             },
         });
@@ -206,14 +207,15 @@ pub(crate) fn on_ack(
 }
 
 /// A wake waits for another attempt. In a thread that has ended it does not, and it takes in the one that was raised
-/// while it ran: an agent has one pending wake in a thread. Says up to which `seq` it is for, when it waits.
+/// while it ran: an agent has one pending wake in a thread. Says up to which `seq` it is for and by which chain, when it
+/// waits.
 pub(crate) fn on_wait_again(
     facts: &Facts,
     wake: &Wake,
     now: &Now,
     events: &mut Vec<Event>,
     effects: &mut Vec<Effect>,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Option<(u64, Option<Chain>)>, Stop> {
     if facts.thread(wake.thread_id)?.is_some_and(|thread| !thread.status.takes_messages()) {
         effects.push(Effect::Unlease(wake.wake_id));
         events.push(superseded(wake, Some(Reason::ThreadEnded)));
@@ -224,7 +226,7 @@ pub(crate) fn on_wait_again(
         events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
         return Ok(None);
     }
-    let mut seq = wake.seq;
+    let (mut seq, mut chain) = (wake.seq, wake.chain.clone());
     // One that this very entry has ended already is not ended twice.
     let is_later = |other: &&Wake| {
         other.agent == wake.agent && other.wake_id != wake.wake_id && !has_ended(other, events)
@@ -237,6 +239,7 @@ pub(crate) fn on_wait_again(
         } else {
             is_wanted = true;
             seq = seq.max(later.seq);
+            chain = Chain::joined(chain, later.chain.clone());
             take_in(wake, later, events);
             events.push(superseded(later, None));
         }
@@ -247,7 +250,7 @@ pub(crate) fn on_wait_again(
         events.push(finished(wake, end.0, Some(end.1)));
         return Ok(None);
     }
-    Ok(Some(seq))
+    Ok(Some((seq, chain)))
 }
 
 /// Everything that asked for a later wake asks for this one.
@@ -358,6 +361,7 @@ pub(crate) fn on_thread_active(
             expires_at: owed.until,
             is_urgent: false,
             is_standing: owed.until.is_none(),
+            on: member.on.clone(),
             // A change of status is progress: every chain begins anew with it.
             chain: None,
         });

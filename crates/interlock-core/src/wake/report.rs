@@ -5,6 +5,7 @@ use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Effect, Facts};
+use crate::guard;
 use crate::id::WakeId;
 use crate::reason::{Reason, Refusal};
 use crate::time::Now;
@@ -35,8 +36,9 @@ pub(crate) fn report(
         }
         Report::Ended { outcome, usage, is_session_total } => {
             let mut decision = ended::over_with(facts, env, wake, lease, outcome, now)?;
-            if let Some(event) = session::used(facts, wake, usage, is_session_total)? {
+            if let Some((event, usage)) = session::used(facts, wake, usage, is_session_total)? {
                 decision.events.insert(0, event);
+                guard::on_usage(facts, env, wake.thread_id, usage, now, &mut decision.events)?;
             }
             Ok(decision)
         }

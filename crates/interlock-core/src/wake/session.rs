@@ -116,15 +116,13 @@ pub(super) fn used(
     wake: &Wake,
     usage: Option<Usage>,
     is_session_total: bool,
-) -> Result<Option<Event>, Stop> {
+) -> Result<Option<(Event, Usage)>, Stop> {
     let thread = facts.thread(wake.thread_id)?;
     let before = thread.and_then(|thread| thread.members.get(&wake.agent)).map(|member| member.session_usage);
     let usage =
         usage.map(|usage| if is_session_total { usage.less(before.unwrap_or_default()) } else { usage });
-    Ok(usage.filter(|usage| *usage != Usage::default()).map(|usage| Event::WakeUsed {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        usage,
+    Ok(usage.filter(|usage| !usage.is_none()).map(|usage| {
+        let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
+        (Event::WakeUsed { wake_id, thread_id, agent, usage }, usage)
     }))
 }

@@ -48,10 +48,32 @@ pub(super) fn holder(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Time
 
 fn is_gone(facts: &Facts, lease: &Lease, command: &ClaimWakes, now: Timestamp) -> bool {
     if lease.supervisor == command.supervisor {
-        return lease.until <= now || lease.incarnation != command.incarnation;
+        return lease.until <= now || lease.incarnation != command.incarnation || is_unknown(lease, command);
     }
     // One that was given back is over at once, whatever the clock says.
     lease.is_over() || lease.until.plus_ms(facts.policy.takeover_grace_ms) <= now
+}
+
+/// Whether the supervisor that claims holds this without knowing: the answer to its claim was lost.
+fn is_unknown(lease: &Lease, command: &ClaimWakes) -> bool {
+    let known = command.claimant.holds.as_ref();
+    known.is_some_and(|known| !known.contains(&(lease.wake_id, lease.fence)))
+}
+
+/// Every supervisor that is there lacks what its agent needs: a person is told.
+pub(super) fn nowhere(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let body = format!(
+        "No supervisor can run `{}`: each of them lacks its folder or its program. See: interlock log {}",
+        wake.agent, wake.wake_id
+    );
+    let end = (WakeResult::Failed, Reason::SpawnFailed);
+    give_up(facts, env, wake, end, (Reason::WakeFailed, &body), now, events)
 }
 
 /// A running wake whose holder is gone: it waits again, or is given up when that has happened too often. Gives the
@@ -81,8 +103,9 @@ pub(super) fn release(
     });
     effects.extend(facts.lease(wake.wake_id).and_then(over));
     let waits = on_wait_again(facts, wake, now, events, effects)?;
-    Ok(waits.map(|seq| Wake {
+    Ok(waits.map(|(seq, chain)| Wake {
         seq,
+        chain,
         state: WakeState::Pending,
         attempts: wake.attempts.saturating_sub(1),
         releases: wake.releases.saturating_add(1),

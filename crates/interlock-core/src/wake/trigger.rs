@@ -66,7 +66,7 @@ pub(crate) fn trigger(
             });
         }
         if wake.state == WakeState::Pending && !wake.is_override {
-            events.extend(overriding(env, command, thread, wake.wake_id, now));
+            overriding(env, command, thread, wake.wake_id, now, &mut events);
         }
         return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::of(events) });
     }
@@ -82,13 +82,15 @@ pub(crate) fn trigger(
         expires_at: None,
         is_urgent: false,
         is_standing: true,
-        chain,
+        on: member.on.clone(),
+        chain: chain.clone(),
     }];
     if member.cursor >= thread.seq {
         // Nothing is left to acknowledge, so no acknowledgement can come.
         events.push(Event::WakeSeen { wake_id, thread_id, agent: agent.clone() });
     }
-    events.extend(overriding(env, command, thread, wake_id, now));
+    guard::on_trigger(facts, env, thread, chain.as_ref(), now, &mut events)?;
+    overriding(env, command, thread, wake_id, now, &mut events);
     Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
 }
 
@@ -114,15 +116,17 @@ fn overriding(
     thread: &Thread,
     wake_id: WakeId,
     now: &Now,
-) -> Vec<Event> {
-    let Some(text) = &command.override_reason else { return Vec::new() };
+    events: &mut Vec<Event>,
+) {
+    let Some(text) = &command.override_reason else { return };
+    // A guard may have had something to say before.
+    let before = events.iter().filter(|event| matches!(event, Event::MessagePosted { .. })).count();
+    let number = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
+    let seq = thread.seq + u64::from(number);
     let (thread_id, agent) = (thread.thread_id, command.agent.clone());
     let data = serde_json::json!({"wake_id": wake_id, "agent": agent});
-    let (message, text) =
-        system_message(env, event_type::WAKE_OVERRIDDEN, (text, &data), thread.seq + 1, 1, now);
+    let (message, text) = system_message(env, event_type::WAKE_OVERRIDDEN, (text, &data), seq, number, now);
     let (by, message_id) = (env.actor.name.clone(), message.message_id);
-    vec![
-        Event::WakeOverridden { wake_id, thread_id, agent, by, message_id, due_at: now.wall },
-        Event::MessagePosted { thread_id, message, finding_print: None, text },
-    ]
+    events.push(Event::WakeOverridden { wake_id, thread_id, agent, by, message_id, due_at: now.wall });
+    events.push(Event::MessagePosted { thread_id, message, finding_print: None, said_print: None, text });
 }

@@ -14,7 +14,7 @@ use crate::world::{Claim, Done, Post, World};
 
 const SESSION: SessionId = SessionId::from_u128(7);
 const CRASHED: Outcome = Outcome::Exited { code: 1 };
-const BUSY_MODEL: Outcome = Outcome::TurnFailed { fault: TurnFault::ModelRateLimited };
+const BUSY_MODEL: Outcome = Outcome::TurnFailed { fault: TurnFault::ModelUnavailable, reset_in_ms: None };
 
 /// `executor` of this runtime in a thread of `olga`'s, with supervisors that know every door.
 fn world(runtime: Runtime) -> World {
@@ -262,7 +262,7 @@ fn what_is_no_fault_of_the_door_does_not_use_it_up() {
     let mut w = with_session(Runtime::Codex);
     w.doors = Door::OF_EVERY_SUPERVISOR.to_vec();
     w.says("olga", "go on");
-    let down = Outcome::TurnFailed { fault: TurnFault::ToolsUnavailable };
+    let down = Outcome::TurnFailed { fault: TurnFault::ToolsUnavailable, reset_in_ms: None };
     for pause in [2_000, 4_000] {
         let claim = run(&mut w, Door::Resume);
         w.ended(&claim, down).unwrap();

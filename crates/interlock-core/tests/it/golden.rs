@@ -44,17 +44,18 @@ const fn place(event: &Event) -> usize {
         Event::WebhookDeleted { .. } => 33,
         Event::WakeDoorChanged { .. } => 34,
         Event::WakeOverridden { .. } => 35,
+        Event::WakeDeclined { .. } => 36,
     }
 }
 
-const FILES: [&[&str]; 36] = [
-    &["agent.registered-1"],
+const FILES: [&[&str]; 37] = [
+    &["agent.registered-1", "agent.registered-1-placed"],
     &["thread.created-1"],
-    &["thread.participant_added-1"],
+    &["thread.participant_added-1", "thread.participant_added-1-placed"],
     &["thread.message_posted-1", "thread.message_posted-1-full", "thread.message_posted-1-order"],
     &["thread.cursor_moved-1"],
     &["thread.status_changed-1", "thread.status_changed-1-owner"],
-    &["wake.requested-1", "wake.requested-1-order", "wake.requested-1-chain"],
+    &["wake.requested-1", "wake.requested-1-order", "wake.requested-1-chain", "wake.requested-1-placed"],
     &[
         "wake.joined-1",
         "wake.joined-1-standing",
@@ -94,6 +95,7 @@ const FILES: [&[&str]; 36] = [
     &["webhook.deleted-1"],
     &["wake.door_changed-1"],
     &["wake.overridden-1"],
+    &["wake.declined-1"],
 ];
 
 fn folder() -> &'static Path {

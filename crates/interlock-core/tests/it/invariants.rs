@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use interlock_core::Timestamp;
+use interlock_core::guard::is_deferral;
+use interlock_core::limits::QUOTA_PAUSE_MS_MAX;
 use interlock_core::thread::Status;
 use interlock_core::wake::WakeState;
+use interlock_core::{Reason, Timestamp};
 
 use crate::rows::Rows;
 
@@ -19,6 +21,20 @@ pub(crate) fn check(before: &Rows, after: &Rows, now: Timestamp) {
     ended_threads_have_no_pending_wakes(after);
     members_are_who_takes_part(after);
     only_participants_are_waited_for(after);
+    what_is_put_off_is_not_lost(after, now);
+}
+
+/// A wake that a guard put off has a due time that comes, uses nothing up, and is none that a person waits for.
+fn what_is_put_off_is_not_lost(rows: &Rows, now: Timestamp) {
+    let for_agents = [Reason::AutoWakeBudget, Reason::WakeBacklog];
+    for wake in rows.live().filter(|wake| wake.state == WakeState::Pending) {
+        // One that was given back because its session is in use is due at once.
+        let puts_off = |reason: &Reason| is_deferral(*reason) && *reason != Reason::SessionBusy;
+        let Some(reason) = wake.reason.filter(puts_off) else { continue };
+        assert!(wake.due_before.is_some(), "{wake:?}");
+        assert!(wake.due_at.ms_since(now) <= QUOTA_PAUSE_MS_MAX, "{wake:?}");
+        assert!(wake.chain.is_some() || !for_agents.contains(&reason), "a person waits: {wake:?}");
+    }
 }
 
 fn members_are_who_takes_part(rows: &Rows) {

@@ -11,7 +11,7 @@ use crate::refused;
 use crate::world::{Done, Post, World, name};
 
 fn register(w: &mut World, text: &str, runtime: Runtime, launch: Launch) -> Result<Done, Refusal> {
-    let command = RegisterAgent { name: name(text), role: Role::Participant, runtime, launch };
+    let command = RegisterAgent { name: name(text), role: Role::Participant, runtime, launch, on: None };
     w.give_as("root", Role::Admin, Command::RegisterAgent(command))
 }
 
@@ -42,6 +42,7 @@ fn no_agent_is_a_supervisor() {
         role: Role::Supervisor,
         runtime: Runtime::Unmanaged,
         launch: Launch::default(),
+        on: None,
     };
     let done = w.give_as("root", Role::Admin, Command::RegisterAgent(command));
     assert_eq!(refused(done), Reason::ParameterInvalid);

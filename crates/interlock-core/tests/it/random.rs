@@ -7,7 +7,7 @@ use interlock_core::facts::{Facts, Key, Keys, Position};
 use interlock_core::id::{MessageId, SessionId};
 use interlock_core::session::{Observed, Session};
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
-use interlock_core::wake::{Ask, Evidence, Outcome, TurnFault, WakeState};
+use interlock_core::wake::{Ask, Evidence, Outcome, TurnFault, Usage, WakeState};
 use interlock_core::{Command, Event, evolve};
 use proptest::prelude::*;
 use serde_json::json;
@@ -73,10 +73,10 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (0..3_usize, 0..3_usize, 0..4_u32).prop_map(|(sup, life, limit)| Op::Claim { sup, life, limit }),
         8 => (0..6_usize).prop_map(Op::Start),
         3 => (0..6_usize).prop_map(Op::Accept),
-        8 => (0..6_usize, 0..12_usize).prop_map(|(claim, how)| Op::End(claim, how)),
+        8 => (0..6_usize, 0..14_usize).prop_map(|(claim, how)| Op::End(claim, how)),
         3 => (0..6_usize).prop_map(Op::Renew),
         1 => (0..6_usize).prop_map(Op::Call),
-        6 => prop_oneof![Just(1_i64), Just(2_000), Just(8_000), Just(59_999), Just(60_000), Just(-5_000)]
+        6 => prop_oneof![Just(1_i64), Just(2_000), Just(8_000), Just(59_999), Just(60_000), Just(-5_000), Just(300_000)]
             .prop_map(Op::Wait),
         2 => (0..6_usize).prop_map(Op::Again),
         1 => Just(Op::Halt),
@@ -98,7 +98,19 @@ struct Random {
 impl Random {
     fn new() -> Self {
         let mut w = World::new();
-        w.policy.turns_without_progress_max = 4;
+        w.policy = interlock_core::policy::Policy {
+            turns_without_progress_max: 6,
+            wakes_per_minute_max: 5,
+            auto_wakes_max: 3,
+            backlog_wakes_max: 2,
+            causal_hops_max: 3,
+            identical_messages_max: 4,
+            thread_tokens_max: 500,
+            agent_tokens_per_day_max: 700,
+            quota_pauses_max: 2,
+            agents_running_max: 2,
+            ..interlock_core::policy::Policy::default()
+        };
         for text in AGENTS {
             w.agent(text).managed();
         }
@@ -302,9 +314,12 @@ impl Random {
                     Outcome::NotStarted,
                     Outcome::SessionGone,
                     Outcome::SessionBusy,
-                    Outcome::TurnFailed { fault: TurnFault::ModelUnavailable },
+                    Outcome::TurnFailed { fault: TurnFault::ModelUnavailable, reset_in_ms: None },
+                    Outcome::TurnFailed { fault: TurnFault::ModelRateLimited, reset_in_ms: None },
+                    Outcome::TurnFailed { fault: TurnFault::ModelRateLimited, reset_in_ms: Some(9_000) },
                 ];
-                drop(self.w.ended(&claim, outcomes[how]));
+                let usage = Usage { input_tokens: 20, output_tokens: 15 * (how as u64 % 3), ..Usage::NONE };
+                drop(self.w.ended_with(&claim, outcomes[how], usage));
             }
             _ => {}
         }
@@ -368,6 +383,13 @@ fn keys_of(event: &Event) -> Keys {
     }
     if let Event::WakeFinished { wake_id, .. } = event {
         keys.insert(Key::Wake(*wake_id));
+    }
+    // What these change besides: how the agent stands.
+    if let Event::WakeFinished { agent, .. }
+    | Event::WakeUsed { agent, .. }
+    | Event::WakeDeferred { agent, .. } = event
+    {
+        keys.insert(Key::Agent(agent.clone()));
     }
     keys
 }

@@ -127,7 +127,7 @@ fn a_started_process_that_finds_its_session_busy_lost_no_attempt() {
 fn what_each_fault_of_a_turn_means() {
     let cases = [
         (TurnFault::ModelUnauthorized, Reason::ModelUnauthorized, false),
-        (TurnFault::ModelRateLimited, Reason::ModelRateLimited, true),
+        (TurnFault::ModelRateLimited, Reason::ModelQuota, true),
         (TurnFault::ModelUnavailable, Reason::ModelUnavailable, true),
         (TurnFault::ToolsUnavailable, Reason::ToolsUnavailable, true),
         (TurnFault::TurnIncomplete, Reason::TurnIncomplete, true),
@@ -136,7 +136,7 @@ fn what_each_fault_of_a_turn_means() {
     assert_eq!(cases.len(), TurnFault::ALL.len());
     for (fault, reason, tries_again) in cases {
         let (mut w, claim) = talking(7);
-        w.ended(&claim, Outcome::TurnFailed { fault }).unwrap();
+        w.ended(&claim, Outcome::TurnFailed { fault, reset_in_ms: None }).unwrap();
         let wake = w.wake(claim.wake_id);
         let state = if tries_again { WakeState::Pending } else { WakeState::Finished };
         assert_eq!((wake.reason, wake.state), (Some(reason), state), "{fault}");
@@ -153,7 +153,7 @@ fn what_the_model_used_is_summed_over_attempts() {
         cost_micro_usd: cost,
     };
     let (mut w, claim) = talking(7);
-    let failed = Outcome::TurnFailed { fault: TurnFault::ModelUnavailable };
+    let failed = Outcome::TurnFailed { fault: TurnFault::ModelUnavailable, reset_in_ms: None };
     let done = w.ended_with(&claim, failed, usage(100, Some(30))).unwrap();
     assert_eq!(done.kinds(), ["wake.used", "wake.attempt_failed"]);
     w.advance_ms(2_000);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use interlock_core::actor::{Actor, AgentName, Role};
-use interlock_core::agent::{Launch, Runtime};
+use interlock_core::agent::{Label, Launch, Runtime};
 use interlock_core::command::{
     AckRead, AddParticipant, CancelMessage, ChangeStatus, ClaimWakes, CreateThread, ObserveSession,
     PostMessage, RegisterAgent, RemoveParticipant, RenewWakes, Report, ReportWake, Terms, TriggerParticipant,
@@ -14,7 +14,7 @@ use interlock_core::policy::Policy;
 use interlock_core::session::Observed;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
+use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -179,6 +179,8 @@ pub(crate) struct World {
     pub(crate) key: Option<String>,
     /// The wake in whose process the next commands are given.
     pub(crate) acting: Option<WakeId>,
+    /// What supervisors say of themselves when they claim, by their names.
+    pub(crate) claimants: BTreeMap<String, Claimant>,
     /// The fence of the claim that this process was started on.
     pub(crate) fence: Option<u64>,
     /// The doors that supervisors know.
@@ -193,6 +195,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             rows: Rows::default(),
+            claimants: BTreeMap::new(),
             entries: Vec::new(),
             times: Vec::new(),
             policy: Policy::default(),
@@ -234,6 +237,30 @@ impl World {
     /// Somebody with a token and no row of their own.
     pub(crate) fn person(&mut self, text: &str, role: Role) {
         self.roles.insert(name(text), role);
+    }
+
+    /// The thread as it is after `agent` has posted this in the run of the one wake that is due, and done its turn.
+    pub(crate) fn answers(&mut self, agent: &str, post: Post) -> Done {
+        let claim = self.run_one("sup");
+        assert_eq!(claim.agent, name(agent));
+        self.acting = Some(claim.wake_id);
+        let done = self.post(agent, post).unwrap();
+        let seq = self.wake(claim.wake_id).seq;
+        let thread_id = self.wake(claim.wake_id).thread_id;
+        self.give(agent, Command::AckRead(AckRead { thread_id, seq })).unwrap();
+        self.acting = None;
+        self.exits(&claim, 0);
+        done
+    }
+
+    /// Without the guards that put wakes off or look at what is said: what is left stands for itself.
+    pub(crate) fn calm(mut self) -> Self {
+        self.policy.wakes_per_minute_max = 0;
+        self.policy.auto_wakes_max = 0;
+        self.policy.backlog_wakes_max = 0;
+        self.policy.identical_messages_max = 1_000_000;
+        self.policy.causal_hops_max = 1_000_000;
+        self
     }
 
     // Time.
@@ -334,6 +361,7 @@ impl World {
             incarnation: incarnation.into(),
             limit,
             lane: Lane::Trigger,
+            claimant: self.claimants.get(sup).cloned().unwrap_or_default(),
             doors: self.doors.clone(),
         };
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
@@ -619,10 +647,20 @@ impl Newcomer<'_> {
         self.register(Runtime::Unmanaged, Launch::default());
     }
 
+    /// Run by a supervisor with this label.
+    pub(crate) fn managed_on(self, label: &str) {
+        let launch = Launch { command: vec!["agent".into()], ..Launch::default() };
+        self.register_on(Runtime::Command, launch, Some(Label::parse(label).unwrap()));
+    }
+
     fn register(self, runtime: Runtime, launch: Launch) {
+        self.register_on(runtime, launch, None);
+    }
+
+    fn register_on(self, runtime: Runtime, launch: Launch, on: Option<Label>) {
         let Self { world, name, role } = self;
         world.roles.insert(name.clone(), role);
-        let command = RegisterAgent { name, role, runtime, launch };
+        let command = RegisterAgent { name, role, runtime, launch, on };
         world.give_as("root", Role::Admin, Command::RegisterAgent(command)).unwrap();
     }
 }

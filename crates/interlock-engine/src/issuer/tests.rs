@@ -45,6 +45,20 @@ fn a_token_of_another_issuer_does_not_hold() {
     assert_eq!(issuer().verify(&token).unwrap_err().reason, Reason::TokenInvalid);
 }
 
+/// Also one that was verified before.
+#[test]
+fn tokens_of_a_revoked_name_are_not_taken() {
+    let issuer = issuer();
+    let token = issuer.mint(&actor(), now(), 60_000).unwrap();
+    assert!(issuer.verify(&token).is_ok());
+    let other = Actor { name: AgentName::parse("reviewer").unwrap(), ..actor() };
+    let others = issuer.mint(&other, now(), 60_000).unwrap();
+    let issuer = issuer.without([actor().name].into());
+    assert_eq!(issuer.verify(&token).unwrap_err().reason, Reason::TokenRevoked);
+    assert_eq!(issuer.time_left(&token).unwrap_err().reason, Reason::TokenRevoked);
+    assert_eq!(issuer.verify(&others), Ok(other));
+}
+
 #[test]
 fn every_claim_is_required_and_typed() {
     let issuer = issuer();

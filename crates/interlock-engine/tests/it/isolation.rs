@@ -7,7 +7,7 @@ use interlock_core::Reason;
 use interlock_core::actor::{Guarded, Permission, Role};
 use interlock_core::command::Command;
 use interlock_core::id::WorkspaceId;
-use interlock_core::wake::Door;
+use interlock_core::wake::{Claimant, Door};
 use interlock_engine::{ClaimWait, Claimed, Request, authorize};
 use interlock_store::{Heard, Neighbours, Order, StoreError, Word};
 use tokio::sync::mpsc;
@@ -31,6 +31,7 @@ async fn claims(world: &World, workspace_id: WorkspaceId, wait: Duration) -> Cla
         incarnation: "1".into(),
         limit: 8,
         wait,
+        claimant: Claimant::default(),
         doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
     };
     world.engine.claim(&permit, &Request::default(), &claim).await.unwrap()

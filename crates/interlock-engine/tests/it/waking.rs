@@ -4,7 +4,7 @@ use interlock_core::actor::{Actor, Role};
 use interlock_core::command::{ClaimWakes, Command, Report, ReportWake};
 use interlock_core::facts::Reply;
 use interlock_core::thread::Status;
-use interlock_core::wake::{Door, Lane, Lease};
+use interlock_core::wake::{Claimant, Door, Lane, Lease};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::Store as _;
 
@@ -16,6 +16,7 @@ async fn claim(world: &World, supervisor: &str, key: &str) -> Vec<Lease> {
         incarnation: "life-1".into(),
         limit: 9,
         lane: Lane::Trigger,
+        claimant: Claimant::default(),
         doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
     });
     match world.does(&world.lead(), key, command).await.unwrap().reply {

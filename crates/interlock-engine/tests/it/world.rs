@@ -170,6 +170,7 @@ pub(crate) fn registers(name: &str) -> Command {
         role: Role::Participant,
         runtime: Runtime::Command,
         launch: Launch { command: vec!["true".into()], ..Launch::default() },
+        on: None,
     })
 }
 

@@ -22,6 +22,7 @@ pub(crate) async fn register(
         role: p.role,
         runtime: p.runtime,
         launch: p.launch,
+        on: p.on,
     });
     cx.engine().execute(&permit, &cx.request, command).await?;
     let agent = cx.store().agent(cx.workspace(), name.clone()).await.map_err(failed)?;

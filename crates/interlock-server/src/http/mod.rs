@@ -12,6 +12,7 @@ pub(crate) mod session;
 pub(crate) mod summary;
 pub(crate) mod thread;
 pub(crate) mod timeline;
+pub(crate) mod token;
 pub(crate) mod wake;
 pub(crate) mod webhook;
 pub(crate) mod workspace;

@@ -54,7 +54,7 @@ pub(crate) async fn list(
     threads.truncate(limit as usize);
     let next_cursor = threads.last().filter(|_| more).map(|thread| thread.thread_id.to_string());
     Ok(ListThreadsResponse {
-        threads: threads.into_iter().map(|t| view::thread(t, &[])).collect(),
+        threads: threads.into_iter().map(|t| view::thread(t, &[], cx.engine().policy())).collect(),
         next_cursor,
     })
 }
@@ -123,5 +123,5 @@ pub(crate) async fn update_status(
 async fn whole(cx: &Ctx, id: ThreadId) -> Result<ThreadView, Refusal> {
     let thread = cx.visible(id).await?;
     let findings = cx.store().findings(cx.workspace(), id).await.map_err(failed)?;
-    Ok(view::thread(thread, &findings))
+    Ok(view::thread(thread, &findings, cx.engine().policy()))
 }

@@ -10,8 +10,8 @@ use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::command::{Command, RenewWakes, Report, ReportWake, TriggerParticipant};
 use interlock_core::facts::Reply;
 use interlock_core::id::WakeId;
-use interlock_core::limits::CLAIM_WAKES_MAX;
-use interlock_core::wake::{Lane, Lease, Wake, WakeResult, WakeState};
+use interlock_core::limits::{CANNOT_RUN_MAX, CLAIM_WAKES_MAX, HELD_WAKES_MAX, LABELS_MAX};
+use interlock_core::wake::{Claimant, Lane, Lease, Wake, WakeResult, WakeState};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::{Page, WakeFilter};
 use interlock_engine::{ClaimWait, Permit, random_session};
@@ -117,6 +117,7 @@ pub(crate) async fn claim(
     check_limit(p.limit)?;
     let wait = wait(p.wait_ms)?;
     let claim = ClaimWait {
+        claimant: claimant(&p)?,
         supervisor: p.supervisor,
         incarnation: p.incarnation,
         limit: p.limit,
@@ -135,6 +136,25 @@ pub(crate) async fn claim(
         wakes.push(hand_over(&cx, wake, &lease, claimed.lane).await?);
     }
     Ok(ClaimWakesResponse { wakes, halt: claimed.halt })
+}
+
+/// What the supervisor says of itself.
+fn claimant(p: &ClaimWakesParams) -> Result<Claimant, Refusal> {
+    let too_many = |what: &str, max: usize| {
+        Refusal::new(Reason::LimitExceeded, format!("a claim names at most {max} {what}"))
+    };
+    if p.labels.len() > LABELS_MAX {
+        return Err(too_many("labels", LABELS_MAX));
+    }
+    if p.cannot_run.len() > CANNOT_RUN_MAX {
+        return Err(too_many("agents that it cannot run", CANNOT_RUN_MAX));
+    }
+    if p.holds.as_ref().is_some_and(|holds| holds.len() > HELD_WAKES_MAX) {
+        return Err(too_many("claims that it holds", HELD_WAKES_MAX));
+    }
+    let holds = p.holds.as_ref().map(|holds| holds.iter().map(|held| (held.wake_id, held.fence)).collect());
+    let (labels, cannot_run) = (p.labels.clone(), p.cannot_run.clone());
+    Ok(Claimant { labels, cannot_run, holds, ..Claimant::default() })
 }
 
 /// What the agent is told: ids only. In a fresh session it knows nothing of the thread, so it is sent to the summary first.
@@ -216,7 +236,7 @@ pub(crate) async fn renew(
             format!("at most {RENEWALS_MAX} wakes are renewed at once"),
         ));
     }
-    cx.engine().heard_of(cx.workspace(), &p.supervisor);
+    cx.engine().heard_again(cx.workspace(), &p.supervisor);
     let wakes = p.wakes.iter().map(|held| (held.wake_id, held.fence)).collect();
     let command =
         Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });

@@ -17,8 +17,8 @@ use interlock_core::session::Session;
 use interlock_core::thread::{Status, Thread};
 use interlock_core::wake::{Wake, WakeState};
 use interlock_core::{Reason, Refusal};
-use interlock_engine::Permit;
 use interlock_engine::read::{Page, ThreadFilter, WakeFilter};
+use interlock_engine::{Heard, Permit};
 
 use crate::context::{Ctx, deadline, failed};
 use crate::view;
@@ -69,7 +69,7 @@ pub(crate) async fn status(
             .iter()
             .map(|agent| activity(&cx, agent, busy.get(&agent.name).copied(), &sessions))
             .collect(),
-        threads: threads.into_iter().map(|thread| view::thread(thread, &[])).collect(),
+        threads: threads.into_iter().map(|thread| view::thread(thread, &[], cx.engine().policy())).collect(),
         supervisors: supervisors(&cx),
         is_halted: cx.engine().is_halted(ws).await,
         ledger_size: head.size,
@@ -79,7 +79,13 @@ pub(crate) async fn status(
 
 fn supervisors(cx: &Ctx) -> Vec<SupervisorView> {
     let heard = cx.engine().supervisors(cx.workspace());
-    heard.into_iter().map(|(name, silent_ms)| SupervisorView { name, silent_ms }).collect()
+    let view = |(name, heard): (String, Heard)| SupervisorView {
+        name,
+        silent_ms: heard.silent_ms(),
+        labels: heard.labels,
+        cannot_run: heard.cannot_run,
+    };
+    heard.into_iter().map(view).collect()
 }
 
 /// Whoever waits longest comes first.

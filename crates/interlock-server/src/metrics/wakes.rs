@@ -1,5 +1,6 @@
-//! The metric of wakes: how they ended.
+//! The metrics of wakes: how they ended, and what put them off.
 
+use interlock_core::Reason;
 use interlock_core::wake::WakeResult;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -11,13 +12,23 @@ struct Ended {
     result: &'static str,
 }
 
-/// As of now; every result is there from the start, so that none of them seems to be new when it is first counted.
-pub(super) fn registry(tally: &[(WakeResult, u64)]) -> Registry {
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Why {
+    reason: &'static str,
+}
+
+/// As of now; every result and reason is there from the start, so that none of them seems to be new when it is first counted.
+pub(super) fn registry(tally: &[(WakeResult, u64)], deferred: &[(Reason, u64)]) -> Registry {
     let mut registry = Registry::with_prefix("interlock");
     let wakes = Family::<Ended, Counter>::default();
     for (result, count) in tally {
         wakes.get_or_create(&Ended { result: result.as_str() }).inc_by(*count);
     }
     registry.register("wakes", "Wakes that ended through this server, by their result", wakes);
+    let put_off = Family::<Why, Counter>::default();
+    for (reason, count) in deferred {
+        put_off.get_or_create(&Why { reason: reason.as_str() }).inc_by(*count);
+    }
+    registry.register("wakes_deferred", "Wakes that were put off, and not lost", put_off);
     registry
 }

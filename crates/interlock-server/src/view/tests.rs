@@ -13,7 +13,10 @@ fn how_an_agent_is_started_is_for_those_who_manage_agents() {
         name: AgentName::parse("ann").unwrap(),
         role: Role::Participant,
         runtime: Runtime::Command,
+        on: None,
         created_at: Timestamp::default(),
+        spent: None,
+        quota: None,
         launch_digest: Digest::default(),
         launch: Launch {
             command: vec!["run".into()],

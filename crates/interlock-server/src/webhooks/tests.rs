@@ -79,8 +79,13 @@ async fn a_webhook_is_told_of_what_its_maker_may_see() {
     let world = World::new().await;
     for agent in ["ann", "bob"] {
         let launch = Launch::default();
-        let register =
-            RegisterAgent { name: name(agent), role: Role::Participant, runtime: Runtime::Unmanaged, launch };
+        let register = RegisterAgent {
+            name: name(agent),
+            role: Role::Participant,
+            runtime: Runtime::Unmanaged,
+            launch,
+            on: None,
+        };
         world.does::<op::RegisterAgent>(Command::RegisterAgent(register)).await;
     }
     let participants = vec![(name("ann"), ThreadRole::Participant), (name("bob"), ThreadRole::Participant)];

@@ -240,7 +240,7 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "follow_events" => json!({"until_now": true}),
         "list_threads" | "search_messages" | "inbox" | "heartbeat_session" | "list_agents" | "list_wakes"
         | "list_jobs" | "list_denials" | "list_webhooks" | "get_status" | "get_policy" | "halt_agents"
-        | "resume_agents" | "list_entries" | "get_checkpoint" | "export_ledger" => json!({}),
+        | "resume_agents" | "renew_token" | "list_entries" | "get_checkpoint" | "export_ledger" => json!({}),
         other => panic!("give `{other}` sample parameters, and the tests of all rows cover it"),
     };
     value.as_object().unwrap().clone()

@@ -135,7 +135,8 @@ async fn what_a_job_works_with_is_told_nowhere() {
     assert!(world.dump().await.iter().all(|line| !line.contains(HIDDEN)));
 }
 
-async fn metrics(world: &World) -> String {
+/// What `/metrics` tells.
+pub(crate) async fn metrics(world: &World) -> String {
     Ask::new("GET", "/metrics").send(world).await.text().to_owned()
 }
 

@@ -79,6 +79,44 @@ async fn the_token_of_a_claim_acts_as_that_agent_and_proves_acceptance() {
     assert_eq!(entry["actor"]["session_id"], json!(claim.session_id));
 }
 
+/// What a guard put off says why and until when, in the wake, its agent, its thread and the metrics, also after a restart.
+#[tokio::test]
+async fn a_wake_that_is_put_off_says_why() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let claim = claimed(&world).await;
+    reports(&world, &claim, json!({"step": "started", "lane": "trigger"})).await;
+    let refused = json!({
+        "step": "ended",
+        "outcome": {"kind": "turn_failed", "fault": "model_rate_limited", "reset_in_ms": 7_200_000},
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+    });
+    let waits = reports(&world, &claim, refused).await;
+    assert_eq!(
+        (waits.state, waits.reason, waits.attempts),
+        (WakeState::Pending, Some(Reason::ModelQuota), 0)
+    );
+    let text = crate::jobs::metrics(&world).await;
+    for line in [
+        r#"interlock_wakes_deferred_total{reason="MODEL_QUOTA"} 1"#,
+        r#"interlock_wakes_deferred_total{reason="WAKE_BACKLOG"} 0"#,
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+
+    let world = world.restart().await;
+    assert_eq!(claims(&world, "2").await.wakes.len(), 0);
+    let auditor = world.client(Role::Auditor);
+    let agents = call::<op::ListAgents>(&auditor, &json!({}), "").await.unwrap().agents;
+    let agent = agents.iter().find(|agent| agent.name == waits.agent).unwrap();
+    assert_eq!((agent.quota_until, agent.spent.unwrap().tokens), (Some(waits.due_at), 15));
+    let thread = call::<op::GetThread>(&auditor, &json!({"thread_id": stage.thread}), "").await.unwrap();
+    let budget = thread.budget.unwrap();
+    assert_eq!((budget.spent.tokens(), budget.total.tokens(), budget.tokens_max), (15, 15, None));
+    world.advance(7_200_000);
+    assert_eq!(claims(&world, "2").await.wakes.len(), 1, "it goes on by itself");
+}
+
 #[tokio::test]
 async fn the_token_of_a_claim_is_good_for_nothing_else() {
     let world = World::new().await;

@@ -11,7 +11,7 @@ use interlock_core::command::{
     RemoveParticipant, RenewWakes, Report, ReportWake, TriggerParticipant,
 };
 use interlock_core::thread::{Status, ThreadRole};
-use interlock_core::wake::{Door, Evidence, Lane, Outcome};
+use interlock_core::wake::{Claimant, Door, Evidence, Lane, Outcome};
 use interlock_core::{Command, Envelope, Reason};
 use interlock_store::{Store, StoreError};
 use interlock_store_postgres::{Options, PostgresStore};
@@ -134,6 +134,7 @@ fn command(tale: &Story, kind: usize) -> Command {
             role: Role::Participant,
             runtime: Runtime::Unmanaged,
             launch: Launch::default(),
+            on: None,
         }),
         1 => Command::AddParticipant(AddParticipant {
             thread_id,
@@ -167,6 +168,7 @@ fn command(tale: &Story, kind: usize) -> Command {
             limit: 1,
             lane: Lane::Trigger,
             doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
+            claimant: Claimant::default(),
         }),
         13 => reports(Report::Started { lane: Lane::Trigger, door: None }),
         14 => reports(Report::Accepted { evidence: Evidence::Output, session_id: None }),

@@ -204,7 +204,7 @@ fn the_runtimes_own_events_are_the_proof() {
     assert_eq!(attempt.on(50, began(7)), [accepted_in(7)]);
     assert_eq!(attempt.on(60, began(7)), [], "told once");
     let usage = Usage { input_tokens: 9, ..Usage::default() };
-    let heard = Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None };
+    let heard = Heard { usage: Some(usage), is_session_total: true, is_done: true, ..Heard::default() };
     assert_eq!(attempt.on(70, Input::Heard(heard)), []);
     let outcome = Outcome::Exited { code: 0 };
     let told = ReportParams::Ended { outcome, usage: Some(usage), is_session_total: true };
@@ -223,7 +223,10 @@ fn another_session_than_it_was_told_is_the_end_of_it() {
     let mut attempt = talking(Some(7));
     assert_eq!(attempt.on(50, began(8)), [Output::Kill]);
     let fault = TurnFault::WrongSession;
-    assert_eq!(attempt.on(60, Input::Signalled { signal: 9 }), [ended(Outcome::TurnFailed { fault })]);
+    assert_eq!(
+        attempt.on(60, Input::Signalled { signal: 9 }),
+        [ended(Outcome::TurnFailed { fault, reset_in_ms: None })]
+    );
 }
 
 #[test]
@@ -232,14 +235,17 @@ fn without_tools_a_turn_is_ended_at_once() {
     let fault = TurnFault::ToolsUnavailable;
     assert_eq!(attempt.on(50, Input::Hopeless { fault }), [Output::Kill]);
     assert_eq!(attempt.on(55, Input::Hopeless { fault }), []);
-    assert_eq!(attempt.on(60, Input::Exited { code: 0 }), [ended(Outcome::TurnFailed { fault })]);
+    assert_eq!(
+        attempt.on(60, Input::Exited { code: 0 }),
+        [ended(Outcome::TurnFailed { fault, reset_in_ms: None })]
+    );
 }
 
 #[test]
 fn what_was_heard_says_more_than_an_exit_code() {
     let heard = |is_done, fault| Heard { is_done, fault, ..Heard::default() };
     let turn = |fault| Some(Fault::Turn(fault));
-    let failed = |fault| Outcome::TurnFailed { fault };
+    let failed = |fault| Outcome::TurnFailed { fault, reset_in_ms: None };
     let exit = |code| Outcome::Exited { code };
     for (heard, code, outcome) in [
         (heard(true, None), 0, exit(0)),
@@ -264,7 +270,7 @@ fn a_program_that_says_why_it_does_not_accept_is_believed() {
         (Some(Fault::SessionGone), Outcome::SessionGone),
         (
             Some(Fault::Turn(TurnFault::ToolsUnavailable)),
-            Outcome::TurnFailed { fault: TurnFault::ToolsUnavailable },
+            Outcome::TurnFailed { fault: TurnFault::ToolsUnavailable, reset_in_ms: None },
         ),
     ] {
         let mut attempt = talking(None);
@@ -278,7 +284,10 @@ fn a_program_that_says_why_it_does_not_accept_is_believed() {
     attempt.on(8_002, Input::Timer);
     attempt.on(8_010, renewed(8_005, false));
     let fault = TurnFault::TurnIncomplete;
-    assert_eq!(attempt.on(8_030, Input::Exited { code: 0 }), [ended(Outcome::TurnFailed { fault })]);
+    assert_eq!(
+        attempt.on(8_030, Input::Exited { code: 0 }),
+        [ended(Outcome::TurnFailed { fault, reset_in_ms: None })]
+    );
 }
 
 /// The server does not want it started: its process ends, and the wake is given back at once.

@@ -9,7 +9,7 @@ use interlock_core::id::SessionId;
 use interlock_core::wake::{TurnFault, Usage};
 use serde_json::{Value, json};
 
-use super::text::{count, cut, cut_value, member, model_fault, speaks_of};
+use super::text::{count, cut, cut_value, member, model_fault, reset_in_ms, speaks_of};
 use super::{Fault, Heard, Line, Said, Start, Turn, program};
 use crate::shim::redact::Redactor;
 
@@ -137,6 +137,7 @@ impl Reader {
         }
         let fault = model_fault(count(event, "/api_error_status"), text);
         self.heard.fault.get_or_insert(Fault::Turn(fault));
+        self.heard.reset_in_ms = reset_in_ms(text);
         Line { said: None, text: Some(format!("the turn failed: {}", cut(hide, text))) }
     }
 

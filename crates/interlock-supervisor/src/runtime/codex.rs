@@ -9,7 +9,7 @@ use interlock_core::wake::{TurnFault, Usage};
 use serde_json::Value;
 
 use super::persons::Transport;
-use super::text::{count, cut, member, model_fault};
+use super::text::{count, cut, member, model_fault, reset_in_ms};
 use super::{Fault, Heard, Line, Said, Start, Turn, program};
 use crate::shim::redact::Redactor;
 
@@ -99,6 +99,7 @@ impl Reader {
             "turn.failed" => {
                 let text = member(event, "/error/message");
                 self.heard.fault.get_or_insert(Fault::Turn(model_fault(0, text)));
+                self.heard.reset_in_ms = reset_in_ms(text);
                 line.text = Some(format!("the turn failed: {}", cut(hide, text)));
             }
             "error" => line.text = Some(format!("error: {}", cut(hide, member(event, "/message")))),

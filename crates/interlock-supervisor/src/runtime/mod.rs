@@ -177,6 +177,9 @@ pub(crate) struct Heard {
     pub(crate) is_done: bool,
     /// What went wrong.
     pub(crate) fault: Option<Fault>,
+    /// After which time the model's service takes requests again, where its words say so.
+    #[serde(default)]
+    pub(crate) reset_in_ms: Option<u64>,
 }
 
 /// What one line means at once.

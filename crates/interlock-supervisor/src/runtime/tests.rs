@@ -244,7 +244,10 @@ fn a_turn_of_codex() {
     );
     assert_eq!(said, [began()], "not before the turn itself begins");
     let usage = Usage { input_tokens: 100, cached_input_tokens: 10, output_tokens: 5, cost_micro_usd: None };
-    assert_eq!(heard, Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None });
+    assert_eq!(
+        heard,
+        Heard { usage: Some(usage), is_session_total: true, is_done: true, ..Heard::default() }
+    );
 }
 
 #[test]
@@ -303,7 +306,10 @@ fn a_turn_of_claude() {
         output_tokens: 44,
         cost_micro_usd: Some(12_300),
     };
-    assert_eq!(heard, Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None });
+    assert_eq!(
+        heard,
+        Heard { usage: Some(usage), is_session_total: true, is_done: true, ..Heard::default() }
+    );
     let mut unnamed = result;
     unnamed["modelUsage"] = json!({});
     let (_, heard) = read(Runtime::Claude, &[&unnamed.to_string()]);
@@ -401,5 +407,24 @@ proptest! {
             let line = reader.line(&format!("{{\"type\":\"{kind}\",\"result\":{text:?}}}"), &nothing());
             prop_assert!(line.text.is_none_or(|text| text.len() < 20_000));
         }
+    }
+}
+
+#[test]
+fn when_a_models_service_says_that_it_takes_requests_again() {
+    for (text, ms) in [
+        ("Rate limit reached for tokens per min. Please try again in 20s. Visit the site", Some(20_000)),
+        ("please try again in 1.898s.", Some(1_898)),
+        ("Try again in 6m0s", Some(360_000)),
+        ("try again in 250ms", Some(250)),
+        ("You've hit your usage limit. Try again in 2 days 3 hours 5 minutes.", Some(183_900_000)),
+        ("try again in 1 hour and 1 second", Some(3_601_000)),
+        ("try again in 99999999999999999999999 weeks", Some(u64::MAX)),
+        ("try again in a while", None),
+        ("try again in 5", None),
+        ("try again at 3:45 PM", None),
+        ("429 Too Many Requests", None),
+    ] {
+        assert_eq!(super::text::reset_in_ms(text), ms, "{text}");
     }
 }

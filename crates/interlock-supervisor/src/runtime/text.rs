@@ -66,6 +66,51 @@ pub(crate) fn model_fault(status: u64, text: &str) -> interlock_core::wake::Turn
     }
 }
 
+/// After which time a model's service says that it takes requests again: `try again in 1m30s`, `in 2 days 3 hours`.
+/// Nothing when it says no duration; a time of day is none, because its zone is not told.
+pub(super) fn reset_in_ms(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let (_, told) = text.split_once("again in ")?;
+    let mut rest = told.trim_start();
+    let mut sum: Option<f64> = None;
+    loop {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let Ok(number) = number.parse::<f64>() else { break };
+        let behind = behind.trim_start();
+        let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        let Some(ms) = unit_ms(unit) else { break };
+        sum = Some(sum.unwrap_or_default() + number * ms);
+        rest = behind.trim_start_matches([' ', ',']);
+        rest = rest.strip_prefix("and ").unwrap_or(rest);
+    }
+    sum.filter(|ms| ms.is_finite()).map(whole)
+}
+
+/// Milliseconds in one of these.
+fn unit_ms(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ms" | "millisecond" | "milliseconds" => 1.0,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000.0,
+        "d" | "day" | "days" => 86_400_000.0,
+        "w" | "week" | "weeks" => 604_800_000.0,
+        _ => return None,
+    })
+}
+
+/// What begins counts whole: nobody asks again too soon.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a sum of numbers without a sign, and a float too large becomes the largest integer"
+)]
+fn whole(ms: f64) -> u64 {
+    ms.ceil() as u64
+}
+
 /// The numbers that stand alone, or behind a name (`status=401`, `"status":401`): not a port, nor a part of an address
 /// or of a longer number.
 fn numbers(text: &str) -> impl Iterator<Item = &str> {

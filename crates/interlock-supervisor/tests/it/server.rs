@@ -39,11 +39,27 @@ pub(crate) struct Script {
     pub(crate) accepted: BTreeSet<String>,
     /// Wakes that renewals no longer name.
     pub(crate) lost: BTreeSet<String>,
+    /// The tokens that are taken; absent = all.
+    pub(crate) taken: Option<BTreeSet<String>>,
+    /// Calls with others.
+    pub(crate) turned_away: u32,
+    /// Tokens that were renewed, and how long each holds.
+    pub(crate) renewed: u32,
+    pub(crate) ttl_ms: u64,
     /// What came in.
     pub(crate) calls: Vec<Call>,
 }
 
 impl Script {
+    fn renew_token(&mut self) -> (u16, Value) {
+        self.renewed += 1;
+        let token = format!("renewed-{}", self.renewed);
+        if let Some(taken) = &mut self.taken {
+            taken.insert(token.clone());
+        }
+        (200, json!({ "token": token, "ttl_ms": self.ttl_ms }))
+    }
+
     /// The calls of a kind.
     pub(crate) fn of(&self, kind: &str) -> Vec<Call> {
         self.calls.iter().filter(|call| call.kind == kind).cloned().collect()
@@ -116,8 +132,8 @@ impl Server {
             return None;
         }
         let mut stream = BufReader::new(stream);
-        let (path, key, body) = read_request(&mut stream).await?;
-        let (status, answer) = self.answer(&path, key, &body)?;
+        let Request { path, token, key, body } = read_request(&mut stream).await?;
+        let (status, answer) = self.answer(&path, &token, key, &body)?;
         let text = answer.to_string();
         let head = format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -126,11 +142,18 @@ impl Server {
         stream.write_all(format!("{head}{text}").as_bytes()).await.ok()
     }
 
-    fn answer(&self, path: &str, key: String, body: &Value) -> Option<(u16, Value)> {
+    fn answer(&self, path: &str, token: &str, key: String, body: &Value) -> Option<(u16, Value)> {
         let mut script = self.script();
         // A server that went down meanwhile has not seen it.
         if script.is_down {
             return None;
+        }
+        if script.taken.as_ref().is_some_and(|taken| !taken.contains(token)) {
+            script.turned_away += 1;
+            return Some(problem(401, "UNAUTHORIZED", "TOKEN_EXPIRED"));
+        }
+        if path == "/v1/tokens/renew" {
+            return Some(script.renew_token());
         }
         let (kind, wake_id) = match path.strip_prefix("/v1/wakes/")? {
             "claim" => ("claim", ""),
@@ -177,22 +200,30 @@ impl Server {
     }
 }
 
-async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, String, Value)> {
+struct Request {
+    path: String,
+    token: String,
+    key: String,
+    body: Value,
+}
+
+async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     let path = line.split(' ').nth(1)?.to_owned();
-    let (mut key, mut length) = (String::new(), 0);
+    let (mut token, mut key, mut length) = (String::new(), String::new(), 0);
     loop {
         line.clear();
         stream.read_line(&mut line).await.ok()?;
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
+            "authorization" => value.trim().trim_start_matches("Bearer ").clone_into(&mut token),
             "idempotency-key" => value.trim().clone_into(&mut key),
             _ => {}
         }
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some((path, key, serde_json::from_slice(&body).ok()?))
+    Some(Request { path, token, key, body: serde_json::from_slice(&body).ok()? })
 }

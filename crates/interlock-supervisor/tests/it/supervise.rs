@@ -1,10 +1,12 @@
 //! The whole supervisor with real agents and a scripted server.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use interlock_api::Problem;
 use interlock_core::Reason;
-use interlock_supervisor::{SupervisorConfig, holder, run};
+use interlock_supervisor::{Credential, SupervisorConfig, holder, run};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::sync::watch;
@@ -26,7 +28,7 @@ async fn until_gone(pids: &[i32]) {
 async fn a_wake_is_claimed_started_accepted_and_ended() {
     let mut rig = Rig::running().await;
     let launch = json!({ "launch": {
-        "command": ["sh", "-c", "tr '\\0' '\\n' < /proc/$$/environ; echo $TOLD"], "repository": "/repo",
+        "command": ["sh", "-c", "tr '\\0' '\\n' < /proc/$$/environ; echo $TOLD"], "repository": "/usr",
         "directory": rig.path("").to_str(),
         "environment": [{"name": "TOLD", "value": "hush-hush"}, {"name": "OWN"}, {"name": "NOWHERE"}],
     }});
@@ -39,7 +41,7 @@ async fn a_wake_is_claimed_started_accepted_and_ended() {
         "INTERLOCK_CONTRACT=1",
         "INTERLOCK_DEADLINE=2026-01-02T03:19:05.678Z",
         "INTERLOCK_PROMPT=the prompt",
-        "INTERLOCK_REPO=/repo",
+        "INTERLOCK_REPO=/usr",
         "INTERLOCK_SESSION=ses_00000000000000000000000001",
         "INTERLOCK_THREAD=thr_00000000000000000000000001",
         "INTERLOCK_TOKEN=[redacted]",
@@ -70,7 +72,7 @@ async fn every_end_is_reported_as_what_it_was() {
     }
     rig.server.script().calls.clear();
     let wake_id = rig.wake_with("executor", 3, "", &json!({"launch": {"command": ["no-such-command"]}}));
-    rig.until_reports(&["spawn_failed"]).await;
+    rig.until_reports(&["cannot_run"]).await;
     assert!(rig.log(&wake_id).contains("`no-such-command` cannot be executed"), "{}", rig.log(&wake_id));
     rig.server.script().calls.clear();
     rig.wake_with("executor", 4, SLEEPER, &json!({"run_ms_max": 1_500}));
@@ -327,4 +329,151 @@ async fn a_supervisor_that_the_server_does_not_want_says_so() {
     let config = SupervisorConfig { state_dir: "/proc/nowhere".into(), ..rig.config.clone() };
     let (_stop, stopped) = watch::channel(false);
     assert_eq!(run(config, stopped).await.unwrap_err().known_reason(), Some(Reason::PathUnwritable));
+}
+
+/// What is said of an agent that cannot be run, once and with each claim, until it can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_says_what_cannot_be_run_here_as_long_as_it_cannot() {
+    let mut rig = Rig::running().await;
+    let tool = rig.path("tool");
+    let wake_id = rig.wake_with("executor", 1, "", &json!({"launch": {"command": [tool.to_str()]}}));
+    rig.until_reports(&["cannot_run"]).await;
+    let report = rig.server.script().of("report").remove(0).body;
+    assert_eq!(report["report"]["outcome"], json!({"kind": "cannot_run", "lacks": "program"}));
+    assert!(rig.log(&wake_id).contains("not on this machine"), "{}", rig.log(&wake_id));
+    let lacks = |script: &crate::server::Script| script.of("claim").pop().unwrap().body["cannot_run"].clone();
+    rig.until("a claim that says so", |script| lacks(script) == json!({"executor": "program"})).await;
+    std::fs::write(&tool, "#!/bin/sh\nexit 0\n").unwrap();
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    rig.until("a claim that no longer does", |script| lacks(script).is_null()).await;
+    rig.wake_with("executor", 2, "", &json!({"launch": {"command": [tool.to_str()]}}));
+    rig.until_reports(&["cannot_run", "started", "exited 0"]).await;
+    rig.stop().await.unwrap();
+}
+
+/// While it holds another wake: the server gives out again what the supervisor does not know of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_says_what_it_holds() {
+    let mut rig = Rig::idle().await;
+    rig.config.labels = ["gpu".parse().unwrap()].into();
+    rig.start();
+    let wake_id = rig.wake("executor", 1, TALKER);
+    rig.until_reports(&["started", "accepted by output"]).await;
+    let known = json!([{"wake_id": wake_id, "fence": 1}]);
+    let holds =
+        |call: &crate::server::Call| call.body["holds"] == known && call.body["labels"] == json!(["gpu"]);
+    rig.until("a claim with it", |script| script.of("claim").last().is_some_and(holds)).await;
+    assert_eq!(rig.server.script().of("claim")[0].body["holds"], json!([]));
+    rig.stop().await.unwrap();
+}
+
+/// Not even when the server refuses the start because of a halt does the wake wait for the end of its lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_refused_gives_the_claim_back() {
+    let mut rig = Rig::running().await;
+    rig.server.script().refused_steps.insert("started", problem(409, "CONFLICT", "HALTED"));
+    rig.wake("executor", 1, TALKER);
+    rig.until_reports(&["started", "not_started"]).await;
+    rig.stop().await.unwrap();
+}
+
+/// The token's own place: what is read from it, and what was kept in it.
+#[derive(Debug, Default)]
+struct Purse(Mutex<Vec<String>>);
+
+impl Credential for Purse {
+    fn read(&self) -> Result<String, Problem> {
+        let kept = self.0.lock().unwrap().last().cloned();
+        kept.ok_or_else(|| Problem::new(Reason::TokenMissing, "there is none", ""))
+    }
+
+    fn keep(&self, token: &str) -> Result<(), Problem> {
+        self.0.lock().unwrap().push(token.to_owned());
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_renewed_at_half_of_its_time_and_kept() {
+    let mut rig = Rig::idle().await;
+    let purse = Arc::new(Purse::default());
+    rig.config.credential = Some(Arc::<Purse>::clone(&purse));
+    {
+        let mut script = rig.server.script();
+        script.ttl_ms = 600;
+        script.taken = Some(["supervisor-token".to_owned()].into());
+    }
+    rig.start();
+    rig.until("three renewals", |script| script.renewed >= 3).await;
+    let kept = purse.0.lock().unwrap().clone();
+    assert_eq!(kept[..2], ["renewed-1", "renewed-2"]);
+    assert_eq!(rig.server.script().turned_away, 0);
+    rig.stop().await.unwrap();
+}
+
+/// It was asleep for longer than its token holds, or the server has new keys: a person puts another one into its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_refused_is_exchanged_for_the_one_that_is_kept() {
+    let mut rig = Rig::idle().await;
+    let purse = Arc::new(Purse::default());
+    rig.config.credential = Some(Arc::<Purse>::clone(&purse));
+    rig.server.script().ttl_ms = 3_600_000;
+    rig.start();
+    rig.wake("executor", 1, "echo $$ >> pids; until [ -e go ]; do sleep 0.01; done");
+    rig.until_reports(&["started"]).await;
+    rig.server.script().taken = Some(["handed-over".to_owned()].into());
+    std::fs::write(rig.path("go"), "").unwrap();
+    rig.until("a refusal", |script| script.turned_away > 0).await;
+    purse.keep("handed-over").unwrap();
+    rig.until_reports(&["started", "exited 0"]).await;
+    rig.wake("executor", 2, "exit 0");
+    rig.until_reports(&["started", "exited 0", "started", "exited 0"]).await;
+    rig.stop().await.unwrap();
+}
+
+/// At the start the token that was handed over comes first, then the one that was kept, then the server's refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_goes_on_with_the_kept_token_or_says_why_not() {
+    let mut rig = Rig::idle().await;
+    let purse = Arc::new(Purse::default());
+    rig.config.credential = Some(Arc::<Purse>::clone(&purse));
+    {
+        let mut script = rig.server.script();
+        script.ttl_ms = 3_600_000;
+        script.taken = Some(["kept".to_owned()].into());
+    }
+    rig.start();
+    assert_eq!(rig.end().await.unwrap_err().known_reason(), Some(Reason::TokenExpired));
+    purse.keep("kept").unwrap();
+    rig.start();
+    rig.until("a claim", |script| !script.of("claim").is_empty()).await;
+    rig.stop().await.unwrap();
+}
+
+/// Reports are what was observed: no clock of this machine is in them.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_tells_a_time_of_this_machine() {
+    let mut rig = Rig::running().await;
+    rig.wake("executor", 1, "echo here; exit 3");
+    rig.until_reports(&["started", "accepted by output", "exited 3"]).await;
+    let year = |text: &str| text.contains("20") && text.contains('T') && text.ends_with('Z');
+    fn texts(value: &serde_json::Value, all: &mut Vec<String>) {
+        match value {
+            serde_json::Value::String(text) => all.push(text.clone()),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| texts(item, all)),
+            serde_json::Value::Object(map) => {
+                for (name, item) in map {
+                    assert!(!name.ends_with("_at"), "{name}");
+                    texts(item, all);
+                }
+            }
+            _ => {}
+        }
+    }
+    for call in &rig.server.script().calls {
+        let mut all = Vec::new();
+        texts(&call.body, &mut all);
+        assert!(!all.iter().any(|text| year(text)), "{all:?}");
+    }
+    rig.stop().await.unwrap();
 }

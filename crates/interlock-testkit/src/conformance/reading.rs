@@ -380,6 +380,24 @@ async fn check_counts(store: &Arc<dyn Store>, tale: &Story) {
     assert_eq!((counts.threads, counts.wakes), (threads, wakes));
 }
 
+/// Each agent's first due wake comes before anybody's second, so that whoever has many does not hide the others.
+pub async fn a_claim_sees_each_agents_first(database: Arc<dyn Database>) {
+    let store = database.open().await;
+    let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+    let ws = tale.sequencer.workspace_id;
+    let threads = [tale.open("one").await, tale.open("two").await, tale.open("three").await];
+    for thread in threads {
+        tale.post(thread, "olga", "go", &["ann"]).await.unwrap();
+    }
+    tale.post(threads[2], "olga", "go", &["bob"]).await.unwrap();
+    tale.post(threads[1], "olga", "go", &["cem"]).await.unwrap();
+    let (facts, _) = load(&store, ws, Keys::from([Key::LiveWakes])).await;
+    let live: Vec<&str> = facts.live_wakes().unwrap().map(|wake| wake.agent.as_str()).collect();
+    let mut first = live[..3].to_vec();
+    first.sort_unstable();
+    assert_eq!((first, &live[3..]), (vec!["ann", "bob", "cem"], &["ann", "ann"][..]));
+}
+
 /// What a claim decides on: everything running, everything leased, and what is due and not held back.
 pub async fn a_claim_sees_what_is_leased_and_held(database: Arc<dyn Database>) {
     let store = database.open().await;

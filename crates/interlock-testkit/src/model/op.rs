@@ -7,7 +7,7 @@ use interlock_core::command::{
 };
 use interlock_core::id::MessageId;
 use interlock_core::thread::{MessageKind, Status, ThreadKind, ThreadRole};
-use interlock_core::wake::{Door, Lane, Outcome};
+use interlock_core::wake::{Claimant, Door, Lane, Outcome};
 use interlock_core::{Command, Reason};
 use proptest::prelude::*;
 use serde_json::Map;
@@ -259,6 +259,7 @@ impl Do {
                 incarnation: format!("life-{life}"),
                 limit: u32::try_from(*limit).unwrap(),
                 lane: Lane::Trigger,
+                claimant: Claimant::default(),
                 doors: Door::OF_EVERY_SUPERVISOR.to_vec(),
             }),
             Self::Start(claim) => report(model, claim, Report::Started { lane: Lane::Trigger, door: None })?,

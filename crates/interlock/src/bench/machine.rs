@@ -12,6 +12,8 @@ use super::stats::{Spread, rounded};
 
 /// Bytes of one probed write: a page.
 const PAGE: usize = 4_096;
+/// In which Linux tells processor time, on every machine that we know.
+const TICKS_PER_SECOND: f64 = 100.0;
 /// File systems that keep nothing.
 const VOLATILE: [&str; 2] = ["tmpfs", "ramfs"];
 
@@ -76,6 +78,16 @@ pub(crate) fn resident_mb(pid: u32) -> Option<f64> {
     Some(f64::from(u32::try_from(kilobytes).ok()?) / 1_024.0)
 }
 
+/// Seconds of processor time that a process has used, all of its threads together.
+pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything, brackets too; of what follows the 12th and 13th are user and system time.
+    let (_, after) = stat.rsplit_once(')')?;
+    let mut fields = after.split_ascii_whitespace().skip(11);
+    let ticks = fields.next()?.parse::<u32>().ok()?.checked_add(fields.next()?.parse().ok()?)?;
+    Some(f64::from(ticks) / TICKS_PER_SECOND)
+}
+
 fn load() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default()
@@ -132,6 +144,7 @@ mod tests {
         let machine = Machine::look(dir.path(), Duration::from_millis(5)).unwrap();
         assert!(machine.cores > 0 && machine.memory_mb > 0 && !machine.cpu.is_empty());
         assert!(machine.disk != "unknown" && !machine.kernel.is_empty());
+        assert!(cpu_seconds(std::process::id()).is_some_and(|seconds| seconds >= 0.0));
         assert!(resident_mb(std::process::id()).is_some_and(|mb| mb > 0.1));
         assert!(fs::read_dir(dir.path()).unwrap().next().is_none());
     }

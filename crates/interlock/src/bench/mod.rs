@@ -4,17 +4,20 @@
 //! writer with the same durability, measured in turns with ours (A B A B) in one call in one folder. [`stage`] is
 //! what is measured, [`drive`] are the clients, [`report`] the rows and verdicts, [`machine`] what they depend on.
 
+mod crowd;
 mod drive;
 mod load;
 mod machine;
 mod postgres;
 mod reads;
 mod report;
+mod runner;
 mod show;
 mod stage;
 mod stats;
 mod tools;
 mod visible;
+mod wake;
 mod wakes;
 
 use std::path::{Path, PathBuf};
@@ -75,6 +78,8 @@ const LOAD: &str = "load";
 pub(crate) enum Which {
     /// Durable posts over HTTP beside a bare writer on the same disk; wakes, start, memory and size.
     Messaging(Params),
+    /// How soon messages wake agents: announced and polled for, alone and among many, and what it costs to wait.
+    Wake(wake::Params),
 }
 
 /// What `bench messaging` takes.
@@ -142,7 +147,10 @@ impl Pace {
 
 /// Measure, and end with the report also when it fails.
 pub(crate) async fn run(cx: &Context, which: Which) -> End {
-    let Which::Messaging(params) = which;
+    let params = match which {
+        Which::Messaging(params) => params,
+        Which::Wake(params) => return wake::run(cx, params).await,
+    };
     let mut report = Report::begin("messaging", Machine::default());
     report.problem = measure(cx, &params, &mut report).await.err();
     if let Some(problem) = &report.problem {
@@ -243,7 +251,8 @@ async fn cases(
     if is_wanted("wake") {
         stage.stop().await?;
         stage.start_with_supervisor().await?;
-        report.durations("wake", wakes::measure(stage, pace.wakes).await?, WAKE_MS_MAX);
+        let wakes = wakes::measure(stage, "wakes", pace.wakes).await?;
+        report.durations("wake", wakes.into_iter().map(|(_, ms)| ms).collect(), WAKE_MS_MAX);
     }
     Ok(())
 }

@@ -91,6 +91,11 @@ impl Goal {
         Self { of: "p95", op: "<", limit }
     }
 
+    /// A median that must stay below.
+    pub(crate) const fn p50_below(limit: f64) -> Self {
+        Self { of: "p50", op: "<", limit }
+    }
+
     fn is_met(self, figure: f64) -> bool {
         match self.op {
             "<" => figure < self.limit,
@@ -276,6 +281,20 @@ impl Report {
         self.figure(case, "ms", took_ms, Goal::p95_below(limit));
     }
 
+    /// The same of which the median counts.
+    pub(crate) fn middles(&mut self, case: &'static str, took_ms: Vec<f64>, limit: f64) {
+        self.figure(case, "ms", took_ms, Goal::p50_below(limit));
+    }
+
+    /// A share that must be reached, of so many at once; the spread is of how long each took, in milliseconds.
+    pub(crate) fn share(&mut self, case: &'static str, at_once: u32, share: f64, spread: Spread, limit: f64) {
+        self.figure(case, "ratio", vec![share], Goal::at_least(limit));
+        if let Some(row) = self.rows.last_mut() {
+            row.clients = at_once;
+            (row.p50, row.p95, row.p99) = (spread.p50, spread.p95, spread.p99);
+        }
+    }
+
     /// What ours takes beyond the anchor, both in milliseconds.
     pub(crate) fn overhead(&mut self, case: &'static str, pairs: &[Pair], limit: f64) {
         self.figure(
@@ -293,7 +312,11 @@ impl Report {
         let doubt = self.doubt();
         let value = stats::median(values.clone());
         let spread = Spread::of(values);
-        let judged = if goal.of == "p95" { spread.p95 } else { value };
+        let judged = match goal.of {
+            "p95" => spread.p95,
+            "p50" => spread.p50,
+            _ => value,
+        };
         self.rows.push(Row {
             case,
             store: self.store,

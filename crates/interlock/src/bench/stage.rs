@@ -21,6 +21,8 @@ use crate::instance::{Instance, make_private_folder, unwritable};
 
 /// Two callers do the work of hundreds here: their requests are counted as ever, and none is refused.
 const UNLIMITED: &str = "[rate]\nrequests_per_second_max = 1000000000\nrequests_burst_max = 1000000000\n";
+/// One agent is woken again and again, as soon as it sleeps: what a guard puts off is not measured.
+const UNGUARDED: &str = "[policy]\nwakes_per_minute_max = 0\n";
 /// Who talks.
 const NAMES: [&str; 2] = ["asker", "answerer"];
 /// Posts before resident memory is read.
@@ -77,8 +79,42 @@ impl Stage {
         let instance = Instance::create(&dir)?;
         let file = instance.config_file();
         let config = std::fs::read_to_string(&file).map_err(|error| unwritable(&file, &error))?;
-        std::fs::write(&file, config.replace("[rate]\n", rate)).map_err(|error| unwritable(&file, &error))?;
+        std::fs::write(&file, config.replace("[rate]\n", rate).replace("[policy]\n", UNGUARDED))
+            .map_err(|error| unwritable(&file, &error))?;
         Ok(Self { instance, database: database.cloned(), server: None, others: Vec::new() })
+    }
+
+    /// Set constants of its policy, for servers that are started from now on.
+    ///
+    /// # Errors
+    /// `PATH_UNWRITABLE`, or what is wrong with them.
+    pub(crate) fn set_policy(&mut self, lines: &str) -> Result<(), Problem> {
+        let file = self.instance.config_file();
+        let config = std::fs::read_to_string(&file).map_err(|error| unwritable(&file, &error))?;
+        let config = config.replacen("[policy]\n", &format!("[policy]\n{lines}"), 1);
+        std::fs::write(&file, config).map_err(|error| unwritable(&file, &error))?;
+        self.instance = Instance::open(self.instance.folder())?;
+        Ok(())
+    }
+
+    /// Start the server alone, and let no commit announce its wakes.
+    ///
+    /// # Errors
+    /// The problem it ended with.
+    pub(crate) async fn start_deaf(&mut self) -> Result<(), Problem> {
+        let options = ["--server-only", "--drop-announcements"];
+        self.server = Some(Child::start(&self.instance, self.database.as_ref(), &options).await?);
+        Ok(())
+    }
+
+    /// Where the server is, and a supervisor's token for it.
+    ///
+    /// # Errors
+    /// When it does not run, or the keys cannot be read.
+    pub(crate) fn for_supervisors(&self) -> Result<(String, String), Problem> {
+        let name = identity::supervisor_name()?;
+        let token = identity::local_token(&self.instance, &name, Role::Supervisor)?;
+        Ok((self.running()?.url.clone(), token))
     }
 
     /// The database it is kept in; none for a file.
@@ -161,8 +197,13 @@ impl Stage {
         for name in NAMES {
             let agent = AgentName::parse(name).map_err(|error| defect(&error))?;
             let (role, runtime) = (Role::Participant, Runtime::Unmanaged);
-            let params =
-                RegisterAgentParams { name: agent.clone(), role, runtime, launch: Launch::default() };
+            let params = RegisterAgentParams {
+                name: agent.clone(),
+                role,
+                runtime,
+                launch: Launch::default(),
+                on: None,
+            };
             client.call::<RegisterAgent>(&params, Some(name)).await?;
             tokens.push(identity::local_token(&self.instance, &agent, role)?);
         }

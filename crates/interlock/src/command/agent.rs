@@ -8,7 +8,7 @@ use interlock_api::operations::{ListAgents, RegisterAgent};
 use interlock_api::v1::agent::{ListAgentsParams, RegisterAgentParams};
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
-use interlock_core::agent::{Launch, LaunchVariable, Runtime, Sandbox, check_launch};
+use interlock_core::agent::{Label, Launch, LaunchVariable, Runtime, Sandbox, check_launch};
 
 use super::{KeyParams, PageParams, view};
 use crate::consent::{self, Asked};
@@ -51,6 +51,10 @@ pub(crate) struct AddParams {
     /// What codex or claude may do; `workspace-write` unless said otherwise.
     #[arg(long, value_name = "SANDBOX", value_parser = argument::sandbox())]
     sandbox: Option<Sandbox>,
+    /// Run it only on a supervisor with this label, such as the name of its machine; any that has what it needs unless said
+    /// otherwise.
+    #[arg(long, value_name = "LABEL")]
+    on: Option<Label>,
     /// The model that codex or claude uses; what their own configuration says unless said otherwise.
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
@@ -115,7 +119,8 @@ async fn add(cx: &Context, params: AddParams) -> End {
         let asked = Asked { name: params.name.to_string(), runtime, launch: launch.clone() };
         consent::ask(cx, &[asked], params.yes)?;
     }
-    let request = RegisterAgentParams { name: params.name, role: params.role, runtime, launch };
+    let request =
+        RegisterAgentParams { name: params.name, role: params.role, runtime, launch, on: params.on };
     let agent = cx.connect()?.change::<RegisterAgent>(&request, params.key.as_deref()).await?;
     let text = format!("registered {} ({}, {})\n", agent.name, agent.role, agent.runtime);
     Ok(Answer::new(&agent, text)?)

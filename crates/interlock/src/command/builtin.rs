@@ -1,7 +1,7 @@
-//! `interlock __agent reviewer|executor`: the built-in command agents, started by a supervisor.
+//! `interlock __agent reviewer|executor|echo`: the built-in command agents, started by a supervisor.
 
 use clap::{Args, Subcommand};
-use interlock_agents::{AgentEnv, run_executor, run_reviewer};
+use interlock_agents::{AgentEnv, run_echo, run_executor, run_reviewer};
 use interlock_api::Problem;
 use interlock_core::Reason;
 
@@ -15,9 +15,19 @@ pub(crate) enum Which {
     Reviewer(Params),
     /// Mends findings and commits.
     Executor(Params),
+    /// Answers whatever is said, with the same words.
+    Echo(EchoParams),
 }
 
-/// What both take.
+/// What the echo takes.
+#[derive(Debug, Args)]
+pub(crate) struct EchoParams {
+    /// What it answers.
+    #[arg(value_name = "WORDS")]
+    words: String,
+}
+
+/// What both others take.
 #[derive(Debug, Args)]
 pub(crate) struct Params {
     /// A check command; the task's checks unless said otherwise.
@@ -39,6 +49,7 @@ pub(crate) async fn run(which: Which) -> End {
     let code = match which {
         Which::Reviewer(params) => run_reviewer(&env, checks(params), &mut log).await,
         Which::Executor(params) => run_executor(&env, checks(params), &mut log).await,
+        Which::Echo(params) => run_echo(&env, &params.words, &mut log).await,
     };
     Ok(Answer { code, ..Answer::written() })
 }

@@ -16,6 +16,7 @@ pub(crate) mod migrate;
 pub(crate) mod policy;
 mod reconnect;
 pub(crate) mod resume;
+pub(crate) mod runner;
 pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod stop;

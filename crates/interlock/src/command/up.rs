@@ -8,22 +8,20 @@ use clap::Args;
 use interlock_api::Problem;
 use interlock_api::client::Client;
 use interlock_core::Reason;
-use interlock_core::actor::Role;
-use interlock_supervisor::SupervisorConfig;
+use interlock_supervisor::{Credential as _, SupervisorConfig};
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::runner::{OwnKeys, RunnerParams};
 use crate::context::Context;
 use crate::database::DatabaseParams;
 use crate::exit::{Answer, End, Failure};
 use crate::instance::{Instance, Run};
 use crate::node::{self, Node};
 use crate::output::Output;
-use crate::{environment, identity, jobs, serverlog};
+use crate::{environment, jobs, serverlog};
 
-/// How long the token of the built-in supervisor holds: longer than a server runs.
-const SUPERVISOR_TOKEN_MS: u64 = 10 * 365 * 86_400_000;
 /// How long agents may take to end before the server stops all the same.
 const AGENTS_STOP: Duration = Duration::from_secs(10);
 
@@ -41,6 +39,11 @@ pub(crate) struct Params {
     /// Only the server: wakes wait for a supervisor started with `interlock supervise`.
     #[arg(long)]
     server_only: bool,
+    /// Let no commit announce its wakes: for measurements of the polling net.
+    #[arg(long, hide = true)]
+    drop_announcements: bool,
+    #[command(flatten)]
+    runner: RunnerParams,
     /// Stop when standard input ends: for a parent that must not leave a server behind.
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -69,6 +72,9 @@ fn workers() -> usize {
 async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     let Node { engine, server, lock, store, webhooks, neighbours } =
         node::open(instance, params.listen, params.database.of(cx, instance)).await?;
+    if params.drop_announcements {
+        engine.drop_announcements();
+    }
     let run = node::run_of(&server);
     instance.write_run(&run)?;
     let (stop_agents, agents_stop) = watch::channel(false);
@@ -89,7 +95,7 @@ async fn serve(cx: &Context, instance: &Instance, params: &Params) -> End {
     let mut supervising = if params.server_only {
         tokio::spawn(std::future::pending())
     } else {
-        tokio::spawn(interlock_supervisor::run(supervisor(instance, &run)?, agents_stop))
+        tokio::spawn(interlock_supervisor::run(supervisor(instance, &run, &params.runner)?, agents_stop))
     };
     let ended = tokio::select! {
         () = told_to_stop(params.until_stdin_closes) => Ok(()),
@@ -140,11 +146,13 @@ fn announce(cx: &Context, instance: &Instance, run: &Run) -> Result<(), Failure>
 }
 
 /// The supervisor inside `up` is a client like any other.
-fn supervisor(instance: &Instance, run: &Run) -> Result<SupervisorConfig, Problem> {
-    let name = identity::supervisor_name()?;
-    let token = identity::issue_token(instance, &name, Role::Supervisor, SUPERVISOR_TOKEN_MS)?;
-    let client = Client::new(&run.url, Some(token))?;
-    configure(client, instance.state(), instance.wake_logs())
+fn supervisor(instance: &Instance, run: &Run, params: &RunnerParams) -> Result<SupervisorConfig, Problem> {
+    let keys = OwnKeys(instance.clone());
+    let client = Client::new(&run.url, Some(keys.read()?))?;
+    let mut config = configure(client, instance.state(), instance.wake_logs())?;
+    params.apply(&mut config)?;
+    config.credential = Some(Arc::new(keys));
+    Ok(config)
 }
 
 /// A supervisor's configuration with this binary as its shim.

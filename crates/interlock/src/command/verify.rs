@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use interlock_api::Problem;
 use interlock_core::Reason;
-use interlock_ledger::{Report, VerifyError, verify_export};
+use interlock_ledger::{Report, VerifyError, verify_export_with};
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::exit::{Answer, End};
@@ -28,6 +29,9 @@ pub(crate) struct Params {
     /// The key to trust, or a file that holds it; this instance's own unless said otherwise.
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
+    /// Show this entry too, as it was hashed.
+    #[arg(long, value_name = "INDEX")]
+    entry: Option<u64>,
 }
 
 /// Where the trusted key came from.
@@ -52,15 +56,22 @@ impl KeySource {
 pub(crate) fn run(cx: &Context, params: &Params) -> End {
     let (source, vkey) = trusted_key(cx, params.key.as_deref())?;
     let input = File::open(&params.file).map_err(|error| unreadable(&params.file, &error))?;
-    let report = verify_export(BufReader::with_capacity(1 << 16, input), vkey.as_deref())
+    let mut entry = None;
+    let report =
+        verify_export_with(BufReader::with_capacity(1 << 16, input), vkey.as_deref(), |index, bytes| {
+            if params.entry == Some(index) {
+                entry = Some(bytes.to_vec());
+            }
+        })
         .map_err(|error| broken(&params.file, &error, source))?;
+    let entry = params.entry.map(|index| read_entry(index, entry.as_deref(), report.size)).transpose()?;
     if source == KeySource::Export {
         Output::note(
             "note: the key comes from the file itself, so this proves that the log is whole, not whose it is; \
              name the key you trust with --key",
         );
     }
-    let json = serde_json::json!({
+    let mut json = serde_json::json!({
         "verified": true,
         "origin": report.origin,
         "size": report.size,
@@ -68,7 +79,20 @@ pub(crate) fn run(cx: &Context, params: &Params) -> End {
         "key": source.as_str(),
         "kinds": report.kinds,
     });
-    Ok(Answer::new(&json, text(cx, &report, source))?)
+    let mut text = text(cx, &report, source);
+    if let (Some(entry), Some(fields)) = (entry, json.as_object_mut()) {
+        text.push_str(&safe::lines(&format!("{entry:#}\n")));
+        fields.insert("entry".into(), entry);
+    }
+    Ok(Answer::new(&json, text)?)
+}
+
+/// The entry that was asked for, of an export that verified.
+fn read_entry(index: u64, bytes: Option<&[u8]>, size: u64) -> Result<Value, Problem> {
+    let detail = || format!("the export has no entry {index}, but {size} entries, the first of them 0");
+    let bytes = bytes.ok_or_else(|| Problem::new(Reason::ParameterInvalid, &detail(), ""))?;
+    // Verification has read it as JSON before.
+    serde_json::from_slice(bytes).map_err(|error| Problem::new(Reason::Defect, &error.to_string(), ""))
 }
 
 /// The key that was named, else this instance's own, else none.

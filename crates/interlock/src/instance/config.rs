@@ -8,6 +8,7 @@ use std::path::Path;
 
 use interlock_api::Problem;
 use interlock_core::Reason;
+use interlock_core::actor::AgentName;
 use interlock_core::id::WorkspaceId;
 use interlock_core::policy::Policy;
 use interlock_server::{RateLimits, WebhookOptions};
@@ -29,6 +30,9 @@ pub(crate) struct Config {
     /// The PostgreSQL database; the file in the folder unless there is one.
     #[serde(default)]
     pub(crate) database_url: Option<Secret>,
+    /// Names whose tokens are no longer taken.
+    #[serde(default)]
+    pub(crate) tokens_revoked: BTreeSet<AgentName>,
     /// The constants of waking, guarding and jobs.
     #[serde(default)]
     pub(crate) policy: Policy,
@@ -104,6 +108,8 @@ impl Config {
              listen = \"{}\"\n\n\
              # A PostgreSQL database instead of the file in this folder.\n\
              {}\n\n\
+             # Names whose tokens are no longer taken, such as that of a supervisor on a lost machine.\n\
+             # tokens_revoked = [\"laptop\"]\n\n\
              # The constants of waking, guarding and jobs, with their defaults; durations in milliseconds.\n\
              [policy]\n{policy}\n\n\
              # How many requests one caller may make; further ones are told to wait.\n\
@@ -145,6 +151,27 @@ impl Config {
             return Ok(changed);
         }
         Err(wrong(file, "", "the line with `database_url` is not found"))
+    }
+
+    /// Change the text of a configuration so that it sets these constants; gives what it says then.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when the result would not say so.
+    pub(crate) fn with_policy(
+        text: &str,
+        file: &Path,
+        constants: &[(&str, i64)],
+    ) -> Result<(String, Self), Problem> {
+        let lines: String = constants.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+        let changed = text.replacen("[policy]\n", &format!("[policy]\n{lines}"), 1);
+        let config = Self::parse(&changed, file)?;
+        let is_said = |(name, value): &(&str, i64)| {
+            config.policy.values().any(|(constant, is)| constant.name == *name && is == *value)
+        };
+        if constants.iter().all(is_said) {
+            return Ok((changed, config));
+        }
+        Err(wrong(file, "", "the table `[policy]` is not found"))
     }
 }
 

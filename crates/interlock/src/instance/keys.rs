@@ -23,7 +23,8 @@ impl Instance {
     /// `INSTANCE_INVALID`, `CONFIG_INVALID`.
     pub(crate) fn issuer(&self) -> Result<Issuer, Problem> {
         let pem = self.read_key(ISSUER)?;
-        Issuer::from_pem(&pem).map_err(|refusal| Problem::of(&refusal, "").hint(RESTORE))
+        let issuer = Issuer::from_pem(&pem).map_err(|refusal| Problem::of(&refusal, "").hint(RESTORE))?;
+        Ok(issuer.without(self.config.tokens_revoked.clone()))
     }
 
     /// What signs this instance's ledger.

@@ -156,6 +156,19 @@ impl Instance {
         std::fs::rename(&fresh, &file).map_err(|error| path::unwritable(&file, &error))
     }
 
+    /// Set constants of the policy that nobody has set yet.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when the file would not say so; `PATH_UNWRITABLE`.
+    pub(crate) fn set_policy(&mut self, constants: &[(&str, i64)]) -> Result<(), Problem> {
+        let file = self.config_file();
+        let text = std::fs::read_to_string(&file).map_err(|error| path::unusable(&file, &error))?;
+        let (text, config) = Config::with_policy(&text, &file, constants)?;
+        std::fs::write(&file, text).map_err(|error| path::unwritable(&file, &error))?;
+        self.config = config;
+        Ok(())
+    }
+
     /// Say that a server runs: under another name first, so that nobody reads half a file.
     ///
     /// # Errors

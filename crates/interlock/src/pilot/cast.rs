@@ -24,6 +24,9 @@ use crate::identity;
 /// How long our own token holds: longer than any leash.
 const TOKEN_MS: u64 = 2 * 86_400_000;
 
+/// The names that agents play under.
+const NAMES: [&str; 4] = ["executor", "reviewer", super::chaos::FIRST, super::chaos::SECOND];
+
 /// Who plays, and our way to the server.
 pub(crate) struct Cast {
     pub(crate) client: Client,
@@ -31,6 +34,7 @@ pub(crate) struct Cast {
     pub(crate) executor: Option<AgentName>,
     pub(crate) reviewer: AgentName,
     pub(crate) thread_id: ThreadId,
+    token: String,
 }
 
 impl Cast {
@@ -47,20 +51,29 @@ impl Cast {
     ) -> Result<Self, Problem> {
         let (executor, reviewer) = (name("executor")?, name("reviewer")?);
         let me = match cx.name()? {
-            taken if taken == executor || taken == reviewer => name("operator")?,
+            taken if NAMES.contains(&taken.as_str()) => name("operator")?,
             free => free,
         };
         let token = identity::issue_token(&stage.instance, &me, Role::Operator, TOKEN_MS)?;
-        let client = Client::new(&child.url, Some(token))?;
+        let client = Client::new(&child.url, Some(token.clone()))?;
         let executor = (!params.review_only).then_some(executor);
         if let Some(executor) = &executor {
             register(&client, executor, launch(params, Part::Executor, stage, model)?).await?;
         }
         register(&client, &reviewer, launch(params, Part::Reviewer, stage, model)?).await?;
         let thread_id = open_thread(&client, params, executor.as_ref(), &reviewer).await?;
-        let cast = Self { client, me, executor, reviewer, thread_id };
+        let cast = Self { client, me, executor, reviewer, thread_id, token };
         cast.post_task(params, stage).await?;
         Ok(cast)
+    }
+
+    /// Go on with the server at this address.
+    ///
+    /// # Errors
+    /// `PARAMETER_INVALID` for what is no address.
+    pub(crate) fn move_to(&mut self, url: &str) -> Result<(), Problem> {
+        self.client = Client::new(url, Some(self.token.clone()))?;
+        Ok(())
     }
 
     /// Call an operation that reads.
@@ -128,12 +141,17 @@ impl Cast {
     }
 }
 
-async fn register(
+/// Register an agent.
+///
+/// # Errors
+/// The server's problems.
+pub(crate) async fn register(
     client: &Client,
     name: &AgentName,
     (runtime, launch): (Runtime, Launch),
 ) -> Result<(), Problem> {
-    let request = RegisterAgentParams { name: name.clone(), role: Role::Participant, runtime, launch };
+    let request =
+        RegisterAgentParams { name: name.clone(), role: Role::Participant, runtime, launch, on: None };
     client.call::<op::RegisterAgent>(&request, Some(&format!("pilot-{name}"))).await.map(|_| ())
 }
 
@@ -151,6 +169,10 @@ async fn open_thread(
     client.call::<op::CreateThread>(&request, Some("pilot-thread")).await.map(|thread| thread.thread_id)
 }
 
-fn name(text: &str) -> Result<AgentName, Problem> {
+/// A name that is known to be one.
+///
+/// # Errors
+/// Never: the name is a good one.
+pub(crate) fn name(text: &str) -> Result<AgentName, Problem> {
     AgentName::parse(text).map_err(|error| Problem::new(Reason::Defect, &error.to_string(), ""))
 }

@@ -25,11 +25,49 @@ const WAIT_MS: u32 = 20_000;
 /// How long agents may take to end after the thread has.
 const SETTLE: Duration = Duration::from_secs(30);
 
+/// How far the thread was followed.
+#[derive(Debug, Default)]
+pub(crate) struct Following {
+    after: Option<String>,
+    /// The status that ended the job.
+    pub(crate) ended: Option<Status>,
+    /// Whether a wake ended since it was last looked whether anybody has something left to do.
+    is_settling: bool,
+}
+
+impl Following {
+    /// What happened since, noted and shown; waits for the first of it.
+    ///
+    /// # Errors
+    /// The server's problems.
+    pub(crate) async fn next(
+        &mut self,
+        cast: &Cast,
+        show: &Show,
+        outcome: &mut Outcome,
+        wait_ms: u32,
+    ) -> Result<Vec<TimelineItem>, Problem> {
+        let request =
+            ReadTimelineParams { thread_id: cast.thread_id, after: self.after.clone(), limit: 200, wait_ms };
+        let answer = cast.read::<op::ReadTimeline>(&request).await?;
+        self.after = answer.next;
+        for item in &answer.items {
+            outcome.note(item);
+            show.item(item);
+        }
+        self.is_settling |= answer.items.iter().any(|item| item.kind == "wake.finished");
+        // What ended stays so until a person resumes it, which nobody does here.
+        self.ended = self.ended.or(ended(&answer.items));
+        Ok(answer.items)
+    }
+}
+
 /// Watch until the end; says how it went.
 ///
 /// # Errors
 /// The server's problems.
 pub(crate) async fn follow(
+    following: &mut Following,
     cast: &Cast,
     params: &Params,
     show: &Show,
@@ -37,27 +75,13 @@ pub(crate) async fn follow(
     child: &Child,
 ) -> Result<Verdict, Problem> {
     let leash = Instant::now() + Duration::from_secs(u64::from(params.max_minutes) * 60);
-    let mut after = None;
     let status = loop {
-        let items = tokio::select! {
-            items = next(cast, &mut after, WAIT_MS) => items?,
-            () = tokio::time::sleep_until(leash) => {
-                let text = format!("The run took {} minutes, its limit.", params.max_minutes);
-                block(cast, Reason::LeashReached, &text).await?;
-                continue;
-            }
-            ended = child.ended() => {
-                let detail = format!("the server ended by itself ({ended:?}); see its log");
-                return Err(Problem::new(Reason::ServerUnreachable, &detail, ""));
-            }
-        };
-        note(&items, show, outcome);
-        if let Some(status) = ended(&items) {
+        if let Some(status) = following.ended {
             break status;
         }
         if let Some(text) = leash_text(params, outcome) {
             block(cast, Reason::LeashReached, &text).await?;
-        } else if items.iter().any(|item| item.kind == "wake.finished") && is_quiet(cast).await? {
+        } else if std::mem::take(&mut following.is_settling) && is_quiet(cast).await? {
             block(
                 cast,
                 Reason::NotConverged,
@@ -65,8 +89,19 @@ pub(crate) async fn follow(
             )
             .await?;
         }
+        tokio::select! {
+            items = following.next(cast, show, outcome, WAIT_MS) => items.map(drop)?,
+            () = tokio::time::sleep_until(leash) => {
+                let text = format!("The run took {} minutes, its limit.", params.max_minutes);
+                block(cast, Reason::LeashReached, &text).await?;
+            }
+            ended = child.ended() => {
+                let detail = format!("the server ended by itself ({ended:?}); see its log");
+                return Err(Problem::new(Reason::ServerUnreachable, &detail, ""));
+            }
+        }
     };
-    settle(cast, &mut after, show, outcome).await?;
+    settle(following, cast, show, outcome).await?;
     Ok(if status == Status::Resolved { Verdict::Resolved } else { Verdict::NotConverged })
 }
 
@@ -91,20 +126,6 @@ pub(crate) fn dollars(micro: u64) -> String {
     format!("{}.{:04}", micro / 1_000_000, micro % 1_000_000 / 100)
 }
 
-async fn next(cast: &Cast, after: &mut Option<String>, wait_ms: u32) -> Result<Vec<TimelineItem>, Problem> {
-    let request = ReadTimelineParams { thread_id: cast.thread_id, after: after.clone(), limit: 200, wait_ms };
-    let answer = cast.read::<op::ReadTimeline>(&request).await?;
-    *after = answer.next;
-    Ok(answer.items)
-}
-
-fn note(items: &[TimelineItem], show: &Show, outcome: &mut Outcome) {
-    for item in items {
-        outcome.note(item);
-        show.item(item);
-    }
-}
-
 /// The status that ends the run, when one of these changes the thread to it.
 fn ended(items: &[TimelineItem]) -> Option<Status> {
     let changes = items.iter().filter(|item| item.kind == "thread.status_changed");
@@ -118,6 +139,7 @@ async fn is_quiet(cast: &Cast) -> Result<bool, Problem> {
     Ok(thread.status == Status::Active && live(cast).await? == 0)
 }
 
+/// Wakes of the thread that wait or run.
 async fn live(cast: &Cast) -> Result<usize, Problem> {
     let request =
         ListWakesParams { thread_id: Some(cast.thread_id), limit: 200, ..ListWakesParams::default() };
@@ -148,17 +170,14 @@ async fn block(cast: &Cast, reason: Reason, text: &str) -> Result<(), Problem> {
 
 /// The agent that ended the thread is still running: let it acknowledge and exit.
 async fn settle(
+    following: &mut Following,
     cast: &Cast,
-    after: &mut Option<String>,
     show: &Show,
     outcome: &mut Outcome,
 ) -> Result<(), Problem> {
     let until = Instant::now() + SETTLE;
     while live(cast).await? > 0 && Instant::now() < until {
-        let items = next(cast, after, 1_000).await?;
-        note(&items, show, outcome);
+        following.next(cast, show, outcome, 1_000).await?;
     }
-    let items = next(cast, after, 0).await?;
-    note(&items, show, outcome);
-    Ok(())
+    following.next(cast, show, outcome, 0).await.map(drop)
 }

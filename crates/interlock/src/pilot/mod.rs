@@ -2,9 +2,11 @@
 //!
 //! The order: [`stage`] prepares a repository and its work trees, [`crate::child`] starts `interlock up` on a throw-away
 //! instance, [`cast`] registers the agents and posts the task, [`follow`] watches the thread on a leash,
-//! [`outcome`] collects what became of it, [`show`] says it to people. The agents use the public surface only.
+//! [`outcome`] collects what became of it, [`show`] says it to people. The agents use the public surface only. With
+//! `--chaos` [`chaos`] does to the job what kills such jobs, and shows what becomes of it.
 
 mod cast;
+mod chaos;
 mod follow;
 mod git;
 mod launch;
@@ -25,17 +27,19 @@ pub(crate) use options::Params;
 
 use crate::child::Child;
 use crate::context::Context;
+use crate::environment::Secret;
 use crate::exit::{Answer, End, to_json};
 use crate::output::Output;
 use cast::Cast;
-use outcome::Outcome;
+use follow::Following;
+use outcome::{Outcome, Verdict};
 use show::Show;
 use stage::Stage;
 
 /// Run it, and tell the whole story also when it fails.
 pub(crate) async fn run(cx: &Context, params: &Params) -> End {
     let mut outcome = Outcome::begin(Context::now());
-    let show = Show::new(cx.output, outcome.started_at());
+    let show = Show::new(cx.output, outcome.started_at(), params.chaos);
     // Listened for before anything is made: nothing may be left behind, whenever the key is pressed.
     let mut interrupt = Interrupt::listen();
     let result = play(cx, params, &show, &mut outcome, &mut interrupt).await;
@@ -86,39 +90,57 @@ async fn serve(
     interrupt: &mut Interrupt,
 ) -> Result<(), Problem> {
     let database = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
-    let child = Child::start(&stage.instance, database, &[]).await?;
+    let mut child = Child::start(&stage.instance, database, &[]).await?;
     let cast = Cast::assemble(cx, params, stage, model, &child).await;
     let result = match cast {
-        Ok(cast) => perform(params, show, outcome, stage, &cast, &child, interrupt).await,
+        Ok(mut cast) => {
+            let run = Run { params, show, outcome, stage, database, cast: &mut cast, child: &mut child };
+            perform(run, interrupt).await
+        }
         Err(problem) => Err(problem),
     };
     if let Err(problem) = child.stop().await {
         Show::note(&format!("the server did not stop by itself: {problem}"));
     }
+    if params.chaos && chaos::agents_end(&stage.instance).await.is_none() {
+        Show::note("an agent's process did not end");
+    }
     result
 }
 
-async fn perform(
-    params: &Params,
-    show: &Show,
-    outcome: &mut Outcome,
-    stage: &Stage,
-    cast: &Cast,
-    child: &Child,
-    interrupt: &mut Interrupt,
-) -> Result<(), Problem> {
-    outcome.thread.id = cast.thread_id.to_string();
-    show.opening(stage, cast);
+/// What a run in progress has.
+struct Run<'a> {
+    params: &'a Params,
+    show: &'a Show,
+    outcome: &'a mut Outcome,
+    stage: &'a Stage,
+    database: Option<&'a Secret>,
+    cast: &'a mut Cast,
+    child: &'a mut Child,
+}
+
+async fn perform(mut run: Run<'_>, interrupt: &mut Interrupt) -> Result<(), Problem> {
+    run.outcome.thread.id = run.cast.thread_id.to_string();
+    run.show.opening(run.stage, run.cast);
     let followed = tokio::select! {
-        followed = follow::follow(cast, params, show, outcome, child) => followed,
+        followed = act(&mut run) => followed,
         () = interrupt.heard() => {
             Err(Problem::new(Reason::Interrupted, "interrupted; every agent was stopped", ""))
         }
     };
     // What happened is collected however it ended, as far as the server still answers.
-    let collected = outcome.collect(cast, stage).await;
-    outcome.verdict = followed?;
+    let collected = run.outcome.collect(run.cast, run.stage).await;
+    run.outcome.verdict = followed?;
     collected
+}
+
+/// The job itself, with or without what is done to it.
+async fn act(run: &mut Run<'_>) -> Result<Verdict, Problem> {
+    if run.params.chaos {
+        return chaos::perform(run).await;
+    }
+    let mut following = Following::default();
+    follow::follow(&mut following, run.cast, run.params, run.show, run.outcome, run.child).await
 }
 
 /// Ctrl-C, or being told to end.

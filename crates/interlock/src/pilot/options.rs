@@ -21,6 +21,10 @@ pub(crate) struct Params {
     /// Only look: the reviewer reports what it finds, nothing is mended.
     #[arg(long)]
     pub(crate) review_only: bool,
+    /// While the built-in agents do the sample's job: kill the server, kill an agent, let two agents repeat themselves,
+    /// change a byte of an exported ledger, and show with evidence what becomes of it.
+    #[arg(long)]
+    pub(crate) chaos: bool,
     /// The task in words, for agents that read them.
     #[arg(long, value_name = "TEXT")]
     pub(crate) task: Option<String>,
@@ -130,6 +134,15 @@ impl Params {
         let wrong = |detail: &str| Err(Problem::new(Reason::UsageInvalid, detail, ""));
         if self.repo.is_some() && self.seed.is_some() {
             return wrong("--seed is for the sample; --repo names a repository");
+        }
+        let is_plain = [&self.executor, &self.reviewer].iter().all(|player| **player == Player::Builtin)
+            && self.repo.is_none()
+            && self.checks.is_empty()
+            && !self.review_only;
+        if self.chaos && !is_plain {
+            return wrong(
+                "--chaos is for the sample and the agents that come with Interlock; name no others",
+            );
         }
         if self.review_only && self.executor != Player::Builtin {
             return wrong("with --review-only there is no executor");

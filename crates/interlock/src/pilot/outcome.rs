@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use interlock_api::Problem;
+use interlock_api::client::Client;
 use interlock_api::operations as op;
 use interlock_api::v1::ledger::ExportLedgerParams;
 use interlock_api::v1::message::{MessageView, ReadMessagesParams};
 use interlock_api::v1::thread::{GetThreadParams, TimelineItem};
 use interlock_api::v1::wake::{ListWakesParams, WakeView};
+use interlock_core::id::ThreadId;
 use interlock_core::thread::{Status, event_type as et};
 use interlock_core::wake::{Usage, WakeResult};
 use interlock_core::{Code, Reason, Timestamp};
@@ -15,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::cast::Cast;
+use super::chaos::Step;
 use super::stage::Stage;
 
 /// What to do about a blocked thread; its page says more.
@@ -131,6 +134,9 @@ pub(crate) struct Outcome {
     pub(crate) repo: RepoPart,
     pub(crate) usage: UsagePart,
     pub(crate) ledger: LedgerPart,
+    /// What was done to the job on purpose, and what came of it; only with `--chaos`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chaos: Option<Vec<Step>>,
     #[serde(skip)]
     started_at: Timestamp,
     /// What the branch changes, in git's words.
@@ -158,6 +164,7 @@ impl Outcome {
             repo: RepoPart::default(),
             usage: UsagePart::default(),
             ledger: LedgerPart::default(),
+            chaos: None,
             started_at,
             changes: String::new(),
             last_word: String::new(),
@@ -216,7 +223,7 @@ impl Outcome {
         let mut wakes = cast.read::<op::ListWakes>(&request).await?.wakes;
         wakes.reverse();
         self.wakes = wakes.iter().map(|wake| self.wake(wake)).collect();
-        self.read_messages(&messages(cast).await?);
+        self.read_messages(&messages(&cast.client, cast.thread_id).await?);
         if thread.status == Status::Blocked {
             let reason = thread.reason.unwrap_or(Reason::NotConverged);
             self.problem = Some(Problem::new(reason, &self.last_word, "").hint(HINT));
@@ -277,21 +284,8 @@ impl Outcome {
     }
 
     async fn verify(&mut self, cast: &Cast, stage: &Stage) -> Result<(), Problem> {
-        let mut bytes = Vec::new();
-        cast.client
-            .stream::<op::ExportLedger>(&ExportLedgerParams::default(), |chunk| {
-                bytes.extend_from_slice(chunk);
-                Ok(())
-            })
-            .await?;
-        let vkey = std::fs::read_to_string(stage.instance.ledger_vkey()).map_err(|error| {
-            Problem::new(
-                Reason::ConfigInvalid,
-                &format!("the ledger's public key cannot be read: {error}"),
-                "",
-            )
-        })?;
-        let report = interlock_ledger::verify_export(bytes.as_slice(), Some(vkey.trim()))
+        let bytes = export(&cast.client).await?;
+        let report = interlock_ledger::verify_export(bytes.as_slice(), Some(&stage.vkey()?))
             .map_err(|error| Problem::new(Reason::LedgerInvalid, &error.to_string(), ""))?;
         self.ledger = LedgerPart {
             origin: report.origin,
@@ -341,12 +335,30 @@ fn settle(finding: &mut FindingPart, kind: &str, commit: String) {
     }
 }
 
-async fn messages(cast: &Cast) -> Result<Vec<MessageView>, Problem> {
+/// The bytes of the exported ledger.
+///
+/// # Errors
+/// The server's problems.
+pub(crate) async fn export(client: &Client) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let take = |chunk: &[u8]| {
+        bytes.extend_from_slice(chunk);
+        Ok(())
+    };
+    client.stream::<op::ExportLedger>(&ExportLedgerParams::default(), take).await?;
+    Ok(bytes)
+}
+
+/// Everything that was said in a thread.
+///
+/// # Errors
+/// The server's problems.
+pub(crate) async fn messages(client: &Client, thread_id: ThreadId) -> Result<Vec<MessageView>, Problem> {
     let mut all = Vec::new();
     let mut after_seq = 0;
     loop {
-        let request = ReadMessagesParams { thread_id: cast.thread_id, after_seq, limit: 200, wait_ms: 0 };
-        let page = cast.read::<op::ReadMessages>(&request).await?;
+        let request = ReadMessagesParams { thread_id, after_seq, limit: 200, wait_ms: 0 };
+        let page = client.call::<op::ReadMessages>(&request, None).await?;
         after_seq = page.next_seq;
         all.extend(page.messages);
         if !page.has_more {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use interlock_agents::sample::Sample;
 use interlock_api::v1::message::MessageView;
@@ -11,6 +12,7 @@ use interlock_core::id::WakeId;
 use serde_json::Value;
 
 use super::cast::Cast;
+use super::chaos::Step;
 use super::follow::dollars;
 use super::options::Params;
 use super::outcome::{FindingPart, Outcome, Verdict};
@@ -25,12 +27,20 @@ const NAME_WIDTH: usize = 9;
 const TYPE_WIDTH: usize = 19;
 /// Columns of what was said.
 const TEXT_WIDTH_MAX: usize = 110;
+/// Columns of a whole line of a chaos run, which is read closely.
+const LINE_WIDTH: usize = 80;
+/// Columns of what was done, in the table at its end.
+const DID_WIDTH: usize = 21;
+/// Columns before what was said.
+const MARGIN: usize = 8 + 2 + NAME_WIDTH + 1;
 
 /// Writes as things happen: to standard output, or beside it when that is for machines.
 pub(crate) struct Show {
     output: Output,
     style: Style,
     started_at: Timestamp,
+    /// Whether nothing may be wider than [`LINE_WIDTH`].
+    is_narrow: bool,
     wakes: RefCell<BTreeMap<WakeId, Asked>>,
 }
 
@@ -44,8 +54,8 @@ struct Asked {
 }
 
 impl Show {
-    pub(crate) fn new(output: Output, started_at: Timestamp) -> Self {
-        Self { output, style: output.style(), started_at, wakes: RefCell::default() }
+    pub(crate) fn new(output: Output, started_at: Timestamp, is_narrow: bool) -> Self {
+        Self { output, style: output.style(), started_at, is_narrow, wakes: RefCell::default() }
     }
 
     /// Say something beside the story.
@@ -62,9 +72,33 @@ impl Show {
         }
     }
 
+    /// A paragraph beside the timeline.
+    pub(crate) fn paragraph(&self, text: &str) {
+        let width = if self.is_narrow { LINE_WIDTH } else { usize::MAX };
+        wrapped(text, width).iter().for_each(|line| self.say(line));
+    }
+
+    /// The heading of a part of the story.
+    pub(crate) fn heading(&self, text: &str) {
+        self.say(&format!("\n{}", self.style.bold(text)));
+    }
+
+    /// Something of the story that stands in no thread: what it is about, and what was seen.
+    pub(crate) fn fact(&self, at: Timestamp, label: &str, paint: Paint, text: &str) {
+        let clock = format!("{:>8}", seconds(at.ms_since(self.started_at)));
+        let label = format!("{label:<NAME_WIDTH$}");
+        for (n, line) in wrapped(text, LINE_WIDTH - MARGIN).iter().enumerate() {
+            if n == 0 {
+                self.say(&format!("{}  {} {line}", self.style.dim(&clock), self.style.paint(paint, &label)));
+            } else {
+                self.say(&format!("{:MARGIN$}{line}", ""));
+            }
+        }
+    }
+
     /// The sample that was made.
     pub(crate) fn sample(&self, sample: &Sample, seed: u64) {
-        self.say(&format!(
+        self.paragraph(&format!(
             "made a small crate `{}` (seed {seed}): {} commits, a broken test, a warning and untidy formatting in it",
             sample.name, sample.commits
         ));
@@ -74,15 +108,14 @@ impl Show {
     pub(crate) fn opening(&self, stage: &Stage, cast: &Cast) {
         let style = self.style;
         let on = stage.branch.as_deref().map_or_else(String::new, |branch| format!(", branch {branch}"));
-        self.say(&format!(
-            "repository {}{on}",
-            style.paint(Paint::Bold, &stage.repository().display().to_string())
-        ));
+        let repository = stage.repository().display().to_string();
+        self.say(&format!("repository {}{on}", style.paint(Paint::Bold, &repository)));
         let executor = cast.executor.as_ref().map_or_else(String::new, |name| format!("`{name}` and "));
-        self.say(&format!(
-            "thread {} between {executor}`{}`, who leads it; nobody touches the keyboard from here on\n",
+        self.paragraph(&format!(
+            "thread {} between {executor}`{}`, who leads it; nobody touches the keyboard from here on",
             cast.thread_id, cast.reviewer
         ));
+        self.say("");
     }
 
     /// One thing that happened; steps that say nothing new are left out.
@@ -106,11 +139,12 @@ impl Show {
             "finding_reported" | "finding_rejected" => Paint::Yellow,
             _ => Paint::Plain,
         };
+        let text_width = if self.is_narrow { LINE_WIDTH - MARGIN - TYPE_WIDTH - 1 } else { TEXT_WIDTH_MAX };
         format!(
             "{} {} {}",
             self.name(message.from.as_str()),
             self.style.paint(paint, &format!("{kind:<TYPE_WIDTH$}")),
-            safe::summary(&message.body, TEXT_WIDTH_MAX)
+            safe::summary(&message.body, text_width)
         )
     }
 
@@ -146,6 +180,7 @@ impl Show {
             }
             "wake.attempt_failed" => format!("attempt failed: {}", text("reason")),
             "wake.released" => format!("lost its process: {}", text("reason")),
+            "wake.declined" => format!("cannot be run here: no {}", text("lacks")),
             "wake.deferred" => format!("waits for its session: {}", text("reason")),
             "session.released" => format!("goes on in a fresh session: {}", text("reason")),
             _ => return None,
@@ -175,6 +210,7 @@ impl Show {
         if outcome.ledger.verified {
             lines.push(format!("ledger   {} entries, verified from the exported bytes", outcome.ledger.size));
         }
+        lines.extend(outcome.chaos.iter().flat_map(|steps| self.steps(steps, &outcome.repo.path)));
         lines.push(String::new());
         lines.join("\n")
     }
@@ -198,6 +234,43 @@ impl Show {
         )
     }
 
+    /// What was done to the job, and what came of it: a column each, with the proof below.
+    fn steps(&self, steps: &[Step], repository: &str) -> Vec<String> {
+        let heading =
+            format!("    {:<DID_WIDTH$}  {}", "WHAT WAS DONE TO IT", "WHAT CAME OF IT, AND THE PROOF");
+        let mut lines = vec![String::new(), self.style.dim(&heading)];
+        lines.extend(steps.iter().flat_map(|step| self.step(step)));
+        let folder = Path::new(repository).parent().unwrap_or(Path::new("")).join("evidence");
+        if steps.iter().any(|step| step.proof.starts_with("interlock ")) {
+            lines.push(String::new());
+            lines.push(format!("evidence {}", folder.display()));
+            lines.push("         There the commands above run, and any entry shows itself with".into());
+            lines.push("         interlock verify ledger.tar --key ledger.vkey --entry INDEX".into());
+        }
+        lines
+    }
+
+    fn step(&self, step: &Step) -> Vec<String> {
+        let width = LINE_WIDTH - DID_WIDTH - 6;
+        let said = |text: &str, paint| {
+            let lines = wrapped(text, width).into_iter().filter(|line| !line.is_empty());
+            lines.map(|line| self.style.paint(paint, &line)).collect::<Vec<_>>()
+        };
+        let right = [said(&step.happened, Paint::Plain), said(&step.proof, Paint::Dim)].concat();
+        let did = wrapped(&step.did, DID_WIDTH);
+        let rows = (0..did.len().max(right.len())).map(|row| {
+            let mark = match (row, step.ok) {
+                (0, true) => self.style.paint(Paint::Green, "ok"),
+                (0, false) => self.style.paint(Paint::Red, "NO"),
+                _ => "  ".to_owned(),
+            };
+            let did = did.get(row).map_or("", String::as_str);
+            let right = right.get(row).map_or("", String::as_str);
+            format!("{mark}  {did:<DID_WIDTH$}  {right}").trim_end().to_owned()
+        });
+        rows.collect()
+    }
+
     fn finding(&self, finding: &FindingPart) -> String {
         let paint = if finding.state == "verified" { Paint::Green } else { Paint::Red };
         let state = format!("{:<10}", finding.state);
@@ -208,12 +281,9 @@ impl Show {
         } else {
             format!("{}:{}", finding.path, finding.line)
         };
-        format!(
-            "  {} {} {}{commit}",
-            self.style.paint(paint, &state),
-            safe::line(&finding.rule),
-            safe::line(&place)
-        )
+        let text = format!("{} {}{commit}", safe::line(&finding.rule), safe::line(&place));
+        let width = if self.is_narrow { LINE_WIDTH - 13 } else { usize::MAX };
+        format!("  {} {}", self.style.paint(paint, &state), safe::cut(&text, width))
     }
 }
 
@@ -224,7 +294,11 @@ fn hand_over(outcome: &Outcome, params: &Params) -> Vec<String> {
         return Vec::new();
     }
     let path = shell_word(&repo.path);
-    let discard = if params.repo.is_some() {
+    let discard = if params.chaos {
+        // What proves it lies beside the repository, and goes with it.
+        let root = Path::new(&repo.path).parent().unwrap_or_else(|| Path::new(&repo.path));
+        format!("discard  rm -r {}", shell_word(&root.display().to_string()))
+    } else if params.repo.is_some() {
         format!("discard  git -C {path} branch -D {}", repo.branch)
     } else {
         format!("discard  rm -r {path}")
@@ -239,6 +313,23 @@ fn hand_over(outcome: &Outcome, params: &Params) -> Vec<String> {
     ]
 }
 
+/// The text on lines of so many columns at most, broken between words; a longer word has a line of its own.
+fn wrapped(text: &str, width_max: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in safe::line(text).split(' ') {
+        let Some(last) = lines.last_mut() else { continue };
+        if last.is_empty() {
+            word.clone_into(last);
+        } else if safe::width(last) + 1 + safe::width(word) <= width_max {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// The path as a shell takes it for one word.
 fn shell_word(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
@@ -250,4 +341,18 @@ fn short(sha: &str) -> String {
 
 fn seconds(ms: i64) -> String {
     format!("{}.{} s", ms / 1_000, (ms % 1_000) / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_only() {
+        assert_eq!(wrapped("", 9), [""]);
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", usize::MAX), ["one two three"]);
+        assert_eq!(wrapped("a word-that-is-longer b", 6), ["a", "word-that-is-longer", "b"]);
+        assert_eq!(wrapped("日本 語", 4), ["日本", "語"]);
+    }
 }

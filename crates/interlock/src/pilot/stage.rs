@@ -6,12 +6,16 @@ use interlock_agents::sample;
 use interlock_api::Problem;
 use interlock_core::Reason;
 
+use super::chaos;
 use super::git::git;
 use super::options::Params;
 use super::outcome::RepoPart;
 use super::show::Show;
 use crate::instance::{Instance, make_private_folder, unwritable};
 use crate::random::random;
+
+/// Where a chaos run puts what proves it.
+const EVIDENCE: &str = "evidence";
 
 /// Everything on disk that a run uses.
 pub(crate) struct Stage {
@@ -73,7 +77,11 @@ impl Stage {
         let base = git(&repository, &["rev-parse", "--verify", "HEAD^{commit}"])?;
         let instance_dir = root.join("instance");
         make_private_folder(&instance_dir)?;
-        let instance = Instance::create(&instance_dir)?;
+        let mut instance = Instance::create(&instance_dir)?;
+        if params.chaos {
+            instance.set_policy(chaos::POLICY)?;
+            make_private_folder(&root.join(EVIDENCE))?;
+        }
         let stage = Self {
             executor: instance.folder().join("worktrees").join("executor"),
             reviewer: instance.folder().join("worktrees").join("reviewer"),
@@ -102,6 +110,23 @@ impl Stage {
         &self.root
     }
 
+    /// Where a chaos run puts what proves it; a part of the result.
+    pub(crate) fn evidence(&self) -> PathBuf {
+        self.root.join(EVIDENCE)
+    }
+
+    /// The key that verifies the instance's ledger.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when its file cannot be read.
+    pub(crate) fn vkey(&self) -> Result<String, Problem> {
+        let text = std::fs::read_to_string(self.instance.ledger_vkey()).map_err(|error| {
+            let detail = format!("the ledger's public key cannot be read: {error}");
+            Problem::new(Reason::ConfigInvalid, &detail, "")
+        })?;
+        Ok(text.trim().to_owned())
+    }
+
     /// The repository.
     pub(crate) fn repository(&self) -> &Path {
         &self.repository
@@ -116,6 +141,16 @@ impl Stage {
             base: self.base.clone(),
             head: head.unwrap_or_else(|| self.base.clone()),
         }
+    }
+
+    /// The commits of the branch since its base, newest first.
+    ///
+    /// # Errors
+    /// `NOT_A_REPOSITORY` with git's own words.
+    pub(crate) fn commits(&self) -> Result<Vec<String>, Problem> {
+        let Some(branch) = &self.branch else { return Ok(Vec::new()) };
+        let listed = git(&self.repository, &["rev-list", &format!("{}..{branch}", self.base)])?;
+        Ok(listed.lines().map(str::to_owned).collect())
     }
 
     /// What the branch changes, as git counts it.

@@ -2,6 +2,8 @@
 
 use interlock_api::v1::agent::{AgentView, ListAgentsResponse};
 
+use interlock_core::agent::Label;
+
 use super::style::Paint;
 use super::table::{Cell, table};
 use super::{View, more, when};
@@ -12,15 +14,16 @@ pub(crate) fn list(view: View, answer: &ListAgentsResponse) -> String {
         return "no agents yet; register one with: interlock agent add NAME\n".into();
     }
     let rows: Vec<_> = answer.agents.iter().map(|agent| row(view, agent)).collect();
-    let heading = ["NAME", "ROLE", "RUNTIME", "SINCE", "COMMAND"];
+    let heading = ["NAME", "ROLE", "RUNTIME", "ON", "SINCE", "COMMAND"];
     table(view.style, heading, &rows) + &more(view.style, answer.next_cursor.as_ref())
 }
 
-fn row(view: View, agent: &AgentView) -> [Cell; 5] {
+fn row(view: View, agent: &AgentView) -> [Cell; 6] {
     [
         Cell::new(agent.name.as_str(), Paint::Cyan),
         agent.role.as_str().into(),
         agent.runtime.as_str().into(),
+        agent.on.as_ref().map_or("", Label::as_str).into(),
         when::ago(agent.created_at, view.now).into(),
         super::safe::cut(&words(&agent.command), 80).into(),
     ]

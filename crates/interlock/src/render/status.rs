@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use interlock_api::v1::workspace::{Activity, AgentActivity, Attention, StatusView};
+use interlock_core::agent::Label;
 use interlock_core::job::JobState;
 
 use super::style::Paint;
@@ -63,7 +64,13 @@ fn supervisors(view: View, status: &StatusView) -> String {
         return view.style.paint(Paint::Yellow, "supervisors: none, so nobody is woken");
     }
     let all = status.supervisors.iter().map(|one| {
-        let name = safe::line(&one.name);
+        let labels: Vec<&str> = one.labels.iter().map(Label::as_str).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!(" [{}]", labels.join(" ")) };
+        let lacks: Vec<String> =
+            one.cannot_run.iter().map(|(agent, lack)| format!("{agent}: no {lack}")).collect();
+        let lacks =
+            if lacks.is_empty() { String::new() } else { format!(", cannot run {}", lacks.join(", ")) };
+        let name = format!("{}{labels}{lacks}", safe::line(&one.name));
         if one.silent_ms > SILENT_MS_MAX {
             let silent = when::duration(i64::try_from(one.silent_ms).unwrap_or(i64::MAX));
             view.style.paint(Paint::Yellow, &format!("{name} (silent for {silent})"))

@@ -172,6 +172,25 @@ finished    2026-01-02T12:01:05.012Z  +2m 05s
     assert!(text.contains(&format!("door       {words}\n")), "{text}");
 }
 
+/// A wake that was put off says for what, and until when.
+#[test]
+fn a_wake_that_waits_says_why() {
+    let shown = |due_at: &str| {
+        let mut wake = one_wake();
+        for name in ["result", "finished_at", "dispatched_at", "exit_code"] {
+            wake.as_object_mut().unwrap().remove(name);
+        }
+        (wake["state"], wake["reason"]) = ("pending".into(), "WAKE_RATE_LIMITED".into());
+        wake["due_at"] = due_at.into();
+        wake::show(view(), &of::<WakeView>(wake))
+    };
+    let now = view().now;
+    let text = shown(&now.plus_ms(45_000).to_string());
+    assert!(text.contains("WAKE_RATE_LIMITED: the agent was woken too often"), "{text}");
+    assert!(text.contains("in 45"), "{text}");
+    assert!(!shown(&now.to_string()).contains("\ndue"), "what is due is not shown to wait");
+}
+
 #[test]
 fn wakes_are_listed_with_what_they_used() {
     let expected = "\

@@ -49,7 +49,10 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
             ("thread", wake.thread_id.to_string().into()),
             ("state", state(wake)),
             ("reason", reason(wake).into()),
+            ("due", due(wake, view.now).into()),
             ("exit code", exit_code.into()),
+            ("on", wake.on.as_ref().map_or("", interlock_core::agent::Label::as_str).into()),
+            ("declined by", wake.declined_by.join(", ").into()),
             ("tries", wake.attempts.to_string().into()),
             ("lane", wake.lane.map_or("", interlock_core::wake::Lane::as_str).into()),
             ("door", door(wake).into()),
@@ -134,6 +137,15 @@ pub(crate) fn used(usage: Usage) -> String {
     let cost = cost(usage);
     let Usage { input_tokens, cached_input_tokens, output_tokens, .. } = usage;
     format!("{input_tokens} tokens in ({cached_input_tokens} cached), {output_tokens} out{cost}")
+}
+
+/// When a wake that was put off, or whose next attempt comes later, is due.
+fn due(wake: &WakeView, now: Timestamp) -> String {
+    let waits_ms = wake.due_at.ms_since(now);
+    if wake.state != WakeState::Pending || waits_ms == 0 {
+        return String::new();
+    }
+    format!("in {}, at {}", when::duration(waits_ms), wake.due_at)
 }
 
 fn reason(wake: &WakeView) -> String {

@@ -68,6 +68,39 @@ fn every_goal_has_a_row_with_finite_figures() {
 }
 
 #[test]
+fn wakes_are_measured_with_processes_by_lane_alone_and_among_many() {
+    let world = World::new();
+    let ran = world.run(&["bench", "wake", "--quick", "--dir", ".", "--json"]).ok();
+    let report: Value = serde_json::from_str(ran.out.trim_end()).unwrap();
+    assert_eq!((&report["schema"], &report["bench"]), (&"bench/1".into(), &"wake".into()));
+    assert_eq!(report["problem"], Value::Null, "{report}");
+    let rows = report["rows"].as_array().unwrap();
+    let cases: Vec<_> = rows.iter().map(|row| row["case"].as_str().unwrap()).collect();
+    let wanted = [
+        "poll",
+        "trigger_p50",
+        "trigger_p95",
+        "storm",
+        "flight",
+        "threads_visible_p50",
+        "threads_visible_p95",
+        "threads_wake",
+        "dormant",
+        "idle",
+    ];
+    assert_eq!(cases, wanted);
+    for row in rows {
+        assert_eq!(keys(row), ROW);
+        assert!(row["met"].is_boolean() || row["why"].as_str().is_some_and(|why| !why.is_empty()), "{row}");
+    }
+    let of = |case: &str| rows.iter().find(|row| row["case"] == case).unwrap();
+    // What was found by polling has waited for it; what was announced has not.
+    assert!(of("poll")["value"].as_f64() > of("trigger_p50")["value"].as_f64(), "{rows:?}");
+    assert_eq!((of("dormant")["value"].as_f64(), of("dormant")["clients"].as_u64()), (Some(1.0), Some(50)));
+    assert!(!world.path(".").read_dir().unwrap().any(|_| true), "nothing is left behind");
+}
+
+#[test]
 fn people_read_a_table() {
     let ran = World::new().run(&["bench", "messaging", "--quick", "--dir", ".", "--case", "binary"]).ok();
     assert!(

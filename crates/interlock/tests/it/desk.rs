@@ -51,7 +51,7 @@ impl Desk {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let model = runtime.block_on(ScriptedModel::start()).unwrap();
         let site = Site::with_instance(&format!(
-            "retry_backoff_ms = 50\nsession_recheck_ms = 50\nsession_defer_max_ms = {}",
+            "retry_backoff_ms = 50\nquota_pause_ms = 50\nquota_pauses_max = 2\nsession_recheck_ms = 50\nsession_defer_max_ms = {}",
             patience.as_millis()
         ));
         std::fs::create_dir(site.path("work")).unwrap();

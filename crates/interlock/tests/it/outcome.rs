@@ -10,7 +10,13 @@ use crate::world::Ran;
 #[track_caller]
 pub(crate) fn outcome(ran: &Ran) -> Value {
     let value = ran.only_json();
-    check(&value, &form(), "");
+    let mut form = form();
+    if !value["chaos"].is_null() {
+        form["chaos"] = json!([
+            {"step": "text", "did": "text", "happened": "text", "proof": "text", "ok": "flag"},
+        ]);
+    }
+    check(&value, &form, "");
     assert_eq!(value["schema"], "pilot/1");
     value
 }

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 /// What stands before a block that is run.
 pub(crate) const MARK: &str = "<!-- executed by the tests -->\n```sh\n";
+/// What stands before the one that shows what happens when things break.
+pub(crate) const CHAOS: &str = "<!-- executed by a test of its own -->\n```sh\n";
 /// What stands before one that needs the real Codex and Claude Code.
 pub(crate) const REAL: &str = "<!-- executed by the tests with the real programs -->\n```sh\n";
 

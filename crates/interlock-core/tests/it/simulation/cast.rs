@@ -70,7 +70,7 @@ pub(super) fn steps(character: Character, dice: &mut Dice) -> Vec<Step> {
 }
 
 fn breaks(dice: &mut Dice) -> Vec<Step> {
-    let fault = |fault| Step::End(Outcome::TurnFailed { fault });
+    let fault = |fault| Step::End(Outcome::TurnFailed { fault, reset_in_ms: None });
     let end = dice.one(&[
         Step::End(Outcome::Exited { code: 1 }),
         Step::End(Outcome::Exited { code: 75 }),

@@ -158,7 +158,7 @@ fn page(client_id: &str, status: &str, more: bool) -> Value {
 }
 
 const fn heard(is_done: bool, fault: Option<Fault>) -> Input {
-    Input::Heard(Heard { usage: None, is_session_total: true, is_done, fault })
+    Input::Heard(Heard { usage: None, is_session_total: true, is_done, fault, reset_in_ms: None })
 }
 
 const BEGAN: fn() -> Input = || Input::Began { session_id: session() };
@@ -193,7 +193,8 @@ fn a_turn_that_goes_well_is_sent_once_and_told_in_order() {
     );
     play.completes("t1", "completed", Value::Null);
     let usage = Usage { input_tokens: 9, output_tokens: 2, ..Usage::default() };
-    let word = Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None };
+    let word =
+        Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None, reset_in_ms: None };
     play.ended(&[Input::Spawned, BEGAN(), Input::Heard(word), Input::Exited { code: 0 }]);
     assert_eq!(play.log, ["[redacted] opens"]);
     assert_eq!(play.sent_turns(), 1);

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use interlock_api::Problem;
-use interlock_api::operations::GetStatus;
+use interlock_api::operations::{GetStatus, ListWakes};
+use interlock_api::v1::wake::ListWakesParams;
 use interlock_api::v1::workspace::{GetStatusParams, StatusView};
 use interlock_core::Reason;
 use serde_json::Value;
@@ -37,6 +38,22 @@ pub(super) async fn remote(cx: &Context, url: &str) -> Check {
     match ask(cx).await {
         Ok((status, took_ms)) => {
             Check::ok("server", format!("{url} answers for {} in {took_ms} ms", status.workspace_id))
+        }
+        // A supervisor may not look at the workspace, and needs not.
+        Err(problem) if problem.known_reason() == Some(Reason::RoleMissing) => as_supervisor(cx, url).await,
+        Err(problem) => Check::failed("server", &problem),
+    }
+}
+
+/// The same with what a supervisor may ask.
+async fn as_supervisor(cx: &Context, url: &str) -> Check {
+    let start = Instant::now();
+    let request = ListWakesParams { limit: 1, ..ListWakesParams::default() };
+    let asked = async { cx.connect()?.read::<ListWakes>(&request).await };
+    match asked.await {
+        Ok(_) => {
+            let took_ms = start.elapsed().as_millis();
+            Check::ok("server", format!("{url} takes this supervisor's token, and answers in {took_ms} ms"))
         }
         Err(problem) => Check::failed("server", &problem),
     }

@@ -1,0 +1,260 @@
+//! `interlock bench wake`: how soon messages wake agents, with real processes and a supervisor of its own.
+//!
+//! The lanes are told apart: announced by the commit, and found by polling while announcements are dropped. Every figure
+//! is taken from the ledger's own instants, as [`wakes`] says.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use interlock_api::Problem;
+use interlock_core::Reason;
+use interlock_core::wake::Lane;
+
+use super::crowd::{self, Crowd};
+use super::machine::{self, Machine};
+use super::report::Report;
+use super::runner::Runner;
+use super::stage::{Stage, defect};
+use super::stats::Spread;
+use super::{show, wakes};
+use crate::context::Context;
+use crate::environment::Secret;
+use crate::exit::{Answer, End, to_json};
+use crate::instance::unwritable;
+use crate::output::Output;
+
+/// From a message's commit to the process, idle: median and 95th percentile.
+const TRIGGER_MS_MAX: [f64; 2] = [10.0, 50.0];
+/// The same with many wakes in flight.
+const FLIGHT_MS_MAX: f64 = 500.0;
+/// How often the polling net looks while announcements are dropped, and how much later a wake may be.
+const POLL_MS: u32 = 1_000;
+const POLL_BEYOND_MS: f64 = 100.0;
+/// The share of one core that an idle supervisor may use.
+const IDLE_SHARE_MAX: f64 = 0.01;
+/// In many threads with many participants: until a post is read, median and 95th percentile, and until it wakes.
+const VISIBLE_MS_MAX: [f64; 2] = [500.0, 2_000.0];
+const THREADS_WAKE_MS_MAX: f64 = 3_000.0;
+/// Agents that one supervisor runs at once here.
+const AT_ONCE: u32 = 50;
+
+/// The cases, in the order they are measured.
+const CASES: [&str; 6] = ["trigger", "poll", "flight", "dormant", "idle", "threads"];
+
+/// What `bench wake` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Params {
+    /// End with 1 when a goal is missed, with 4 when one could not be judged.
+    #[arg(long)]
+    strict: bool,
+    /// Only this case; may be repeated.
+    #[arg(long = "case", value_name = "NAME", value_parser = PossibleValuesParser::new(CASES))]
+    cases: Vec<String>,
+    /// The folder to measure in, on the disk that is meant; the system's temporary folder unless said otherwise.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Measure on this PostgreSQL database, in a workspace of its own that stays there; INTERLOCK_DATABASE_URL, or a file
+    /// unless said otherwise.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<Secret>,
+    /// Take far too little time for figures that mean something: for tests of the command itself.
+    #[arg(long, hide = true)]
+    quick: bool,
+}
+
+/// How much is measured.
+struct Pace {
+    probe: Duration,
+    triggered: u32,
+    polled: u32,
+    in_flight: u32,
+    dormant: u32,
+    idle: Duration,
+    /// Threads, and participants of each.
+    threads: [u32; 2],
+}
+
+impl Pace {
+    /// About 70 seconds in all.
+    const FULL: Self = Self {
+        probe: Duration::from_secs(2),
+        triggered: 60,
+        polled: 10,
+        in_flight: 200,
+        dormant: 1_000,
+        idle: Duration::from_secs(10),
+        threads: [100, 20],
+    };
+    const QUICK: Self = Self {
+        probe: Duration::from_millis(50),
+        triggered: 3,
+        polled: 3,
+        in_flight: 4,
+        dormant: 6,
+        idle: Duration::from_millis(300),
+        threads: [2, 3],
+    };
+}
+
+/// Measure, and end with the report also when it fails.
+pub(crate) async fn run(cx: &Context, params: Params) -> End {
+    let mut report = Report::begin("wake", Machine::default());
+    report.problem = measure(cx, &params, &mut report).await.err();
+    if let Some(problem) = &report.problem {
+        Output::note(&format!("error: {}", problem.detail));
+    }
+    let code = report.exit_code(params.strict);
+    Ok(Answer { json: Some(to_json(&report)?), text: show::text(cx.output.style(), &report), code })
+}
+
+async fn measure(cx: &Context, params: &Params, report: &mut Report) -> Result<(), Problem> {
+    let pace = if params.quick { Pace::QUICK } else { Pace::FULL };
+    let above = params.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let dir = tempfile::Builder::new()
+        .prefix("interlock-bench-")
+        .tempdir_in(&above)
+        .map_err(|error| unwritable(&above, &error))?;
+    report.machine = Machine::look(dir.path(), pace.probe).map_err(|error| unwritable(dir.path(), &error))?;
+    let database = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
+    if database.is_some() {
+        report.store = "postgres";
+    }
+    let mut stage = Stage::prepare(dir.path(), database)?;
+    stage.set_policy(&format!("poll_interval_ms = {POLL_MS}\nwakes_per_minute_max = 0\n"))?;
+    let mut bench = Bench { pace: &pace, report, dir: dir.path(), stage: &mut stage, runners: Vec::new() };
+    let result = tokio::select! {
+        result = bench.cases(&params.cases) => result,
+        _ = tokio::signal::ctrl_c() => Err(Problem::new(Reason::Interrupted, "interrupted", "")),
+    };
+    let ended = bench.rest().await;
+    result.and(ended).and(stage.stop().await)
+}
+
+struct Bench<'a> {
+    pace: &'a Pace,
+    report: &'a mut Report,
+    dir: &'a Path,
+    stage: &'a mut Stage,
+    runners: Vec<Runner>,
+}
+
+impl Bench<'_> {
+    async fn cases(&mut self, wanted: &[String]) -> Result<(), Problem> {
+        let is_wanted = |case: &str| wanted.is_empty() || wanted.iter().any(|one| one == case);
+        if is_wanted("poll") {
+            self.stage.start_deaf().await?;
+            self.poll().await?;
+            self.rest().await?;
+            self.stage.stop().await?;
+        }
+        self.stage.start().await?;
+        if is_wanted("trigger") {
+            self.trigger().await?;
+            self.rest().await?;
+        }
+        if is_wanted("flight") {
+            self.flight().await?;
+            self.rest().await?;
+        }
+        if is_wanted("threads") {
+            self.threads().await?;
+            self.rest().await?;
+        }
+        if is_wanted("dormant") || is_wanted("idle") {
+            self.dormant(is_wanted("dormant"), is_wanted("idle")).await?;
+        }
+        Ok(())
+    }
+
+    async fn runner(&mut self, name: &str, at_once: u32) -> Result<u32, Problem> {
+        let runner = Runner::start(self.stage, self.dir, name, at_once).await?;
+        let pid = runner.pid;
+        self.runners.push(runner);
+        Ok(pid)
+    }
+
+    /// Let every supervisor go.
+    async fn rest(&mut self) -> Result<(), Problem> {
+        let mut ended = Ok(());
+        for runner in self.runners.drain(..) {
+            ended = ended.and(runner.stop().await);
+        }
+        ended
+    }
+
+    async fn poll(&mut self) -> Result<(), Problem> {
+        self.runner("polling", AT_ONCE).await?;
+        let took_ms = wakes::measure(self.stage, "polled", self.pace.polled).await?;
+        let took_ms = of_lane(took_ms, Lane::Poll)?;
+        self.report.durations("poll", took_ms, f64::from(POLL_MS) + POLL_BEYOND_MS);
+        Ok(())
+    }
+
+    async fn trigger(&mut self) -> Result<(), Problem> {
+        self.runner("announced", AT_ONCE).await?;
+        let took_ms = wakes::measure(self.stage, "announced", self.pace.triggered).await?;
+        let took_ms = of_lane(took_ms, Lane::Trigger)?;
+        let [middle, tail] = TRIGGER_MS_MAX;
+        self.report.middles("trigger_p50", took_ms.clone(), middle);
+        self.report.durations("trigger_p95", took_ms, tail);
+        Ok(())
+    }
+
+    /// Many are woken at once and run on; then others are woken beside them, one at a time.
+    async fn flight(&mut self) -> Result<(), Problem> {
+        for number in 0..self.pace.in_flight.div_ceil(AT_ONCE) {
+            self.runner(&format!("flight-{number}"), AT_ONCE).await?;
+        }
+        let gate = crowd::Gate::make(&self.dir.join("gate"))?;
+        let crowd = Crowd::register(self.stage, "flyer", self.pace.in_flight, &gate.agent()?).await?;
+        crowd.post(self.stage).await?;
+        let storm = crowd.until_running(self.stage).await?;
+        self.report.durations("storm", storm, FLIGHT_MS_MAX);
+        self.runner("beside", 8).await?;
+        let beside = wakes::measure(self.stage, "beside", self.pace.triggered).await?;
+        self.report.durations("flight", beside.into_iter().map(|(_, ms)| ms).collect(), FLIGHT_MS_MAX);
+        let _open = gate.open()?;
+        crowd.until_over(self.stage).await.map(drop)
+    }
+
+    /// Posts to many threads with many participants, one of whom is an agent that is woken.
+    async fn threads(&mut self) -> Result<(), Problem> {
+        self.runner("threads", AT_ONCE).await?;
+        let [threads, participants] = self.pace.threads;
+        let seen = crowd::threads(self.stage, threads, participants).await?;
+        let [middle, tail] = VISIBLE_MS_MAX;
+        self.report.middles("threads_visible_p50", seen.visible_ms.clone(), middle);
+        self.report.durations("threads_visible_p95", seen.visible_ms, tail);
+        self.report.durations("threads_wake", seen.wake_ms, THREADS_WAKE_MS_MAX);
+        Ok(())
+    }
+
+    /// Everybody is woken for one message, and asleep again.
+    async fn dormant(&mut self, is_wanted: bool, is_idle: bool) -> Result<(), Problem> {
+        let crowd =
+            Crowd::register(self.stage, "dormant", self.pace.dormant, &crowd::acknowledging()?).await?;
+        let pid = self.runner("dormant", AT_ONCE).await?;
+        if is_wanted {
+            crowd.post(self.stage).await?;
+            let over = crowd.until_over(self.stage).await?;
+            let share = f64::from(over.once) / f64::from(self.pace.dormant);
+            self.report.share("dormant", AT_ONCE, share, Spread::of(over.dispatched_ms), 1.0);
+        }
+        if is_idle {
+            let used = |pid| machine::cpu_seconds(pid).ok_or_else(|| defect(&"the supervisor is gone"));
+            let (before, start) = (used(pid)?, tokio::time::Instant::now());
+            tokio::time::sleep(self.pace.idle).await;
+            let share = (used(pid)? - before) / start.elapsed().as_secs_f64();
+            self.report.value("idle", "ratio", vec![share], IDLE_SHARE_MAX);
+        }
+        Ok(())
+    }
+}
+
+/// Those that came by this lane: a wake that a claim finds just as it begins has come by neither.
+fn of_lane(took_ms: Vec<(Lane, f64)>, lane: Lane) -> Result<Vec<f64>, Problem> {
+    let of: Vec<f64> = took_ms.into_iter().filter(|(by, _)| *by == lane).map(|(_, ms)| ms).collect();
+    if of.is_empty() { Err(defect(&format!("no wake came by the lane `{lane}`"))) } else { Ok(of) }
+}
