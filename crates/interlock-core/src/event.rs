@@ -28,6 +28,10 @@ pub struct Joined {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind")]
 #[expect(missing_docs, reason = "the fields are the rows' fields, documented there")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are messages: a box for each would save nothing"
+)]
 pub enum Event {
     /// An operator's action was refused; nothing else changed.
     #[serde(rename = "operator.action_refused/1")]

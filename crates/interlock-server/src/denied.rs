@@ -23,12 +23,12 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     fn attempt(&self) -> Attempt {
-        let texts = self.path.and_then(|path| path.as_ref().ok()).into_iter().flatten();
+        let mut texts = self.path.and_then(|path| path.as_ref().ok()).into_iter().flatten();
         let trace = header_text(self.headers, "traceparent").ok().flatten();
         Attempt {
             request_id: self.request_id.to_owned(),
             operation: self.operation,
-            object: texts.filter_map(|(_, text)| id::any(text)).next(),
+            object: texts.find_map(|(_, text)| id::any(text)),
             trace_id: trace.as_deref().and_then(trace_id),
         }
     }

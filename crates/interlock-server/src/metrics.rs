@@ -84,7 +84,7 @@ impl Metrics {
         let help = "Denials of which nothing is written: too many waited, or the store refused them";
         lost.register("denials_lost", help, ConstCounter::new(counted.lost_denials));
         encode_registry(&mut text, &lost)?;
-        let Counted { jobs: (tally, jobs), webhooks: (attempts, standing), .. } = counted;
+        let Counted { jobs: (tally, jobs), attempts, standing, .. } = counted;
         encode_registry(&mut text, &jobs::registry(tally.clone(), *jobs, counted.now))?;
         encode_registry(&mut text, &wakes::registry(&counted.wakes, &counted.deferred))?;
         encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
@@ -100,7 +100,10 @@ pub(crate) struct Counted<'a> {
     pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
     pub(crate) wakes: Vec<(WakeResult, u64)>,
     pub(crate) deferred: Vec<(Reason, u64)>,
-    pub(crate) webhooks: ([(&'static str, u64); 3], Option<&'a BTreeMap<WebhookState, Standing>>),
+    /// Of webhooks: attempts by outcome.
+    pub(crate) attempts: [(&'static str, u64); 3],
+    /// And how they stand, by state.
+    pub(crate) standing: Option<&'a BTreeMap<WebhookState, Standing>>,
 }
 
 /// Callers may invent methods; each would be a label of its own for ever.

@@ -35,7 +35,8 @@ pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Re
         jobs: (engine.job_tally(), jobs.as_ref()),
         wakes: engine.wake_tally(),
         deferred: engine.wakes_deferred(),
-        webhooks: (state.webhooks.attempts(), standing.as_ref()),
+        attempts: state.webhooks.attempts(),
+        standing: standing.as_ref(),
     };
     match state.metrics.text(&counted) {
         Ok(text) => {

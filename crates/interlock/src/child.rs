@@ -71,7 +71,7 @@ impl Child {
             .process_group(0)
             .kill_on_drop(false)
             .spawn()
-            .map_err(|error| failed(format!("the server cannot be started: {error}")))?;
+            .map_err(|error| failed(&format!("the server cannot be started: {error}")))?;
         Ok(Self {
             pid: process.id().unwrap_or_default(),
             said: process.stdout.take(),
@@ -86,12 +86,12 @@ impl Child {
     /// # Errors
     /// The problem it ended with.
     pub(crate) async fn ready(&mut self) -> Result<(), Problem> {
-        let stdout = self.said.take().ok_or_else(|| failed("the server has no output".into()))?;
+        let stdout = self.said.take().ok_or_else(|| failed("the server has no output"))?;
         let mut line = String::new();
         let read = tokio::time::timeout(START, BufReader::new(stdout).read_line(&mut line)).await;
         match read {
-            Err(_) => return Err(failed("the server was not ready in 30 s".into())),
-            Ok(Err(error)) => return Err(failed(format!("the server's output broke: {error}"))),
+            Err(_) => return Err(failed("the server was not ready in 30 s")),
+            Ok(Err(error)) => return Err(failed(&format!("the server's output broke: {error}"))),
             Ok(Ok(_)) => {}
         }
         let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
@@ -99,7 +99,7 @@ impl Child {
             Some(url) => url.clone_into(&mut self.url),
             None => {
                 return Err(serde_json::from_value(said)
-                    .unwrap_or_else(|_| failed("the server ended before it was ready".into())));
+                    .unwrap_or_else(|_| failed("the server ended before it was ready")));
             }
         }
         Ok(())
@@ -111,7 +111,7 @@ impl Child {
     /// `SERVER_UNREACHABLE` when it cannot be killed.
     pub(crate) async fn kill(&self) -> Result<(), Problem> {
         let killed = self.process.lock().await.kill().await;
-        killed.map_err(|error| failed(format!("the server cannot be killed: {error}")))
+        killed.map_err(|error| failed(&format!("the server cannot be killed: {error}")))
     }
 
     /// Wait until it ends, which it should not by itself.
@@ -135,6 +135,6 @@ impl Child {
     }
 }
 
-fn failed(detail: String) -> Problem {
-    Problem::new(Reason::ServerUnreachable, &detail, "")
+fn failed(detail: &str) -> Problem {
+    Problem::new(Reason::ServerUnreachable, detail, "")
 }

@@ -83,7 +83,7 @@ fn every_runtime_has_its_doors_in_their_order() {
 #[test]
 fn the_best_door_that_the_supervisor_knows_is_taken() {
     for (runtime, session, known, door) in [
-        (Runtime::Codex, true, &Door::ALL[..], Door::Live),
+        (Runtime::Codex, true, Door::ALL, Door::Live),
         (Runtime::Codex, false, Door::ALL, Door::Live),
         (Runtime::Codex, true, &Door::OF_EVERY_SUPERVISOR, Door::Resume),
         (Runtime::Codex, false, &Door::OF_EVERY_SUPERVISOR, Door::Spawn),

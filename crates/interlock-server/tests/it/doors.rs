@@ -107,8 +107,8 @@ async fn a_fresh_session_is_sent_to_the_summary_and_finds_there_what_it_needs() 
     assert_eq!(summary.open_findings[0].message, "does not add up");
     let one = |name: &str| summary.participants.iter().find(|one| one.agent.as_str() == name).unwrap();
     assert_eq!((one("clerk").acked_seq, one("clerk").unread), (1, 2), "what it owes");
-    let word = one("coordinator").last_word.as_ref().unwrap();
-    assert_eq!((word.seq, word.text.as_str()), (3, "look"));
+    let last = one("coordinator").last_word.as_ref().unwrap();
+    assert_eq!((last.seq, last.text.as_str()), (3, "look"));
     let over = does_its_turn(&world, &fresh).await;
     assert_eq!(over.result, Some(WakeResult::FallbackSpawned));
     let change = over.door_changes[0];

@@ -237,13 +237,13 @@ impl Shell {
         tokio::select! {
             Some(event) = self.inbox.recv() => event,
             () = alarm => Event::Timer,
-            heard = heard => match heard {
-                Some(message) => Event::Heard(message),
-                None => {
-                    self.wire = None;
-                    Event::Gone
+            heard = heard => {
+                if let Some(message) = heard {
+                    return Event::Heard(message);
                 }
-            },
+                self.wire = None;
+                Event::Gone
+            }
         }
     }
 }

@@ -450,6 +450,21 @@ async fn a_start_goes_on_with_the_kept_token_or_says_why_not() {
     rig.stop().await.unwrap();
 }
 
+/// Every text in it; members that name a time are refused.
+fn texts(value: &serde_json::Value, all: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => all.push(text.clone()),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| texts(item, all)),
+        serde_json::Value::Object(map) => {
+            for (name, item) in map {
+                assert!(!name.ends_with("_at"), "{name}");
+                texts(item, all);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Reports are what was observed: no clock of this machine is in them.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_tells_a_time_of_this_machine() {
@@ -457,19 +472,6 @@ async fn no_call_tells_a_time_of_this_machine() {
     rig.wake("executor", 1, "echo here; exit 3");
     rig.until_reports(&["started", "accepted by output", "exited 3"]).await;
     let year = |text: &str| text.contains("20") && text.contains('T') && text.ends_with('Z');
-    fn texts(value: &serde_json::Value, all: &mut Vec<String>) {
-        match value {
-            serde_json::Value::String(text) => all.push(text.clone()),
-            serde_json::Value::Array(items) => items.iter().for_each(|item| texts(item, all)),
-            serde_json::Value::Object(map) => {
-                for (name, item) in map {
-                    assert!(!name.ends_with("_at"), "{name}");
-                    texts(item, all);
-                }
-            }
-            _ => {}
-        }
-    }
     for call in &rig.server.script().calls {
         let mut all = Vec::new();
         texts(&call.body, &mut all);

@@ -248,12 +248,11 @@ async fn sustained(
     let began = Instant::now();
     let end = began + weight.sustained;
     for (poster, thread) in opened {
-        match poster {
-            Some(poster) => drop(writers.spawn(posts_until(poster, end))),
-            None => {
-                let connection = Connection::open(&thread.host).await?;
-                drop(readers.spawn(reads_until(connection, reads::request(&thread, 0, 0), end)));
-            }
+        if let Some(poster) = poster {
+            writers.spawn(posts_until(poster, end));
+        } else {
+            let connection = Connection::open(&thread.host).await?;
+            readers.spawn(reads_until(connection, reads::request(&thread, 0, 0), end));
         }
     }
     let (written, read) = tokio::try_join!(together(writers), together(readers))?;

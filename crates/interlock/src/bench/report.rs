@@ -267,7 +267,10 @@ impl Report {
             ratio: figure.ratio().filter(|ratio| ratio.is_finite()).map(stats::rounded),
             goal: figure.goal,
             met: doubt.is_none().then(|| figure.is_met()),
-            why: doubt.map_or_else(|| figure.why.clone(), |doubt| format!("{doubt}; {}", figure.why)),
+            why: match doubt {
+                Some(doubt) => format!("{doubt}; {}", figure.why),
+                None => figure.why,
+            },
         });
     }
 

@@ -75,7 +75,9 @@ impl Show {
     /// A paragraph beside the timeline.
     pub(crate) fn paragraph(&self, text: &str) {
         let width = if self.is_narrow { LINE_WIDTH } else { usize::MAX };
-        wrapped(text, width).iter().for_each(|line| self.say(line));
+        for line in wrapped(text, width) {
+            self.say(&line);
+        }
     }
 
     /// The heading of a part of the story.

@@ -289,9 +289,13 @@ fn a_server_killed_under_two_supervisors_finds_everything_going_on() {
     until("all to run, two with each", || all().then_some(()));
     server.running.kill();
     supervisors[0].until_logged(&site, "renew.failed");
-    names.iter().for_each(|name| allow(&site, name, &["speak"]));
+    for name in names {
+        allow(&site, name, &["speak"]);
+    }
     let server = site.up(&["--server-only", "--listen", server.address()]);
-    names.iter().for_each(|name| allow(&site, name, &STEPS));
+    for name in names {
+        allow(&site, name, &STEPS);
+    }
     for (thread, name) in threads.iter().zip(names) {
         let wakes = finished_wakes(&site, thread);
         assert_eq!((wakes.len(), &wakes[0]["result"]), (1, &"triggered".into()), "{wakes:?}");
@@ -327,7 +331,9 @@ fn supervisors_at_several_servers_share_the_work() {
     assert_eq!(first, [1; 6], "each in one place");
     servers[0].running.kill();
     at_one.running.kill();
-    names.iter().for_each(|name| allow(three, name, &STEPS));
+    for name in names {
+        allow(three, name, &STEPS);
+    }
     for (thread, name) in threads.iter().zip(names) {
         let wakes = finished_wakes(three, thread);
         assert_eq!((wakes.len(), &wakes[0]["result"]), (1, &"triggered".into()), "{name}: {wakes:?}");

@@ -24,7 +24,7 @@ impl Turn {
                 }
                 Err(refused) => self.refused(&refused),
             },
-            Stage::Looking => self.on_looked(at_ms, result),
+            Stage::Looking => self.on_looked(at_ms, result.as_ref().ok()),
             Stage::Searching => self.on_page(at_ms, result),
             Stage::Loading => self.on_loaded(at_ms, result),
             Stage::Asking => self.on_tools(result),
@@ -46,12 +46,9 @@ impl Turn {
         self.unavailable(&why)
     }
 
-    pub(super) fn on_looked(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
-        let thread = match &result {
-            Ok(answer) => answer.get("thread").unwrap_or(&Value::Null),
-            // It has not loaded it, and that is all that this says.
-            Err(_) => &Value::Null,
-        };
+    /// That it refuses says that it has not loaded the thread, and nothing else.
+    pub(super) fn on_looked(&mut self, at_ms: u64, answer: Option<&Value>) -> Vec<Act> {
+        let thread = answer.and_then(|answer| answer.get("thread")).unwrap_or(&Value::Null);
         let is_active = member(thread, "/status/type") == "active";
         if self.is_sent {
             return self.search(at_ms, None);
@@ -61,7 +58,7 @@ impl Turn {
         }
         let is_loaded = matches!(member(thread, "/status/type"), "idle" | "systemError");
         // What it is set to is told when it is loaded again, which changes nothing.
-        self.before = is_loaded.then(|| Value::Null);
+        self.before = is_loaded.then_some(Value::Null);
         self.load(at_ms)
     }
 
@@ -77,7 +74,7 @@ impl Turn {
         };
         match history::find(&page, &self.wanted.client_id) {
             Some(Found::Running { turn }) => {
-                self.turn = Some(turn);
+                self.ours = Some(turn);
                 self.load(at_ms)
             }
             Some(Found::Over { turn }) => self.on_found_over(at_ms, &turn),
@@ -142,7 +139,7 @@ impl Turn {
             return self.unavailable("it loaded another thread");
         }
         self.thread = Some(thread);
-        if self.turn.is_some() {
+        if self.ours.is_some() {
             // Its person's settings were noted by the life that began the turn.
             self.before = None;
             if member(&answer, "/thread/status/type") != "active" {
@@ -186,7 +183,7 @@ impl Turn {
     pub(super) fn on_started(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
         match result {
             Ok(answer) => {
-                self.turn = Some(member(&answer, "/turn/id").to_owned());
+                self.ours = Some(member(&answer, "/turn/id").to_owned());
                 (self.stage, self.until_ms) = (Stage::Running, None);
                 if self.is_stopping { self.interrupt(at_ms) } else { Vec::new() }
             }

@@ -129,7 +129,7 @@ impl Turn {
             }
             Stage::Running => self.interrupt(at_ms),
             // An earlier life began it, and it is ours to end.
-            Stage::Ready if self.turn.is_some() => self.interrupt(at_ms),
+            Stage::Ready if self.ours.is_some() => self.interrupt(at_ms),
             Stage::Restoring => Vec::new(),
             // It is told once it is found again.
             _ if self.is_told && self.is_sent && self.end.is_none() => Vec::new(),
@@ -138,12 +138,12 @@ impl Turn {
     }
 
     pub(super) fn interrupt(&mut self, at_ms: u64) -> Vec<Act> {
-        if self.turn.as_ref().and_then(|turn| self.owners.get(turn)) == Some(&false) {
+        if self.ours.as_ref().and_then(|turn| self.owners.get(turn)) == Some(&false) {
             let mut acts = vec![Act::Log("the turn is a person's and goes on".into())];
             acts.extend(self.ended(at_ms, Input::Signalled { signal: KILLED }));
             return acts;
         }
-        let params = json!({"threadId": self.thread_text(), "turnId": self.turn});
+        let params = json!({"threadId": self.thread_text(), "turnId": self.ours});
         self.send(Stage::Running, Some(at_ms + INTERRUPT_MS_MAX), "turn/interrupt", &params)
     }
 }

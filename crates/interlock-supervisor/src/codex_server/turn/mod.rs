@@ -136,7 +136,8 @@ pub(crate) struct Turn {
     is_stopping: bool,
     /// Whose message came first in the turns that were seen: ours, or somebody else's. Theirs is the turn.
     owners: BTreeMap<String, bool>,
-    turn: Option<String>,
+    /// The turn of ours, once it is known.
+    ours: Option<String>,
     /// Until when a server is looked for that was lost.
     rejoin_until_ms: Option<u64>,
     heard: Heard,
@@ -161,7 +162,7 @@ impl Turn {
             has_begun: false,
             is_stopping: false,
             owners: BTreeMap::new(),
-            turn: None,
+            ours: None,
             rejoin_until_ms: None,
             heard: Heard { is_session_total: true, ..Heard::default() },
             end: None,
@@ -252,7 +253,7 @@ impl Turn {
         if let Some(end) = self.end.take() {
             return self.found_over(end);
         }
-        if self.turn.is_some() {
+        if self.ours.is_some() {
             // Found running: there is nothing to send.
             return self.begun(at_ms);
         }

@@ -25,7 +25,7 @@ impl Turn {
         }
         let is_waiting = matches!(self.stage, Stage::Loading | Stage::Asking | Stage::Ready);
         match method {
-            "turn/started" if is_waiting && self.turn.is_none() => {
+            "turn/started" if is_waiting && self.ours.is_none() => {
                 self.is_taken = true;
                 Vec::new()
             }
@@ -57,7 +57,7 @@ impl Turn {
     }
 
     pub(super) fn is_our_turn(&self, turn: &str) -> bool {
-        self.stage == Stage::Running && self.turn.as_deref() == Some(turn)
+        self.stage == Stage::Running && self.ours.as_deref() == Some(turn)
     }
 
     /// Whoever's message comes first in a turn, theirs it is.

@@ -69,7 +69,8 @@ impl Kind {
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Step {
-    step: Kind,
+    #[serde(rename = "step")]
+    kind: Kind,
     /// What was done.
     pub(crate) did: String,
     /// What came of it, or what it did not show.
@@ -85,7 +86,7 @@ impl Step {
     pub(super) fn judged(kind: Kind, faults: &[String], happened: String, proof: String) -> Self {
         let ok = faults.is_empty();
         let happened = if ok { happened } else { faults.join("; ") };
-        Self { step: kind, did: kind.did().to_owned(), happened, proof, ok }
+        Self { kind, did: kind.did().to_owned(), happened, proof, ok }
     }
 
     /// It did not come to its end.
@@ -101,6 +102,6 @@ impl Step {
 
     /// Which step it is.
     pub(super) const fn kind(&self) -> Kind {
-        self.step
+        self.kind
     }
 }
