@@ -71,7 +71,9 @@ pub(super) fn of(
     }
     let held = match human::look(facts, wake, now)? {
         Human::Away => None,
-        Human::Wait(event) => return Ok(Entry::Later { first: vec![event] }),
+        Human::Wait { due_at } => {
+            return Ok(Entry::Later { first: vec![deferred(wake, Reason::HumanActive, due_at)] });
+        }
         Human::GoOn(held) => held,
     };
     let has_session = member.is_some_and(|member| member.session.is_some());

@@ -1,7 +1,6 @@
 //! Rules of the person at the keyboard: a wake waits while somebody is at work in the agent's session, up to a limit, and
 //! never enters a session that a person holds. And the way through that session itself: its own hooks name what waits.
 
-use super::claim::deferred;
 use super::{Evidence, Wake, WakeState, session};
 use crate::actor::AgentName;
 use crate::decide::Stop;
@@ -11,14 +10,14 @@ use crate::id::SessionId;
 use crate::reason::Reason;
 use crate::session::Session;
 use crate::thread::Thread;
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 
 /// What follows from the people at work in an agent's sessions.
 pub(super) enum Human {
     /// Nobody is in the way.
     Away,
-    /// The wake is looked at again later; it has lost no attempt.
-    Wait(Event),
+    /// The wake is looked at again then.
+    Wait { due_at: Timestamp },
     /// It has waited for long enough: it goes on without this session, which a person holds, where there is one.
     GoOn(Option<SessionId>),
 }
@@ -35,7 +34,7 @@ pub(super) fn look(facts: &Facts, wake: &Wake, now: &Now) -> Result<Human, Stop>
     let until = wake.deferred_since.map_or(now.wall, |since| since).plus_ms(policy.session_defer_max_ms);
     if until > now.wall {
         let due_at = until.min(now.wall.plus_ms(policy.session_recheck_ms));
-        return Ok(Human::Wait(deferred(wake, Reason::HumanActive, due_at)));
+        return Ok(Human::Wait { due_at });
     }
     let bound = session::bound(facts, wake)?;
     let is_theirs = bound.is_none_or(|id| held.iter().any(|session| session.session_id == Some(id)));
