@@ -413,7 +413,9 @@ fn fallbacks_that_run_at_once_are_limited_and_others_wait() {
     let first = w.claim("sup");
     assert_eq!(first.len(), 3);
     assert!(first.iter().any(|claim| claim.agent.as_str() == "e"), "{first:?}");
-    first.iter().for_each(|claim| drop(w.started(claim).unwrap()));
+    for claim in &first {
+        drop(w.started(claim).unwrap());
+    }
     let waiting = |w: &World| {
         let waits = |wake: &&interlock_core::wake::Wake| wake.reason == Some(Reason::FallbackLimit);
         w.rows.wakes.values().filter(waits).count()

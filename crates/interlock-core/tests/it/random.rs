@@ -232,7 +232,9 @@ impl Random {
                 let made =
                     self.w.claim_in(["s1", "s2", "s3"][sup], ["life-1", "life-1", "life-2"][life], limit);
                 assert!(!is_halted || made.is_empty(), "handed out while all were stopped");
-                made.iter().for_each(|claim| self.nobody_is_disturbed(claim));
+                for claim in &made {
+                    self.nobody_is_disturbed(claim);
+                }
                 self.claimed_at.resize(self.claims.len() + made.len(), at);
                 self.claims.extend(made);
             }
