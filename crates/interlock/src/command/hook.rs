@@ -137,7 +137,7 @@ mod tests {
 
     const SESSION: &str = "0198c0de-0000-7000-8000-000000000007";
 
-    fn observed(event: &str, more: Value) -> Option<(Observed, bool)> {
+    fn observed(event: &str, more: &Value) -> Option<(Observed, bool)> {
         let mut input = json!({"session_id": SESSION, "hook_event_name": event});
         for (name, value) in more.as_object().unwrap() {
             input[name] = value.clone();
@@ -170,7 +170,7 @@ mod tests {
             ("", json!({}), None),
         ];
         for (event, more, wanted) in cases {
-            assert_eq!(observed(event, more.clone()), wanted, "{event} {more}");
+            assert_eq!(observed(event, &more), wanted, "{event} {more}");
         }
         assert!(seen("gemini", "Stop", &json!({})).is_none());
         assert!(seen("command", "Stop", &json!({})).is_none());

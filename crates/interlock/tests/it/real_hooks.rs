@@ -241,7 +241,7 @@ fn trust(desk: &Desk) {
     for hook in hooks {
         assert_eq!(hook["trustStatus"], "untrusted", "nothing is trusted for its person");
         let lines = [
-            "".to_owned(),
+            String::new(),
             format!("[hooks.state.{}]", hook["key"]),
             format!("trusted_hash = {}\n", hook["currentHash"]),
         ];
