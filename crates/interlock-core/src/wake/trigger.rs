@@ -1,6 +1,6 @@
 //! The rule of waking somebody on request, without a message.
 
-use super::WakeState;
+use super::{Chain, Wake, WakeState};
 use crate::actor::Role;
 use crate::command::{Envelope, TriggerParticipant};
 use crate::decide::Stop;
@@ -48,26 +48,7 @@ pub(crate) fn trigger(
     let chain = guard::chain(facts, env, thread, now)?;
     // The running one first: it is the one that answers soonest.
     if let Some(wake) = live.max_by_key(|wake| wake.state == WakeState::Running) {
-        let mut events = Vec::new();
-        let is_freed = chain.is_none() && wake.reason.is_some_and(guard::is_for_agents_alone);
-        if wake.state == WakeState::Pending && (is_freed || wake.over(now.wall).is_some()) {
-            // Nothing that asked for it counts any more, or it was put off as what agents asked for; now somebody else
-            // does.
-            events.push(Event::WakeJoined {
-                wake_id: wake.wake_id,
-                thread_id,
-                seq: wake.seq,
-                expires_at: None,
-                is_urgent: false,
-                is_standing: true,
-                forgotten: None,
-                due_at: None,
-                chain,
-            });
-        }
-        if wake.state == WakeState::Pending && !wake.is_override {
-            overriding(env, command, thread, wake.wake_id, now, &mut events);
-        }
+        let events = joining(env, command, (thread, wake), chain, now);
         return Ok(Decision { reply: Reply::Wake(wake.wake_id), ..Decision::of(events) });
     }
     let wake_id = WakeId::derive(now.wall, &env.entropy, 0);
@@ -92,6 +73,39 @@ pub(crate) fn trigger(
     guard::on_trigger(facts, env, thread, chain.as_ref(), now, &mut events)?;
     overriding(env, command, thread, wake_id, now, &mut events);
     Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
+}
+
+/// What asking again makes of a wake that is there.
+fn joining(
+    env: &Envelope,
+    command: &TriggerParticipant,
+    (thread, wake): (&Thread, &Wake),
+    chain: Option<Chain>,
+    now: &Now,
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    if wake.state != WakeState::Pending {
+        return events;
+    }
+    let is_freed = chain.is_none() && wake.reason.is_some_and(guard::is_for_agents_alone);
+    if is_freed || wake.over(now.wall).is_some() {
+        // Nothing that asked for it counts any more, or it was put off as what agents asked for; now somebody else does.
+        events.push(Event::WakeJoined {
+            wake_id: wake.wake_id,
+            thread_id: thread.thread_id,
+            seq: wake.seq,
+            expires_at: None,
+            is_urgent: false,
+            is_standing: true,
+            forgotten: None,
+            due_at: None,
+            chain,
+        });
+    }
+    if !wake.is_override {
+        overriding(env, command, thread, wake.wake_id, now, &mut events);
+    }
+    events
 }
 
 /// Entering a session in which a person is at work is an operator's decision, and has a reason.
