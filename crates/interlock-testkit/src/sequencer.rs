@@ -231,6 +231,7 @@ fn calm() -> Policy {
         backlog_wakes_max: 0,
         identical_messages_max: 1_000_000,
         causal_hops_max: 1_000_000,
+        takeover_grace_ms: 0,
         ..Policy::default()
     }
 }
@@ -248,8 +249,7 @@ impl BatchWork for Batch {
 
     fn decide(&mut self, facts: &mut Facts, head: &Head) -> Step {
         if !std::mem::replace(&mut self.has_asked, true) {
-            let more: Keys =
-                self.envelopes.iter().flat_map(|env| more_keys(facts, env, head.wall_now)).collect();
+            let more: Keys = self.envelopes.iter().flat_map(|env| more_keys(facts, env, self.wall)).collect();
             if !more.is_empty() {
                 return Step::Load(more);
             }

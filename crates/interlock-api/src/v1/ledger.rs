@@ -34,6 +34,7 @@ pub struct ListEntriesResponse {
 pub struct GetCheckpointParams {
     /// Wait while the ledger has so many entries; absent = while nothing is committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u64::MAX))]
     pub while_size: Option<u64>,
     /// How long to wait for the next checkpoint, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]

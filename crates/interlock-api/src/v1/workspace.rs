@@ -20,6 +20,7 @@ use super::wake::WakeView;
 pub struct GetStatusParams {
     /// Wait while the ledger has so many entries; absent = while nothing is committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u64::MAX))]
     pub while_size: Option<u64>,
     /// How long to wait for the change, at most 50,000 ms.
     #[serde(default, skip_serializing_if = "super::is_zero")]

@@ -414,7 +414,7 @@ fn fallbacks_that_run_at_once_are_limited_and_others_wait() {
     assert_eq!(first.len(), 3);
     assert!(first.iter().any(|claim| claim.agent.as_str() == "e"), "{first:?}");
     for claim in &first {
-        drop(w.started(claim).unwrap());
+        w.started(claim).unwrap();
     }
     let waiting = |w: &World| {
         let waits = |wake: &&interlock_core::wake::Wake| wake.reason == Some(Reason::FallbackLimit);

@@ -151,7 +151,7 @@ impl Play {
                 fresh.retain(|claim| !self.claims.contains(claim));
                 let said: BTreeSet<_> =
                     fresh.iter().map(|c| (self.model.wakes[c.wake].id.unwrap(), c.fence)).collect();
-                assert_eq!(claimed, said, "{what:?}");
+                assert_eq!(claimed, said, "{what:?}: {done:?}");
                 self.claims.extend(fresh);
             }
             _ => {}

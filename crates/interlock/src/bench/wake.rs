@@ -122,7 +122,7 @@ async fn measure(cx: &Context, params: &Params, report: &mut Report) -> Result<(
         report.store = "postgres";
     }
     let mut stage = Stage::prepare(dir.path(), database)?;
-    stage.set_policy(&format!("poll_interval_ms = {POLL_MS}\nwakes_per_minute_max = 0\n"))?;
+    stage.set_policy(&format!("poll_interval_ms = {POLL_MS}\nagents_running_max = 1000\n"))?;
     let mut bench = Bench { pace: &pace, report, dir: dir.path(), stage: &mut stage, runners: Vec::new() };
     let result = tokio::select! {
         result = bench.cases(&params.cases) => result,
