@@ -318,7 +318,11 @@ fn tools_and_hooks_of_a_persons_own_are_looked_at() {
         let answer = json!({"id": 2, "result": {"data": [{"hooks": [hook, other]}]}});
         machine.has(
             "codex",
-            &format!("[ \"$1\" = app-server ] || exec echo codex-cli 0.169.0\ncat <<'END'\n{answer}\nEND"),
+            // Nothing is in its PATH: what the shell itself can do must do.
+            &format!(
+                "[ \"$1\" = app-server ] || {{ echo codex-cli 0.169.0; exit; }}\n\
+                 read -r a; read -r b; read -r c; printf '%s\\n' '{answer}'"
+            ),
         );
         is(&machine.report(), "codex hooks", verdict, part);
     }
