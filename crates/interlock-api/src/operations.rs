@@ -122,6 +122,11 @@ operations! {
     HeartbeatSession = "heartbeat_session" Post "/v1/sessions/heartbeat"
         tool Some("heartbeat_session"), permission MessageWrite, mutates false, media Json,
         session::HeartbeatSessionParams => session::HeartbeatSessionResponse;
+    /// Say what was seen in an agent's session: a person's prompt, a turn's begin and end. The answer names what waits for
+    /// the agent, when the session can be told of it. Outside the ledger, but for what becomes of wakes.
+    ObserveSession = "observe_session" Post "/v1/sessions/observe"
+        tool None, permission SessionObserve, mutates false, media Json,
+        session::ObserveSessionParams => session::ObserveSessionResponse;
     /// Wake a participant of a thread without a message; one that is woken already is not woken twice.
     TriggerParticipant = "trigger_participant" Post "/v1/threads/{thread_id}/trigger"
         tool Some("trigger_participant"), permission MessageWrite, mutates true, media Json,

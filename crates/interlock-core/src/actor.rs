@@ -145,6 +145,8 @@ closed_set! {
         WorkspaceHalt = "workspace:halt",
         /// Make, change, test and delete webhooks.
         WebhookManage = "webhook:manage",
+        /// Say what happens in an agent's session.
+        SessionObserve = "session:observe",
         /// List webhooks.
         WebhookRead = "webhook:read",
     }
@@ -167,6 +169,7 @@ impl Role {
                     | P::WakeRead
                     | P::WakeManage
                     | P::WorkspaceRead
+                    | P::SessionObserve
             ),
             Self::Participant => matches!(
                 permission,
@@ -177,6 +180,7 @@ impl Role {
                     | P::AgentRead
                     | P::WakeRead
                     | P::WakeManage
+                    | P::SessionObserve
             ),
             Self::Auditor => matches!(
                 permission,
@@ -188,7 +192,9 @@ impl Role {
                     | P::WorkspaceRead
                     | P::WebhookRead
             ),
-            Self::Supervisor => matches!(permission, P::WakeRun | P::WakeRead | P::AgentRead),
+            Self::Supervisor => {
+                matches!(permission, P::WakeRun | P::WakeRead | P::AgentRead | P::SessionObserve)
+            }
         }
     }
 

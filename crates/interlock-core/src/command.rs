@@ -5,6 +5,7 @@ use crate::agent::{Label, Launch, Runtime};
 use crate::id::{CommandId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId, WorkspaceId};
 use crate::job::{NewJob, RetryPolicy};
 use crate::reason::Reason;
+use crate::session::Observed;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
@@ -75,6 +76,13 @@ pub enum Command {
     RemindOwner(RemindOwner),
     /// Change a thread's status as an operator, whatever its participants say.
     OperateThread(OperateThread),
+    /// Say that one is there.
+    Heartbeat {
+        /// At work, or idle.
+        is_active: bool,
+    },
+    /// Say what was seen in a session of an agent.
+    ObserveSession(ObserveSession),
     /// Stop all agents.
     HaltAgents,
     /// Do something later that nobody waits for.
@@ -251,6 +259,27 @@ pub struct TriggerParticipant {
     pub thread_id: ThreadId,
     /// Who is to be woken.
     pub agent: AgentName,
+    /// Although a person is at work in the agent's session: the reason in words.
+    pub override_reason: Option<String>,
+}
+
+/// See [`Command::ObserveSession`]; the time is a duration that was measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObserveSession {
+    /// Whose session.
+    pub agent: AgentName,
+    /// The runtime's name of it.
+    pub session_id: Option<SessionId>,
+    /// The runtime.
+    pub runtime: Option<Runtime>,
+    /// What was seen.
+    pub observed: Observed,
+    /// How long ago.
+    pub ago_ms: u64,
+    /// The wake that the turn's prompt names.
+    pub wake_id: Option<WakeId>,
+    /// The threads that the session can be told of, because something in them is unread.
+    pub threads: Vec<ThreadId>,
 }
 
 /// See [`Command::RetryWake`] and [`Command::CancelWake`].

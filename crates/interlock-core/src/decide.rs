@@ -1,14 +1,14 @@
 //! The way in: which facts a command needs, and the arm that decides it.
 
 use crate::command::{
-    AckRead, AssignOwner, ChangeStatus, Command, Envelope, FinishJob, InterveneWake, OperateThread,
-    RemindOwner, RemoveParticipant, RenewJob, Report, ReportWake, RequeueJob,
+    AckRead, AssignOwner, ChangeStatus, Command, Envelope, FinishJob, InterveneWake, ObserveSession,
+    OperateThread, RemindOwner, RemoveParticipant, RenewJob, Report, ReportWake, RequeueJob,
 };
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
 use crate::time::{Now, Timestamp};
-use crate::{agent, guard, job, thread, wake, webhook};
+use crate::{agent, guard, job, session, thread, wake, webhook};
 
 /// Why a command has no decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,10 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.extend([Key::Wake(command.wake_id), Key::Agent(env.actor.name.clone())]);
             keys.extend(guard::chain_keys(env));
         }
-        Command::ClaimWakes(_) | Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
+        Command::ClaimWakes(_) => keys.extend([Key::LiveWakes, Key::Halt, Key::Terminals]),
+        Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
+        Command::Heartbeat { .. } => drop(keys.insert(Key::Sessions(env.actor.name.clone()))),
+        Command::ObserveSession(command) => session::keys(env, command, &mut keys),
         Command::ResumeAgents { .. } => {
             keys.insert(Key::Halt);
         }
@@ -149,6 +152,13 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
             // Its acceptance is a sign of life of the session that it runs in.
             keys.extend(facts.wake(*wake_id).ok().flatten().map(|wake| Key::Thread(wake.thread_id)));
         }
+        Command::Heartbeat { .. } => {
+            let name = &env.actor.name;
+            keys.extend(session::more_keys(facts, name, &(name.clone(), None), &[]));
+        }
+        Command::ObserveSession(ObserveSession { agent, session_id, threads, .. }) => {
+            keys.extend(session::more_keys(facts, agent, &(agent.clone(), *session_id), threads));
+        }
         Command::RequeueJob(RequeueJob { job_id, .. }) => {
             if let Ok(Some(job)) = facts.job(*job_id) {
                 keys.extend(named(&job.kind, job.name.as_deref()));
@@ -206,6 +216,8 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),
         Command::ReportWake(command) => wake::report(facts, env, command, now),
+        Command::Heartbeat { is_active } => session::heartbeat(facts, env, *is_active, now),
+        Command::ObserveSession(command) => session::observe(facts, env, command, now),
         Command::HaltAgents => wake::halt(facts, env),
         Command::EnqueueJob(new) => job::enqueue_alone(facts, env, new, now),
         Command::ClaimJobs(command) => job::claim(facts, env, command, now),

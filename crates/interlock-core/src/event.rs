@@ -184,6 +184,9 @@ pub enum Event {
         /// Others than this message, which are not remembered one by one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forgotten: Option<Forgotten>,
+        /// When it is due from now on; absent = as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<Timestamp>,
         /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, asks for it too.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         chain: Option<Chain>,
@@ -255,6 +258,17 @@ pub enum Event {
     /// A guard or what somebody else does puts it off, without an attempt being used; it is due again at `due_at`.
     #[serde(rename = "wake.deferred/1")]
     WakeDeferred { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, reason: Reason, due_at: Timestamp },
+    /// An operator wants it although a person is at work in the agent's session; the reason stands in the message that
+    /// goes with it.
+    #[serde(rename = "wake.overridden/1")]
+    WakeOverridden {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        by: AgentName,
+        message_id: MessageId,
+        due_at: Timestamp,
+    },
     /// A supervisor cannot run the wake's agent; others may.
     #[serde(rename = "wake.declined/1")]
     WakeDeclined { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, supervisor: String, lacks: Lack },
@@ -429,6 +443,7 @@ impl Event {
             | Self::WakeAttemptFailed { thread_id, .. }
             | Self::WakeReleased { thread_id, .. }
             | Self::WakeDeferred { thread_id, .. }
+            | Self::WakeOverridden { thread_id, .. }
             | Self::WakeDeclined { thread_id, .. }
             | Self::WakeUsed { thread_id, .. }
             | Self::SessionBound { thread_id, .. }
@@ -448,6 +463,7 @@ impl Event {
             Self::WakeRequested { .. }
                 | Self::WakeReleased { .. }
                 | Self::WakeDeferred { .. }
+                | Self::WakeOverridden { .. }
                 | Self::WakeDeclined { .. }
                 | Self::WakeFinished { .. }
                 | Self::WakeAttemptFailed { .. }

@@ -3,6 +3,8 @@
 //! A row that was looked for and is not there differs from a row that was never looked for: the
 //! first is an answer, the second a [`Missing`] that makes the shell load more.
 
+mod sessions;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actor::AgentName;
@@ -11,11 +13,14 @@ use crate::event::Event;
 use crate::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
 use crate::job::Job;
 use crate::policy::Policy;
+use crate::session::{Session, SessionKey};
 use crate::text::Digest;
 use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
 use crate::wake::{Ask, AsksKey, Halt, Lease, Wake};
 use crate::webhook::{Progress, Webhook};
+
+use sessions::Sessions;
 
 /// One thing to load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +43,12 @@ pub enum Key {
     Asks(AsksKey),
     /// Unfinished wakes that are due, or leased, with their leases.
     LiveWakes,
+    /// The sessions of an agent.
+    Sessions(AgentName),
+    /// The sessions of all agents that somebody has open.
+    Terminals,
+    /// Of more sessions than are remembered those that were silent for longest, a few.
+    OldestSessions,
     /// A job.
     Job(JobId),
     /// The job of this kind and name that is not over, where there is one.
@@ -123,6 +134,10 @@ pub enum RowChange {
     Lease(Lease),
     /// Operational: remove a lease.
     Unlease(WakeId),
+    /// Operational: insert or replace a session.
+    Session(Box<Session>),
+    /// Operational: remove a session.
+    Unsession(SessionKey),
     /// Operational: insert or replace a job.
     Job(Job),
     /// Operational: remove a job.
@@ -142,11 +157,14 @@ pub struct Facts {
     threads: BTreeMap<ThreadId, Option<Thread>>,
     wakes: BTreeMap<WakeId, Option<Wake>>,
     leases: BTreeMap<WakeId, Lease>,
+    /// Wakes that were looked for together with their leases.
+    looked_up: BTreeSet<WakeId>,
     thread_wakes: BTreeMap<ThreadId, Vec<WakeId>>,
     live_wakes: Option<Vec<WakeId>>,
     findings: BTreeMap<ThreadId, Vec<Finding>>,
     messages: BTreeMap<(ThreadId, MessageId), Option<Known>>,
     asks: BTreeMap<AsksKey, Vec<Ask>>,
+    sessions: Sessions,
     /// Taken back in this batch.
     withdrawn: BTreeSet<(ThreadId, u64)>,
     jobs: BTreeMap<JobId, Option<Job>>,
@@ -182,6 +200,7 @@ struct Dirty {
     wakes: BTreeSet<WakeId>,
     findings: BTreeSet<(ThreadId, usize)>,
     leases: BTreeSet<WakeId>,
+    sessions: BTreeSet<SessionKey>,
     jobs: BTreeSet<JobId>,
     webhooks: BTreeSet<WebhookId>,
     appended: Vec<RowChange>,
@@ -202,9 +221,11 @@ impl Facts {
             Key::ThreadWakes(id) => self.thread_wakes.contains_key(id),
             Key::Findings(id) => self.findings.contains_key(id),
             Key::Message(thread, id) => self.messages.contains_key(&(*thread, *id)),
-            Key::Wake(id) => self.wakes.contains_key(id),
+            // One that came with its thread came without its lease.
+            Key::Wake(id) => self.looked_up.contains(id),
             Key::Asks(key) => self.asks.contains_key(key),
             Key::LiveWakes => self.live_wakes.is_some(),
+            Key::Sessions(_) | Key::Terminals | Key::OldestSessions => self.sessions.has(key),
             Key::Job(id) => self.jobs.contains_key(id),
             Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
             Key::DueJobs => self.due_jobs.is_some(),
@@ -261,6 +282,7 @@ impl Facts {
     /// Loaded: a wake and its lease.
     pub fn put_wake(&mut self, id: WakeId, wake: Option<Wake>, lease: Option<Lease>) {
         self.wakes.entry(id).or_insert(wake);
+        self.looked_up.insert(id);
         if let Some(lease) = lease
             && !self.dirty.leases.contains(&id)
         {
@@ -543,6 +565,8 @@ impl Facts {
                     self.dirty.webhooks.insert(id);
                 }
             }
+            Effect::Session(session) => self.change_session(session.key(), Some(*session)),
+            Effect::ForgetSession(key) => self.change_session(key, None),
             Effect::Job(job) => self.insert_job(*job),
             Effect::ForgetJob(id) => {
                 self.dirty.jobs.insert(id);
@@ -582,6 +606,7 @@ impl Facts {
             Some(lease) => RowChange::Lease(lease.clone()),
             None => RowChange::Unlease(*id),
         }));
+        rows.extend(self.session_rows(dirty.sessions));
         let jobs = dirty.jobs.iter().map(|id| match self.jobs.get(id) {
             Some(Some(job)) => RowChange::Job(job.clone()),
             _ => RowChange::Unjob(*id),
@@ -608,6 +633,10 @@ pub enum Effect {
     Lease(Lease),
     /// Nobody holds it any more.
     Unlease(WakeId),
+    /// Something was heard of a session.
+    Session(Box<Session>),
+    /// A session is forgotten.
+    ForgetSession(SessionKey),
     /// A job is made or changed.
     Job(Box<Job>),
     /// A job is forgotten.
@@ -648,6 +677,13 @@ pub enum Reply {
     Renewed(Vec<Kept>),
     /// A wake was changed.
     Wake(WakeId),
+    /// What was seen was noted.
+    Observed {
+        /// Whether the turn is a wake's.
+        is_ours: bool,
+        /// The threads that the session is to be told of.
+        told: Vec<ThreadId>,
+    },
     /// Jobs handed to a worker.
     Jobs(Vec<Job>),
     /// A job was made or changed, or is there already.
@@ -706,6 +742,7 @@ impl Reply {
                 Event::WakeRequested { wake_id, .. }
                 | Event::WakeRetryRequested { wake_id, .. }
                 | Event::WakeCancelRequested { wake_id, .. }
+                | Event::WakeOverridden { wake_id, .. }
                 | Event::WakeDispatched { wake_id, .. }
                 | Event::WakeAccepted { wake_id, .. }
                 | Event::WakeAttemptFailed { wake_id, .. }

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod policy;
 pub mod reason;
 pub mod search;
+pub mod session;
 pub mod text;
 pub mod thread;
 pub mod time;

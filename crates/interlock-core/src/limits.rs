@@ -77,6 +77,19 @@ pub const QUOTA_PAUSE_MS_MAX: i64 = 8 * 24 * 60 * 60 * 1_000;
 pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.
 pub const LIVE_WAKES_MAX: u32 = 512;
+/// Sessions of one agent that are remembered; beyond that the one that nobody sits at, or was silent for longest, is
+/// forgotten.
+pub const SESSIONS_OF_AGENT_MAX: usize = 8;
+/// Sessions of a workspace that are remembered; beyond that those that were silent for longest are forgotten.
+pub const SESSIONS_MAX: u32 = 4_096;
+/// Sessions forgotten at once.
+pub const SESSIONS_FORGOTTEN_MAX: u32 = 64;
+/// Milliseconds within which a sign of life that says nothing new is not written down again.
+pub const SESSION_WRITE_MS: i64 = 5_000;
+/// Milliseconds that an observation may lie back: a day.
+pub const OBSERVED_AGO_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
+/// Threads that a session is told of at once.
+pub const SESSION_THREADS_MAX: usize = 8;
 /// Threads that one MCP session, or one `subscriptions/listen`, hears of.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 /// Subscribers that follow the events of one server at once.

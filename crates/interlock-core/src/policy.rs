@@ -123,10 +123,16 @@ constants! {
     lease_ms: i64 = 60_000 Ms 1 to DAY_MS;
     /// How long another supervisor has to come for a wake that one cannot run.
     placement_wait_ms: i64 = 3_000 Ms 1 to DAY_MS;
-    /// How long after its runtime's session was found in use by another process a wake is tried again.
+    /// How long after its runtime's session was found in use, by another process or a person, a wake is tried again.
     session_recheck_ms: i64 = 5_000 Ms 1 to DAY_MS;
-    /// How long a wake waits for such a session before it goes on in a fresh one.
+    /// How long a wake waits for such a session, or for a person at work in it, before it goes on in a fresh one.
     session_defer_max_ms: i64 = 60_000 Ms 1 to DAY_MS;
+    /// How long after a person's last prompt in an agent's session nobody else enters it.
+    human_quiet_ms: i64 = 20_000 Ms 0 to DAY_MS;
+    /// How long a person's turn in an agent's session is believed to run when nobody tells of its end.
+    human_turn_ms_max: i64 = 900_000 Ms 1 to DAY_MS;
+    /// How long an agent may take to acknowledge what its open session was told of, before its wake is due again.
+    ack_timeout_ms: i64 = 120_000 Ms 1 to DAY_MS;
     /// A session without a sign of life for longer than this is not resumed.
     session_stale_ms: i64 = 43_200_000 Ms 1 to YEAR_MS;
     /// So many failed attempts in one session, none of them followed by a good one, and it is not resumed.

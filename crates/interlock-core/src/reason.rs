@@ -259,6 +259,8 @@ reasons! {
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";
+    HumanActive => "HUMAN_ACTIVE", Conflict, "a person is at work in the agent's session";
+    ToldByHook => "TOLD_BY_HOOK", Conflict, "the agent's open session was told what waits";
     SessionStale => "SESSION_STALE", Conflict, "the agent's session showed no sign of life for too long";
     ResumeFailed => "RESUME_FAILED", Conflict, "the agent's session could not be resumed";
     CrashLoop => "CRASH_LOOP", Conflict, "the agent failed too often in its session within a short time";

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use interlock_core::actor::{Actor, AgentName, Guarded};
+use interlock_core::actor::{Actor, Guarded};
 use interlock_core::command::{Command, Envelope};
 use interlock_core::id::{CommandId, SessionId, WorkspaceId};
 use interlock_core::limits::IDEMPOTENCY_KEY_CHARS_MAX;
@@ -24,7 +24,6 @@ use crate::denials::Denials;
 use crate::halt::Halts;
 use crate::issuer::Issuer;
 use crate::notify::{Notifier, Watch};
-use crate::presence::{Presence, Presences};
 use crate::reading::Readings;
 use crate::supervisors::Heard;
 use crate::tally::{JobTally, Tally};
@@ -75,7 +74,6 @@ pub struct Engine {
     pub(crate) began: Instant,
     pub(crate) drops_announcements: AtomicBool,
     pub(crate) halts: Halts,
-    presences: Presences,
     pub(crate) readings: Readings,
     pub(crate) denials: Arc<Denials>,
     ledger_key: LogKey,
@@ -106,7 +104,6 @@ impl Engine {
             began: Instant::now(),
             drops_announcements: AtomicBool::new(false),
             halts: Halts::default(),
-            presences: Presences::default(),
             readings: Readings::default(),
             ledger_key: config.ledger_key,
             issuer: config.issuer,
@@ -186,17 +183,6 @@ impl Engine {
     /// `INTERNAL` when the origin is no name.
     pub fn vkey(&self, origin: &str) -> Result<String, Refusal> {
         self.ledger_key.vkey(origin).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))
-    }
-
-    /// Remember that somebody says it is there.
-    pub fn note_presence(&self, actor: &Actor, is_active: bool) {
-        let presence = Presence { is_active, session_id: actor.session_id, at: Instant::now() };
-        self.presences.note(actor.workspace_id, actor.name.clone(), presence);
-    }
-
-    /// When somebody last said so, and how.
-    pub fn presence(&self, workspace_id: WorkspaceId, name: &AgentName) -> Option<Presence> {
-        self.presences.of(workspace_id, name)
     }
 
     /// Who holds this token, in a workspace that is served here.

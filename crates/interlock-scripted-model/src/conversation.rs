@@ -11,6 +11,8 @@ pub struct Conversation {
     pub scripts: Scripts,
     /// What its user said, in order; the last one is what the model is asked now.
     pub asked: Vec<String>,
+    /// What the program told its model besides, in order: of its machine, or what a hook of its user's adds.
+    pub asides: Vec<String>,
     /// What was done since then, in order.
     pub steps: Vec<Step>,
     /// Bytes of the request, from which usage is counted.

@@ -111,6 +111,7 @@ fn table() -> Table {
         .json::<op::ReadTimeline, _, _>(http::timeline::read)
         .json::<op::SummarizeThread, _, _>(http::summary::summarize)
         .json::<op::HeartbeatSession, _, _>(http::session::heartbeat)
+        .json::<op::ObserveSession, _, _>(http::session::observe)
         .json::<op::TriggerParticipant, _, _>(http::wake::trigger)
         .json::<op::PostMessage, _, _>(http::message::post)
         .json::<op::CancelMessage, _, _>(http::message::cancel)

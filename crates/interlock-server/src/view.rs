@@ -4,6 +4,7 @@ use interlock_api::v1::agent::{AgentView, DoorView, SpentView, StandingView};
 use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
+use interlock_api::v1::session::{PresenceView, SessionState, SessionView};
 use interlock_api::v1::thread::{BudgetView, FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::{AttemptView, InterventionView, WakeView};
 use interlock_core::actor::{AgentName, Permission, Role};
@@ -12,6 +13,7 @@ use interlock_core::denial::Denial;
 use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::job::{Job, JobState};
 use interlock_core::policy::Policy;
+use interlock_core::session::Session;
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
 use interlock_core::wake::{Attempt, Capability, Intervention, Wake, WakeState};
 use interlock_core::{Event, Timestamp};
@@ -56,6 +58,31 @@ pub(crate) fn standing(standing: Standing, may_know: bool) -> StandingView {
         wake_id: standing.wake_id.filter(|_| may_know),
         thread_id: standing.thread_id.filter(|_| may_know),
     }
+}
+
+/// What an agent last said of itself; nothing where it never did.
+pub(crate) fn presence(session: &Session, now: Timestamp) -> Option<PresenceView> {
+    let is_active = session.is_active?;
+    let state = if is_active { SessionState::Active } else { SessionState::Idle };
+    Some(PresenceView { state, silent_ms: ago_ms(session.seen_at, now) })
+}
+
+/// A session as it was last heard of.
+pub(crate) fn session(session: &Session, policy: &Policy, now: Timestamp) -> SessionView {
+    SessionView {
+        session_id: session.session_id,
+        runtime: session.runtime,
+        place: session.place,
+        is_open: session.is_open,
+        is_held: session.is_held(policy, now),
+        activity: session.activity,
+        silent_ms: ago_ms(session.seen_at, now),
+        human_ago_ms: session.human_at.map(|at| ago_ms(at, now)),
+    }
+}
+
+fn ago_ms(at: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.ms_since(at)).unwrap_or_default()
 }
 
 /// A job, without what it was given to work with.
@@ -269,6 +296,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         Event::ParticipantAdded { participant, .. } => Some(&participant.agent),
         Event::MessagePosted { message, .. } => Some(&message.from),
         Event::StatusChanged { by, .. }
+        | Event::WakeOverridden { by, .. }
         | Event::ServersHalted { by, .. }
         | Event::WorkspaceHalted { by, .. }
         | Event::WorkspaceResumed { by }
@@ -320,6 +348,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeAttemptFailed { wake_id, .. }
         | Event::WakeReleased { wake_id, .. }
         | Event::WakeDeferred { wake_id, .. }
+        | Event::WakeOverridden { wake_id, .. }
         | Event::WakeDeclined { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }

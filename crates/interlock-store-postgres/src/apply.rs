@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::error::text;
 use crate::row::signed;
-use crate::{job, webhook};
+use crate::{job, session, webhook};
 
 type Bytes = Vec<Vec<u8>>;
 type Texts = Vec<String>;
@@ -69,6 +69,12 @@ const USED: &str = "INSERT INTO idempotency (ws, key, fingerprint, idx)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[])";
 const LEASES: &str = "INSERT INTO lease (ws, wake, doc) SELECT $1, * FROM unnest($2::bytea[], $3::text[])
     ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";
+const SESSIONS: &str = "INSERT INTO session (ws, agent, session, terminal, seen_at, doc)
+    SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::bool[], $5::bigint[], $6::text[])
+    ON CONFLICT (ws, agent, session) DO UPDATE SET terminal = excluded.terminal, seen_at = excluded.seen_at,
+    doc = excluded.doc";
+const UNSESSIONS: &str = "DELETE FROM session s USING unnest($2::text[], $3::bytea[]) AS u (agent, session)
+    WHERE s.ws = $1 AND s.agent = u.agent AND s.session = u.session";
 const JOBS: &str = "INSERT INTO job (ws, id, kind, name, state, due_at, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
     ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, doc = excluded.doc";
@@ -145,6 +151,7 @@ struct Rows {
     timeline: TimelineColumns,
     used: (Bytes, Bytes, Numbers),
     leases: BTreeMap<Vec<u8>, Option<String>>,
+    sessions: BTreeMap<(String, Vec<u8>), Option<session::Columns>>,
     jobs: BTreeMap<Vec<u8>, Option<job::Columns>>,
     webhooks: BTreeMap<Vec<u8>, Option<webhook::Columns>>,
 }
@@ -199,6 +206,10 @@ impl Rows {
             RowChange::Lease(lease) => {
                 self.leases.insert(lease.wake_id.to_bytes().to_vec(), Some(text("lease", lease)?));
             }
+            RowChange::Session(one) => {
+                self.sessions.insert(session::key(&one.key()), Some(session::Columns::of(one)?));
+            }
+            RowChange::Unsession(key) => drop(self.sessions.insert(session::key(key), None)),
             RowChange::Job(job) => {
                 self.jobs.insert(job.job_id.to_bytes().to_vec(), Some(job::Columns::of(job)?));
             }
@@ -291,6 +302,9 @@ impl Rows {
         }
         put(LEASES, some(held.is_empty(), || vec![boxed(held), boxed(docs)]));
         put(UNLEASES, some(free.is_empty(), || vec![boxed(free)]));
+        let (gone, there) = session::columns(self.sessions);
+        put(UNSESSIONS, gone);
+        put(SESSIONS, there);
         let (gone, there) = webhook::columns(self.webhooks);
         put(UNWEBHOOKS, gone);
         put(WEBHOOKS, there);

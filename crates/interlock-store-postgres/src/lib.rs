@@ -19,6 +19,7 @@ mod pool;
 mod query;
 mod row;
 mod search;
+mod session;
 mod store;
 mod tls;
 mod webhook;

@@ -6,6 +6,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
 use interlock_core::job::Job;
+use interlock_core::session::Session;
 use interlock_core::text::Digest;
 use interlock_core::wake::{Asks, AsksKey, Halt, Lease, Wake};
 use interlock_core::webhook::Webhook;
@@ -53,6 +54,12 @@ const LIVE: &str = "(SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JO
     ORDER BY d.turn, d.due_at, d.id LIMIT $2)
     ORDER BY 1, 2, 3";
 
+const SESSIONS: &str = "SELECT doc FROM session WHERE ws = $1 AND agent = ANY($2) ORDER BY agent, session";
+// With nothing to look for but whether they are wanted.
+const TERMINALS: &str =
+    "SELECT doc FROM session WHERE ws = $1 AND terminal AND $2::bool ORDER BY agent, session";
+const SESSIONS_OLDEST: &str = "SELECT doc FROM session WHERE ws = $1
+    ORDER BY seen_at DESC, agent DESC, session DESC LIMIT ($2::bigint[])[1] OFFSET ($2::bigint[])[2]";
 const JOBS: &str = "SELECT doc FROM job WHERE ws = $1 AND id = ANY($2)";
 // Each pair is a kind, which has no space, a space, and a name.
 const JOBS_NAMED: &str = "SELECT j.doc FROM unnest($2::text[]) AS pair JOIN job j ON j.ws = $1
@@ -83,6 +90,10 @@ pub(crate) struct Wanted {
     messages: Vec<Vec<u8>>,
     wakes: Vec<Vec<u8>>,
     live_max: Option<i64>,
+    sessions: Vec<String>,
+    terminals: bool,
+    /// How many, and behind how many that stay.
+    sessions_oldest: Vec<i64>,
     jobs: Vec<Vec<u8>>,
     jobs_named: Vec<String>,
     /// How many of each state, and for how long completed ones are kept.
@@ -112,6 +123,12 @@ impl Wanted {
                 Key::Asks(_) => {}
                 Key::Halt => wanted.halt_max = Some(1),
                 Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
+                Key::Sessions(name) => wanted.sessions.push(name.to_string()),
+                Key::Terminals => wanted.terminals = true,
+                Key::OldestSessions => {
+                    wanted.sessions_oldest =
+                        vec![i64::from(limits::SESSIONS_FORGOTTEN_MAX), i64::from(limits::SESSIONS_MAX) - 1];
+                }
                 Key::Job(id) => wanted.jobs.push(id.to_bytes().to_vec()),
                 Key::JobNamed(kind, name) => wanted.jobs_named.push(format!("{kind} {name}")),
                 Key::Webhooks => wanted.webhooks = true,
@@ -151,6 +168,15 @@ impl Wanted {
         }
         if !self.jobs_named.is_empty() {
             asks.push((JOBS_NAMED, &self.jobs_named));
+        }
+        if !self.sessions.is_empty() {
+            asks.push((SESSIONS, &self.sessions));
+        }
+        if self.terminals {
+            asks.push((TERMINALS, &self.terminals));
+        }
+        if !self.sessions_oldest.is_empty() {
+            asks.push((SESSIONS_OLDEST, &self.sessions_oldest));
         }
         if self.webhooks {
             asks.push((WEBHOOKS, &self.webhooks));
@@ -200,6 +226,14 @@ impl Wanted {
                 Key::Asks(_) => {}
                 Key::Halt => facts.put_halt(found.halt.take()),
                 Key::LiveWakes => facts.put_live_wakes(std::mem::take(&mut found.live)),
+                Key::Sessions(name) => {
+                    let sessions = found.sessions.remove(&name).unwrap_or_default();
+                    facts.put_sessions(name, sessions);
+                }
+                Key::Terminals => facts.put_terminals(std::mem::take(&mut found.terminals)),
+                Key::OldestSessions => {
+                    facts.put_oldest_sessions(std::mem::take(&mut found.sessions_oldest));
+                }
                 Key::Job(id) => facts.put_job(id, found.jobs.remove(&id)),
                 Key::JobNamed(kind, name) => {
                     let id = found.jobs_named.remove(&(kind.clone(), name.clone()));
@@ -245,6 +279,9 @@ struct Found {
     messages: BTreeMap<(ThreadId, MessageId), Known>,
     wakes: BTreeMap<WakeId, (Wake, Option<Lease>)>,
     live: Vec<(Wake, Option<Lease>)>,
+    sessions: BTreeMap<AgentName, Vec<Session>>,
+    terminals: Vec<Session>,
+    sessions_oldest: Vec<Session>,
     jobs: BTreeMap<JobId, Job>,
     jobs_named: BTreeMap<(String, String), JobId>,
     jobs_due: Vec<Job>,
@@ -283,6 +320,12 @@ impl Found {
                     let pair = wake_and_lease(row, 1)?;
                     self.wakes.insert(pair.0.wake_id, pair);
                 }
+                SESSIONS => {
+                    let session: Session = document("session", get(row, 0)?)?;
+                    self.sessions.entry(session.agent.clone()).or_default().push(session);
+                }
+                TERMINALS => self.terminals.push(document("session", get(row, 0)?)?),
+                SESSIONS_OLDEST => self.sessions_oldest.push(document("session", get(row, 0)?)?),
                 JOBS => {
                     let job: Job = document("job", get(row, 0)?)?;
                     self.jobs.insert(job.job_id, job);

@@ -17,7 +17,7 @@ use crate::pool::{CONNECT_MAX, Line, in_time};
 use crate::tls::{Secured, secured};
 
 /// The migrations, in order; `interlock_schema` counts those applied.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_init.sql"),
     include_str!("../migrations/0002_search.sql"),
     include_str!("../migrations/0003_reasons.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_webhooks.sql"),
     include_str!("../migrations/0007_denials.sql"),
     include_str!("../migrations/0008_agents.sql"),
+    include_str!("../migrations/0009_sessions.sql"),
 ];
 
 /// Names the lock that one migration at a time holds: `ILOK`.

@@ -11,6 +11,7 @@ use interlock_core::agent::Agent;
 use interlock_core::denial::Denial;
 use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
+use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
@@ -25,7 +26,7 @@ use crate::neighbours::Circle;
 use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
-use crate::{Options, batch, denial, job, open, query, search, webhook};
+use crate::{Options, batch, denial, job, open, query, search, session, webhook};
 
 /// Workspaces whose number is remembered; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 10_000;
@@ -231,6 +232,10 @@ impl Store for PostgresStore {
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         read!(self, ws, query::next_due, after)
+    }
+
+    async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError> {
+        read!(self, ws, session::of_all, &agents)
     }
 
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {

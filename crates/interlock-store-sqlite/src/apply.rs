@@ -10,7 +10,7 @@ use rusqlite::{Connection, ToSql, params};
 
 use crate::error::{store, text};
 use crate::query::place;
-use crate::{job, webhook};
+use crate::{job, session, webhook};
 
 /// Write everything of a batch.
 pub(crate) fn apply(connection: &Connection, ws: i64, set: &WriteSet) -> Result<(), StoreError> {
@@ -107,6 +107,7 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
                        ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";
             run(connection, sql, params![ws, lease.wake_id.to_bytes(), text("lease", lease)?])
         }
+        RowChange::Session(_) | RowChange::Unsession(_) => session::change(connection, ws, row),
         RowChange::Job(_) | RowChange::Unjob(_) => job::change(connection, ws, row),
         RowChange::Webhook(_) | RowChange::Unwebhook(_) => webhook::change(connection, ws, row),
         RowChange::Unlease(wake) => {

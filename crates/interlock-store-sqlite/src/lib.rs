@@ -15,6 +15,7 @@ mod open;
 mod query;
 mod reader;
 mod search;
+mod session;
 mod store;
 mod timeline;
 mod webhook;

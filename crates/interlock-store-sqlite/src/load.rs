@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{corrupt, document, store};
 use crate::query::{self, place};
-use crate::{job, webhook};
+use crate::{job, session, webhook};
 
 /// Load what the keys name.
 pub(crate) fn load(
@@ -36,6 +36,9 @@ pub(crate) fn load(
             Key::Asks(key) => facts.put_asks(key.clone(), asks(connection, ws, key)?),
             Key::Halt => facts.put_halt(query::halt(connection, ws)?),
             Key::LiveWakes => facts.put_live_wakes(live_wakes(connection, ws, now)?),
+            Key::Sessions(name) => facts.put_sessions(name.clone(), session::of(connection, ws, name)?),
+            Key::Terminals => facts.put_terminals(session::terminals(connection, ws)?),
+            Key::OldestSessions => facts.put_oldest_sessions(session::oldest(connection, ws)?),
             Key::Job(id) => facts.put_job(*id, job::job(connection, ws, *id)?),
             Key::JobNamed(kind, name) => {
                 let found = job::named(connection, ws, kind, name)?;

@@ -9,6 +9,7 @@ use interlock_core::agent::Agent;
 use interlock_core::denial::Denial;
 use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
+use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::reader::Readers;
 use crate::writer::Ask;
-use crate::{Options, denial, job, load, open, query, search, timeline, webhook, writer};
+use crate::{Options, denial, job, load, open, query, search, session, timeline, webhook, writer};
 
 /// A store in one SQLite file. Whoever opens it for a server holds the instance's lock.
 pub struct SqliteStore {
@@ -214,6 +215,10 @@ impl Store for SqliteStore {
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.read(ws, move |c, ws| query::next_due(c, ws, after)).await
+    }
+
+    async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError> {
+        self.read(ws, move |c, ws| session::of_all(c, ws, &agents)).await
     }
 
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {

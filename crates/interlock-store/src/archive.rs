@@ -56,7 +56,7 @@ const fn table(name: &'static str, key: usize, columns: &'static [(&'static str,
 use Kind::{Bytes, Flag, Number, Text};
 
 /// Every table but that of the workspaces themselves.
-pub const TABLES: [Table; 17] = [
+pub const TABLES: [Table; 18] = [
     table("ledger_entry", 1, &[("idx", Number), ("leaf", Bytes), ("envelope", Bytes)]),
     table("ledger_tile", 2, &[("level", Number), ("n", Number), ("width", Number), ("hashes", Bytes)]),
     table("ledger_checkpoint", 1, &[("size", Number), ("note", Text)]),
@@ -114,6 +114,11 @@ pub const TABLES: [Table; 17] = [
     table("halt", 1, &[("doc", Text)]),
     table("idempotency", 1, &[("key", Bytes), ("fingerprint", Bytes), ("idx", Number)]),
     table("lease", 1, &[("wake", Bytes), ("doc", Text)]),
+    table(
+        "session",
+        2,
+        &[("agent", Text), ("session", Bytes), ("terminal", Flag), ("seen_at", Number), ("doc", Text)],
+    ),
     table(
         "webhook",
         1,

@@ -32,6 +32,7 @@ use interlock_core::agent::Agent;
 use interlock_core::denial::Denial;
 use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
+use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
@@ -147,6 +148,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// When the first pending wake that is not held falls due after this time.
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The sessions of these agents, as they were last heard of.
+    async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError>;
 
     /// One job.
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError>;

@@ -12,6 +12,7 @@ use interlock_core::denial::Denial;
 use interlock_core::facts::Key;
 use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
+use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Wake};
 use interlock_core::webhook::Webhook;
@@ -304,6 +305,10 @@ impl Store for FaultyStore {
 
     async fn next_due(&self, ws: WorkspaceId, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.call(self.inner.next_due(ws, after)).await
+    }
+
+    async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError> {
+        self.call(self.inner.sessions(ws, agents)).await
     }
 
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {

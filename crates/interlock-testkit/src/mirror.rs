@@ -8,6 +8,7 @@ use interlock_core::agent::Agent;
 use interlock_core::facts::{Position, RowChange};
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
 use interlock_core::job::Job;
+use interlock_core::session::{Session, SessionKey};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Lease, Wake, WakeState};
@@ -35,6 +36,8 @@ pub struct Mirror {
     pub wakes: BTreeMap<WakeId, Wake>,
     /// Leases.
     pub leases: BTreeMap<WakeId, Lease>,
+    /// Sessions.
+    pub sessions: BTreeMap<SessionKey, Session>,
     /// Jobs.
     pub jobs: BTreeMap<JobId, Job>,
     /// Webhooks.
@@ -80,6 +83,8 @@ impl Mirror {
                 RowChange::Wake(wake) => drop(self.wakes.insert(wake.wake_id, wake)),
                 RowChange::Lease(lease) => drop(self.leases.insert(lease.wake_id, lease)),
                 RowChange::Unlease(id) => drop(self.leases.remove(&id)),
+                RowChange::Session(session) => drop(self.sessions.insert(session.key(), *session)),
+                RowChange::Unsession(key) => drop(self.sessions.remove(&key)),
                 RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
                 RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
                 RowChange::Webhook(one) => drop(self.webhooks.insert(one.webhook_id, *one)),
@@ -134,6 +139,8 @@ const fn kind(change: &RowChange) -> &'static str {
         RowChange::Idempotency(..) => "idempotency",
         RowChange::Lease(_) => "lease",
         RowChange::Unlease(_) => "unlease",
+        RowChange::Session(_) => "session",
+        RowChange::Unsession(_) => "unsession",
         RowChange::Job(_) => "job",
         RowChange::Unjob(_) => "unjob",
         RowChange::Webhook(_) => "webhook",
@@ -142,4 +149,4 @@ const fn kind(change: &RowChange) -> &'static str {
 }
 
 /// How many kinds of changes there are.
-pub(crate) const KINDS: usize = 18;
+pub(crate) const KINDS: usize = 20;

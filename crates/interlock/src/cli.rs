@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use interlock_core::actor::AgentName;
 
 use crate::command::{
-    agent, builtin, denial, doctor, events, init, job, ledger, log, mcp, migrate, operate, policy, resume,
-    status, stop, supervise, thread, token, up, verify, wake, webhook,
+    agent, builtin, denial, doctor, events, hook, init, job, ledger, log, mcp, migrate, operate, policy,
+    resume, status, stop, supervise, thread, token, up, verify, wake, webhook,
 };
 
 /// The control plane for a team of AI coding agents.
@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Log(log::Params),
     /// Offer the running server's MCP tools on standard input and output, as the participant named by --as.
     Mcp(mcp::Params),
+    /// Tell the server what happens in your own Codex or Claude Code, and that what waits for it; run by its hooks.
+    Hook(hook::Params),
     /// Read and export the ledger.
     #[command(subcommand)]
     Ledger(ledger::Verb),

@@ -228,6 +228,10 @@ pub struct TriggerParticipantParams {
     #[serde(default, skip_serializing_if = "super::is_zero")]
     #[schemars(range(max = interlock_core::limits::WAIT_MS_MAX))]
     pub wait_ms: u32,
+    /// Why the agent is to be woken although a person is at work in its session; for operators, and read by everybody in
+    /// the thread. Absent = the person is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub override_reason: Option<String>,
 }
 
 /// Answer of `trigger_participant`.

@@ -11,7 +11,7 @@ use interlock_core::wake::Lack;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::session::PresenceView;
+use super::session::{PresenceView, SessionView};
 use super::thread::ThreadView;
 use super::wake::WakeView;
 
@@ -56,9 +56,12 @@ pub struct AgentActivity {
     /// That wake's thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<ThreadId>,
-    /// What it last said of itself by a heartbeat, since the server started.
+    /// What it last said of itself by a heartbeat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<PresenceView>,
+    /// Its sessions, as they were last heard of; at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<SessionView>,
 }
 
 /// Something that waits for a person.

@@ -59,6 +59,8 @@ pub struct Signs<'a> {
     pub halt: Option<&'a Halt>,
     /// When it last said of itself that it is there, and whether it is at work.
     pub heard: Option<(Timestamp, bool)>,
+    /// Since when a person is at work in a session of it.
+    pub human: Option<Timestamp>,
     /// When the session that it would be woken in last showed a sign of life, and after how long it is not resumed.
     pub session: Option<(Timestamp, i64)>,
 }
@@ -74,6 +76,9 @@ pub fn standing(agent: &Agent, signs: &Signs<'_>, now: Timestamp) -> Standing {
     }
     if let Some(wake) = signs.wake {
         return waiting(wake, signs, now);
+    }
+    if signs.human.is_some() {
+        return Standing { since: signs.human, ..bare(AgentState::HumanActive) };
     }
     match signs.heard {
         Some((at, true)) if now.ms_since(at) <= PRESENT_MS => {
@@ -95,7 +100,7 @@ fn waiting(wake: &Wake, signs: &Signs<'_>, now: Timestamp) -> Standing {
     let reason = wake.reason.filter(|_| until.is_some());
     let state = match reason {
         // Whoever keeps its session busy is mostly a person.
-        Some(Reason::SessionBusy) => AgentState::HumanActive,
+        Some(Reason::SessionBusy | Reason::HumanActive) => AgentState::HumanActive,
         Some(Reason::BudgetSpent | Reason::ModelQuota) => AgentState::BlockedByBudget,
         None if is_stale(signs, now) => AgentState::Stale,
         _ => AgentState::Waiting,

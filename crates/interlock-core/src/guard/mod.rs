@@ -32,13 +32,15 @@ use crate::time::Timestamp;
 use crate::wake::{Usage, WakeResult};
 
 /// What a wake may be put off for.
-pub const DEFERRALS: [Reason; 7] = [
+pub const DEFERRALS: [Reason; 9] = [
     Reason::WakeRateLimited,
     Reason::AutoWakeBudget,
     Reason::WakeBacklog,
     Reason::ModelQuota,
     Reason::BudgetSpent,
     Reason::SessionBusy,
+    Reason::HumanActive,
+    Reason::ToldByHook,
     Reason::FallbackLimit,
 ];
 

@@ -157,8 +157,12 @@ pub mod event_type {
     /// Work is given to a participant by whoever leads.
     pub const TASK_ASSIGNED: &str = "task_assigned";
 
-    /// Types that only status changes emit.
-    pub const RESERVED: [&str; 3] = [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED];
+    /// Emitted when an operator has an agent woken although a person is at work in its session; nobody may post it.
+    pub const WAKE_OVERRIDDEN: &str = "wake_overridden";
+
+    /// Types that only rules emit.
+    pub const RESERVED: [&str; 4] =
+        [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED, WAKE_OVERRIDDEN];
 }
 
 /// One participant as the thread's row holds it.

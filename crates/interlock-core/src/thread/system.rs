@@ -8,23 +8,23 @@ use crate::text::Salt;
 use crate::time::Now;
 
 /// What is said.
-pub(super) struct Said<'a> {
+pub(crate) struct Said<'a> {
     /// Of which kind it is.
-    pub(super) event_type: &'a str,
+    pub(crate) event_type: &'a str,
     /// To whom; empty = to everybody.
-    pub(super) to: Vec<AgentName>,
+    pub(crate) to: Vec<AgentName>,
     /// In words.
-    pub(super) body: &'a str,
+    pub(crate) body: &'a str,
     /// For machines, as JSON.
-    pub(super) data: String,
+    pub(crate) data: String,
     /// Its place in the thread.
-    pub(super) seq: u64,
+    pub(crate) seq: u64,
     /// The number of its id and salt among those that the envelope makes.
-    pub(super) number: u32,
+    pub(crate) number: u32,
 }
 
 /// The message.
-pub(super) fn message(env: &Envelope, said: Said<'_>, now: &Now) -> (MessageHead, MessageText) {
+pub(crate) fn message(env: &Envelope, said: Said<'_>, now: &Now) -> (MessageHead, MessageText) {
     let text = MessageText {
         body: said.body.to_owned(),
         data: said.data,

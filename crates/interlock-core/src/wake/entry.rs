@@ -2,6 +2,7 @@
 
 use super::claim::deferred;
 use super::door::{self, Door};
+use super::human::{self, Human};
 use super::session;
 use super::{Capability, Wake, WakeState};
 use crate::decide::Stop;
@@ -68,14 +69,22 @@ pub(super) fn of(
         let door = wake.door.unwrap_or(Door::Live);
         return Ok(Entry::Through { door, is_fallback: wake.is_fallback_run(), first: Vec::new() });
     }
+    let held = match human::look(facts, wake, now)? {
+        Human::Away => None,
+        Human::Wait { due_at } => {
+            return Ok(Entry::Later { first: vec![deferred(wake, Reason::HumanActive, due_at)] });
+        }
+        Human::GoOn(held) => held,
+    };
     let has_session = member.is_some_and(|member| member.session.is_some());
     let door = door::next(agent.runtime, wake, has_session, known);
     let unfit = member.and_then(|member| session::unfit(&facts.policy, wake, member, now));
-    let (door, mut first) = match unfit {
-        Some(reason) => (Door::Spawn, session::give_up(facts, wake, door, reason)?),
-        None => (door, left_behind(wake, door)),
+    let (door, mut first) = match (held, unfit) {
+        (Some(id), _) => (Door::Spawn, session::pass_over(wake, door, id, Reason::HumanActive)),
+        (None, Some(reason)) => (Door::Spawn, session::give_up(facts, wake, door, reason)?),
+        (None, None) => (door, left_behind(wake, door)),
     };
-    let is_fallback = wake.is_fallback_run() || unfit.is_some();
+    let is_fallback = wake.is_fallback_run() || held.is_some() || unfit.is_some();
     if is_fallback && door == Door::Spawn && fallbacks >= facts.policy.fallbacks_running_max {
         if !wake.is_put_off_as_fallback() {
             // It stays due: the end of another one is what it waits for.

@@ -1,6 +1,8 @@
 //! What a wake's row becomes.
 
-use super::{Ask, Chain, DoorChange, Halt, Ladder, Wake, WakeResult, WakeState, history, placement};
+use super::{
+    Ask, Chain, DoorChange, Evidence, Halt, Ladder, Wake, WakeResult, WakeState, history, placement,
+};
 use crate::actor::AgentName;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
@@ -33,14 +35,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             released(facts, *wake_id, *reason, *is_in_doubt, at)?;
         }
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
-            let wake = facts.wake_mut(*wake_id)?;
-            wake_waits(wake);
-            wake.due_before.get_or_insert(wake.due_at);
-            (wake.reason, wake.due_at) = (Some(*reason), *due_at);
-            history::ended(wake, at);
-            if *reason == Reason::SessionBusy {
-                wake.deferred_since.get_or_insert(at);
-            }
+            deferred(facts.wake_mut(*wake_id)?, *reason, *due_at, at);
         }
         Event::WakeDeclined { wake_id, supervisor, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
@@ -50,6 +45,10 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.usage = Some(wake.usage.unwrap_or_default().plus(*usage));
+        }
+        Event::WakeOverridden { wake_id, due_at, .. } => {
+            let wake = facts.wake_mut(*wake_id)?;
+            (wake.is_override, wake.due_at) = (true, *due_at);
         }
         Event::SessionReleased { wake_id, .. } => facts.wake_mut(*wake_id)?.is_fallback = true,
         Event::WakeFinished { .. } => finished(facts, event, at)?,
@@ -76,9 +75,11 @@ fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt>
             wake.unaccepted = 0;
         }
         Event::WakeAccepted { wake_id, thread_id, agent, evidence } => {
-            let ladder = &mut facts.wake_mut(*wake_id)?.ladder;
-            (ladder.accepted_at, ladder.evidence) = (Some(at), Some(*evidence));
-            note(facts, *thread_id, agent, |member| member.note_life(at))?;
+            accepted(facts.wake_mut(*wake_id)?, *evidence, at);
+            // A hook's session is its person's, and not the one that wakes resume.
+            if *evidence != Evidence::Hook {
+                note(facts, *thread_id, agent, |member| member.note_life(at))?;
+            }
         }
         Event::WakeSeen { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.seen_at = Some(at),
         Event::WakeActed { wake_id, .. } => facts.wake_mut(*wake_id)?.ladder.acted_at = Some(at),
@@ -201,7 +202,8 @@ fn withdrawn(facts: &mut Facts, thread_id: ThreadId, seq: u64) -> Result<(), Cor
 
 /// A further message, or several, ask for it.
 fn joined(wake: &mut Wake, event: &Event) {
-    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, .. } = event {
+    if let Event::WakeJoined { seq, expires_at, is_urgent, is_standing, forgotten, chain, due_at, .. } = event
+    {
         wake.chain = Chain::joined(wake.chain.take(), chain.clone());
         // Whom no guard of agents' wakes throttles: what put it off for them is over.
         if wake.chain.is_none() && wake.reason.is_some_and(guard::is_for_agents_alone) {
@@ -212,6 +214,10 @@ fn joined(wake: &mut Wake, event: &Event) {
             None => asked(wake, *seq, *expires_at, *is_standing),
         }
         wake.is_urgent |= *is_urgent;
+        if let Some(due_at) = due_at {
+            // Nobody was told of this one.
+            (wake.due_at, wake.ladder.accepted_at, wake.ladder.evidence) = (*due_at, None, None);
+        }
         wake.seq = wake.seq.max(*seq);
         // A later message is unread again.
         wake.ladder.seen_at = None;
@@ -265,6 +271,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             forgotten: None,
             is_standing: false,
             is_urgent: *is_urgent,
+            is_override: false,
             usage: None,
             history: Vec::new(),
             retries: None,
@@ -287,6 +294,26 @@ fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: 
         wake.is_standing = true;
     } else {
         wake.ask(Ask { seq, expires_at, is_withdrawn: false });
+    }
+}
+
+/// The runtime took it, or a session of the agent was told of it.
+fn accepted(wake: &mut Wake, evidence: Evidence, at: Timestamp) {
+    (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(evidence));
+    if evidence != Evidence::Hook {
+        // Whatever it waited for, it waits no longer.
+        wake.deferred_since = None;
+    }
+}
+
+/// It waits until then; how long it waits for a session is counted from the first time.
+fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
+    wake_waits(wake);
+    wake.due_before.get_or_insert(wake.due_at);
+    (wake.reason, wake.due_at) = (Some(reason), due_at);
+    history::ended(wake, at);
+    if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
+        wake.deferred_since.get_or_insert(at);
     }
 }
 

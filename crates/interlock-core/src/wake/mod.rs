@@ -9,6 +9,7 @@ mod evolve;
 mod explain;
 mod halt;
 mod history;
+mod human;
 mod intervene;
 mod model;
 mod placement;
@@ -25,6 +26,7 @@ pub(crate) use evolve::evolve;
 pub use explain::{Because, Subject, Why, explain};
 pub use halt::Halt;
 pub(crate) use halt::{halt, resume};
+pub(crate) use human::on_hook;
 pub(crate) use intervene::{cancel, given, retry};
 pub use model::{
     Ask, Attempt, Chain, Evidence, Intervention, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake,

@@ -64,6 +64,8 @@ closed_set! {
         Exit = "exit",
         /// The runtime's own events: the turn began in the expected session.
         Event = "event",
+        /// A hook of the agent's own open session, which was told what waits.
+        Hook = "hook",
     }
 }
 
@@ -241,7 +243,7 @@ pub struct Wake {
     pub reason: Option<Reason>,
     /// The last process's exit code.
     pub exit_code: Option<i32>,
-    /// When it first found its session in use by another process.
+    /// Since when it waits for its session, which another process or a person has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred_since: Option<Timestamp>,
     /// Its session was given up, so that it runs in a fresh one.
@@ -259,6 +261,9 @@ pub struct Wake {
     /// It goes before those that are not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_urgent: bool,
+    /// An operator wants it although a person is at work in the agent's session.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_override: bool,
     /// What the model used in all its attempts, as far as the runtime tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

@@ -38,7 +38,14 @@ pub(crate) fn on_post(
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
-            Some(wake) => joined(wake.wake_id, thread_id, &ask, is_urgent, chain.clone()),
+            Some(wake) => {
+                let mut event = joined(wake.wake_id, thread_id, &ask, is_urgent, chain.clone());
+                if let Event::WakeJoined { due_at, .. } = &mut event {
+                    // What its session was told of is one thing, this message is another: it is due at once.
+                    *due_at = wake.is_told().then_some(now.wall);
+                }
+                event
+            }
             None => Event::WakeRequested {
                 wake_id: WakeId::derive(now.wall, &env.entropy, n),
                 thread_id,
@@ -128,6 +135,7 @@ const fn joined(
         is_standing: false,
         forgotten: None,
         chain,
+        due_at: None,
     }
 }
 
@@ -237,7 +245,9 @@ pub(crate) fn on_ack(
         match wake.state {
             // A process that a supervisor is about to start for it would find nothing to do. With the wake's own
             // token it is that process which reads, before the report that it was started.
-            WakeState::Pending if wake.attempts == 0 && env.actor.wake_id != Some(wake_id) => {
+            WakeState::Pending
+                if (wake.attempts == 0 || wake.is_told()) && env.actor.wake_id != Some(wake_id) =>
+            {
                 events.push(Event::WakeFinished {
                     wake_id,
                     thread_id,
@@ -328,6 +338,7 @@ fn take_in(wake: &Wake, later: &Wake, events: &mut Vec<Event>) {
             is_standing: true,
             forgotten: None,
             chain,
+            due_at: None,
         });
     }
 }

@@ -16,7 +16,7 @@ use crate::thread::Member;
 use crate::time::{Now, Timestamp};
 
 /// The session that this participant's wakes in this thread resume.
-fn bound(facts: &Facts, wake: &Wake) -> Result<Option<SessionId>, Stop> {
+pub(super) fn bound(facts: &Facts, wake: &Wake) -> Result<Option<SessionId>, Stop> {
     let thread = facts.thread(wake.thread_id)?;
     Ok(thread.and_then(|thread| thread.members.get(&wake.agent)).and_then(|member| member.session))
 }
@@ -36,13 +36,18 @@ pub(super) fn bind(facts: &Facts, wake: &Wake, session_id: SessionId) -> Result<
 
 /// Give the session up, when there is one: the wake goes on from this door to a process in a fresh one.
 pub(super) fn give_up(facts: &Facts, wake: &Wake, from: Door, reason: Reason) -> Result<Vec<Event>, Stop> {
-    let Some(session_id) = bound(facts, wake)? else { return Ok(Vec::new()) };
+    let bound = bound(facts, wake)?;
+    Ok(bound.map(|session_id| pass_over(wake, from, session_id, reason)).unwrap_or_default())
+}
+
+/// The wake goes on from this door to a process in a fresh session, and not in this one.
+pub(super) fn pass_over(wake: &Wake, from: Door, session_id: SessionId, reason: Reason) -> Vec<Event> {
     let (thread_id, agent, wake_id) = (wake.thread_id, wake.agent.clone(), wake.wake_id);
     let mut events = vec![Event::SessionReleased { thread_id, agent, wake_id, session_id, reason }];
     if from != Door::Spawn {
         events.push(door::changed(wake, from, Door::Spawn, reason));
     }
-    Ok(events)
+    events
 }
 
 /// Go on from this door to the next lesser one, because the attempts through it are used up or it is not there.

@@ -3,6 +3,7 @@
 use interlock_core::agent::{AgentState, Signs, standing};
 use interlock_core::id::SessionId;
 use interlock_core::limits::PRESENT_MS;
+use interlock_core::session::Observed;
 use interlock_core::thread::Status;
 use interlock_core::wake::{Outcome, Subject, Wake, WakeState, Why, explain};
 use interlock_core::{Reason, Timestamp};
@@ -16,7 +17,9 @@ fn state_of(w: &World, agent: &str, heard: Option<(Timestamp, bool)>) -> AgentSt
     let last = wakes.iter().rfind(|wake| wake.state == WakeState::Finished).copied();
     let session_at = w.thread().members.get(&name(agent)).and_then(|member| member.session_at);
     let session = session_at.map(|at| (at, w.policy.session_stale_ms));
-    let signs = Signs { wake: live, last, halt: w.rows.halt.as_ref(), heard, session };
+    let theirs = w.rows.sessions.values().filter(|session| session.agent.as_str() == agent);
+    let human = theirs.filter(|session| session.is_held(&w.policy, w.now())).find_map(|s| s.human_at);
+    let signs = Signs { wake: live, last, halt: w.rows.halt.as_ref(), heard, human, session };
     standing(&w.rows.agents[&name(agent)], &signs, w.now()).state
 }
 
@@ -76,6 +79,25 @@ fn a_person_at_the_keyboard_is_told_apart_from_other_reasons_to_wait() {
         (AgentState::HumanActive, vec![Why::Waits])
     );
     assert_eq!(w.wake(claim.wake_id).reason, Some(Reason::SessionBusy));
+}
+
+/// With or without a wake that waits for it: whoever typed is at the keyboard until the quiet window is over.
+#[test]
+fn who_types_is_at_the_keyboard_until_it_has_been_quiet() {
+    for is_asked in [false, true] {
+        let mut w = World::pair();
+        w.sees("executor", 7, Observed::HumanPrompt);
+        w.sees("executor", 7, Observed::TurnEnded);
+        if is_asked {
+            w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+        }
+        w.advance_ms(w.policy.human_quiet_ms - 1);
+        w.claim("sup");
+        assert_eq!(state_of(&w, "executor", None), AgentState::HumanActive, "{is_asked}");
+        // A wake that waits is looked at again that much later.
+        w.advance_ms(if is_asked { 5_000 } else { 1 });
+        assert_ne!(state_of(&w, "executor", None), AgentState::HumanActive, "{is_asked}");
+    }
 }
 
 /// Half a day exactly is not stale, a millisecond more is; who has no session begins anew anyway.

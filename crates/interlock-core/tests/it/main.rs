@@ -13,6 +13,7 @@ mod escalating;
 mod explaining;
 mod golden;
 mod guarding;
+mod human;
 mod idempotency;
 mod intervening;
 mod invariants;

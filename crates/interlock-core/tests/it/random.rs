@@ -5,6 +5,7 @@
 use interlock_core::actor::Role;
 use interlock_core::facts::{Facts, Key, Keys, Position};
 use interlock_core::id::{MessageId, SessionId};
+use interlock_core::session::{Observed, Session};
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
 use interlock_core::wake::{Ask, Evidence, Outcome, TurnFault, Usage, WakeState};
 use interlock_core::{Command, Event, evolve};
@@ -45,6 +46,8 @@ enum Op {
     Halt,
     GoOn,
     Answer { thread: usize, from: usize, back: usize },
+    See { who: usize, session: u128, what: usize, named: usize, ago_ms: u64 },
+    Override { thread: usize, who: usize, to: usize },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -52,6 +55,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..8_usize).prop_map(Op::Open),
         8 => (0..4_usize, 0..5_usize, 0..7_usize, 0..8_usize)
             .prop_map(|(thread, from, to, in_run)| Op::Say { thread, from, to, in_run }),
+        5 => (0..4_usize, 0..5_u128, 0..6_usize, 0..6_usize, prop_oneof![Just(0_u64), Just(19_999), Just(20_000)])
+            .prop_map(|(who, session, what, named, ago_ms)| Op::See { who, session, what, named, ago_ms }),
+        1 => (0..4_usize, 0..5_usize, 0..3_usize).prop_map(|(thread, who, to)| Op::Override { thread, who, to }),
         2 => (0..4_usize, 0..4_usize).prop_map(|(thread, commit)| Op::Fix { thread, commit }),
         3 => (0..4_usize, 0..4_usize, 0..2_usize).prop_map(|(thread, id, path)| Op::Find { thread, id, path }),
         1 => (0..4_usize, 0..4_usize).prop_map(|(thread, id)| Op::Verify { thread, id }),
@@ -226,6 +232,9 @@ impl Random {
                 let made =
                     self.w.claim_in(["s1", "s2", "s3"][sup], ["life-1", "life-1", "life-2"][life], limit);
                 assert!(!is_halted || made.is_empty(), "handed out while all were stopped");
+                for claim in &made {
+                    self.nobody_is_disturbed(claim);
+                }
                 self.claimed_at.resize(self.claims.len() + made.len(), at);
                 self.claims.extend(made);
             }
@@ -244,10 +253,39 @@ impl Random {
                 post.0.terms.parents = (0..back).filter_map(|back| self.message(back)).collect();
                 drop(self.w.post(PEOPLE[from], post));
             }
+            Op::See { who, session, what, named, ago_ms } => self.see(who, session, what, named, ago_ms),
+            Op::Override { thread, who, to } => {
+                self.choose(thread);
+                drop(self.w.overrides(PEOPLE[who], AGENTS[to], "it cannot wait"));
+            }
             Op::Start(number) => self.start(number),
             Op::Again(number) => self.again(number),
             Op::Accept(_) | Op::End(..) | Op::Renew(_) | Op::Call(_) => self.supervise(op),
         }
+    }
+
+    fn see(&mut self, who: usize, session: u128, what: usize, named: usize, ago_ms: u64) {
+        let mut seen = World::sight(PEOPLE[who], session, Observed::ALL[what]);
+        seen.ago_ms = ago_ms;
+        seen.wake_id = (named > 3).then(|| self.claim(named).map(|claim| claim.wake_id)).flatten();
+        seen.threads = self.threads.iter().copied().take(named).collect();
+        self.w.observes(PEOPLE[who], &seen).unwrap();
+    }
+
+    /// What was handed out goes into no session that a person holds, and was either waited with for long enough, or
+    /// wanted by an operator all the same.
+    fn nobody_is_disturbed(&self, claim: &Claim) {
+        let (wake, now) = (self.w.wake(claim.wake_id), self.w.now());
+        let is_held =
+            |session: &&Session| session.is_held(&self.w.policy, now) && session.agent == wake.agent;
+        let held: Vec<&Session> = self.w.rows.sessions.values().filter(is_held).collect();
+        if wake.is_override || held.is_empty() {
+            return;
+        }
+        let waited_ms = now.ms_since(wake.deferred_since.unwrap());
+        assert!(waited_ms >= self.w.policy.session_defer_max_ms, "{wake:?} beside {held:?}");
+        let resumed = self.w.rows.threads[&wake.thread_id].members[&wake.agent].session;
+        assert!(resumed.is_none() || held.iter().all(|session| session.session_id != resumed));
     }
 
     fn supervise(&mut self, op: &Op) {

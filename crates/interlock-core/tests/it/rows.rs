@@ -8,7 +8,8 @@ use interlock_core::agent::Agent;
 use interlock_core::facts::{Facts, Key, Keys, Known, Position, RowChange, Used};
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
 use interlock_core::job::{Job, JobState};
-use interlock_core::limits::{DUE_JOBS_MAX, JOB_KEPT_MS};
+use interlock_core::limits::{DUE_JOBS_MAX, JOB_KEPT_MS, SESSIONS_FORGOTTEN_MAX, SESSIONS_MAX};
+use interlock_core::session::{Session, SessionKey};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Answer, Finding, Message, Thread};
 use interlock_core::wake::{Asks, Halt, Lease, Wake, WakeState};
@@ -30,6 +31,7 @@ pub(crate) struct Rows {
     pub(crate) answers: BTreeMap<(ThreadId, MessageId, AgentName), Answer>,
     pub(crate) halt: Option<Halt>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
+    pub(crate) sessions: BTreeMap<SessionKey, Session>,
 }
 
 impl Rows {
@@ -73,6 +75,15 @@ impl Rows {
                 }
                 Key::Halt => facts.put_halt(self.halt.clone()),
                 Key::LiveWakes => facts.put_live_wakes(self.live_wakes(now)),
+                Key::Sessions(name) => {
+                    let of = self.sessions.values().filter(|session| session.agent == *name);
+                    facts.put_sessions(name.clone(), of.cloned().collect());
+                }
+                Key::Terminals => {
+                    let terminals = self.sessions.values().filter(|session| session.is_terminal());
+                    facts.put_terminals(terminals.cloned().collect());
+                }
+                Key::OldestSessions => facts.put_oldest_sessions(self.oldest_sessions()),
                 Key::Job(id) => facts.put_job(*id, self.jobs.get(id).cloned()),
                 Key::JobNamed(kind, name) => {
                     facts.put_job_named(kind.clone(), name.clone(), self.job_named(kind, name));
@@ -96,6 +107,14 @@ impl Rows {
         let mut wakes: Vec<&Wake> = self.live().filter(is_wanted).collect();
         wakes.sort_by_key(|wake| (wake.due_at, wake.wake_id));
         wakes.into_iter().map(|wake| (wake.clone(), self.leases.get(&wake.wake_id).cloned())).collect()
+    }
+
+    /// Those beyond the number that leaves room for one more, as a store gives them.
+    fn oldest_sessions(&self) -> Vec<Session> {
+        let mut sessions: Vec<Session> = self.sessions.values().cloned().collect();
+        sessions.sort_by_key(|session| std::cmp::Reverse((session.seen_at, session.key())));
+        let kept = usize::try_from(SESSIONS_MAX - 1).unwrap();
+        sessions.into_iter().skip(kept).take(usize::try_from(SESSIONS_FORGOTTEN_MAX).unwrap()).collect()
     }
 
     fn job_named(&self, kind: &str, name: &str) -> Option<JobId> {
@@ -184,6 +203,8 @@ impl Rows {
                 }
                 RowChange::Lease(lease) => drop(self.leases.insert(lease.wake_id, lease)),
                 RowChange::Unlease(id) => drop(self.leases.remove(&id)),
+                RowChange::Session(session) => drop(self.sessions.insert(session.key(), *session)),
+                RowChange::Unsession(key) => drop(self.sessions.remove(&key)),
                 RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
                 RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
                 RowChange::Webhook(one) => drop(self.webhooks.insert(one.webhook_id, *one)),
@@ -199,6 +220,6 @@ impl Rows {
             webhook.progress = Progress::default();
         }
         let (leases, jobs, used) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { used, leases, jobs, webhooks, ..self.clone() }
+        Self { used, leases, jobs, webhooks, sessions: BTreeMap::new(), ..self.clone() }
     }
 }

@@ -202,6 +202,7 @@ fn roles_and_their_permissions() {
                 P::AgentRead,
                 P::WakeRead,
                 P::WakeManage,
+                P::SessionObserve,
             ],
         ),
         (
@@ -216,6 +217,7 @@ fn roles_and_their_permissions() {
                 P::WakeRead,
                 P::WakeManage,
                 P::WorkspaceRead,
+                P::SessionObserve,
             ],
         ),
         (
@@ -231,7 +233,7 @@ fn roles_and_their_permissions() {
             ],
         ),
         (Role::Operator, everything_but_running.clone()),
-        (Role::Supervisor, vec![P::AgentRead, P::WakeRead, P::WakeRun]),
+        (Role::Supervisor, vec![P::AgentRead, P::WakeRead, P::WakeRun, P::SessionObserve]),
         (Role::Admin, everything_but_running),
     ];
     for (role, wanted) in table {

@@ -6,12 +6,13 @@ use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::agent::{Label, Launch, Runtime};
 use interlock_core::command::{
     AckRead, AddParticipant, AssignOwner, CancelMessage, ChangeStatus, ClaimWakes, CreateThread,
-    InterveneWake, OperateThread, PostMessage, RegisterAgent, RemindOwner, RemoveParticipant, RenewWakes,
-    Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
+    InterveneWake, ObserveSession, OperateThread, PostMessage, RegisterAgent, RemindOwner, RemoveParticipant,
+    RenewWakes, Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
 };
 use interlock_core::facts::{Facts, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::policy::Policy;
+use interlock_core::session::Observed;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
 use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
@@ -450,8 +451,40 @@ impl World {
 
     /// `by` asks that `agent` be woken.
     pub(crate) fn trigger(&mut self, by: &str, agent: &str) -> Result<Done, Refusal> {
-        let command = TriggerParticipant { thread_id: self.thread_id, agent: name(agent) };
+        self.triggers(by, agent, None)
+    }
+
+    /// `by` asks that `agent` be woken although a person is at work in its session.
+    pub(crate) fn overrides(&mut self, by: &str, agent: &str, why: &str) -> Result<Done, Refusal> {
+        self.triggers(by, agent, Some(why.into()))
+    }
+
+    fn triggers(&mut self, by: &str, agent: &str, override_reason: Option<String>) -> Result<Done, Refusal> {
+        let command = TriggerParticipant { thread_id: self.thread_id, agent: name(agent), override_reason };
         self.give(by, Command::TriggerParticipant(command))
+    }
+
+    // Sessions.
+
+    /// What the hooks of `agent` tell of its session with this number.
+    pub(crate) fn sees(&mut self, agent: &str, number: u128, observed: Observed) -> Done {
+        self.observes(agent, &Self::sight(agent, number, observed)).unwrap()
+    }
+
+    pub(crate) fn sight(agent: &str, number: u128, observed: Observed) -> ObserveSession {
+        ObserveSession {
+            agent: name(agent),
+            session_id: Some(SessionId::from_u128(number)),
+            runtime: Some(Runtime::Claude),
+            observed,
+            ago_ms: 0,
+            wake_id: None,
+            threads: Vec::new(),
+        }
+    }
+
+    pub(crate) fn observes(&mut self, by: &str, seen: &ObserveSession) -> Result<Done, Refusal> {
+        self.give(by, Command::ObserveSession(seen.clone()))
     }
 
     pub(crate) fn report(&mut self, claim: &Claim, report: Report) -> Result<Done, Refusal> {
@@ -706,6 +739,8 @@ const fn operation(command: &Command) -> &'static str {
         Command::AssignOwner(_) => "assign_escalation_owner",
         Command::RemindOwner(_) => "remind_owner",
         Command::OperateThread(_) => "operate_thread",
+        Command::Heartbeat { .. } => "heartbeat_session",
+        Command::ObserveSession(_) => "observe_session",
         Command::HaltAgents => "halt_agents",
         Command::ResumeAgents { .. } => "resume_agents",
         Command::NoteCall { .. } => "note_call",

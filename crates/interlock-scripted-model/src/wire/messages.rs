@@ -14,9 +14,9 @@ pub(super) fn read(request: &Value) -> Conversation {
         Conversation { tools: names.map(str::to_owned).collect(), ..Conversation::default() };
     let mut calls: BTreeMap<String, Call> = BTreeMap::new();
     for message in request.get("messages").and_then(Value::as_array).into_iter().flatten() {
-        let is_user = message.get("role").and_then(Value::as_str) == Some("user");
+        let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
         for block in blocks(message.get("content").unwrap_or(&Value::Null)) {
-            take(&mut conversation, &mut calls, &block, is_user);
+            take(&mut conversation, &mut calls, &block, role);
         }
     }
     conversation
@@ -30,14 +30,15 @@ fn blocks(content: &Value) -> Vec<Value> {
     }
 }
 
-fn take(conversation: &mut Conversation, calls: &mut BTreeMap<String, Call>, block: &Value, is_user: bool) {
+fn take(conversation: &mut Conversation, calls: &mut BTreeMap<String, Call>, block: &Value, role: &str) {
     let text = |name: &str| block.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     match text("type").as_str() {
         // What the program adds to its user's words stands in tags.
-        "text" if is_user && !text("text").trim_start().starts_with('<') => {
+        "text" if role == "user" && !text("text").trim_start().starts_with('<') => {
             conversation.asked.push(text("text"));
             conversation.steps.clear();
         }
+        "text" if role != "assistant" => conversation.asides.push(text("text")),
         "tool_use" => {
             let arguments = block.get("input").cloned().unwrap_or_default();
             calls.insert(text("id"), Call { name: text("name"), arguments });

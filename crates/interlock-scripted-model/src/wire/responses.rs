@@ -19,10 +19,15 @@ pub(super) fn read(request: &Value) -> Conversation {
             "message" if text("role") == "user" => {
                 let said = text_of(item.get("content").unwrap_or(&Value::Null));
                 // What the program says of the machine it runs on is no word of its user.
-                if !said.trim_start().starts_with('<') {
+                if said.trim_start().starts_with('<') {
+                    conversation.asides.push(said);
+                } else {
                     conversation.asked.push(said);
                     conversation.steps.clear();
                 }
+            }
+            "message" if text("role") == "developer" => {
+                conversation.asides.push(text_of(item.get("content").unwrap_or(&Value::Null)));
             }
             "function_call" => {
                 let name = match text("namespace") {

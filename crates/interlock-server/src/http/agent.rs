@@ -56,21 +56,22 @@ pub(crate) async fn list(
 
 /// Agents, each with what it does now.
 async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, Refusal> {
-    let names = agents.iter().map(|agent| agent.name.clone()).collect();
-    let wakes = cx.store().agent_wakes(cx.workspace(), names).await.map_err(failed)?;
+    let names: Vec<AgentName> = agents.iter().map(|agent| agent.name.clone()).collect();
+    let wakes = cx.store().agent_wakes(cx.workspace(), names.clone()).await.map_err(failed)?;
+    let sessions = cx.store().sessions(cx.workspace(), names).await.map_err(failed)?;
+    let policy = cx.engine().policy();
     let halt = cx.store().halt(cx.workspace()).await.map_err(failed)?;
     let now = cx.engine().now();
     let sees_all = cx.actor.role.sees_all_threads() || cx.actor.role == Role::Supervisor;
     let mut views = Vec::with_capacity(agents.len());
     for (agent, wakes) in agents.into_iter().zip(wakes) {
-        let presence = cx.engine().presence(cx.workspace(), &agent.name);
-        let heard = presence.map(|presence| {
-            let silent_ms = i64::try_from(presence.silent_ms()).unwrap_or(i64::MAX);
-            (now.plus_ms(silent_ms.saturating_neg()), presence.is_active)
-        });
+        let own = || sessions.iter().filter(|session| session.agent == agent.name);
+        let heard = own().find_map(|session| Some((session.seen_at, session.is_active?)));
+        let held = own().filter(|session| session.is_held(&policy, now));
+        let human = held.filter_map(|session| session.human_at.or(Some(session.activity_at))).max();
         let session = session(cx, wakes.live.as_ref()).await?;
         let (wake, last) = (wakes.live.as_ref(), wakes.last.as_ref());
-        let signs = Signs { wake, last, halt: halt.as_ref(), heard, session };
+        let signs = Signs { wake, last, halt: halt.as_ref(), heard, human, session };
         let standing = standing(&agent, &signs, now);
         let may_know = sees_all || agent.name == cx.actor.name;
         views.push(AgentView {

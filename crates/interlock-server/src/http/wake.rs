@@ -263,7 +263,11 @@ pub(crate) async fn trigger(
 ) -> Result<TriggerParticipantResponse, Refusal> {
     let until = deadline(p.wait_ms)?;
     let mut watch = cx.engine().watch();
-    let command = Command::TriggerParticipant(TriggerParticipant { thread_id: p.thread_id, agent: p.agent });
+    let command = Command::TriggerParticipant(TriggerParticipant {
+        thread_id: p.thread_id,
+        agent: p.agent,
+        override_reason: p.override_reason,
+    });
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
     let Reply::Wake(id) = outcome.reply else {
         return Err(Refusal::new(Reason::Defect, format!("a trigger was answered with {:?}", outcome.reply)));

@@ -1,9 +1,9 @@
 //! The workspace at one look, and the big red button.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use interlock_api::operations as op;
-use interlock_api::v1::session::{PresenceView, SessionState};
 use interlock_api::v1::workspace::{
     Activity, AgentActivity, Attention, GetStatusParams, HaltAgentsParams, HaltAgentsResponse,
     ResumeAgentsParams, ResumeAgentsResponse, StatusView, SupervisorView,
@@ -13,6 +13,7 @@ use interlock_core::agent::Agent;
 use interlock_core::command::Command;
 use interlock_core::facts::Reply;
 use interlock_core::limits::PAGE_ROWS_MAX;
+use interlock_core::session::Session;
 use interlock_core::thread::{Status, Thread};
 use interlock_core::wake::{Wake, WakeState};
 use interlock_core::{Reason, Refusal};
@@ -54,6 +55,8 @@ pub(crate) async fn status(
     let live = WakeFilter { is_live: true, ..WakeFilter::default() };
     let wakes = store.wakes(ws, live, Page { after: None, limit: PAGE_ROWS_MAX }).await.map_err(failed)?;
     let agents = store.agents(ws, Page { after: None, limit: PAGE_ROWS_MAX }).await.map_err(failed)?;
+    let names = agents.iter().map(|agent| agent.name.clone()).collect();
+    let sessions = store.sessions(ws, names).await.map_err(failed)?;
     let head = store.ledger_head(ws).await.map_err(failed)?;
     let busy = busiest(&wakes);
     Ok(StatusView {
@@ -62,7 +65,10 @@ pub(crate) async fn status(
         wake_counts: counts.wakes,
         job_counts: jobs.states.into_iter().map(|(state, count)| (state.to_string(), count)).collect(),
         attention: attention(blocked),
-        agents: agents.iter().map(|agent| activity(&cx, agent, busy.get(&agent.name).copied())).collect(),
+        agents: agents
+            .iter()
+            .map(|agent| activity(&cx, agent, busy.get(&agent.name).copied(), &sessions))
+            .collect(),
         threads: threads.into_iter().map(|thread| view::thread(thread, &[], cx.engine().policy())).collect(),
         supervisors: supervisors(&cx),
         is_halted: cx.engine().is_halted(ws).await,
@@ -109,7 +115,10 @@ fn busiest(wakes: &[Wake]) -> BTreeMap<AgentName, &Wake> {
     busy
 }
 
-fn activity(cx: &Ctx, agent: &Agent, wake: Option<&Wake>) -> AgentActivity {
+fn activity(cx: &Ctx, agent: &Agent, wake: Option<&Wake>, sessions: &[Session]) -> AgentActivity {
+    let (policy, now) = (cx.engine().policy(), cx.engine().now());
+    let mut own: Vec<&Session> = sessions.iter().filter(|session| session.agent == agent.name).collect();
+    own.sort_by_key(|session| Reverse(session.seen_at));
     let activity = match wake {
         _ if !agent.is_managed() => Activity::Unmanaged,
         Some(wake) if wake.state == WakeState::Running => Activity::Active,
@@ -122,10 +131,8 @@ fn activity(cx: &Ctx, agent: &Agent, wake: Option<&Wake>) -> AgentActivity {
         activity,
         wake_id: wake.map(|wake| wake.wake_id),
         thread_id: wake.map(|wake| wake.thread_id),
-        presence: cx.engine().presence(cx.workspace(), &agent.name).map(|presence| PresenceView {
-            state: if presence.is_active { SessionState::Active } else { SessionState::Idle },
-            silent_ms: presence.silent_ms(),
-        }),
+        presence: own.iter().find_map(|session| view::presence(session, now)),
+        sessions: own.into_iter().map(|session| view::session(session, policy, now)).collect(),
     }
 }
 

@@ -250,6 +250,7 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         }
         "override_close_thread" => json!({"thread_id": thread_id, "text": "human_override: a false alarm"}),
         "retry_wake" | "cancel_wake" => json!({"wake_id": wake_id, "text": "a person wishes it"}),
+        "observe_session" => json!({"observed": "opened"}),
         "register_agent" => json!({"name": "newcomer"}),
         "get_job" => json!({"job_id": stage.job}),
         "requeue_job" => json!({"job_id": stage.job, "text": "it is mended"}),

@@ -105,6 +105,9 @@ fn wrong_values(schema: &Value) -> Vec<Value> {
     if text.contains("integer") {
         return vec![json!("x"), json!(-1), json!(1.5), json!([]), json!(1e30)];
     }
+    if text.contains("boolean") {
+        return vec![json!(7.5), json!("x"), json!([[true]]), json!({"no": "such"})];
+    }
     let mut wrong = vec![json!(7.5), json!(true), json!([[true]])];
     if !text.contains("object") && schema.get("$ref").is_none() && schema.get("anyOf").is_none() {
         wrong.push(json!({"no": "such"}));

@@ -34,6 +34,7 @@ mod rate;
 mod receiver;
 mod rpc;
 mod searching;
+mod sessions;
 mod socket;
 mod summaries;
 mod threads;

@@ -155,7 +155,11 @@ fn command(tale: &Story, kind: usize) -> Command {
         6 => Command::AckRead(AckRead { thread_id, seq: 1 }),
         7 => becomes(Status::Blocked),
         8 => becomes(Status::Active),
-        9 => Command::TriggerParticipant(TriggerParticipant { thread_id, agent: name("bob") }),
+        9 => Command::TriggerParticipant(TriggerParticipant {
+            thread_id,
+            agent: name("bob"),
+            override_reason: None,
+        }),
         10 => Command::HaltAgents,
         11 => Command::ResumeAgents { since: None },
         12 => Command::ClaimWakes(ClaimWakes {

@@ -6,6 +6,7 @@ mod probe;
 mod random;
 mod reading;
 mod searching;
+pub(crate) mod sessions;
 pub(crate) mod webhooks;
 mod writing;
 
@@ -14,6 +15,7 @@ pub use jobs::*;
 pub use random::*;
 pub use reading::*;
 pub use searching::*;
+pub use sessions::*;
 pub use webhooks::*;
 pub use writing::*;
 
@@ -68,6 +70,9 @@ macro_rules! store_conformance {
             a_job_has_one_holder
             a_job_dies_after_its_last_attempt
             a_name_is_taken_until_its_job_is_over
+            sessions_are_what_was_last_heard_of_them
+            a_claim_waits_for_a_person
+            the_longest_silent_sessions_make_room
             a_webhook_is_told_of_each_event_once_and_in_order
             deliveries_that_fail_step_aside_up_to_a_limit
             what_is_secret_of_a_webhook_is_in_no_dump

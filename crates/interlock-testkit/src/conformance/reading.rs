@@ -43,6 +43,11 @@ async fn busy(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story) {
             tale.tell("olga", become_(thread, *status)).await;
         }
     }
+    // More sessions of one agent than are remembered.
+    let thread = *tale.sequencer.mirror.threads.keys().next().unwrap();
+    for which in 0..12 {
+        tale.sight(thread, 1, which).await;
+    }
     // Asked for, done, and forgotten when they are old.
     for (who, which) in [(0, 0), (1, 1), (0, 2), (2, 8), (0, 1)] {
         tale.work(who, which).await;

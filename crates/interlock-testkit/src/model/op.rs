@@ -240,9 +240,11 @@ impl Do {
             Self::Remove { thread, who, .. } => {
                 Command::RemoveParticipant(RemoveParticipant { thread_id: id(thread)?, agent: name(*who) })
             }
-            Self::Trigger { thread, who, .. } => {
-                Command::TriggerParticipant(TriggerParticipant { thread_id: id(thread)?, agent: name(*who) })
-            }
+            Self::Trigger { thread, who, .. } => Command::TriggerParticipant(TriggerParticipant {
+                thread_id: id(thread)?,
+                agent: name(*who),
+                override_reason: None,
+            }),
             Self::Claim { .. } | Self::Start(_) | Self::End(..) => return self.supervision(model),
             Self::Halt => Command::HaltAgents,
             Self::Resume => Command::ResumeAgents { since: None },

@@ -13,6 +13,8 @@ mod approval;
 mod database;
 mod doors;
 mod folder;
+mod hooks;
+mod leftovers;
 mod machine;
 mod runtimes;
 mod server;

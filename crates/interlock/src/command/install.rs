@@ -1,7 +1,10 @@
-//! `interlock agent install`: a person's own Codex or Claude Code as a participant.
+//! `interlock agent install`: a person's own Codex or Claude Code as a participant: its tools, and its hooks.
 //!
 //! What is written is one block of text that is shown first and taken out again as it was put in: everything else in the
 //! file stays as it is, byte for byte. A file that could not be read back as it must be is left alone.
+
+mod hooks;
+mod place;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::limits::PAGE_ROWS_MAX;
 use serde_json::{Value, json};
 
+use self::hooks::Hooks;
 use crate::context::Context;
 use crate::environment;
 use crate::exit::{Answer, End};
@@ -27,6 +31,16 @@ pub(crate) enum Program {
     Codex,
     /// Claude Code: `.mcp.json` in this folder, for work in it.
     Claude,
+}
+
+impl Program {
+    /// Its name, as it is typed.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Codex => "codex",
+            Self::Claude => "claude",
+        }
+    }
 }
 
 /// What `agent install` takes.
@@ -47,6 +61,9 @@ pub(crate) struct Params {
     /// Another file than the program's own.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
+    /// Only the tools: without the hooks that tell when you are at work, and you what waits.
+    #[arg(long)]
+    no_hooks: bool,
 }
 
 /// Do it.
@@ -55,44 +72,128 @@ pub(crate) async fn run(cx: &Context, params: &Params) -> End {
         Some(file) => file.clone(),
         None => own_file(params.program)?,
     };
-    // What is taken out is what stands there, whatever has become of the instance and the program it names.
-    let there = if params.remove { written(params.program, &params.name, &file)? } else { None };
-    let block = match there {
-        Some(block) => block,
-        None => block(params.program, cx, &params.name)?,
-    };
-    let shown = block.trim();
+    let plan = Plan::of(cx, params, file)?;
     let (done, text) = if params.remove {
-        let before = read(&file)?.unwrap_or_default();
-        store(&file, &before, without(params.program, &before, &block, &file)?.as_deref())?;
-        ("removed", format!("taken out of {}\n", file.display()))
+        plan.remove()?;
+        ("removed", format!("taken out of {}\n", plan.files()))
     } else if params.write {
-        let before = read(&file)?;
-        let after = with(params.program, before.as_deref(), &block, &file)?;
-        store(&file, before.as_deref().unwrap_or_default(), Some(&after))?;
-        let next = next(params.program, cx.remote().is_some());
+        plan.write()?;
+        let next = next(params, cx.remote().is_some());
         let missing = unregistered(cx, &params.name).await.unwrap_or_default();
         let text = format!(
-            "written into {}; take it out again with --remove\n\n{shown}\n\n{next}{missing}",
-            file.display()
+            "written into {}; take it out again with --remove\n\n{}\n\n{next}{missing}",
+            plan.files(),
+            plan.shown()
         );
         ("written", text)
     } else {
-        ("shown", format!("for {}; --write puts it there:\n\n{shown}\n", file.display()))
+        ("shown", format!("for {}; --write puts it there:\n\n{}\n", plan.files(), plan.shown()))
     };
-    let json =
-        json!({"schema": "install/1", "file": file.display().to_string(), "done": done, "block": block});
+    let mut json = json!({"schema": "install/1", "file": plan.file.display().to_string(), "done": done, "block": plan.block});
+    if let (Some((hooks, file)), Some(fields)) = (&plan.hooks, json.as_object_mut()) {
+        fields.insert("hooks".into(), json!({"file": file.display().to_string(), "block": hooks.text()}));
+    }
     Ok(Answer::new(&json, text)?)
 }
 
+/// What goes where: the entry of the tools, and the hooks.
+struct Plan {
+    program: Program,
+    file: PathBuf,
+    block: String,
+    hooks: Option<(Hooks, PathBuf)>,
+}
+
+impl Plan {
+    /// What is taken out is what stands there, whatever has become of the instance and the program it names.
+    fn of(cx: &Context, params: &Params, file: PathBuf) -> Result<Self, Problem> {
+        let (program, name) = (params.program, &params.name);
+        let hooks_file = hooks::file(program, &file);
+        let there = if params.remove { written(program, name, &file)? } else { None };
+        let is_made = params.remove && there.is_some();
+        let block = match there {
+            Some(block) => block,
+            None => text_of(program, cx, name)?,
+        };
+        let hooks = match read(&hooks_file)?.filter(|_| params.remove) {
+            Some(text) => Hooks::written(program, name, &parse(program, &text, &hooks_file)?, &hooks_file)?,
+            // Without a file there is nothing to take out.
+            None if params.remove || is_made => None,
+            None => Some(Hooks::new(program, &executable()?, &options(cx, name)?)),
+        };
+        let hooks = hooks.filter(|_| !params.no_hooks).map(|hooks| (hooks, hooks_file));
+        Ok(Self { program, file, block, hooks })
+    }
+
+    /// The files, as they are named to people.
+    fn files(&self) -> String {
+        let file = self.file.display();
+        match &self.hooks {
+            Some((_, other)) if *other != self.file => format!("{file} and {}", other.display()),
+            _ => file.to_string(),
+        }
+    }
+
+    fn shown(&self) -> String {
+        let hooks = self.hooks.as_ref().map(|(hooks, _)| hooks.text()).unwrap_or_default();
+        format!("{}\n{hooks}", self.block.trim()).trim_end().to_owned()
+    }
+
+    /// Nothing is written before everything is known to fit.
+    fn write(&self) -> Result<(), Problem> {
+        let before = read(&self.file)?;
+        let mut after = with(self.program, before.as_deref(), &self.block, &self.file)?;
+        let mut other = None;
+        if let Some((hooks, file)) = &self.hooks {
+            if *file == self.file {
+                after = hooks.with(Some(&after), file)?;
+            } else {
+                let there = read(file)?;
+                other = Some((file, hooks.with(there.as_deref(), file)?, there));
+            }
+        }
+        store(&self.file, before.as_deref().unwrap_or_default(), Some(&after))?;
+        match other {
+            Some((file, after, there)) => store(file, there.as_deref().unwrap_or_default(), Some(&after)),
+            None => Ok(()),
+        }
+    }
+
+    fn remove(&self) -> Result<(), Problem> {
+        let before = read(&self.file)?.unwrap_or_default();
+        let mut left = before.clone();
+        let mut other = None;
+        if let Some((hooks, file)) = &self.hooks {
+            if *file == self.file {
+                left = hooks.without(&before, file)?.unwrap_or_default();
+            } else {
+                let there = read(file)?.unwrap_or_default();
+                other = Some((file, hooks.without(&there, file)?, there));
+            }
+        }
+        let after = without(self.program, &left, &self.block, &self.file)?;
+        store(&self.file, &before, after.as_deref())?;
+        match other {
+            Some((file, after, there)) => store(file, &there, after.as_deref()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What its person has to do before the lines work.
-fn next(program: Program, is_remote: bool) -> String {
+fn next(params: &Params, is_remote: bool) -> String {
     let token = if is_remote { "start it with the participant's token in INTERLOCK_TOKEN\n" } else { "" };
-    let approval = match program {
+    let approval = match params.program {
         Program::Codex => "it is used from its next start on\n",
         Program::Claude => "it asks for your approval when it is next started in this folder\n",
     };
-    format!("{token}{approval}")
+    let review = match params.program {
+        Program::Codex if !params.no_hooks => {
+            "its hooks run once you have looked at them: type /hooks in it\n"
+        }
+        _ => "",
+    };
+    format!("{token}{approval}{review}")
 }
 
 /// What is said where nobody goes by this name yet. A server that cannot be asked is no reason to wait with the file.
@@ -123,20 +224,25 @@ fn own_file(program: Program) -> Result<PathBuf, Problem> {
     })
 }
 
-/// The text that is put in.
-fn block(program: Program, cx: &Context, name: &AgentName) -> Result<String, Problem> {
-    let command = Value::from(environment::program()?.display().to_string());
-    let mut args = vec!["mcp".to_owned()];
+/// This program's own file.
+fn executable() -> Result<String, Problem> {
+    Ok(environment::program()?.display().to_string())
+}
+
+/// Whose tools and hooks these are, and where the server is.
+fn options(cx: &Context, name: &AgentName) -> Result<Vec<String>, Problem> {
     // A server elsewhere knows by the token who calls: it is taken from the environment, never written down.
-    let is_remote = if let Some(url) = cx.remote() {
-        args.extend(["--server".to_owned(), url]);
-        true
-    } else {
-        let folder = cx.instance()?.folder().display().to_string();
-        args.extend(["--as".to_owned(), name.to_string(), "--instance".to_owned(), folder]);
-        false
-    };
-    Ok(text(program, &command, &Value::from(args), is_remote))
+    if let Some(url) = cx.remote() {
+        return Ok(vec!["--server".to_owned(), url]);
+    }
+    let folder = cx.instance()?.folder().display().to_string();
+    Ok(vec!["--as".to_owned(), name.to_string(), "--instance".to_owned(), folder])
+}
+
+/// The text that is put in.
+fn text_of(program: Program, cx: &Context, name: &AgentName) -> Result<String, Problem> {
+    let args: Vec<String> = std::iter::once("mcp".to_owned()).chain(options(cx, name)?).collect();
+    Ok(text(program, &Value::from(executable()?), &Value::from(args), cx.remote().is_some()))
 }
 
 /// The text of the entry that stands in the file, if it is one of ours for this participant.

@@ -5,6 +5,7 @@ pub(crate) mod builtin;
 pub(crate) mod denial;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod job;
@@ -71,6 +72,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Denial(verb) => interruptible(denial::run(&cx, verb)),
         Command::Job(verb) => interruptible(job::run(&cx, verb)),
         Command::Events(params) => interruptible(events::run(&cx, params)),
+        Command::Hook(params) => interruptible(hook::run(&cx, &params)),
         Command::Mcp(params) => blocking(mcp::run(&cx, &params)),
         Command::Log(params) => log::run(&cx, &params),
         Command::Ledger(verb) => interruptible(ledger::run(&cx, verb)),

@@ -273,3 +273,103 @@ fn a_refused_handshake_is_a_failure() {
     command.env("PATH", "/nonexistent").env("HOME", "/nonexistent");
     is(&finish(&mut command, b"").only_json(), "mcp", "fail", "refuses the handshake");
 }
+
+/// Whether a person's own sessions take part, and tell when their person is at work.
+#[test]
+fn tools_and_hooks_of_a_persons_own_are_looked_at() {
+    let machine = Machine::new();
+    machine.has("codex", "echo codex-cli 0.169.0");
+    machine.has("claude", "echo '2.1.329 (Claude Code)'");
+    let config = machine.world.write("home/.codex/config.toml", "");
+    machine.world.write("home/.claude/settings.json", "{}");
+    let report = machine.report();
+    is(&report, "codex tools", "ok", "take no part");
+    is(&report, "claude tools", "ok", "take no part");
+    let install = |program: &str, more: &str| {
+        let words = ["agent", "install", program, "anna", "--write", more];
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        finish(machine.world.command(&words).env("HOME", machine.world.path("home")), b"").ok();
+    };
+    for program in ["codex", "claude"] {
+        install(program, "--no-hooks");
+    }
+    let report = machine.report();
+    is(&report, "codex tools", "warn", "not `required`");
+    assert!(check(&report, "codex tools")["hint"].as_str().unwrap().contains("required = true"), "{report}");
+    for name in ["codex hooks", "claude hooks"] {
+        is(&report, name, "warn", "none of ours");
+        assert!(
+            check(&report, name)["hint"].as_str().unwrap().contains("interlock agent install c"),
+            "{report}"
+        );
+    }
+    for program in ["codex", "claude"] {
+        install(program, "");
+    }
+    let report = machine.report();
+    is(&report, "claude hooks", "ok", "there");
+    is(&report, "codex hooks", "warn", "does not say whether they are trusted");
+    // As the program itself answers, with and without its person's word.
+    for (status, verdict, part) in
+        [("untrusted", "warn", "1 of ours are not trusted"), ("trusted", "ok", "trusted")]
+    {
+        let hook = json!({"command": "interlock hook codex Stop --as anna || true", "trustStatus": status});
+        let other = json!({"command": "say done", "trustStatus": "untrusted"});
+        let answer = json!({"id": 2, "result": {"data": [{"hooks": [hook, other]}]}});
+        machine.has(
+            "codex",
+            // Nothing is in its PATH: what the shell itself can do must do.
+            &format!(
+                "[ \"$1\" = app-server ] || {{ echo codex-cli 0.169.0; exit; }}\n\
+                 read -r a; read -r b; read -r c; printf '%s\\n' '{answer}'"
+            ),
+        );
+        is(&machine.report(), "codex hooks", verdict, part);
+    }
+    let text = fs::read_to_string(&config)
+        .unwrap()
+        .replace("[mcp_servers.interlock]\n", "[mcp_servers.interlock]\nrequired = true\n");
+    fs::write(&config, text).unwrap();
+    is(&machine.report(), "codex tools", "ok", "do not start without");
+    machine.world.write(".claude/settings.json", "{\"disableAllHooks\": true}");
+    is(&machine.report(), "claude hooks", "warn", "switch all hooks off");
+}
+
+/// What killed processes left behind is named, with how to remove it; and what of our own lives without a supervisor.
+#[test]
+fn leftovers_are_named_with_what_to_do() {
+    let machine = Machine::new();
+    machine.has("codex", "echo codex-cli 0.169.0");
+    machine.has("claude", "echo '2.1.329 (Claude Code)'");
+    fs::create_dir_all(machine.world.path("home/.codex/app-server-control")).unwrap();
+    fs::create_dir_all(machine.world.path("home/.claude/sessions")).unwrap();
+    let report = machine.report();
+    for name in ["codex leftovers", "claude leftovers"] {
+        is(&report, name, "ok", "nothing");
+    }
+    let lock = "home/.codex/thread-writer-locks/01a21b70-d2d6-74d1-814b-ffc953538fbb.lock";
+    let lock = machine.world.write(lock, "");
+    let socket = machine.world.path("home/.codex/app-server-control/app-server-control.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let gone = json!({"pid": 4_194_304_000_u64, "sessionId": "a", "status": "idle"}).to_string();
+    machine.world.write("home/.claude/sessions/1.json", &gone);
+    let report = machine.report();
+    is(&report, "codex leftovers", "warn", "1 marks of sessions");
+    assert!(
+        !check(&report, "codex leftovers")["detail"].as_str().unwrap().contains("socket"),
+        "somebody answers"
+    );
+    let hint = check(&report, "codex leftovers")["hint"].as_str().unwrap();
+    assert!(hint.contains(&format!("rm '{}'", lock.display())), "{hint}");
+    is(&report, "claude leftovers", "warn", "1 marks of sessions");
+    drop(listener);
+    is(&machine.report(), "codex leftovers", "warn", "a control socket that nobody answers");
+    // An agent's lock that somebody holds.
+    let agent = machine.world.write(".interlock/state/agents/writer.lock", "");
+    let held = File::open(&agent).unwrap();
+    held.lock().unwrap();
+    is(&machine.report(), "agents' processes", "warn", "1 run: writer, and no supervisor runs here");
+    let supervisor = File::create(machine.world.path(".interlock/state/supervisor.lock")).unwrap();
+    supervisor.lock().unwrap();
+    is(&machine.report(), "agents' processes", "ok", "1 run: writer");
+}

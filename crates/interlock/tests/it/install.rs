@@ -312,3 +312,61 @@ fn a_name_that_nobody_has_is_pointed_out() {
         assert_eq!(stub.asked().len(), 2, "every page is looked at");
     }
 }
+
+/// Claude Code's hooks stand in what is a person's own of the folder's settings, beside what they have there.
+#[test]
+fn hooks_of_claude_are_put_beside_what_is_there_and_taken_out_again() {
+    let desk = Desk::new("claude");
+    let file = desk.world.path(".claude/settings.local.json");
+    let before = "{\"permissions\": {\"allow\": []},\n \"hooks\": {\"Stop\": [{\"hooks\": [{\"type\": \"command\", \"command\": \"say done\"}]}]}}\n";
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, before).unwrap();
+    let told = desk.install(&["--json"]).ok().only_json();
+    assert_eq!(told["hooks"]["file"], ".claude/settings.local.json");
+    assert!(
+        desk.install(&[]).ok().out.contains("hook claude UserPromptSubmit --as anna"),
+        "they are shown first"
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), before, "and nothing is written");
+    desk.install(&["--write"]).ok();
+    let text = fs::read_to_string(&file).unwrap();
+    let settings: Value = serde_json::from_str(&text).unwrap();
+    let stop = settings["hooks"]["Stop"].as_array().unwrap();
+    assert_eq!((stop.len(), &stop[1]["hooks"][0]["command"]), (2, &"say done".into()), "{text}");
+    let ours = stop[0]["hooks"][0]["command"].as_str().unwrap();
+    assert!(ours.starts_with(env!("CARGO_BIN_EXE_interlock")) && ours.ends_with(" || true"), "{ours}");
+    desk.install(&["--write"]).ok();
+    assert_eq!(fs::read_to_string(&file).unwrap(), text, "a second time changes nothing");
+    desk.install(&["--remove"]).ok();
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    assert_eq!(desk.now(), None);
+}
+
+/// Nothing is written anywhere when one of the files is not understood.
+#[test]
+fn what_does_not_fit_leaves_both_files_alone() {
+    let desk = Desk::new("claude");
+    let file = desk.world.write(".claude/settings.local.json", "{\"hooks\": []}");
+    desk.install(&["--write"]).failed(2, "CONFIG_INVALID");
+    assert_eq!((desk.now(), fs::read_to_string(&file).unwrap().as_str()), (None, "{\"hooks\": []}"));
+    desk.install(&["--write", "--no-hooks"]).ok();
+    desk.is_our_bridge();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "{\"hooks\": []}");
+}
+
+/// Codex runs no hook that its person has not looked at; that is said, and never done for them.
+#[test]
+fn hooks_of_codex_wait_for_their_person() {
+    let desk = Desk::with("codex", b"model = \"m\"\n");
+    let written = desk.install(&["--write"]).ok().out;
+    assert!(written.contains("type /hooks in it"), "{written}");
+    let text = String::from_utf8(desk.now().unwrap()).unwrap();
+    let config: toml::Table = text.parse().unwrap();
+    assert!(config["hooks"].get("state").is_none(), "nothing is trusted for them: {text}");
+    // What Codex writes down when they agree stays when ours goes.
+    let agreed = "\n[hooks.state.\"x\"]\ntrusted_hash = \"sha256:0\"\n";
+    fs::write(desk.file(), format!("{text}{agreed}")).unwrap();
+    desk.install(&["--remove"]).ok();
+    assert_eq!(String::from_utf8(desk.now().unwrap()).unwrap(), format!("model = \"m\"\n{agreed}"));
+    assert!(!desk.install(&["--no-hooks"]).ok().out.contains("[[hooks."));
+}

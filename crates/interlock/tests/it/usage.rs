@@ -34,6 +34,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "events",
         "log",
         "mcp",
+        "hook",
         "ledger",
         "verify",
         "token",

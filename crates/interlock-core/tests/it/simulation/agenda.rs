@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use interlock_core::Timestamp;
-use interlock_core::id::WakeId;
+use interlock_core::id::{SessionId, WakeId};
 
 /// Something that is going to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,10 @@ pub(super) enum What {
     CutOff { supervisor: usize, ms: i64 },
     /// A person does something.
     Person,
+    /// A person sends a prompt in a session of an agent that they have open.
+    Types,
+    /// The turn of such a prompt is over, and the session with it when it is closed.
+    Typed { agent: &'static str, session: SessionId, is_closed: bool },
     /// A burst of messages.
     Storm,
     /// The end of trouble: nobody but agents does anything any more, and nothing breaks.

@@ -38,6 +38,8 @@ pub(super) enum Step {
     Ack,
     /// It says something to everybody.
     SayToAll,
+    /// It says to everybody what it has said before.
+    SayAgain,
     /// It says something to one participant.
     SayToOne,
     /// It says in another thread that it takes part in what it found out here.
@@ -60,7 +62,10 @@ pub(super) fn steps(character: Character, dice: &mut Dice) -> Vec<Step> {
             let answer = [Step::SayToOne, Step::SayElsewhere, Step::Call, Step::Call][dice.below(4)];
             vec![Step::Print, Step::Ack, answer, well]
         }
-        Character::Chatty => vec![Step::Call, Step::Ack, Step::SayToAll, well],
+        Character::Chatty => {
+            let says = if dice.chance(30) { Step::SayAgain } else { Step::SayToAll };
+            vec![Step::Call, Step::Ack, says, well]
+        }
         Character::Fixer => vec![Step::Ack, Step::Fix, well],
         Character::Finder => vec![Step::Print, Step::Ack, Step::Find, well],
         Character::Fragile => breaks(dice),

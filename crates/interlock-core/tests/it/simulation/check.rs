@@ -7,6 +7,7 @@ use interlock_core::wake::{WakeResult, WakeState};
 use interlock_core::{Event, Reason};
 
 use super::run::Simulation;
+use crate::world::Claim;
 
 /// Kinds of events that a day is about.
 pub(super) const HAPPENS: &[&str] = &[
@@ -18,6 +19,7 @@ pub(super) const HAPPENS: &[&str] = &[
     "wake.acted",
     "wake.attempt_failed",
     "wake.released",
+    "wake.deferred",
     "wake.finished",
     "workspace.halted",
     "workspace.resumed",
@@ -33,11 +35,28 @@ pub(super) const ENDS: &[WakeResult] = &[
     WakeResult::Expired,
 ];
 /// Why threads are blocked.
-pub(super) const BLOCKS: &[Reason] = &[Reason::NoProgress, Reason::IdenticalFindings, Reason::WakeFailed];
+pub(super) const BLOCKS: &[Reason] =
+    &[Reason::NoProgress, Reason::IdenticalFindings, Reason::RepeatedMessages, Reason::WakeFailed];
+/// Why wakes are put off.
+pub(super) const PUTS_OFF: &[Reason] = &[Reason::HumanActive, Reason::ToldByHook];
 
 /// Nobody runs twice.
 pub(super) fn may_start(day: &Simulation, agent: &AgentName) {
     assert!(!day.is_running(agent.as_str()), "{agent} is started while it runs");
+}
+
+/// No wake enters a session in which a person typed just now, whatever else is the matter.
+pub(super) fn was_claimed(day: &Simulation, claim: &Claim) {
+    let wake = day.world.wake(claim.wake_id);
+    let thread = &day.world.rows.threads[&wake.thread_id];
+    let Some(bound) = thread.members.get(&wake.agent).and_then(|member| member.session) else { return };
+    for ((agent, session), at) in &day.typed {
+        let is_quiet = day.world.now().ms_since(*at) >= day.world.policy.human_quiet_ms;
+        assert!(
+            is_quiet || *session != bound || *agent != wake.agent.as_str() || wake.in_doubt_since.is_some(),
+            "{agent} is woken in the session in which a person typed at {at:?}: {wake:?}"
+        );
+    }
 }
 
 /// A wake is for something that its agent has not read, the first time at least, and not in a thread where work rests.
@@ -46,7 +65,9 @@ pub(super) fn was_started(day: &Simulation, wake: WakeId) {
     let thread = &day.world.rows.threads[&wake.thread_id];
     assert_eq!(thread.status, Status::Active, "{} was started in a thread that is not active", wake.wake_id);
     assert!(day.world.rows.halt.is_none(), "{} was started while all were stopped", wake.wake_id);
-    let is_first = wake.fence == 1 && wake.ladder.seen_at.is_none();
+    // What a person stopped in the middle goes on, read or not.
+    let was_stopped = wake.reason == Some(Reason::Halted);
+    let is_first = wake.attempts == 1 && wake.releases == 0 && !was_stopped && wake.ladder.seen_at.is_none();
     let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing) else {
         return;
     };
@@ -59,6 +80,7 @@ pub(super) fn was_started(day: &Simulation, wake: WakeId) {
 
 /// After every step.
 pub(super) fn always(day: &Simulation) {
+    people_are_waited_for_so_long_only(day);
     let limit = day.world.policy.turns_without_progress_max;
     for thread in day.world.rows.threads.values() {
         assert!(thread.guard.turns <= limit + 4, "{} turns without progress", thread.guard.turns);
@@ -67,6 +89,16 @@ pub(super) fn always(day: &Simulation) {
             "a thread with {} turns without progress is active",
             thread.guard.turns
         );
+    }
+}
+
+/// A wake that waits for a person waits no longer than it may, and has used no attempt up by that.
+fn people_are_waited_for_so_long_only(day: &Simulation) {
+    let max = day.world.policy.session_defer_max_ms;
+    for wake in day.world.rows.live().filter(|wake| wake.reason == Some(Reason::HumanActive)) {
+        if let Some(since) = wake.deferred_since.filter(|_| wake.state == WakeState::Pending) {
+            assert!(wake.due_at <= since.plus_ms(max), "{wake:?}");
+        }
     }
 }
 

@@ -66,6 +66,7 @@ fn in_these_days_everything_happens() {
     let mut kinds = std::collections::BTreeSet::new();
     let mut results = std::collections::BTreeSet::new();
     let mut reasons = std::collections::BTreeSet::new();
+    let mut put_off = std::collections::BTreeSet::new();
     for seed in 0..100 {
         let mut day = Simulation::new(seed);
         day.run();
@@ -74,6 +75,7 @@ fn in_these_days_everything_happens() {
             match event {
                 interlock_core::Event::WakeFinished { result, .. } => drop(results.insert(*result)),
                 interlock_core::Event::StatusChanged { reason, .. } => drop(reasons.insert(*reason)),
+                interlock_core::Event::WakeDeferred { reason, .. } => drop(put_off.insert(*reason)),
                 _ => {}
             }
         }
@@ -86,5 +88,8 @@ fn in_these_days_everything_happens() {
     }
     for reason in check::BLOCKS {
         assert!(reasons.contains(reason), "no thread is blocked by {reason}: {reasons:?}");
+    }
+    for reason in check::PUTS_OFF {
+        assert!(put_off.contains(reason), "no wake is put off for {reason}: {put_off:?}");
     }
 }

@@ -1,10 +1,13 @@
 //! What people do in a day: order, pause, resume, resolve, take back, stop everything, and write all at once.
 
-use interlock_core::Command;
+use interlock_core::id::SessionId;
+use interlock_core::session::Observed;
 use interlock_core::thread::{Status, ThreadRole};
+use interlock_core::{Command, Reply};
 
+use super::agenda::What;
 use super::run::{AGENTS, Simulation};
-use crate::world::Post;
+use crate::world::{Post, World, name};
 
 impl Simulation {
     /// A person does one thing.
@@ -59,6 +62,45 @@ impl Simulation {
             drop(self.world.adds("olga", agent, ThreadRole::Participant));
         } else {
             drop(self.world.removes("olga", agent));
+        }
+    }
+
+    /// A person sends a prompt in an agent's session: the one of a thread, or one that Interlock has never heard of. Its
+    /// hooks tell, and name the thread where something may wait.
+    pub(super) fn person_types(&mut self) {
+        self.choose_thread();
+        let agent = self.dice.one(&AGENTS);
+        let bound = self.world.thread().members.get(&name(agent)).and_then(|member| member.session);
+        let own = SessionId::from_u128(1_000_000 + self.dice.below(2) as u128);
+        let session = bound.filter(|_| self.dice.chance(70)).unwrap_or(own);
+        let mut seen = World::sight(agent, session.as_u128(), Observed::HumanPrompt);
+        seen.threads.extend(Some(self.world.thread_id).filter(|_| self.dice.chance(50)));
+        let told = match self.world.observes(agent, &seen).unwrap().reply {
+            Reply::Observed { told, .. } => told,
+            other => panic!("{other:?}"),
+        };
+        self.typed.insert((agent, session), self.world.now());
+        if !told.is_empty() && self.dice.chance(50) {
+            let seq = self.world.thread().seq;
+            drop(self.world.ack(agent, seq));
+        }
+        // Now and then nobody tells of the end.
+        if self.dice.chance(90) {
+            let at = self.world.now().plus_ms(self.dice.ms(100, 60_000));
+            let is_closed = self.dice.chance(30);
+            self.agenda.put(at, What::Typed { agent, session, is_closed });
+        }
+        // And who types once goes on.
+        if !self.is_calm && self.dice.chance(60) {
+            self.agenda.put(self.world.now().plus_ms(self.dice.ms(1_000, 25_000)), What::Types);
+        }
+    }
+
+    pub(super) fn has_typed(&mut self, agent: &'static str, session: SessionId, is_closed: bool) {
+        self.world.sees(agent, session.as_u128(), Observed::TurnEnded);
+        if is_closed {
+            self.world.sees(agent, session.as_u128(), Observed::Closed);
+            self.typed.remove(&(agent, session));
         }
     }
 

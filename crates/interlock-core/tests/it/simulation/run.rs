@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use interlock_core::actor::Role;
 use interlock_core::command::{Command, Report};
-use interlock_core::id::{ThreadId, WakeId};
+use interlock_core::id::{SessionId, ThreadId, WakeId};
 use interlock_core::thread::{Status, ThreadRole};
-use interlock_core::wake::{Evidence, Lane, Outcome, WakeState};
+use interlock_core::wake::{Door, Evidence, Lane, Outcome, WakeState};
 use interlock_core::{Event, Reason, Timestamp};
 
 use super::agenda::{Agenda, What};
@@ -35,7 +35,9 @@ pub(super) struct Simulation {
     pub(super) threads: Vec<ThreadId>,
     pub(super) processes: Vec<Process>,
     pub(super) is_calm: bool,
-    agenda: Agenda,
+    pub(super) agenda: Agenda,
+    /// When a person last typed in which agent's session that they still have open.
+    pub(super) typed: BTreeMap<(&'static str, SessionId), Timestamp>,
     supervisors: Vec<Supervisor>,
     characters: BTreeMap<&'static str, Character>,
     /// How far the ledger was looked through for something to tell supervisors.
@@ -67,6 +69,7 @@ impl Simulation {
             processes: Vec::new(),
             is_calm: false,
             agenda: Agenda::default(),
+            typed: BTreeMap::new(),
             supervisors: vec![Supervisor::new("desk"), Supervisor::new("cellar")],
             characters,
             seen: 0,
@@ -95,6 +98,10 @@ impl Simulation {
         for _ in 0..self.dice.below(3) {
             let at = start.plus_ms(self.dice.ms(0, TROUBLE_MS));
             self.agenda.put(at, What::Storm);
+        }
+        for _ in 0..self.dice.below(12) {
+            let at = start.plus_ms(self.dice.ms(0, TROUBLE_MS));
+            self.agenda.put(at, What::Types);
         }
         self.agenda.put(start.plus_ms(TROUBLE_MS), What::Calm);
     }
@@ -133,6 +140,8 @@ impl Simulation {
                 self.supervisors[supervisor].cut_off_until = Some(self.world.now().plus_ms(ms));
             }
             What::Person => self.person_acts(),
+            What::Types => self.person_types(),
+            What::Typed { agent, session, is_closed } => self.has_typed(agent, session, is_closed),
             What::Storm => self.storm(),
             What::Calm => self.becomes_calm(),
         }
@@ -208,6 +217,7 @@ impl Simulation {
             return;
         }
         for claim in made {
+            check::was_claimed(self, &claim);
             let wake = claim.wake_id;
             let at = now.plus_ms(self.dice.ms(1, 400));
             self.agenda.put(at, What::Start { supervisor, life, wake });
@@ -381,6 +391,15 @@ impl Simulation {
         self.agenda.put(self.world.now().plus_ms(ms), What::Step { process });
     }
 
+    /// The session that a process runs in: its thread's, where there is one, otherwise one of its own.
+    fn session_of(&self, process: usize) -> SessionId {
+        let one = &self.processes[process];
+        let wake = self.world.wake(one.wake);
+        let member = self.world.rows.threads[&one.thread].members.get(&one.agent);
+        let bound = member.and_then(|member| member.session).filter(|_| wake.door == Some(Door::Resume));
+        bound.unwrap_or(SessionId::from_u128(process as u128 + 1))
+    }
+
     fn is_overdue(&mut self, process: usize, is_accept: bool) {
         let one = &self.processes[process];
         if !one.is_alive || (is_accept && one.has_accepted) {
@@ -406,8 +425,13 @@ impl Simulation {
             Step::Hang => return,
             Step::Print => {
                 let (supervisor, wake) = (self.processes[process].supervisor, self.processes[process].wake);
-                let report = Report::Accepted { evidence: Evidence::Output, session_id: None };
-                self.tells(supervisor, wake, report, false);
+                let session_id = Some(self.session_of(process));
+                self.tells(
+                    supervisor,
+                    wake,
+                    Report::Accepted { evidence: Evidence::Output, session_id },
+                    false,
+                );
             }
             _ => self.calls(process, step),
         }
@@ -430,14 +454,10 @@ impl Simulation {
                 drop(self.world.ack(&agent, seq));
             }
             Step::SayToAll => {
-                // What is always the same is found out sooner than what only leads nowhere.
-                let body = if self.dice.chance(50) {
-                    format!("seen {}", self.world.entries.len())
-                } else {
-                    "seen".into()
-                };
-                drop(self.world.post(&agent, Post::chat(&body)));
+                let words = format!("I have seen {} of it", self.world.entries.len());
+                drop(self.world.post(&agent, Post::chat(&words)));
             }
+            Step::SayAgain => drop(self.world.post(&agent, Post::chat("acknowledged"))),
             Step::SayToOne => {
                 let to = self.dice.one(&AGENTS);
                 drop(self.world.post(&agent, Post::chat("what do you think?").to(&[to])));

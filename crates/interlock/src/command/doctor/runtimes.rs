@@ -8,7 +8,7 @@ use interlock_core::agent::Runtime;
 use interlock_core::id::SessionId;
 use tokio::process::Command;
 
-use super::{Check, approval};
+use super::{Check, approval, hooks, leftovers};
 use crate::context::Context;
 use crate::environment;
 
@@ -39,6 +39,7 @@ struct Names {
     approval: &'static str,
     login: &'static str,
     sessions: &'static str,
+    leftovers: &'static str,
 }
 
 const ALL: [Known; 2] = [
@@ -51,7 +52,12 @@ const ALL: [Known; 2] = [
         home_folder: ".codex",
         approval: approval::codex,
         sessions: "thread-writer-locks",
-        checks: Names { approval: "codex approval", login: "codex login", sessions: "codex sessions" },
+        checks: Names {
+            approval: "codex approval",
+            login: "codex login",
+            sessions: "codex sessions",
+            leftovers: "codex leftovers",
+        },
     },
     Known {
         runtime: Runtime::Claude,
@@ -62,7 +68,12 @@ const ALL: [Known; 2] = [
         home_folder: ".claude",
         approval: approval::claude,
         sessions: "sessions",
-        checks: Names { approval: "claude approval", login: "claude login", sessions: "claude sessions" },
+        checks: Names {
+            approval: "claude approval",
+            login: "claude login",
+            sessions: "claude sessions",
+            leftovers: "claude leftovers",
+        },
     },
 ];
 
@@ -71,6 +82,9 @@ pub(super) async fn all(cx: &Context) -> Vec<Check> {
     let mut checks = Vec::new();
     for known in &ALL {
         checks.extend(one(cx, known).await);
+    }
+    if let Ok(instance) = cx.instance() {
+        checks.extend(leftovers::of_agents(&instance));
     }
     checks.push(mcp(cx).await);
     checks.extend(super::doors::check(cx).await);
@@ -93,7 +107,11 @@ async fn one(cx: &Context, known: &Known) -> Vec<Check> {
     match home.filter(|home| home.is_dir()) {
         Some(home) => {
             checks.push((known.approval)(known.checks.approval, &home));
-            checks.push(locks(known, &home));
+            checks.extend(match known.runtime {
+                Runtime::Codex => hooks::codex(&program, &home).await,
+                _ => hooks::claude(&home),
+            });
+            checks.extend(locks(known, &home));
         }
         None => checks.push(Check::warn(
             known.checks.login,
@@ -133,13 +151,13 @@ async fn version(known: &Known, program: &Path) -> Check {
 }
 
 /// Sessions that a process has open now, and marks that killed ones left behind.
-fn locks(known: &Known, home: &Path) -> Check {
+fn locks(known: &Known, home: &Path) -> [Check; 2] {
     let name = known.checks.sessions;
     let folder = home.join(known.sessions);
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let files: Vec<PathBuf> = files.filter(|file| is_session(file)).collect();
-    let held = files.iter().filter(|file| interlock_supervisor::is_open(known.runtime, file)).count();
-    let stale = files.len() - held;
+    let is_open = |file: &PathBuf| interlock_supervisor::is_open(known.runtime, file);
+    let (open, gone): (Vec<_>, Vec<_>) = files.filter(|file| is_session(file)).partition(is_open);
+    let (held, stale) = (open.len(), gone.len());
     let daemon = home.join("app-server-control/app-server-control.sock");
     let server = if daemon.exists() {
         "; its background server has a socket, and may hold sessions after a terminal was closed"
@@ -147,14 +165,13 @@ fn locks(known: &Known, home: &Path) -> Check {
         ""
     };
     let detail = format!("{held} open now, {stale} left behind by processes that are gone{server}");
-    if held == 0 {
-        return Check::ok(name, detail);
-    }
-    Check::warn(
-        name,
-        detail,
-        "a wake waits for a session that is open elsewhere, and then goes on in a fresh one",
-    )
+    let sessions = if held == 0 {
+        Check::ok(name, detail)
+    } else {
+        let hint = "a wake waits for a session that is open elsewhere, and then goes on in a fresh one";
+        Check::warn(name, detail, hint)
+    };
+    [sessions, leftovers::of_program(known.checks.leftovers, &gone, Some(daemon.as_path()))]
 }
 
 /// Whether a file stands for a session: named by its id or its process. What else lies there, such as the lock by which

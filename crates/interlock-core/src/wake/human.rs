@@ -1,0 +1,75 @@
+//! Rules of the person at the keyboard: a wake waits while somebody is at work in the agent's session, up to a limit, and
+//! never enters a session that a person holds. And the way through that session itself: its own hooks name what waits.
+
+use super::{Evidence, Wake, WakeState, session};
+use crate::actor::AgentName;
+use crate::decide::Stop;
+use crate::event::Event;
+use crate::facts::Facts;
+use crate::id::SessionId;
+use crate::reason::Reason;
+use crate::session::Session;
+use crate::thread::Thread;
+use crate::time::{Now, Timestamp};
+
+/// What follows from the people at work in an agent's sessions.
+pub(super) enum Human {
+    /// Nobody is in the way.
+    Away,
+    /// The wake is looked at again then.
+    Wait { due_at: Timestamp },
+    /// It has waited for long enough: it goes on without this session, which a person holds, where there is one.
+    GoOn(Option<SessionId>),
+}
+
+/// Whether a person is in the way of this wake.
+pub(super) fn look(facts: &Facts, wake: &Wake, now: &Now) -> Result<Human, Stop> {
+    if wake.is_override {
+        return Ok(Human::Away);
+    }
+    let policy = &facts.policy;
+    let is_in_way = |session: &&Session| session.agent == wake.agent && session.is_held(policy, now.wall);
+    let held: Vec<&Session> = facts.terminals()?.filter(is_in_way).collect();
+    let Some(first) = held.first() else { return Ok(Human::Away) };
+    let until = wake.deferred_since.map_or(now.wall, |since| since).plus_ms(policy.session_defer_max_ms);
+    if until > now.wall {
+        let due_at = until.min(now.wall.plus_ms(policy.session_recheck_ms));
+        return Ok(Human::Wait { due_at });
+    }
+    let bound = session::bound(facts, wake)?;
+    let is_theirs = bound.is_none_or(|id| held.iter().any(|session| session.session_id == Some(id)));
+    Ok(Human::GoOn(bound.or(first.session_id).filter(|_| is_theirs)))
+}
+
+/// A session of the agent is told by its own hooks that something waits in the thread: the wake that waits for it counts
+/// as accepted, and is due again when the agent does not acknowledge in time. Once for the same messages: whoever did not
+/// listen is not asked for ever.
+pub(crate) fn on_hook(
+    facts: &Facts,
+    thread: &Thread,
+    agent: &AgentName,
+    now: &Now,
+) -> Result<Vec<Event>, Stop> {
+    let waits = |wake: &&Wake| {
+        let is_claimed = facts.lease(wake.wake_id).is_some_and(|lease| lease.until > now.wall);
+        wake.agent == *agent
+            && wake.state == WakeState::Pending
+            && !wake.held
+            && !is_claimed
+            && !wake.is_told()
+    };
+    let Some(wake) = facts.thread_wakes(thread.thread_id)?.find(waits) else { return Ok(Vec::new()) };
+    let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, agent.clone());
+    let due_at = now.wall.plus_ms(facts.policy.ack_timeout_ms);
+    Ok(vec![
+        Event::WakeAccepted { wake_id, thread_id, agent: agent.clone(), evidence: Evidence::Hook },
+        Event::WakeDeferred { wake_id, thread_id, agent, reason: Reason::ToldByHook, due_at },
+    ])
+}
+
+impl Wake {
+    /// Whether a session of the agent was told of everything it is for, by its own hooks.
+    pub(super) fn is_told(&self) -> bool {
+        self.state == WakeState::Pending && self.ladder.evidence == Some(Evidence::Hook)
+    }
+}
