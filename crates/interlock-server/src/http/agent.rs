@@ -67,7 +67,7 @@ async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, R
     for (agent, wakes) in agents.into_iter().zip(wakes) {
         let own = || sessions.iter().filter(|session| session.agent == agent.name);
         let heard = own().find_map(|session| Some((session.seen_at, session.is_active?)));
-        let held = own().filter(|session| session.is_held(&policy, now));
+        let held = own().filter(|session| session.is_held(policy, now));
         let human = held.filter_map(|session| session.human_at.or(Some(session.activity_at))).max();
         let session = session(cx, wakes.live.as_ref()).await?;
         let (wake, last) = (wakes.live.as_ref(), wakes.last.as_ref());
