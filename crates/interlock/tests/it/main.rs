@@ -30,6 +30,7 @@ mod interrupt;
 mod job;
 mod jobs;
 mod kill;
+mod known_defects;
 mod ledger;
 mod mcp;
 mod no_server;
