@@ -1,6 +1,7 @@
 //! The page of known defects: every test that it names is there, and every test made for one of them is named on it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::Finding;
 use super::documents::{Page, resolve};
@@ -17,8 +18,10 @@ pub(super) fn check(tree: &Tree, _: &Workspace) -> Vec<Finding> {
     let text = tree.text(PAGE).unwrap_or_default();
     let mut found = Vec::new();
     let mut named = BTreeSet::new();
-    let links = Page::read(text).links.into_iter().filter(|link| link.target.ends_with(".rs"));
-    for link in links {
+    for link in Page::read(text).links {
+        if Path::new(&link.target).extension().is_none_or(|ending| ending != "rs") {
+            continue;
+        }
         let Some(path) = resolve(PAGE, &link.target) else { continue };
         let tests = source::tokens(tree.text(&path).unwrap_or_default());
         if !tests_of(&tests).any(|(_, name)| name == link.text) {
