@@ -184,6 +184,9 @@ impl Claimer {
             tracing::info!(%wake_id, "wake.cancelled");
             self.shared.cancel(wake_id);
         }
+        for urgent in answer.urgent {
+            self.shared.tell(urgent);
+        }
         for claimed in answer.wakes {
             self.start(claimed);
         }
@@ -299,6 +302,9 @@ fn on_renewed(shared: &Shared, held: &[Held], answer: &RenewWakesResponse, asked
         shared.send(held, input);
         if kept.is_some_and(|wake| wake.is_cancelled) {
             shared.send(held, Input::Cancel);
+        }
+        if let Some(urgent) = kept.and_then(|wake| wake.urgent.clone()) {
+            shared.tell(urgent);
         }
     }
     shared.set_halted(answer.halt);

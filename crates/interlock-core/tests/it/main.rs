@@ -34,6 +34,7 @@ mod spending;
 mod status;
 mod supervising;
 mod throttling;
+mod urgent;
 mod values;
 mod waking;
 mod world;
