@@ -38,6 +38,7 @@ mod sessions;
 mod socket;
 mod summaries;
 mod threads;
+mod urgent;
 mod waiting;
 mod wakes;
 mod webhooks;
