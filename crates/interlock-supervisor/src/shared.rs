@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use crate::attempt::Input;
 use crate::codex_server::servers::Servers;
 use crate::codex_server::watchers::Watchers;
-use crate::config::{CONCURRENCY_MAX, SupervisorConfig};
+use crate::config::{CONCURRENCY_MAX, Standing, SupervisorConfig};
 use crate::needs::{Needs, still_lacking};
 
 /// A wake as its lease knows it.
@@ -115,6 +115,17 @@ impl Shared {
         if matches!(problem.code, Code::Unauthorized | Code::Forbidden) {
             self.token_refused.notify_one();
         }
+    }
+
+    /// The server has answered, or does not.
+    pub(crate) fn note_standing(&self, standing: Standing) {
+        self.config.standing.send_if_modified(|known| {
+            let is_new = *known != Standing::Taken && *known != standing;
+            if is_new {
+                *known = standing;
+            }
+            is_new
+        });
     }
 
     /// Remember that this machine cannot run an agent. The first ones are forgotten when there are too many.

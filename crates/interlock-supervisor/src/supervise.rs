@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::attempt::Input;
-use crate::config::SupervisorConfig;
+use crate::config::{Standing, SupervisorConfig};
 use crate::shared::{Held, Shared};
 use crate::shim::lock;
 use crate::{codex_server, credential, identity, runner};
@@ -129,6 +129,7 @@ impl Claimer {
         let duration_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
         match answer {
             Ok(answer) => {
+                self.shared.note_standing(Standing::Taken);
                 self.has_claimed = true;
                 self.pause = PAUSE;
                 let pause = if answer.halt { PAUSE_MAX } else { IDLE_MIN };

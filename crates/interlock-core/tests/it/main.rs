@@ -19,6 +19,7 @@ mod intervening;
 mod invariants;
 mod jobs;
 mod jobs_model;
+mod known_defects;
 mod looping;
 mod members;
 mod opening;

@@ -30,6 +30,7 @@ mod interrupt;
 mod job;
 mod jobs;
 mod kill;
+mod known_defects;
 mod ledger;
 mod live_rig;
 mod mcp;
