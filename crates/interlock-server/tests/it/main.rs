@@ -39,6 +39,7 @@ mod sessions;
 mod socket;
 mod summaries;
 mod threads;
+mod urgent;
 mod waiting;
 mod wakes;
 mod webhooks;
