@@ -172,7 +172,7 @@ reasons! {
     UsageInvalid => "USAGE_INVALID", InvalidArgument, "the command line is not valid";
     LimitExceeded => "LIMIT_EXCEEDED", InvalidArgument, "a value is over its limit";
     SchemaVersionUnsupported => "SCHEMA_VERSION_UNSUPPORTED", InvalidArgument, "this schema_version is not supported";
-    EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is emitted by status changes only";
+    EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is for Interlock alone";
     EventDataInvalid => "EVENT_DATA_INVALID", InvalidArgument, "the event's data lacks what its type needs";
     ConfigInvalid => "CONFIG_INVALID", InvalidArgument, "the configuration is not valid";
     NotARepository => "NOT_A_REPOSITORY", InvalidArgument, "the path is no git repository that can be worked in";

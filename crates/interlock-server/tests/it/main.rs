@@ -17,6 +17,7 @@ mod denials;
 mod doors;
 mod events;
 mod faults;
+mod foreground;
 mod fuzz;
 mod health;
 mod idempotency;
