@@ -38,7 +38,7 @@ pub(crate) const HISTORY_TURNS_MAX: u32 = 20;
 pub(crate) struct Wanted {
     /// The thread to go on in; nothing = a fresh one.
     pub(crate) thread: Option<SessionId>,
-    /// An earlier life may have sent it already: it is looked for first.
+    /// An earlier life may have sent it already: it is looked for, and not sent.
     pub(crate) is_in_doubt: bool,
     /// Names our message in the thread's history.
     pub(crate) client_id: String,
@@ -128,6 +128,8 @@ pub(crate) struct Turn {
     before: Option<Value>,
     /// Our message may be there: nothing is ever sent again without a look.
     is_sent: bool,
+    /// Somebody has the thread loaded, as the last look says.
+    is_loaded: bool,
     /// The attempt was told that it begins.
     is_told: bool,
     /// Somebody else's turn was seen since we looked.
@@ -157,6 +159,7 @@ impl Turn {
             pages: 0,
             before: None,
             is_sent: wanted.is_in_doubt,
+            is_loaded: false,
             is_told: false,
             is_taken: false,
             has_begun: false,
