@@ -217,7 +217,11 @@ fn in_turn(facts: &Facts, mut ready: Vec<Wake>) -> Due {
     let few = ranked.iter().take_while(|(rank, _)| *rank < CLAIM_ASKED_OF_AGENT_MAX).count();
     let mut asked: Vec<Wake> = ranked.into_iter().map(|(_, wake)| wake).collect();
     asked.truncate(few);
-    let surplus = guard::surplus(&facts.policy, &mut asked);
+    // To look is no part of a storm.
+    let looks = asked.iter().take_while(|wake| wake.is_in_doubt()).count();
+    let mut others = asked.split_off(looks);
+    let surplus = guard::surplus(&facts.policy, &mut others);
+    asked.extend(others);
     asked.truncate(CLAIM_ASKED_MAX);
     Due { asked, surplus }
 }

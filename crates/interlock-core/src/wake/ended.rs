@@ -47,7 +47,10 @@ pub(super) fn over_with(
         }
         Outcome::NotStarted if wake.releases < RELEASES_MAX => back(Vec::new(), Reason::NotStarted),
         // What it was lost with stays the reason: it was found to be gone with it.
-        Outcome::NotRunning if wake.releases < RELEASES_MAX => back(Vec::new(), Reason::LeaseExpired),
+        Outcome::NotRunning if wake.releases < RELEASES_MAX => {
+            expect_state(wake, WakeState::Pending)?;
+            back(Vec::new(), Reason::LeaseExpired)
+        }
         Outcome::DoorUnavailable if wake.releases < RELEASES_MAX => {
             let reason = Reason::DoorUnavailable;
             // Of other doors nobody says so; then nothing was started.

@@ -125,6 +125,20 @@ fn runs(wake: &Wake) -> Because {
 
 fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
     let about = |why, detail: String| Because { wake_id: Some(wake.wake_id), ..plain(why, detail) };
+    if wake.is_in_doubt() && wake.due_at <= now {
+        let detail = match &wake.cancelled {
+            Some(person) => format!(
+                "ran when its supervisor was lost: somebody looks whether it still does, to stop it because `{}` ended the wake",
+                person.by
+            ),
+            None => "ran when its supervisor was lost: somebody looks whether it still does".to_owned(),
+        };
+        return Because {
+            reason: Some(Reason::WakeInDoubt),
+            since: wake.in_doubt_since,
+            ..about(Why::Due, detail)
+        };
+    }
     if wake.held {
         let acts = subject
             .thread
@@ -144,20 +158,6 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
             since: Some(wake.requested_at),
             until,
             ..about(Why::Waits, detail)
-        };
-    }
-    if wake.is_in_doubt() {
-        let detail = match &wake.cancelled {
-            Some(person) => format!(
-                "ran when its supervisor was lost: somebody looks whether it still does, to stop it because `{}` ended the wake",
-                person.by
-            ),
-            None => "ran when its supervisor was lost: somebody looks whether it still does".to_owned(),
-        };
-        return Because {
-            reason: Some(Reason::WakeInDoubt),
-            since: wake.in_doubt_since,
-            ..about(Why::Due, detail)
         };
     }
     if wake.reason == Some(Reason::FallbackLimit) {

@@ -148,6 +148,7 @@ pub(super) fn to_stop(
         let holds = |lease: &&Lease| {
             lease.supervisor == command.supervisor
                 && lease.incarnation == command.incarnation
+                && !lease.is_over()
                 && !lease.is_told_to_stop
         };
         if let Some(lease) = facts.lease(wake.wake_id).filter(holds) {

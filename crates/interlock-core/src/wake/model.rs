@@ -426,9 +426,9 @@ impl Lease {
     }
 
     /// Whether the wake has not been held back since this claim. One that has keeps the agent until its time is up,
-    /// because its process may be about to start, but nothing is started on it any more.
+    /// because its process may be about to start, but nothing is started on it any more. To look starts nothing.
     pub(crate) const fn may_start(&self, wake: &Wake) -> bool {
-        self.holds == wake.holds
+        self.is_in_doubt || self.holds == wake.holds
     }
 }
 

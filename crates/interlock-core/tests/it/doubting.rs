@@ -3,12 +3,12 @@
 
 use interlock_core::actor::Role;
 use interlock_core::agent::Runtime;
-use interlock_core::command::ObserveSession;
+use interlock_core::command::{ClaimWakes, ObserveSession};
 use interlock_core::id::{SessionId, ThreadId};
 use interlock_core::session::Observed;
 use interlock_core::thread::{Status, ThreadRole};
-use interlock_core::wake::{Door, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState};
-use interlock_core::{Command, Reason};
+use interlock_core::wake::{Claimant, Door, Lane, Outcome, RELEASES_MAX, Wake, WakeResult, WakeState};
+use interlock_core::{Command, Reason, Reply};
 
 use crate::refused;
 use crate::world::{Claim, Post, World};
@@ -138,6 +138,75 @@ fn neither_guards_nor_a_pause_keep_anybody_from_looking() {
     }
 }
 
+/// Agents' storms are no reason not to look.
+#[test]
+fn a_storm_does_not_put_off_the_look() {
+    let mut w = World::new().calm();
+    for text in ["executor", "second"] {
+        w.agent(text).run_by(Runtime::Codex);
+    }
+    w.agent("lead").managed();
+    w.person("olga", Role::Operator);
+    let names = [
+        ("executor", ThreadRole::Participant),
+        ("second", ThreadRole::Participant),
+        ("lead", ThreadRole::Coordinator),
+    ];
+    w.open("olga", &names);
+    w.doors = Door::ALL.to_vec();
+    w.post("lead", Post::chat("begin").to(&["executor", "second"])).unwrap();
+    for claim in w.claim("sup") {
+        w.started(&claim).unwrap();
+        assert!(w.wake(claim.wake_id).chain.is_some(), "an agent asked for it");
+    }
+    w.policy.backlog_wakes_max = 1;
+    let looks = w.claim_in("sup", "life-2", 32);
+    assert_eq!(looks.len(), 2);
+    assert!(looks.iter().all(|claim| claim.lease.is_in_doubt));
+}
+
+/// That nothing runs is said of what was to be looked for, and of nothing else.
+#[test]
+fn what_runs_is_not_said_not_to() {
+    let mut day = doubt();
+    assert_eq!(refused(day.w.ended(&day.claim.clone(), Outcome::NotRunning)), Reason::WakeWrongState);
+    let claim = day.looks();
+    assert_eq!(refused(day.w.ended(&day.claim.clone(), Outcome::NotRunning)), Reason::LeaseLost);
+    day.w.started(&claim).unwrap();
+    assert_eq!(refused(day.w.ended(&claim, Outcome::NotRunning)), Reason::WakeWrongState);
+}
+
+/// The thread is paused while it is looked for: the look goes on, and is told when a person ends the wake.
+#[test]
+fn a_pause_and_a_persons_word_come_while_it_is_looked_for() {
+    let mut day = doubt();
+    let claim = day.looks();
+    day.w.status("olga", Status::Blocked).unwrap();
+    assert_eq!(day.w.renew(&claim), [(claim.wake_id, false)]);
+    day.w.ends("olga", claim.wake_id).unwrap();
+    let stops = |day: &mut Doubt| {
+        let command = ClaimWakes {
+            supervisor: "sup".into(),
+            incarnation: "life-2".into(),
+            limit: 8,
+            lane: Lane::Poll,
+            claimant: Claimant::default(),
+            doors: Door::ALL.to_vec(),
+        };
+        day.w.give_as("sup", Role::Supervisor, Command::ClaimWakes(command)).unwrap().reply
+    };
+    assert_eq!(stops(&mut day), Reply::ToStop(vec![claim.wake_id]));
+    day.w.started(&claim).unwrap();
+    day.w.ended(&claim, Outcome::Halted).unwrap();
+    day.ends_as(WakeResult::Cancelled);
+    // Nobody is told who has given it back.
+    let mut day = doubt();
+    let claim = day.looks();
+    day.w.ended(&claim, Outcome::SessionBusy).unwrap();
+    day.w.ends("olga", claim.wake_id).unwrap();
+    assert_eq!(stops(&mut day), Reply::Claimed(Vec::new()));
+}
+
 /// Nobody can say that it was ended before somebody has looked; then it is what they found.
 #[test]
 fn a_person_ends_it_and_the_one_that_looks_sees_to_it() {
@@ -257,10 +326,7 @@ fn a_hook_does_not_put_off_the_look() {
 fn a_look_starts_nothing_else() {
     let mut day = doubt();
     let claim = day.looks();
-    let report = interlock_core::command::Report::Started {
-        lane: interlock_core::wake::Lane::Trigger,
-        door: Some(Door::Resume),
-    };
+    let report = interlock_core::command::Report::Started { lane: Lane::Trigger, door: Some(Door::Resume) };
     assert_eq!(refused(day.w.report(&claim, report)), Reason::WakeWrongState);
 }
 

@@ -70,6 +70,8 @@ pub(crate) enum Event {
     Go,
     /// It is to end.
     Stop,
+    /// It is nobody's any more: it is to end too, but what an earlier life began is not looked for to that end.
+    Leave,
     /// A deadline may have passed.
     Timer,
 }
@@ -196,7 +198,8 @@ impl Turn {
             Event::Heard(Incoming::Notice { method, params }) => self.on_notice(at_ms, &method, &params),
             Event::Heard(Incoming::Asked { method, params }) => self.on_asked(&method, &params),
             Event::Go => self.go(at_ms),
-            Event::Stop => self.stop(at_ms),
+            Event::Leave if !self.is_told => self.over(Input::NotStarted),
+            Event::Stop | Event::Leave => self.stop(at_ms),
             Event::Timer if self.until_ms.is_some_and(|until| at_ms >= until) => self.on_late(at_ms),
             Event::Heard(Incoming::Noise) | Event::Timer => Vec::new(),
         }

@@ -597,6 +597,10 @@ fn what_is_in_doubt_is_looked_for_before_anything_is_sent() {
         play.ended(&[Input::Spawned, cut_off, Input::Exited { code: 1 }]);
         assert_eq!(play.sent_turns(), 0);
     }
+    // Whose claim is over looks no further.
+    let mut play = doubt();
+    look(&mut play, "active");
+    play.on(Event::Leave).ended(&[Input::NotStarted]);
     // And what was cut off needs no more, whoever did it.
     let mut play = doubt();
     look(&mut play, "idle");
