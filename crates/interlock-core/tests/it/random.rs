@@ -293,8 +293,11 @@ impl Random {
                     let is_broken = now.ms_since(wait.1) > LOOKED_AT_MS_MAX;
                     *wait = (if is_broken { now } else { wait.0 }, now);
                 }
-                Event::WakeDeferred { reason: Reason::ToldByHook | Reason::FallbackLimit, .. }
-                | Event::WakeAccepted { evidence: Evidence::Hook, .. } => {}
+                Event::WakeDeferred {
+                    reason: Reason::ToldByHook | Reason::ToldInTurn | Reason::FallbackLimit,
+                    ..
+                }
+                | Event::WakeAccepted { evidence: Evidence::Hook | Evidence::Turn, .. } => {}
                 Event::WakeDeferred { wake_id, .. }
                 | Event::WakeAccepted { wake_id, .. }
                 | Event::WakeAttemptFailed { wake_id, .. }
