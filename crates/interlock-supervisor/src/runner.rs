@@ -354,7 +354,7 @@ impl Runner {
         match &mut self.body {
             Body::Shim(shim) => shim.order(order).await,
             // A turn is interrupted; there is no process of ours to kill.
-            Body::Live(live) => live.tell(Event::Stop),
+            Body::Live(live) => live.tell(if order == Order::Kill { Event::Leave } else { Event::Stop }),
             Body::None(_) => {}
         }
     }

@@ -341,6 +341,16 @@ pub struct Intervention {
 }
 
 impl Wake {
+    /// Whether it is still for whatever its agent is asked next: one that a person has ended is not.
+    pub(crate) const fn covers_more(&self) -> bool {
+        !matches!(self.state, WakeState::Finished) && self.cancelled.is_none()
+    }
+
+    /// Whether a later message may join it.
+    pub(crate) const fn is_joinable(&self) -> bool {
+        matches!(self.state, WakeState::Pending) && self.cancelled.is_none()
+    }
+
     /// What put it off is over.
     pub(crate) fn is_due_again(&mut self) {
         if let Some(due_at) = self.due_before.take() {
@@ -433,9 +443,9 @@ impl Lease {
     }
 
     /// Whether the wake has not been held back since this claim. One that has keeps the agent until its time is up,
-    /// because its process may be about to start, but nothing is started on it any more.
+    /// because its process may be about to start, but nothing is started on it any more. To look starts nothing.
     pub(crate) const fn may_start(&self, wake: &Wake) -> bool {
-        self.holds == wake.holds
+        self.is_in_doubt || self.holds == wake.holds
     }
 }
 
@@ -477,6 +487,9 @@ pub enum Outcome {
     DoorUnavailable,
     /// The attempt before was looked for, and whether it goes on or has ended cannot be told. Nothing was begun.
     InDoubt,
+    /// The attempt before was looked for, and nothing of it runs; nothing was begun. No attempt is consumed, and the next
+    /// one begins like any other.
+    NotRunning,
     /// The runtime's turn failed, as its own events tell.
     TurnFailed {
         /// Why.

@@ -9,6 +9,7 @@
 )]
 
 mod doors;
+mod doubting;
 mod escalating;
 mod explaining;
 mod golden;
