@@ -29,7 +29,7 @@ pub(crate) fn retry(
     let chain = guard::chain(facts, env, thread, now)?;
     match wake.state {
         WakeState::Running => Err(wrong_state(wake, "its process runs").into()),
-        WakeState::Pending if wake.due_at <= now.wall => Ok(unchanged(wake)),
+        WakeState::Pending if is_asked(wake, chain.as_ref(), now) => Ok(unchanged(wake)),
         WakeState::Pending => Ok(Decision::of(vec![asked_again(env, command, wake, (None, chain), now)])),
         WakeState::Finished if !wake.result.is_some_and(WakeResult::may_be_retried) => {
             Err(wrong_state(wake, "it is over and did what it was for, or another covers it")
@@ -38,6 +38,12 @@ pub(crate) fn retry(
         }
         WakeState::Finished => again(facts, env, command, (wake, thread, chain), now),
     }
+}
+
+/// Whether a wake that waits is asked for already as it would be now: it is due, and not for agents' words alone when
+/// somebody else asks.
+fn is_asked(wake: &Wake, chain: Option<&Chain>, now: &Now) -> bool {
+    wake.due_at <= now.wall && (chain.is_some() || !wake.is_by_agents_alone())
 }
 
 /// The wake of the agent in that thread that takes the place of one that is over.
@@ -51,7 +57,7 @@ fn again(
     let member = reachable(thread, former)?;
     let mut live = facts.thread_wakes(thread.thread_id)?.filter(|wake| wake.agent == former.agent);
     if let Some(wake) = live.next() {
-        if wake.state == WakeState::Running || wake.due_at <= now.wall {
+        if wake.state == WakeState::Running || is_asked(wake, chain.as_ref(), now) {
             return Ok(unchanged(wake));
         }
         let event = asked_again(env, command, wake, (Some(former.wake_id), chain), now);
@@ -68,7 +74,7 @@ fn again(
             seq: thread.seq,
             cause: env.actor.name.clone(),
             due_at: now.wall,
-            held: thread.is_held_for(&agent),
+            held: thread.holds_back(&agent, chain.as_ref()),
             expires_at: None,
             is_urgent: former.is_urgent,
             is_standing: true,

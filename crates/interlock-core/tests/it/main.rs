@@ -33,6 +33,7 @@ mod spending;
 mod status;
 mod supervising;
 mod throttling;
+mod unattended;
 mod values;
 mod waking;
 mod world;
