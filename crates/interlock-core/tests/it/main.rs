@@ -36,6 +36,7 @@ mod status;
 mod supervising;
 mod throttling;
 mod urgent;
+mod unattended;
 mod values;
 mod waking;
 mod world;
