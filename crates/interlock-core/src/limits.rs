@@ -77,6 +77,10 @@ pub const QUOTA_PAUSE_MS_MAX: i64 = 8 * 24 * 60 * 60 * 1_000;
 pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.
 pub const LIVE_WAKES_MAX: u32 = 512;
+/// Commits remembered per thread, so that announcing one twice is no progress.
+pub const COMMITS_REMEMBERED_MAX: usize = 64;
+/// Supervisors of a workspace that are remembered; beyond that the one silent for longest is forgotten.
+pub const SUPERVISORS_MAX: usize = 256;
 /// Sessions of one agent that are remembered; beyond that the one that nobody sits at, or was silent for longest, is
 /// forgotten.
 pub const SESSIONS_OF_AGENT_MAX: usize = 8;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use interlock_api::Problem;
 use interlock_core::Code;
@@ -15,6 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 
 use crate::attempt::Input;
+use crate::clock;
 use crate::codex_server::servers::Servers;
 use crate::config::{CONCURRENCY_MAX, SupervisorConfig};
 use crate::needs::{Needs, still_lacking};
@@ -47,7 +47,6 @@ pub(crate) struct Shared {
     lacking: Mutex<BTreeMap<AgentName, Needs>>,
     /// Our own servers of Codex.
     pub(crate) servers: Servers,
-    origin: Instant,
     wakes: Mutex<BTreeMap<Held, UnboundedSender<Input>>>,
     /// How many wakes are held, for those who wait for a change.
     count: watch::Sender<usize>,
@@ -66,7 +65,6 @@ impl Shared {
             token_refused: Notify::new(),
             lacking: Mutex::default(),
             servers: Servers::default(),
-            origin: Instant::now(),
             wakes: Mutex::default(),
             count: watch::channel(0).0,
             stuck: watch::channel(0).0,
@@ -74,14 +72,16 @@ impl Shared {
         })
     }
 
-    /// Milliseconds of the monotonic clock.
+    /// Milliseconds of the clock of leases.
+    #[expect(clippy::unused_self, reason = "a supervisor's tasks go by one clock")]
     pub(crate) fn now_ms(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+        clock::now_ms()
     }
 
-    /// The moment at which [`Self::now_ms`] will be this.
+    /// The moment at which [`Self::now_ms`] will be this, or an earlier one at which to look again.
+    #[expect(clippy::unused_self, reason = "a supervisor's tasks go by one clock")]
     pub(crate) fn moment(&self, at_ms: u64) -> tokio::time::Instant {
-        (self.origin + std::time::Duration::from_millis(at_ms)).into()
+        tokio::time::Instant::now() + clock::until(at_ms)
     }
 
     /// How many agents may run at once.

@@ -22,9 +22,11 @@ pub(crate) use spend::on_usage;
 pub(crate) use tripped::{Posted, on_post, on_trigger};
 pub(crate) use turns::on_turn;
 
+use crate::agent::Agent;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
+use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::text::Digest;
 use crate::thread::{MessageHead, MessageKind, Status};
@@ -47,6 +49,13 @@ pub const DEFERRALS: [Reason; 9] = [
 /// Whether a wake that waits for this is put off, and has not failed.
 pub fn is_deferral(reason: Reason) -> bool {
     DEFERRALS.contains(&reason)
+}
+
+/// Until when nothing wakes an agent because what it may use up is used up: its quota, or its tokens of the day.
+pub fn spent_until(policy: &Policy, agent: &Agent, now: Timestamp) -> Option<(Reason, Timestamp)> {
+    let quota = quota::agent_waits(agent, now).map(|until| (Reason::ModelQuota, until));
+    let day = spend::agent_waits(policy, agent, now).map(|until| (Reason::BudgetSpent, until));
+    [quota, day].into_iter().flatten().max_by_key(|(_, until)| *until)
 }
 
 /// Whether only wakes that agents alone caused wait for this: a person who asks too ends it.
@@ -76,7 +85,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             let thread = facts.thread_mut(*thread_id)?;
             // An agent that leads grants itself nothing.
             if is_let_go_on && !thread.members.get(by).is_some_and(|member| member.managed) {
-                thread.guard.spent = Usage::NONE;
+                (thread.guard.spent, thread.guard.pushes) = (Usage::NONE, 0);
             }
             progress(facts, *thread_id, at)?;
         }
@@ -107,11 +116,13 @@ fn posted(
     print: Option<Digest>,
     at: Timestamp,
 ) -> Result<(), Corrupt> {
+    let pushes_max = facts.policy.commits_as_progress_max;
     let guard = &mut facts.thread_mut(thread_id)?.guard;
-    if turns::is_progress(guard, message) {
+    if turns::is_progress(guard, message, pushes_max) {
         guard.note_commit(message);
         progress(facts, thread_id, at)?;
     } else if message.hops == 0 && message.kind != MessageKind::System {
+        guard.pushes = 0;
         attended(facts, thread_id, at)?;
     }
     if let Some(print) = print

@@ -37,7 +37,8 @@ pub(crate) fn on_post(
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
-    let is_progress = super::turns::is_progress(&thread.guard, posted.message);
+    let is_progress =
+        super::turns::is_progress(&thread.guard, posted.message, facts.policy.commits_as_progress_max);
     let found = findings(&facts.policy, posted.cycles);
     // What gets the thread on does not stop it.
     let stuck = || {

@@ -16,6 +16,8 @@ mod placement;
 mod reaction;
 mod report;
 mod session;
+mod stranded;
+mod supervisors;
 mod takeover;
 mod trigger;
 
@@ -38,6 +40,9 @@ pub(crate) use reaction::{
     on_withdrawal, withdrawal_keys,
 };
 pub(crate) use report::{expect_held, note_call, report};
+pub(crate) use stranded::note_stranded;
+pub(crate) use supervisors::note_supervisor;
+pub use supervisors::{Supervisor, is_anybody_there};
 pub(crate) use trigger::trigger;
 
 /// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills

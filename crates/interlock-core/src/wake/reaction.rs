@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ask, AsksKey, Chain, Forgotten, Wake, WakeResult, WakeState};
+use super::{Ask, AsksKey, Chain, Evidence, Forgotten, Wake, WakeResult, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -248,6 +248,11 @@ pub(crate) fn on_ack(
             WakeState::Pending
                 if (wake.attempts == 0 || wake.is_told()) && env.actor.wake_id != Some(wake_id) =>
             {
+                if wake.is_told() {
+                    // Now it is known that the session heard.
+                    let (agent, evidence) = (agent.clone(), Evidence::Hook);
+                    events.push(Event::WakeAccepted { wake_id, thread_id, agent, evidence });
+                }
                 events.push(Event::WakeFinished {
                     wake_id,
                     thread_id,
