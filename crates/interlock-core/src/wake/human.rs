@@ -2,7 +2,7 @@
 //! never enters a session that a person holds. And the way through that session itself: its own hooks name what waits.
 
 use super::claim::deferred;
-use super::{Wake, WakeState, session};
+use super::{Evidence, Wake, WakeState, session};
 use crate::actor::AgentName;
 use crate::decide::Stop;
 use crate::event::Event;
@@ -72,8 +72,9 @@ pub(crate) fn on_hook(
 }
 
 impl Wake {
-    /// Whether a session of the agent was told of everything it is for, by its own hooks.
+    /// Whether a session of the agent was told of everything it is for: by its own hooks, or in the turn that ran.
     pub(super) fn is_told(&self) -> bool {
-        self.state == WakeState::Pending && self.ladder.told_at.is_some()
+        let has_heard = self.ladder.told_at.is_some() || self.ladder.evidence == Some(Evidence::Turn);
+        self.state == WakeState::Pending && has_heard
     }
 }

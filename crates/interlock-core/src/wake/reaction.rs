@@ -248,7 +248,7 @@ pub(crate) fn on_ack(
             WakeState::Pending
                 if (wake.attempts == 0 || wake.is_told()) && env.actor.wake_id != Some(wake_id) =>
             {
-                if wake.is_told() {
+                if wake.ladder.told_at.is_some() {
                     // Now it is known that the session heard.
                     let (agent, evidence) = (agent.clone(), Evidence::Hook);
                     events.push(Event::WakeAccepted { wake_id, thread_id, agent, evidence });
