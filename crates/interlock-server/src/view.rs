@@ -235,6 +235,8 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,
+        told_at: wake.ladder.told_at,
+        stranded_at: wake.stranded_at,
         accepted_at: wake.ladder.accepted_at,
         evidence: wake.ladder.evidence,
         seen_at: wake.ladder.seen_at,
@@ -326,6 +328,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WakeReleased { agent, .. }
         | Event::WakeDeferred { agent, .. }
         | Event::WakeDeclined { agent, .. }
+        | Event::WakeStranded { agent, .. }
         | Event::WakeUsed { agent, .. }
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
@@ -352,6 +355,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeDeferred { wake_id, .. }
         | Event::WakeOverridden { wake_id, .. }
         | Event::WakeDeclined { wake_id, .. }
+        | Event::WakeStranded { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }

@@ -1,8 +1,9 @@
 //! Why somebody was woken in a thread, or was not: derived from the rows alone, so that it is true whoever asks.
 
-use super::{Halt, Wake, WakeResult, WakeState};
+use super::{Halt, Supervisor, Wake, WakeResult, WakeState, is_anybody_there};
 use crate::actor::{AgentName, closed_set};
 use crate::id::WakeId;
+use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::thread::{Member, Thread};
 use crate::time::Timestamp;
@@ -69,6 +70,8 @@ pub struct Subject<'a> {
     pub last: Option<&'a Wake>,
     /// That all agents are stopped.
     pub halt: Option<&'a Halt>,
+    /// The supervisors that were heard of, and the policy that says which of them are there.
+    pub supervisors: (&'a [Supervisor], &'a Policy),
 }
 
 /// Everything that explains it, what counts now first.
@@ -167,6 +170,12 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
             since: Some(wake.due_at),
             ..about(Why::Waits, detail.to_owned())
         };
+    }
+    let (supervisors, policy) = subject.supervisors;
+    if !is_anybody_there(policy, supervisors, wake.on.as_ref(), now) {
+        let lacks = wake.on.as_ref().map_or_else(String::new, |label| format!(" with the label `{label}`"));
+        let detail = format!("is due, and no supervisor{lacks} is there");
+        return Because { since: Some(wake.due_at), ..about(Why::Due, detail) };
     }
     let detail = "is due: it waits for a supervisor with room, or for its process in another thread to end";
     Because { since: Some(wake.due_at), ..about(Why::Due, detail.to_owned()) }

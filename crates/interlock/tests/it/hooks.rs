@@ -98,6 +98,11 @@ fn a_session_is_told_what_waits() {
     let told =
         json!({"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": text}});
     assert_eq!(desk.hook("UserPromptSubmit", &json!({})), told);
+    let again = desk.hook("Stop", &json!({}));
+    assert!(
+        again["reason"].as_str().unwrap().starts_with("[interlock] 2 unread"),
+        "whether it was heard nobody knows: {again}"
+    );
     assert_eq!(desk.hook("Stop", &json!({})), Value::Null, "it was told just now");
     desk.posts("one more");
     assert_eq!(desk.hook("Stop", &json!({"stop_hook_active": true})), Value::Null, "never round and round");
