@@ -644,7 +644,7 @@ fn what_may_be_further_back_is_not_sent_again() {
         }
         play
     };
-    let mut play = further_back(HISTORY_TURNS_MAX);
+    let play = further_back(HISTORY_TURNS_MAX);
     play.ended(&[Input::Unknown]);
     assert_eq!(play.sent_turns(), 0);
     let mut play = further_back(HISTORY_TURNS_MAX - 1);
