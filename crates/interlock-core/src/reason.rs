@@ -172,7 +172,7 @@ reasons! {
     UsageInvalid => "USAGE_INVALID", InvalidArgument, "the command line is not valid";
     LimitExceeded => "LIMIT_EXCEEDED", InvalidArgument, "a value is over its limit";
     SchemaVersionUnsupported => "SCHEMA_VERSION_UNSUPPORTED", InvalidArgument, "this schema_version is not supported";
-    EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is emitted by status changes only";
+    EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is for Interlock alone";
     EventDataInvalid => "EVENT_DATA_INVALID", InvalidArgument, "the event's data lacks what its type needs";
     ConfigInvalid => "CONFIG_INVALID", InvalidArgument, "the configuration is not valid";
     NotARepository => "NOT_A_REPOSITORY", InvalidArgument, "the path is no git repository that can be worked in";
@@ -188,6 +188,7 @@ reasons! {
     TokenExpired => "TOKEN_EXPIRED", Unauthorized, "the bearer token has expired";
     TokenRevoked => "TOKEN_REVOKED", Unauthorized, "tokens of this name are no longer taken";
     RoleMissing => "ROLE_MISSING", Forbidden, "the token's role may not do this";
+    PersonRequired => "PERSON_REQUIRED", Forbidden, "a guard or a person blocked the thread: an agent cannot let it go on";
     NotCoordinator => "NOT_COORDINATOR", Forbidden, "only a coordinator of the thread may do this";
     WorkspaceUnknown => "WORKSPACE_UNKNOWN", Forbidden, "the token's workspace is not served here";
     CrossOrigin => "CROSS_ORIGIN", Forbidden, "the request's Host or Origin is not this server";

@@ -43,6 +43,8 @@ pub(crate) enum Input {
     SessionGone,
     /// Nobody can tell what became of what was begun.
     Unknown,
+    /// What an earlier life may have begun was looked for, and nothing of it runs; nothing was begun.
+    NotRunning,
     /// There is no server of its runtime that could do it, so nothing was sent.
     DoorUnavailable,
     /// It and everything it had started is gone; this is how its main process ended.
@@ -124,7 +126,7 @@ enum Phase {
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four facts that come in any order; no state machine has fewer"
+    reason = "five facts that come in any order; no state machine has fewer"
 )]
 pub(crate) struct Attempt {
     lane: Lane,
@@ -142,6 +144,8 @@ pub(crate) struct Attempt {
     resume: Option<SessionId>,
     /// The lesser door that it goes through in the place of the one it was told.
     lesser: Option<Door>,
+    /// It is to look what became of an earlier attempt, and begins nothing in its place.
+    is_look: bool,
     has_begun: bool,
     heard: Heard,
     phase: Phase,
@@ -164,6 +168,7 @@ impl Attempt {
             has_events: claimed.runtime.is_cli(),
             resume: claimed.resume,
             lesser: None,
+            is_look: claimed.is_in_doubt,
             has_begun: false,
             heard: Heard::default(),
             phase: Phase::Starting,
@@ -212,6 +217,7 @@ impl Attempt {
             Input::SessionGone => self.end(Outcome::SessionGone),
             Input::DoorUnavailable => self.descend(),
             Input::Unknown => self.unknown(),
+            Input::NotRunning => self.end(Outcome::NotRunning),
             Input::Printed => self.on_printed(),
             Input::Began { session_id } => self.on_began(session_id),
             Input::Hopeless { fault } => self.kill(Cause::Hopeless(fault)),
@@ -238,8 +244,12 @@ impl Attempt {
         }
     }
 
-    /// On to the next lesser door, in the same claim: nothing was sent through this one.
+    /// On to the next lesser door, in the same claim: nothing was sent through this one. What was only to be looked for is
+    /// given back: who may be at work there by now the server knows.
     fn descend(&mut self) -> Vec<Output> {
+        if self.is_look && self.phase == Phase::Starting {
+            return self.end(Outcome::DoorUnavailable);
+        }
         if self.phase != Phase::Starting || self.cause.is_some() {
             return self.end(Outcome::NotStarted);
         }
@@ -334,6 +344,8 @@ impl Attempt {
         let outcome = match self.cause {
             None => self.told(natural),
             Some(Cause::Lost) => return Vec::new(),
+            // It was to be stopped, and there is nothing to stop.
+            Some(Cause::Halted) if self.has_found_nothing(natural) => natural,
             Some(Cause::Halted) => Outcome::Halted,
             Some(Cause::RunTimeExceeded) => Outcome::RunTimeExceeded,
             Some(Cause::Hopeless(fault)) => Outcome::TurnFailed { fault, reset_in_ms: None },
@@ -351,6 +363,11 @@ impl Attempt {
             usage: self.heard.usage,
             is_session_total: self.heard.is_session_total,
         })]
+    }
+
+    fn has_found_nothing(&self, natural: Outcome) -> bool {
+        self.is_look
+            && matches!(natural, Outcome::NotRunning | Outcome::DoorUnavailable | Outcome::SessionGone)
     }
 
     /// What the runtime's own events make of the end of its process: an exit code alone is not to be trusted.

@@ -362,8 +362,12 @@ impl Runner {
         match &mut self.body {
             Body::Shim(shim) => shim.order(order).await,
             // A turn is interrupted; there is no process of ours to kill.
-            Body::Live(live) if !matches!(order, Order::Lease { .. }) => live.tell(Event::Stop),
-            Body::Live(_) | Body::None(_) => {}
+            Body::Live(live) => match order {
+                Order::Kill => live.tell(Event::Leave),
+                Order::Stop => live.tell(Event::Stop),
+                Order::Lease { .. } => {}
+            },
+            Body::None(_) => {}
         }
     }
 

@@ -8,12 +8,13 @@ use crate::limits::COMMITS_REMEMBERED_MAX;
 use crate::reason::Reason;
 use crate::thread::{Guard, MessageHead, Status, StatusChange, Thread, event_type as et, status_events};
 use crate::time::Now;
+use crate::wake::Wake;
 
 /// Events that block the thread when one more finished wake makes too many without progress (S002-82).
 pub(crate) fn on_turn(
     facts: &Facts,
     env: &Envelope,
-    thread: &Thread,
+    (thread, wake): (&Thread, &Wake),
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
@@ -22,19 +23,24 @@ pub(crate) fn on_turn(
         return Ok(());
     }
     let body = format!("{turns} turns brought no progress; a person has to look at it.");
-    let change = StatusChange::guard(Reason::NoProgress, &body);
+    let change = StatusChange::guard(Reason::NoProgress, &body, wake.chain.clone());
     status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())
 }
 
-/// Whether a message is progress: a new commit pushed, or a finding verified. A change of status is progress too. Commits
-/// alone are not for ever: nobody looks whether they are there.
-pub(super) fn is_progress(guard: &Guard, message: &MessageHead, pushes_max: u32) -> bool {
+/// Whether a message is progress: a new commit pushed, or a finding verified that was not before. A change of status is
+/// progress too, unless an agent wished it. Commits alone are not for ever: nobody looks whether they are there.
+pub(super) fn is_progress(
+    guard: &Guard,
+    message: &MessageHead,
+    is_verified_again: bool,
+    pushes_max: u32,
+) -> bool {
     match (message.event_type.as_deref(), &message.commit) {
         (Some(et::FIX_PUSHED), Some(commit)) => {
             !guard.commits.contains(commit) && guard.pushes < u64::from(pushes_max)
         }
-        (Some(et::FINDING_VERIFIED), _) => true,
+        (Some(et::FINDING_VERIFIED), _) => !is_verified_again,
         _ => false,
     }
 }

@@ -23,18 +23,24 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 member.owed = member.owed.filter(|owed| !is_standing && owed.seq != *seq);
             }
         }
-        Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
+        Event::WakeJoined { wake_id, .. } => {
+            joined(facts.wake_mut(*wake_id)?, event);
+            let_go(facts, *wake_id)?;
+        }
         Event::WakeAttemptFailed { wake_id, reason, exit_code, due_at, .. } => {
             attempt_over(facts, *wake_id, Some(*reason), at)?;
             let wake = facts.wake_mut(*wake_id)?;
             wake.state = WakeState::Pending;
+            wake.deferred_since = None;
             (wake.due_at, wake.reason, wake.exit_code) = (*due_at, Some(*reason), *exit_code);
             history::ended(wake, at);
         }
         Event::WakeReleased { wake_id, reason, is_in_doubt, .. } => {
+            guard::not_begun(facts, *wake_id)?;
             released(facts, *wake_id, *reason, *is_in_doubt, at)?;
         }
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
+            guard::not_begun(facts, *wake_id)?;
             deferred(facts.wake_mut(*wake_id)?, *reason, *due_at, at);
         }
         Event::WakeDeclined { wake_id, supervisor, .. } => {
@@ -55,6 +61,9 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WakeFinished { .. } => finished(facts, event, at)?,
         Event::WakeRetryRequested { .. } | Event::WakeCancelRequested { .. } => {
             history::intervened(facts, event, at)?;
+            if let Event::WakeRetryRequested { wake_id, .. } = event {
+                let_go(facts, *wake_id)?;
+            }
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
@@ -306,24 +315,31 @@ fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: 
 fn accepted(wake: &mut Wake, evidence: Evidence, at: Timestamp) {
     (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(evidence));
     if !evidence.is_of_a_waiting_wake() {
-        // Whatever it waited for, it waits no longer.
-        wake.deferred_since = None;
+        // Whatever it waited for, it waits no longer; and what could not wait has its turn.
+        wake.waits_for_else();
     }
 }
 
-/// It waits until then; how long it waits for a session is counted from the first time.
+/// It waits until then; how long it waits for a session is counted from the first time, as long as it waits for nothing
+/// else.
 fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
     wake_waits(wake);
+    match reason {
+        Reason::SessionBusy | Reason::HumanActive => {
+            wake.deferred_since = Some(wake.waited_since(at).unwrap_or(at));
+        }
+        // From here on it waits for the session, and no longer for its person.
+        Reason::ToldByHook => {
+            (wake.deferred_since, wake.ladder.told_at) = (None, wake.ladder.told_at.or(Some(at)));
+        }
+        Reason::ToldInTurn | Reason::FallbackLimit => {}
+        Reason::ModelQuota | Reason::BudgetSpent => wake.waits_for_else(),
+        // So short that an operator's word holds.
+        _ => wake.deferred_since = None,
+    }
     wake.due_before.get_or_insert(wake.due_at);
     (wake.reason, wake.due_at) = (Some(reason), due_at);
     history::ended(wake, at);
-    if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
-        wake.deferred_since.get_or_insert(at);
-    }
-    if reason == Reason::ToldByHook {
-        // From here on it waits for the session, and no longer for its person.
-        (wake.deferred_since, wake.ladder.told_at) = (None, wake.ladder.told_at.or(Some(at)));
-    }
 }
 
 /// It waits again; what it was started for does not count as an attempt.
@@ -346,6 +362,9 @@ fn released(
     wake_waits(wake);
     // A person may stop agents as often as they like.
     wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
+    if matches!(reason, Reason::Halted | Reason::LeaseExpired) {
+        wake.waits_for_else();
+    }
     wake.reason = Some(reason);
     wake.in_doubt_since = is_in_doubt.then_some(at);
     history::ended(wake, at);
@@ -368,14 +387,24 @@ fn held(facts: &mut Facts, event: &Event) -> Result<(), Corrupt> {
     }
 }
 
-/// Wakes of a thread that is not active wait until it is again, but for those of whoever must act in it.
+/// A wake that was held back as agents' doing is not any more when somebody else asks too, and its agent must act.
+fn let_go(facts: &mut Facts, wake_id: WakeId) -> Result<(), Corrupt> {
+    let Some(wake) = facts.wake(wake_id)?.filter(|wake| wake.held && !wake.is_by_agents_alone()) else {
+        return Ok(());
+    };
+    let is_held = facts.thread(wake.thread_id)?.is_none_or(|thread| thread.is_held_for(&wake.agent));
+    facts.wake_mut(wake_id)?.held = is_held;
+    Ok(())
+}
+
+/// Wakes of a thread that is not active wait until it is again, but for those that call whoever must act in it.
 fn hold(
     facts: &mut Facts,
     thread_id: ThreadId,
     is_held: bool,
     owner: Option<&AgentName>,
 ) -> Result<(), Corrupt> {
-    let held = |wake: &Wake| is_held && owner != Some(&wake.agent);
+    let held = |wake: &Wake| is_held && (owner != Some(&wake.agent) || wake.is_by_agents_alone());
     let changed: Vec<(WakeId, bool)> = facts
         .thread_wakes(thread_id)?
         .filter(|wake| wake.held != held(wake))
@@ -385,6 +414,9 @@ fn hold(
         let wake = facts.wake_mut(wake_id)?;
         wake.held = held;
         wake.holds = wake.holds.saturating_add(u32::from(held));
+        if held && wake.state == WakeState::Pending {
+            wake.waits_for_else();
+        }
     }
     Ok(())
 }

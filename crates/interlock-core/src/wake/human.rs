@@ -8,6 +8,7 @@ use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::id::SessionId;
+use crate::limits::DEFERRAL_GAP_MS_MAX;
 use crate::reason::Reason;
 use crate::session::Session;
 use crate::thread::Thread;
@@ -39,7 +40,7 @@ pub(super) fn look(facts: &Facts, wake: &Wake, now: &Now) -> Result<Human, Stop>
         let due_at = until.min(now.wall.plus_ms(policy.ack_timeout_ms));
         return Ok(Human::Wait { reason: Reason::ToldByHook, due_at });
     }
-    let until = wake.deferred_since.map_or(now.wall, |since| since).plus_ms(policy.session_defer_max_ms);
+    let until = wake.waited_since(now.wall).unwrap_or(now.wall).plus_ms(policy.session_defer_max_ms);
     if until > now.wall {
         let due_at = until.min(now.wall.plus_ms(policy.session_recheck_ms));
         return Ok(Human::Wait { reason: Reason::HumanActive, due_at });
@@ -63,6 +64,7 @@ pub(crate) fn on_hook(
         wake.agent == *agent
             && wake.state == WakeState::Pending
             && !wake.held
+            && !wake.is_in_doubt()
             && !is_claimed
             && !wake.is_told()
     };
@@ -72,6 +74,20 @@ pub(crate) fn on_hook(
 }
 
 impl Wake {
+    /// Since when it has waited for its session without a break. While nobody looks, because all are stopped or no
+    /// supervisor is there, it waits for something else. That too many fallbacks run is no break: it has done its waiting.
+    pub(super) fn waited_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_looked_at = now.ms_since(self.due_at) <= DEFERRAL_GAP_MS_MAX;
+        self.deferred_since.filter(|_| is_looked_at || self.reason == Some(Reason::FallbackLimit))
+    }
+
+    /// It waits for something else than its session, and whatever was allowed for now is over: a person who is there when
+    /// it is due again is asked first, and waited for anew.
+    pub(super) const fn waits_for_else(&mut self) {
+        self.deferred_since = None;
+        self.is_override = false;
+    }
+
     /// Whether a session of the agent was told of everything it is for: by its own hooks, or in the turn that ran.
     pub(super) fn is_told(&self) -> bool {
         let has_heard = self.ladder.told_at.is_some() || self.ladder.evidence == Some(Evidence::Turn);

@@ -29,7 +29,12 @@ pub(crate) fn retry(
     let chain = guard::chain(facts, env, thread, now)?;
     match wake.state {
         WakeState::Running => Err(wrong_state(wake, "its process runs").into()),
-        WakeState::Pending if wake.due_at <= now.wall => Ok(unchanged(wake)),
+        WakeState::Pending if wake.cancelled.is_some() => {
+            Err(wrong_state(wake, "a person has ended it, and it is looked whether its turn still goes on")
+                .hint("wake the agent anew with: interlock thread trigger")
+                .into())
+        }
+        WakeState::Pending if is_asked(wake, chain.as_ref(), now) => Ok(unchanged(wake)),
         WakeState::Pending => Ok(Decision::of(vec![asked_again(env, command, wake, (None, chain), now)])),
         WakeState::Finished if !wake.result.is_some_and(WakeResult::may_be_retried) => {
             Err(wrong_state(wake, "it is over and did what it was for, or another covers it")
@@ -38,6 +43,12 @@ pub(crate) fn retry(
         }
         WakeState::Finished => again(facts, env, command, (wake, thread, chain), now),
     }
+}
+
+/// Whether a wake that waits is asked for already as it would be now: it is due, and not for agents' words alone when
+/// somebody else asks.
+fn is_asked(wake: &Wake, chain: Option<&Chain>, now: &Now) -> bool {
+    wake.due_at <= now.wall && (chain.is_some() || !wake.is_by_agents_alone())
 }
 
 /// The wake of the agent in that thread that takes the place of one that is over.
@@ -49,9 +60,10 @@ fn again(
     now: &Now,
 ) -> Result<Decision, Stop> {
     let member = reachable(thread, former)?;
-    let mut live = facts.thread_wakes(thread.thread_id)?.filter(|wake| wake.agent == former.agent);
+    let covers = |wake: &&Wake| wake.agent == former.agent && wake.covers_more();
+    let mut live = facts.thread_wakes(thread.thread_id)?.filter(covers);
     if let Some(wake) = live.next() {
-        if wake.state == WakeState::Running || wake.due_at <= now.wall {
+        if wake.state == WakeState::Running || is_asked(wake, chain.as_ref(), now) {
             return Ok(unchanged(wake));
         }
         let event = asked_again(env, command, wake, (Some(former.wake_id), chain), now);
@@ -68,7 +80,7 @@ fn again(
             seq: thread.seq,
             cause: env.actor.name.clone(),
             due_at: now.wall,
-            held: thread.is_held_for(&agent),
+            held: thread.holds_back(&agent, chain.as_ref()),
             expires_at: None,
             is_urgent: former.is_urgent,
             is_standing: true,
@@ -85,7 +97,8 @@ fn again(
     Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
 }
 
-/// A wake ends: at once while it waits, and when its process is gone while it runs.
+/// A wake ends: at once while it waits, and when its process is gone while it runs. Whether a turn goes on that nobody
+/// follows is looked at first.
 pub(crate) fn cancel(facts: &Facts, env: &Envelope, command: &InterveneWake) -> Result<Decision, Stop> {
     let (wake, _) = found(facts, env, command)?;
     if wake.state == WakeState::Finished {
@@ -105,7 +118,7 @@ pub(crate) fn cancel(facts: &Facts, env: &Envelope, command: &InterveneWake) -> 
         text_salt,
     }];
     let mut effects = Vec::new();
-    if wake.state == WakeState::Pending {
+    if wake.state == WakeState::Pending && !wake.is_in_doubt() {
         // Claimed or not: the start of a process for it is refused from here on.
         events.push(cancelled(wake, None));
         effects.push(Effect::Unlease(wake_id));
@@ -113,13 +126,18 @@ pub(crate) fn cancel(facts: &Facts, env: &Envelope, command: &InterveneWake) -> 
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
+/// A wake that a person had ended is over: nothing of it runs.
+pub(super) fn over(wake: &Wake, exit_code: Option<i32>) -> Decision {
+    let effects = vec![Effect::Unlease(wake.wake_id)];
+    Decision { effects, ..Decision::of(vec![cancelled(wake, exit_code)]) }
+}
+
 /// What the end of a process means for a wake that a person had ended before; nothing for others, nor where nobody saw
 /// that end.
 pub(super) fn ended(wake: &Wake, outcome: Outcome) -> Option<Decision> {
     wake.cancelled.as_ref().filter(|_| wake.state == WakeState::Running && outcome != Outcome::InDoubt)?;
     let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
-    let effects = vec![Effect::Unlease(wake.wake_id)];
-    Some(Decision { effects, ..Decision::of(vec![cancelled(wake, exit_code)]) })
+    Some(over(wake, exit_code))
 }
 
 /// The wakes of this life of a supervisor whose processes are to be stopped, each told by one answer. Should that be
@@ -136,6 +154,7 @@ pub(super) fn to_stop(
         let holds = |lease: &&Lease| {
             lease.supervisor == command.supervisor
                 && lease.incarnation == command.incarnation
+                && !lease.is_over()
                 && !lease.is_told_to_stop
         };
         if let Some(lease) = facts.lease(wake.wake_id).filter(holds) {

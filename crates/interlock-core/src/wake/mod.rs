@@ -3,6 +3,7 @@
 mod asks;
 mod claim;
 mod door;
+mod doubt;
 mod ended;
 mod entry;
 mod evolve;

@@ -347,6 +347,16 @@ pub struct Intervention {
 }
 
 impl Wake {
+    /// Whether it is still for whatever its agent is asked next: one that a person has ended is not.
+    pub(crate) const fn covers_more(&self) -> bool {
+        !matches!(self.state, WakeState::Finished) && self.cancelled.is_none()
+    }
+
+    /// Whether a later message may join it.
+    pub(crate) const fn is_joinable(&self) -> bool {
+        matches!(self.state, WakeState::Pending) && self.cancelled.is_none()
+    }
+
     /// What put it off is over.
     pub(crate) fn is_due_again(&mut self) {
         if let Some(due_at) = self.due_before.take() {
@@ -365,12 +375,32 @@ pub struct Chain {
     /// The agents of its last hops, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<AgentName>,
+    /// Interlock asks for the wake, so that somebody acts in a thread that they brought to a halt: the chain goes on there,
+    /// but no guard of agents' wakes puts it off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_escalation: bool,
 }
 
 impl Chain {
+    /// One that begins at this time.
+    pub(crate) const fn from(since: Timestamp) -> Self {
+        Self { hops: 0, since, via: Vec::new(), is_escalation: false }
+    }
+
     /// The chain of a wake that several asked for: of one that a person asked for too it is none, else the longest.
     pub(crate) fn joined(one: Option<Self>, other: Option<Self>) -> Option<Self> {
-        one.zip(other).map(|(one, other)| if other.hops > one.hops { other } else { one })
+        one.zip(other).map(|(one, other)| {
+            let is_escalation = one.is_escalation || other.is_escalation;
+            let longest = if other.hops > one.hops { other } else { one };
+            Self { is_escalation, ..longest }
+        })
+    }
+}
+
+impl Wake {
+    /// Whether only agents' words ask for it: guards may put it off, and hold it back while its thread is blocked.
+    pub fn is_by_agents_alone(&self) -> bool {
+        self.chain.as_ref().is_some_and(|chain| !chain.is_escalation)
     }
 }
 
@@ -439,9 +469,9 @@ impl Lease {
     }
 
     /// Whether the wake has not been held back since this claim. One that has keeps the agent until its time is up,
-    /// because its process may be about to start, but nothing is started on it any more.
+    /// because its process may be about to start, but nothing is started on it any more. To look starts nothing.
     pub(crate) const fn may_start(&self, wake: &Wake) -> bool {
-        self.holds == wake.holds
+        self.is_in_doubt || self.holds == wake.holds
     }
 }
 
@@ -483,6 +513,9 @@ pub enum Outcome {
     DoorUnavailable,
     /// The attempt before was looked for, and whether it goes on or has ended cannot be told. Nothing was begun.
     InDoubt,
+    /// The attempt before was looked for, and nothing of it runs; nothing was begun. No attempt is consumed, and the next
+    /// one begins like any other.
+    NotRunning,
     /// The runtime's turn failed, as its own events tell.
     TurnFailed {
         /// Why.

@@ -9,6 +9,7 @@
 )]
 
 mod doors;
+mod doubting;
 mod escalating;
 mod explaining;
 mod golden;
@@ -34,6 +35,7 @@ mod spending;
 mod status;
 mod supervising;
 mod throttling;
+mod unattended;
 mod urgent;
 mod values;
 mod waking;

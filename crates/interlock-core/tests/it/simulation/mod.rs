@@ -8,7 +8,7 @@
 mod agenda;
 mod cast;
 mod check;
-mod dice;
+pub(crate) mod dice;
 mod people;
 mod run;
 mod supervisor;

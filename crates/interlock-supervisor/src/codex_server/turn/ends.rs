@@ -38,6 +38,13 @@ impl Turn {
         acts
     }
 
+    /// What an earlier life may have sent does not run.
+    pub(super) fn not_running(&mut self, why: &str) -> Vec<Act> {
+        let mut acts = vec![Act::Log(format!("nothing of an earlier attempt runs: {why}"))];
+        acts.extend(self.over(Input::NotRunning));
+        acts
+    }
+
     /// The turn was sent, and does not run any more.
     pub(super) fn lost(&mut self, why: &str) -> Vec<Act> {
         let mut acts = vec![Act::Log(format!("the turn is lost: {why}"))];
@@ -135,8 +142,8 @@ impl Turn {
             // An earlier life began it, and it is ours to end.
             Stage::Ready if self.ours.is_some() => self.interrupt(at_ms),
             Stage::Restoring => Vec::new(),
-            // It is told once it is found again.
-            _ if self.is_told && self.is_sent && self.end.is_none() => Vec::new(),
+            // It is told once it is found, or found again.
+            _ if self.is_sent && self.end.is_none() => Vec::new(),
             _ => self.over(Input::NotStarted),
         }
     }

@@ -42,7 +42,7 @@ pub(crate) const HISTORY_TURNS_MAX: u32 = 100;
 pub(crate) struct Wanted {
     /// The thread to go on in; nothing = a fresh one.
     pub(crate) thread: Option<SessionId>,
-    /// An earlier life may have sent it already: it is looked for first.
+    /// An earlier life may have sent it already: it is looked for, and not sent.
     pub(crate) is_in_doubt: bool,
     /// Names our message in the thread's history.
     pub(crate) client_id: String,
@@ -90,6 +90,8 @@ pub(crate) enum Event {
     Go,
     /// It is to end.
     Stop,
+    /// It is nobody's any more: it is to end too, but what an earlier life began is not looked for to that end.
+    Leave,
     /// A deadline may have passed.
     Timer,
 }
@@ -157,6 +159,8 @@ pub(crate) struct Turn {
     before: Option<Value>,
     /// Our message may be there: nothing is ever sent again without a look.
     is_sent: bool,
+    /// Somebody has the thread loaded, as the last look says.
+    is_loaded: bool,
     /// The attempt was told that it begins.
     is_told: bool,
     /// Somebody else's turn was seen since we looked.
@@ -190,6 +194,7 @@ impl Turn {
             pages: 0,
             before: None,
             is_sent: wanted.is_in_doubt,
+            is_loaded: false,
             is_told: false,
             is_taken: false,
             has_begun: false,
@@ -230,7 +235,8 @@ impl Turn {
             Event::Heeded { is_held } => self.on_heeded(at_ms, is_held),
             Event::Tell { wake_id, seq, text } => self.tell(wake_id, seq, &text),
             Event::Go => self.go(at_ms),
-            Event::Stop => self.stop(at_ms),
+            Event::Leave if !self.is_told => self.over(Input::NotStarted),
+            Event::Stop | Event::Leave => self.stop(at_ms),
             Event::Timer if self.until_ms.is_some_and(|until| at_ms >= until) => self.on_late(at_ms),
             Event::Heard(Incoming::Noise) | Event::Timer => Vec::new(),
         }

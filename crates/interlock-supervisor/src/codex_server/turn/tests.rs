@@ -605,16 +605,22 @@ fn what_is_in_doubt_is_looked_for_before_anything_is_sent() {
         play.ended(&[Input::Spawned, BEGAN(), word, Input::Exited { code }]);
         assert_eq!(play.sent_turns(), 0);
     }
-    // It was never sent, or it was cut off: only then it is sent.
+    // It was never sent, or it was cut off with its server: then that is said, and nothing is sent on this claim. Who sits
+    // there by now has not been asked.
     for found in
         [page("else", "completed", false), page("wak_x.1", "interrupted", false), json!({"data": []})]
     {
         let mut play = doubt();
         look(&mut play, "notLoaded");
-        play.answer("thread/turns/list", found);
-        play.answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
-        play.answer("thread/resume", loaded("idle")).on(Event::Go);
-        assert_eq!(play.sent_turns(), 1);
+        play.answer("thread/turns/list", found).ended(&[Input::NotRunning]);
+        assert_eq!(play.sent_turns(), 0);
+    }
+    // Its server lives: somebody has ended it, and it is not begun again behind their back.
+    for status in ["idle", "active", "systemError"] {
+        let mut play = doubt();
+        look(&mut play, status);
+        play.answer("thread/turns/list", page("wak_x.1", "interrupted", false));
+        play.ended(&[heard(false, None), Input::Unknown]);
     }
     // Its server is gone, and so is whatever ran there; one that does not answer proves nothing.
     let mut play = doubt();
@@ -630,6 +636,39 @@ fn what_is_in_doubt_is_looked_for_before_anything_is_sent() {
     play.answer("thread/turns/list", page("wak_x.1", "inProgress", false))
         .answer("thread/resume", loaded("active"));
     play.on(Event::Stop).asks("turn/interrupt");
+    // Halted before it is found: it is looked for all the same, and ended.
+    for stopped_at in 0..4 {
+        let mut play = doubt();
+        let stop = |play: &mut Play, step: usize| {
+            if step == stopped_at {
+                play.on(Event::Stop);
+                assert_eq!(play.said, [], "{step}");
+            }
+        };
+        stop(&mut play, 0);
+        play.greeted();
+        stop(&mut play, 1);
+        play.answer("thread/read", json!({"thread": {"status": {"type": "active"}}}));
+        stop(&mut play, 2);
+        play.answer("thread/turns/list", page("wak_x.1", "inProgress", false));
+        stop(&mut play, 3);
+        play.answer("thread/resume", loaded("active"));
+        assert_eq!(play.said, [Input::Spawned]);
+        assert_eq!(play.asks("turn/interrupt"), &json!({"threadId": THREAD, "turnId": "t1"}));
+        play.completes("t1", "interrupted", Value::Null);
+        let cut_off = heard(false, Some(Fault::Turn(TurnFault::TurnIncomplete)));
+        play.ended(&[Input::Spawned, cut_off, Input::Exited { code: 1 }]);
+        assert_eq!(play.sent_turns(), 0);
+    }
+    // Whose claim is over looks no further.
+    let mut play = doubt();
+    look(&mut play, "active");
+    play.on(Event::Leave).ended(&[Input::NotStarted]);
+    // And what was cut off needs no more, whoever did it.
+    let mut play = doubt();
+    look(&mut play, "idle");
+    play.on(Event::Stop).answer("thread/turns/list", page("wak_x.1", "interrupted", false));
+    play.ended(&[Input::NotRunning]);
 }
 
 /// A history that does not end is not read to its end, and what was not found in it may be further back: nothing is sent. Its
@@ -645,10 +684,10 @@ fn what_may_be_further_back_is_not_sent_again() {
         play
     };
     let play = further_back(HISTORY_TURNS_MAX);
-    play.ended(&[Input::Unknown]);
+    play.ended(&[heard(false, None), Input::Unknown]);
     assert_eq!(play.sent_turns(), 0);
     let mut play = further_back(HISTORY_TURNS_MAX - 1);
-    play.answer("thread/turns/list", page("else", "completed", false)).asks("thread/read");
+    play.answer("thread/turns/list", page("else", "completed", false)).ended(&[Input::NotRunning]);
 }
 
 /// What cannot wait is said into our turn, by the turn's id; that it stands there is the proof.
