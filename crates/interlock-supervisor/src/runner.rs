@@ -362,8 +362,11 @@ impl Runner {
         match &mut self.body {
             Body::Shim(shim) => shim.order(order).await,
             // A turn is interrupted; there is no process of ours to kill.
-            Body::Live(_) if matches!(order, Order::Lease { .. }) => {}
-            Body::Live(live) => live.tell(if order == Order::Kill { Event::Leave } else { Event::Stop }),
+            Body::Live(live) => match order {
+                Order::Kill => live.tell(Event::Leave),
+                Order::Stop => live.tell(Event::Stop),
+                Order::Lease { .. } => {}
+            },
             Body::None(_) => {}
         }
     }

@@ -190,7 +190,8 @@ pub(crate) fn tell_of_stranded(
         text,
     });
     if owner != *agent {
-        wake::on_escalation(facts, env, thread, (&owner, seq, None), now, events)?;
+        let chain = stranded.chain.clone();
+        wake::on_escalation(facts, env, thread, (&owner, seq, chain), now, events)?;
     }
     Ok(())
 }

@@ -168,8 +168,7 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
         match takeover::holder(facts, wake, command, now) {
             Holder::Other => drop(busy.insert(&wake.agent)),
             Holder::Nobody if wake.state == WakeState::Pending => {
-                let is_elsewhere = || placed(facts, wake, command, now) == Ok(Place::Elsewhere);
-                let is_here = wake.is_in_doubt() || !is_elsewhere();
+                let is_here = wake.is_in_doubt() || placed(facts, wake, command, now) != Ok(Place::Elsewhere);
                 ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now) && is_here));
             }
             Holder::Nobody | Holder::Unknown => {

@@ -328,7 +328,11 @@ fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
         Reason::SessionBusy | Reason::HumanActive => {
             wake.deferred_since = Some(wake.waited_since(at).unwrap_or(at));
         }
-        Reason::ToldByHook | Reason::ToldInTurn | Reason::FallbackLimit => {}
+        // From here on it waits for the session, and no longer for its person.
+        Reason::ToldByHook => {
+            (wake.deferred_since, wake.ladder.told_at) = (None, wake.ladder.told_at.or(Some(at)));
+        }
+        Reason::ToldInTurn | Reason::FallbackLimit => {}
         Reason::ModelQuota | Reason::BudgetSpent => wake.waits_for_else(),
         // So short that an operator's word holds.
         _ => wake.deferred_since = None,
@@ -336,10 +340,6 @@ fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
     wake.due_before.get_or_insert(wake.due_at);
     (wake.reason, wake.due_at) = (Some(reason), due_at);
     history::ended(wake, at);
-    if reason == Reason::ToldByHook {
-        // From here on it waits for the session, and no longer for its person.
-        (wake.deferred_since, wake.ladder.told_at) = (None, wake.ladder.told_at.or(Some(at)));
-    }
 }
 
 /// It waits again; what it was started for does not count as an attempt.

@@ -85,16 +85,15 @@ fn a_spent_budget_is_told_also_when_nothing_waits() {
 #[test]
 fn a_thread_whose_budget_is_spent_blocks_its_agents() {
     let mut w = World::pair();
-    w.policy.thread_tokens_max = 1;
+    w.policy.thread_tokens_max = 10;
     w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
     let claim = w.run_one("sup");
-    w.post("olga", Post::chat("go on").to(&["executor"])).unwrap();
-    let used = Usage { input_tokens: 1, ..Usage::NONE };
-    w.ended_with(&claim, Outcome::Exited { code: 0 }, used).unwrap();
-    assert_eq!(w.thread().reason, Some(Reason::BudgetSpent));
+    w.ack("executor", 1).unwrap();
+    w.ended_with(&claim, Outcome::Exited { code: 0 }, Usage { input_tokens: 10, ..Usage::NONE }).unwrap();
+    w.post("olga", Post::chat("more").to(&["executor"])).unwrap();
     assert_eq!(state_of(&w, "executor", None), AgentState::BlockedByBudget);
-    w.status_for("olga", Status::Active, Reason::ByRequest, None).unwrap();
-    w.status_for("olga", Status::Blocked, Reason::ByRequest, None).unwrap();
+    w.status("olga", Status::Active).unwrap();
+    w.status("olga", Status::Blocked).unwrap();
     assert_eq!(state_of(&w, "executor", None), AgentState::Waiting);
 }
 

@@ -110,7 +110,7 @@ fn commits_alone_are_no_progress_for_ever() {
     let more = 1_000..1_000 + w.policy.turns_without_progress_max - 1;
     more.clone().for_each(|n| fix(&mut w, n));
     assert_eq!((w.thread().status, w.thread().reason), (Status::Blocked, Some(Reason::NoProgress)));
-    heard.post("olga", Post::chat("go on").to(&["olga"])).unwrap();
+    heard.post("olga", Post::chat("go on").to(&["executor"])).unwrap();
     more.for_each(|n| fix(&mut heard, n));
     assert_eq!(heard.thread().status, Status::Active);
 }

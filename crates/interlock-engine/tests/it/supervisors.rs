@@ -109,5 +109,4 @@ async fn a_wake_that_nobody_takes_is_told_of_once() {
     assert!(bodies.len() == 2 && bodies[1].contains("no supervisor is there"), "{bodies:?}");
     assert!(world.engine.oldest_due_ms().await.unwrap() > 0);
     assert_eq!(claims(&world, &world.engine, "late", false).await.wakes.len(), 1);
-    assert_eq!(world.engine.oldest_due_ms().await.unwrap(), 0);
 }

@@ -683,11 +683,11 @@ fn what_may_be_further_back_is_not_sent_again() {
         }
         play
     };
-    let mut play = further_back(HISTORY_TURNS_MAX);
-    play.ended(&[Input::Unknown]);
+    let play = further_back(HISTORY_TURNS_MAX);
+    play.ended(&[heard(false, None), Input::Unknown]);
     assert_eq!(play.sent_turns(), 0);
     let mut play = further_back(HISTORY_TURNS_MAX - 1);
-    play.answer("thread/turns/list", page("else", "completed", false)).asks("thread/read");
+    play.answer("thread/turns/list", page("else", "completed", false)).ended(&[Input::NotRunning]);
 }
 
 /// What cannot wait is said into our turn, by the turn's id; that it stands there is the proof.
