@@ -49,7 +49,12 @@ pub(super) enum Event {
     /// Nobody can print any more.
     OutputClosed,
     /// The agent's main process ended.
-    Ended(Notice),
+    Ended {
+        /// How.
+        end: Notice,
+        /// It has left nobody behind.
+        is_alone: bool,
+    },
     /// No process is left.
     AllGone,
 }
@@ -102,8 +107,7 @@ fn attempt(plan: &Plan, sender: &Sender<Event>, events: &Receiver<Event>) -> Not
             });
         }
     };
-    let log = open_log(plan);
-    match start::start(plan, lock, log, sender) {
+    match start::start(plan, lock, sender) {
         Ok(group) => watch::Watch::new(plan, group).run(events),
         Err(failure) => Notice::Failed(failure),
     }
@@ -114,7 +118,7 @@ fn redactor(plan: &Plan) -> Redactor {
     Redactor::new(plan.secrets.iter().map(|secret| secret.clone().into_vec()))
 }
 
-fn open_log(plan: &Plan) -> Option<Log> {
+pub(super) fn open_log(plan: &Plan) -> Option<Log> {
     let heading = format!(
         "--- {} {} attempt {} in {}: {}",
         crate::identity::wall_now(),
