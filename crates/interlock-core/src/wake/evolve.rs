@@ -335,8 +335,9 @@ fn released(
 ) -> Result<(), Corrupt> {
     let wake = facts.wake_mut(wake_id)?;
     wake_waits(wake);
-    // A person may stop agents as often as they like.
-    wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
+    // A person may stop agents, or pause a thread, as often as they like.
+    let is_decided = matches!(reason, Reason::Halted | Reason::HeldBack);
+    wake.releases = wake.releases.saturating_add(u32::from(!is_decided));
     wake.reason = Some(reason);
     wake.in_doubt_since = is_in_doubt.then_some(at);
     history::ended(wake, at);
