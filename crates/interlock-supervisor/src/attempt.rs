@@ -4,7 +4,7 @@
 //! (`runner.rs`) owns the process, the timer and the reports, and decides nothing.
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
-use interlock_core::id::SessionId;
+use interlock_core::id::{SessionId, WakeId};
 use interlock_core::wake::{Door, Evidence, Lack, Lane, Outcome, TurnFault};
 
 use crate::runtime::{Fault, Heard};
@@ -72,6 +72,15 @@ pub(crate) enum Input {
     Halt,
     /// A person ended the wake: its process is to be stopped.
     Cancel,
+    /// Something that cannot wait is there for its turn, which may be told of it.
+    Urgent,
+    /// Its turn has taken in that another wake cannot wait.
+    Told {
+        /// That one.
+        wake_id: WakeId,
+        /// Up to which message it was told.
+        seq: u64,
+    },
     /// A deadline may have passed.
     Timer,
 }
@@ -216,6 +225,11 @@ impl Attempt {
             // The server knows which of the two it is.
             Input::Halt | Input::Cancel => self.stop(Cause::Halted),
             Input::Timer => self.on_timer(at_ms),
+            Input::Told { wake_id, seq } if self.phase == Phase::Running => {
+                vec![Output::Report(ReportParams::Told { wake_id, seq })]
+            }
+            // What is told, and whether it can be, the door knows.
+            Input::Urgent | Input::Told { .. } => Vec::new(),
         }
     }
 

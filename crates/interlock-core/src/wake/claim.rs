@@ -6,7 +6,7 @@ use super::entry::{self, Entry};
 use super::placement::{self, Place, place};
 use super::reaction::{finished, has_ended};
 use super::takeover::{self, Holder};
-use super::{Lease, Wake, WakeState, intervene};
+use super::{Lease, Urgent, Wake, WakeState, intervene, urgent};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
@@ -73,7 +73,10 @@ pub(crate) fn claim(
     events.extend(surplus.iter().take(room).map(|wake| deferred(wake, Reason::WakeBacklog, after)));
     let reply = if claimed.is_empty() {
         match intervene::to_stop(facts, command, &events, &mut effects)? {
-            stop if stop.is_empty() => Reply::Claimed(claimed),
+            stop if stop.is_empty() => match urgent::to_tell(facts, command, now, &mut effects)? {
+                told if told.is_empty() => Reply::Claimed(claimed),
+                told => Reply::ToTell(told),
+            },
             stop => Reply::ToStop(stop),
         }
     } else {
@@ -275,8 +278,23 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         is_in_doubt: wake.in_doubt_since.is_some(),
         is_called: false,
         is_told_to_stop: false,
+        urgent_seq: 0,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
+}
+
+/// What a renewal needs to know besides: what else waits for the agents whose turns can be told of it.
+pub(crate) fn renew_keys(facts: &Facts, command: &RenewWakes) -> Keys {
+    let wakes = command.wakes.iter().filter_map(|(id, _)| facts.wake(*id).ok().flatten());
+    wakes.filter(|wake| urgent::is_through_live(wake)).map(|wake| Key::ThreadWakes(wake.thread_id)).collect()
+}
+
+/// What the turn of a wake is to be told of.
+fn told(facts: &Facts, wake: &Wake, lease: &Lease, now: Timestamp) -> Option<Urgent> {
+    // Of a wake through another door the others were not loaded.
+    let others = facts.thread_wakes(wake.thread_id).ok()?;
+    let urgent = urgent::waiting(wake, lease, others, now)?.clone();
+    Some(Urgent { running: wake.wake_id, wake: urgent })
 }
 
 /// Leases of this life of the supervisor are prolonged; what is not in the answer was lost.
@@ -300,6 +318,7 @@ pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<De
                 wake_id: *wake_id,
                 is_accepted: wake.ladder.accepted_at.is_some(),
                 is_cancelled: wake.cancelled.is_some(),
+                urgent: told(facts, wake, lease, now.wall),
             });
         }
     }

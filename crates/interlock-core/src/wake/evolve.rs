@@ -76,8 +76,8 @@ fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt>
         }
         Event::WakeAccepted { wake_id, thread_id, agent, evidence } => {
             accepted(facts.wake_mut(*wake_id)?, *evidence, at);
-            // A hook's session is its person's, and not the one that wakes resume.
-            if *evidence != Evidence::Hook {
+            // A hook's session is its person's, and a turn that runs shows its life by itself.
+            if !evidence.is_of_a_waiting_wake() {
                 note(facts, *thread_id, agent, |member| member.note_life(at))?;
             }
         }
@@ -300,7 +300,7 @@ fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: 
 /// The runtime took it, or a session of the agent was told of it.
 fn accepted(wake: &mut Wake, evidence: Evidence, at: Timestamp) {
     (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(evidence));
-    if evidence != Evidence::Hook {
+    if !evidence.is_of_a_waiting_wake() {
         // Whatever it waited for, it waits no longer.
         wake.deferred_since = None;
     }

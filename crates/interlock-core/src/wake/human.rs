@@ -68,8 +68,8 @@ pub(crate) fn on_hook(
 }
 
 impl Wake {
-    /// Whether a session of the agent was told of everything it is for, by its own hooks.
+    /// Whether a session of the agent was told of everything it is for: by its own hooks, or in the turn that ran.
     pub(super) fn is_told(&self) -> bool {
-        self.state == WakeState::Pending && self.ladder.evidence == Some(Evidence::Hook)
+        self.state == WakeState::Pending && self.ladder.evidence.is_some_and(Evidence::is_of_a_waiting_wake)
     }
 }

@@ -66,6 +66,15 @@ closed_set! {
         Event = "event",
         /// A hook of the agent's own open session, which was told what waits.
         Hook = "hook",
+        /// The agent's turn that ran already, which was told of what cannot wait and took it in.
+        Turn = "turn",
+    }
+}
+
+impl Evidence {
+    /// Whether it says that somebody took in a wake for which nothing was started.
+    pub(super) const fn is_of_a_waiting_wake(self) -> bool {
+        matches!(self, Self::Hook | Self::Turn)
     }
 }
 
@@ -364,6 +373,11 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(seq: &u64) -> bool {
+    *seq == 0
+}
+
 /// A message that asked for a wake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Ask {
@@ -405,6 +419,9 @@ pub struct Lease {
     /// Whether a claim's answer has told the supervisor that the wake's process is to be stopped; renewals tell always.
     #[serde(default)]
     pub is_told_to_stop: bool,
+    /// Up to which message a claim's answer has told the supervisor of what cannot wait; renewals tell always.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub urgent_seq: u64,
     /// Until when; renewed while the process lives.
     pub until: Timestamp,
 }

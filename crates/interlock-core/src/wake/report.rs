@@ -1,6 +1,6 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
-use super::{Door, Evidence, Lane, Lease, Wake, WakeState, ended, intervene, session};
+use super::{Door, Evidence, Lane, Lease, Wake, WakeState, ended, intervene, session, urgent};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -34,6 +34,7 @@ pub(crate) fn report(
             }
             Ok(if events.is_empty() { Decision::unchanged() } else { Decision::of(events) })
         }
+        Report::Told { wake_id, seq } => urgent::taken_in(facts, wake, (wake_id, seq), now),
         Report::Ended { outcome, usage, is_session_total } => {
             let mut decision = match intervene::ended(wake, outcome) {
                 Some(decision) => decision,

@@ -405,7 +405,7 @@ fn sessions_hear_of_their_own_threads_only() {
     let threads = vec![w.thread_id, interlock_core::id::ThreadId::from_u128(99)];
     let seen = ObserveSession { threads, ..World::sight("outsider", 7, Observed::HumanPrompt) };
     let done = w.observes("outsider", &seen).unwrap();
-    assert_eq!(done.reply, Reply::Observed { is_ours: false, told: Vec::new() });
+    assert_eq!(done.reply, Reply::Observed { is_ours: false, told: Vec::new(), is_held: true });
 }
 
 /// A heartbeat writes a row when it says something new, and otherwise only now and then.

@@ -12,7 +12,7 @@ use crate::runtime::text::{cut, member};
 impl Turn {
     pub(super) fn on_answer(&mut self, at_ms: u64, id: u64, result: Result<Value, Refused>) -> Vec<Act> {
         if self.awaited != Some(id) {
-            return Vec::new();
+            return self.on_told(id, result.err().as_ref());
         }
         self.awaited = None;
         match self.stage {
@@ -25,12 +25,13 @@ impl Turn {
                 Err(refused) => self.refused(&refused),
             },
             Stage::Looking => self.on_looked(at_ms, result.as_ref().ok()),
+            Stage::Recalling => self.on_recalled(at_ms, result.as_ref().ok()),
             Stage::Searching => self.on_page(at_ms, result),
             Stage::Loading => self.on_loaded(at_ms, result),
             Stage::Asking => self.on_tools(result),
             Stage::Starting => self.on_started(at_ms, result),
             Stage::Restoring => self.restored(),
-            Stage::Running | Stage::Away | Stage::Ready | Stage::Over => Vec::new(),
+            Stage::Heeding | Stage::Running | Stage::Away | Stage::Ready | Stage::Over => Vec::new(),
         }
     }
 
@@ -59,7 +60,29 @@ impl Turn {
         let is_loaded = matches!(member(thread, "/status/type"), "idle" | "systemError");
         // What it is set to is told when it is loaded again, which changes nothing.
         self.before = is_loaded.then_some(Value::Null);
-        self.load(at_ms)
+        // Nobody can sit in front of what is not loaded.
+        if is_loaded && !self.wanted.is_override { self.recall(at_ms) } else { self.load(at_ms) }
+    }
+
+    /// The person may have sent something a moment ago, and be about to go on.
+    fn on_recalled(&mut self, at_ms: u64, page: Option<&Value>) -> Vec<Act> {
+        let newest = page.and_then(history::newest);
+        if newest.is_some_and(|newest| newest.is_running) {
+            return self.over(Input::SessionBusy);
+        }
+        let Some(person_at_ms) = newest.and_then(|newest| newest.person_at_ms) else {
+            return self.load(at_ms);
+        };
+        (self.stage, self.until_ms) = (Stage::Heeding, None);
+        vec![Act::Heed { person_at_ms }]
+    }
+
+    pub(super) fn on_heeded(&mut self, at_ms: u64, is_held: bool) -> Vec<Act> {
+        match (self.stage, is_held) {
+            (Stage::Heeding, true) => self.over(Input::SessionBusy),
+            (Stage::Heeding, false) => self.load(at_ms),
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn on_page(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {

@@ -7,7 +7,7 @@ use super::{Act, INTERRUPT_MS_MAX, KILLED, REJOIN_MS_MAX, RESTORE_MS_MAX, Stage,
 use crate::attempt::Input;
 use crate::codex_server::item;
 use crate::runtime::Fault;
-use crate::runtime::text::{cut, member};
+use crate::runtime::text::{cut, member, reset_in_ms};
 
 impl Turn {
     pub(super) fn over(&mut self, end: Input) -> Vec<Act> {
@@ -67,7 +67,9 @@ impl Turn {
             }
             "failed" => {
                 self.heard.fault = Some(Fault::Turn(item::fault(error)));
-                let why = cut(&self.wanted.hide, member(error, "/message"));
+                let text = member(error, "/message");
+                self.heard.reset_in_ms = reset_in_ms(text);
+                let why = cut(&self.wanted.hide, text);
                 (Input::Exited { code: 1 }, Some(format!("the turn failed: {why}")))
             }
             _ => {
@@ -98,6 +100,8 @@ impl Turn {
         if !self.is_told || !self.is_sent {
             return self.unavailable("the connection broke");
         }
+        // Whether it heard what cannot wait nobody knows: it comes as a wake of its own.
+        self.telling = None;
         let until = *self.rejoin_until_ms.get_or_insert(at_ms + REJOIN_MS_MAX);
         if at_ms >= until {
             return self.unknown("its server does not say");
@@ -138,7 +142,7 @@ impl Turn {
     }
 
     pub(super) fn interrupt(&mut self, at_ms: u64) -> Vec<Act> {
-        if self.ours.as_ref().and_then(|turn| self.owners.get(turn)) == Some(&false) {
+        if self.is_a_persons() {
             let mut acts = vec![Act::Log("the turn is a person's and goes on".into())];
             acts.extend(self.ended(at_ms, Input::Signalled { signal: KILLED }));
             return acts;

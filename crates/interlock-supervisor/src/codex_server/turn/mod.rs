@@ -7,13 +7,17 @@
 mod answers;
 mod ends;
 mod notices;
+mod urgent;
 
 use std::collections::BTreeMap;
 
-use interlock_core::id::SessionId;
+use interlock_core::id::{SessionId, WakeId};
 use serde_json::{Value, json};
 
+use urgent::Telling;
+
 use super::message::{Incoming, request};
+use super::{greeting, newest_turn};
 use crate::attempt::Input;
 use crate::runtime::Heard;
 use crate::shim::redact::Redactor;
@@ -48,6 +52,8 @@ pub(crate) struct Wanted {
     pub(crate) start: Value,
     /// The names of MCP servers that give a thread our tools for this agent.
     pub(crate) tools: Vec<&'static str>,
+    /// An operator wants it whoever is at work there.
+    pub(crate) is_override: bool,
     /// What its log must not show.
     pub(crate) hide: Redactor,
 }
@@ -66,6 +72,20 @@ pub(crate) enum Event {
     Gone,
     /// The server said something.
     Heard(Incoming),
+    /// The server of ours has heard of a person's last words.
+    Heeded {
+        /// Nobody may enter the session now because of them.
+        is_held: bool,
+    },
+    /// Something that cannot wait is there for the agent.
+    Tell {
+        /// The wake that it is.
+        wake_id: WakeId,
+        /// Up to which message.
+        seq: u64,
+        /// What is to be said.
+        text: String,
+    },
     /// The start is reported: the turn may begin.
     Go,
     /// It is to end.
@@ -81,6 +101,11 @@ pub(crate) enum Act {
     Send(String),
     /// Connect again, after a pause.
     Connect,
+    /// Tell our server when a person last said something there, and whether that keeps us out.
+    Heed {
+        /// When, by the wall clock of this machine.
+        person_at_ms: u64,
+    },
     /// Tell the attempt.
     Say(Input),
     /// Tell the readers of the log.
@@ -94,6 +119,10 @@ enum Stage {
     Greeting,
     /// Whether the thread is loaded, and what it does.
     Looking,
+    /// When a person last said something in it.
+    Recalling,
+    /// Whether that keeps us out.
+    Heeding,
     /// Our own message in its history.
     Searching,
     Loading,
@@ -140,6 +169,10 @@ pub(crate) struct Turn {
     ours: Option<String>,
     /// Until when a server is looked for that was lost.
     rejoin_until_ms: Option<u64>,
+    /// Up to which message of each wake that cannot wait it was told.
+    urgent: BTreeMap<WakeId, u64>,
+    /// What it is being told now.
+    telling: Option<Telling>,
     heard: Heard,
     /// How it ended, once that is known.
     end: Option<Input>,
@@ -164,6 +197,8 @@ impl Turn {
             owners: BTreeMap::new(),
             ours: None,
             rejoin_until_ms: None,
+            urgent: BTreeMap::new(),
+            telling: None,
             heard: Heard { is_session_total: true, ..Heard::default() },
             end: None,
             wanted,
@@ -192,6 +227,8 @@ impl Turn {
             Event::Heard(Incoming::Answer { id, result }) => self.on_answer(at_ms, id, result),
             Event::Heard(Incoming::Notice { method, params }) => self.on_notice(at_ms, &method, &params),
             Event::Heard(Incoming::Asked { method, params }) => self.on_asked(&method, &params),
+            Event::Heeded { is_held } => self.on_heeded(at_ms, is_held),
+            Event::Tell { wake_id, seq, text } => self.tell(wake_id, seq, &text),
             Event::Go => self.go(at_ms),
             Event::Stop => self.stop(at_ms),
             Event::Timer if self.until_ms.is_some_and(|until| at_ms >= until) => self.on_late(at_ms),
@@ -207,9 +244,7 @@ impl Turn {
     }
 
     fn greet(&mut self, at_ms: u64) -> Vec<Act> {
-        let client = json!({"name": "interlock", "title": "Interlock", "version": env!("CARGO_PKG_VERSION")});
-        let params = json!({"clientInfo": client, "capabilities": {"experimentalApi": true}});
-        self.send(Stage::Greeting, Some(at_ms + GREETING_MS_MAX), "initialize", &params)
+        self.send(Stage::Greeting, Some(at_ms + GREETING_MS_MAX), "initialize", &greeting())
     }
 
     fn thread_text(&self) -> String {
@@ -224,13 +259,15 @@ impl Turn {
         self.send(Stage::Looking, Some(at_ms + LOOK_MS_MAX), "thread/read", &params)
     }
 
-    /// One turn a page, so that a page is never longer than a turn.
     fn search(&mut self, at_ms: u64, cursor: Option<&str>) -> Vec<Act> {
         self.pages += 1;
-        let params = json!({
-            "threadId": self.thread_text(), "limit": 1, "sortDirection": "desc", "itemsView": "full", "cursor": cursor,
-        });
+        let params = newest_turn(&self.thread_text(), cursor);
         self.send(Stage::Searching, Some(at_ms + LOOK_MS_MAX), "thread/turns/list", &params)
+    }
+
+    fn recall(&mut self, at_ms: u64) -> Vec<Act> {
+        let params = newest_turn(&self.thread_text(), None);
+        self.send(Stage::Recalling, Some(at_ms + LOOK_MS_MAX), "thread/turns/list", &params)
     }
 
     fn load(&mut self, at_ms: u64) -> Vec<Act> {
