@@ -8,6 +8,7 @@ use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
 use crate::time::{Now, Timestamp};
+use crate::wake::Outcome;
 use crate::{agent, guard, job, session, thread, wake, webhook};
 
 /// Why a command has no decision.
@@ -159,6 +160,8 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
             if matches!(command.report, Report::Started { .. }) {
                 // An agent has one process: what else of it runs or is claimed.
                 keys.extend([Key::LiveWakes, Key::Halt]);
+            } else if matches!(command.report, Report::Ended { outcome: Outcome::NotStarted, .. }) {
+                keys.insert(Key::Halt);
             }
         }
         Command::ClaimWakes(command) => keys.extend(wake::claim_keys(facts, command, now)),

@@ -360,9 +360,10 @@ fn released(
 ) -> Result<(), Corrupt> {
     let wake = facts.wake_mut(wake_id)?;
     wake_waits(wake);
-    // A person may stop agents as often as they like.
-    wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
-    if matches!(reason, Reason::Halted | Reason::LeaseExpired) {
+    // A person may stop agents, or pause a thread, as often as they like.
+    let is_decided = matches!(reason, Reason::Halted | Reason::HeldBack);
+    wake.releases = wake.releases.saturating_add(u32::from(!is_decided));
+    if is_decided || reason == Reason::LeaseExpired {
         wake.waits_for_else();
     }
     wake.reason = Some(reason);

@@ -35,7 +35,7 @@ pub(crate) async fn register(
     cx.engine().execute(&permit, &cx.request, command).await?;
     let agent = cx.store().agent(cx.workspace(), name.clone()).await.map_err(failed)?;
     agent
-        .map(|agent| view::agent(agent, cx.actor.role))
+        .map(|agent| view::agent(agent, cx.engine().policy(), cx.actor.role))
         .ok_or_else(|| Refusal::new(Reason::AgentNotFound, format!("there is no agent `{name}`")))
 }
 
@@ -88,7 +88,7 @@ async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, R
         };
         views.push(AgentView {
             now: Some(StandingView { session_id, ..view::standing(standing, may_know) }),
-            ..view::agent(agent, cx.actor.role)
+            ..view::agent(agent, cx.engine().policy(), cx.actor.role)
         });
     }
     Ok(views)

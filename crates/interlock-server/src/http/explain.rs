@@ -122,6 +122,6 @@ async fn last_over(cx: &Ctx, thread: ThreadId, name: &AgentName) -> Result<Optio
 }
 
 fn view(because: Because) -> BecauseView {
-    let Because { why, detail, wake_id, reason, since, until } = because;
-    BecauseView { why, detail, reason, wake_id, since, until }
+    let Because { why, detail, wake_id, reason, since, until, hops } = because;
+    BecauseView { why, detail, reason, wake_id, since, until, hops }
 }

@@ -53,7 +53,12 @@ pub(super) enum Event {
     /// Nobody can print any more.
     OutputClosed,
     /// The agent's main process ended.
-    Ended(Notice),
+    Ended {
+        /// How.
+        end: Notice,
+        /// It has left nobody behind.
+        is_alone: bool,
+    },
     /// No process is left.
     AllGone,
 }
@@ -130,8 +135,7 @@ fn attempt(plan: &Plan, lease: &Arc<Lease>, sender: &Sender<Event>, events: &Rec
     if lease.rest().is_none() {
         return Notice::Cancelled;
     }
-    let log = open_log(plan);
-    match start::start(plan, lock, log, sender) {
+    match start::start(plan, lock, sender) {
         Ok(group) => watch::Watch::new(plan, Arc::clone(lease), group).run(events),
         Err(failure) => Notice::Failed(failure),
     }
@@ -142,7 +146,7 @@ fn redactor(plan: &Plan) -> Redactor {
     Redactor::new(plan.secrets.iter().map(|secret| secret.clone().into_vec()))
 }
 
-fn open_log(plan: &Plan) -> Option<Log> {
+pub(super) fn open_log(plan: &Plan) -> Option<Log> {
     let heading = format!(
         "--- {} {} attempt {} in {}: {}",
         crate::identity::wall_now(),

@@ -128,9 +128,12 @@ impl Watch {
             Event::Heard(heard) => self.tell_later(Notice::Heard(heard)),
             Event::Unlogged(detail) => tell(&Notice::Unlogged { detail }),
             Event::OutputClosed => self.is_closed = true,
-            Event::Ended(end) => {
+            Event::Ended { end, is_alone } => {
                 self.ended = Some(end);
-                self.sweep();
+                // A sweep looks at every process of the machine; mostly there is nobody to look for.
+                if !is_alone {
+                    self.sweep();
+                }
             }
             Event::AllGone => self.is_all_gone = true,
         }
