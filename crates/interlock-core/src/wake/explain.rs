@@ -232,5 +232,5 @@ fn ended(wake: &Wake) -> Because {
         (result, _) => format!("its last wake ended as {}", result.map_or("over", WakeResult::as_str)),
     };
     let (since, reason) = (wake.ladder.finished_at, wake.reason);
-    Because { since, reason, ..plain(Why::Ended, detail) }.of(wake)
+    Because { reason, since, ..plain(Why::Ended, detail) }.of(wake)
 }
