@@ -44,7 +44,7 @@ pub struct EngineConfig {
     pub ledger_key: LogKey,
     /// Issues and verifies tokens.
     pub issuer: Issuer,
-    /// Reads the wall clock.
+    /// Reads this machine's wall clock.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -167,8 +167,13 @@ impl Engine {
         &self.issuer
     }
 
-    /// The wall clock.
+    /// The wall clock by which everything is due and over: the store's, which all servers of a database share.
     pub fn now(&self) -> Timestamp {
+        self.here().plus_ms(self.store.ahead_ms())
+    }
+
+    /// This machine's own wall clock, by which tokens hold.
+    pub fn here(&self) -> Timestamp {
         (self.clock)()
     }
 

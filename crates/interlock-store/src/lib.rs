@@ -67,6 +67,12 @@ pub trait Store: Send + Sync + 'static {
     /// A real query: whether the store can be read and written now.
     async fn ping(&self) -> Result<(), StoreError>;
 
+    /// By how many milliseconds the clock that decides is ahead of this machine's, as far as it is known now: nothing where
+    /// it is this machine's own.
+    fn ahead_ms(&self) -> i64 {
+        0
+    }
+
     /// One thread.
     async fn thread(&self, ws: WorkspaceId, id: ThreadId) -> Result<Option<Thread>, StoreError>;
 

@@ -210,6 +210,10 @@ impl Store for FaultyStore {
         self.call(self.inner.ping()).await
     }
 
+    fn ahead_ms(&self) -> i64 {
+        self.inner.ahead_ms()
+    }
+
     async fn thread(&self, ws: WorkspaceId, id: ThreadId) -> Result<Option<Thread>, StoreError> {
         self.call(self.inner.thread(ws, id)).await
     }

@@ -31,7 +31,7 @@ use crate::time::Timestamp;
 use crate::wake::{Usage, Wake, WakeResult, WakeState};
 
 /// What a wake may be put off for.
-pub const DEFERRALS: [Reason; 9] = [
+pub const DEFERRALS: [Reason; 10] = [
     Reason::WakeRateLimited,
     Reason::AutoWakeBudget,
     Reason::WakeBacklog,
@@ -40,6 +40,7 @@ pub const DEFERRALS: [Reason; 9] = [
     Reason::SessionBusy,
     Reason::HumanActive,
     Reason::ToldByHook,
+    Reason::ToldInTurn,
     Reason::FallbackLimit,
 ];
 

@@ -150,9 +150,9 @@ pub mod event_type {
     pub const THREAD_ESCALATED: &str = "thread_escalated";
     /// Emitted on every other change of status; nobody may post it.
     pub const THREAD_STATUS_CHANGED: &str = "thread_status_changed";
-    /// Said by Interlock to whoever must act in a blocked thread from now on.
+    /// Said by Interlock to whoever must act in a blocked thread from now on; nobody may post it.
     pub const ESCALATION_ASSIGNED: &str = "escalation_assigned";
-    /// Said by Interlock to whoever must act in a blocked thread and has not yet.
+    /// Said by Interlock to whoever must act in a blocked thread and has not yet; nobody may post it.
     pub const ESCALATION_REMINDER: &str = "escalation_reminder";
     /// Work is given to a participant by whoever leads.
     pub const TASK_ASSIGNED: &str = "task_assigned";
@@ -161,8 +161,24 @@ pub mod event_type {
     pub const WAKE_OVERRIDDEN: &str = "wake_overridden";
 
     /// Types that only rules emit.
-    pub const RESERVED: [&str; 4] =
-        [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED, WAKE_OVERRIDDEN];
+    pub const RESERVED: [&str; 6] = [
+        THREAD_RESOLVED,
+        THREAD_ESCALATED,
+        THREAD_STATUS_CHANGED,
+        ESCALATION_ASSIGNED,
+        ESCALATION_REMINDER,
+        WAKE_OVERRIDDEN,
+    ];
+    /// The others: types that anybody who takes part may post.
+    pub const POSTED: [&str; 7] = [
+        FIX_PUSHED,
+        RE_REVIEW_REQUESTED,
+        FINDING_REPORTED,
+        FINDING_VERIFIED,
+        FINDING_REJECTED,
+        FINDING_UNRESOLVED,
+        TASK_ASSIGNED,
+    ];
 }
 
 /// One participant as the thread's row holds it.

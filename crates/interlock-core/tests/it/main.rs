@@ -9,6 +9,7 @@
 )]
 
 mod doors;
+mod doubting;
 mod escalating;
 mod explaining;
 mod golden;
@@ -19,6 +20,7 @@ mod intervening;
 mod invariants;
 mod jobs;
 mod jobs_model;
+mod known_defects;
 mod looping;
 mod members;
 mod opening;
@@ -34,6 +36,7 @@ mod status;
 mod supervising;
 mod throttling;
 mod unattended;
+mod urgent;
 mod values;
 mod waking;
 mod world;

@@ -9,7 +9,7 @@ use interlock_core::command::{
     InterveneWake, ObserveSession, OperateThread, PostMessage, RegisterAgent, RemindOwner, RemoveParticipant,
     RenewWakes, Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
 };
-use interlock_core::facts::{Facts, Position};
+use interlock_core::facts::{Facts, Kept, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::policy::Policy;
 use interlock_core::session::Observed;
@@ -361,7 +361,7 @@ impl World {
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
         let claimed = match done.reply {
             Reply::Claimed(claimed) => claimed,
-            Reply::Halted(_) | Reply::ToStop(_) => Vec::new(),
+            Reply::Halted(_) | Reply::ToStop(_) | Reply::ToTell(_) => Vec::new(),
             _ => panic!("no claim: {done:?}"),
         };
         claimed
@@ -389,6 +389,10 @@ impl World {
     }
 
     pub(crate) fn renew(&mut self, claim: &Claim) -> Vec<(WakeId, bool)> {
+        self.renewed(claim).into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
+    }
+
+    pub(crate) fn renewed(&mut self, claim: &Claim) -> Vec<Kept> {
         let command = RenewWakes {
             supervisor: claim.lease.supervisor.clone(),
             incarnation: claim.lease.incarnation.clone(),
@@ -397,7 +401,7 @@ impl World {
         let by = claim.lease.supervisor.clone();
         let done = self.give_as(&by, Role::Supervisor, Command::RenewWakes(command)).unwrap();
         let Reply::Renewed(kept) = done.reply else { panic!("not renewed: {done:?}") };
-        kept.into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
+        kept
     }
 
     /// The processes that supervisor `sup` is told to stop by its next claim.
@@ -405,6 +409,19 @@ impl World {
         let command = self.claiming(sup, "life-1", 32);
         match self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap().reply {
             Reply::ToStop(wakes) => wakes,
+            Reply::Claimed(claimed) => {
+                assert_eq!(claimed, [], "there is something to start");
+                Vec::new()
+            }
+            other => panic!("no claim: {other:?}"),
+        }
+    }
+
+    /// The wakes that turns run by supervisor `sup` are to be told of by its next claim.
+    pub(crate) fn told_of(&mut self, sup: &str) -> Vec<(WakeId, u64)> {
+        let command = self.claiming(sup, "life-1", 32);
+        match self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap().reply {
+            Reply::ToTell(told) => told.iter().map(|one| (one.wake.wake_id, one.wake.seq)).collect(),
             Reply::Claimed(claimed) => {
                 assert_eq!(claimed, [], "there is something to start");
                 Vec::new()

@@ -11,14 +11,14 @@ use crate::world::{Ran, World, finish};
 const SESSION: &str = "0198c0de-0000-7000-8000-000000000007";
 
 /// A server, and a participant `me` whom somebody has written to.
-struct Desk {
-    site: Site,
+pub(crate) struct Desk {
+    pub(crate) site: Site,
     server: Server,
     thread: String,
 }
 
 impl Desk {
-    fn new(policy: &str, agent: &[&str]) -> Self {
+    pub(crate) fn new(policy: &str, agent: &[&str]) -> Self {
         let site = Site::with_instance(policy);
         let server = site.up(&[]);
         site.ask(&[&["agent", "add", "me"], agent].concat());
@@ -26,12 +26,12 @@ impl Desk {
         Self { site, server, thread: thread.as_str().unwrap().to_owned() }
     }
 
-    fn posts(&self, text: &str) {
+    pub(crate) fn posts(&self, text: &str) {
         self.site.ask(&["thread", "post", &self.thread, text, "--to", "me"]);
     }
 
     /// What the hook of an event says, as JSON; nothing when it says nothing.
-    fn hook(&self, event: &str, more: &Value) -> Value {
+    pub(crate) fn hook(&self, event: &str, more: &Value) -> Value {
         let mut input =
             json!({"session_id": SESSION, "hook_event_name": event, "cwd": "/", "prompt": "a secret"});
         for (name, value) in more.as_object().unwrap() {
@@ -48,11 +48,11 @@ impl Desk {
         [&["thread", "trigger", self.thread.as_str(), "me"], more].concat()
     }
 
-    fn wake(&self, number: usize) -> Value {
+    pub(crate) fn wake(&self, number: usize) -> Value {
         self.site.ask(&["wake", "list"])["wakes"][number].clone()
     }
 
-    fn sessions(&self) -> Vec<Value> {
+    pub(crate) fn sessions(&self) -> Vec<Value> {
         let status = self.site.ask(&["status"]);
         let agents = status["agents"].as_array().unwrap();
         let me = agents.iter().find(|agent| agent["name"] == "me").unwrap();

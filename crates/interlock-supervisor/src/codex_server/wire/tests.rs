@@ -114,6 +114,49 @@ async fn a_thread_is_loaded_where_its_server_says_so() {
         let (_folder, socket) = server(answers(status));
         assert_eq!(probe::has_loaded(&socket, thread).await, is_loaded, "{status}");
     }
-    let (_folder, socket) = server(vec![]);
-    assert!(!probe::has_loaded(&socket, thread).await, "it says nothing");
+}
+
+/// Why a server could not be asked is known, and not only that it was not.
+#[tokio::test]
+async fn a_server_that_cannot_be_asked_is_told_by_its_reason() {
+    let thread = SessionId::from_u128(7);
+    let refused = |id: u64| Message::text(json!({"id": id, "error": {"message": "too old"}}).to_string());
+    let greeted = || Message::text(json!({"id": 1, "result": {}}).to_string());
+    for (frames, wanted) in [
+        (vec![], Err("it ended the connection before it answered initialize")),
+        (vec![refused(1)], Err("it refuses initialize: too old")),
+        (vec![greeted()], Err("it ended the connection before it answered thread/read")),
+        // A thread that it has not loaded it may not even know.
+        (vec![greeted(), refused(2)], Ok(false)),
+    ] {
+        let (_folder, socket) = server(frames);
+        assert_eq!(probe::look(&socket, thread).await, wanted.map_err(str::to_owned));
+        assert!(!probe::has_loaded(&socket, thread).await);
+    }
+    let nowhere = tempfile::tempdir().unwrap().path().join("a.sock");
+    let why = probe::look(&nowhere, thread).await.unwrap_err();
+    assert!(why.starts_with("it cannot be connected to: "), "{why}");
+}
+
+/// People are told how to attach only where somebody listens; what was killed leaves its socket behind.
+#[tokio::test]
+async fn our_own_server_answers_or_has_left_its_socket_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, home) = (folder.path(), folder.path().join("home"));
+    assert_eq!(crate::own_server(state, &home).await, None);
+    let socket = crate::codex_server::socket(state, &home);
+    std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let listener = UnixListener::bind(&socket).unwrap();
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        while let Some(Ok(_)) = socket.next().await {}
+    });
+    let attach = ["codex", "--remote", &format!("unix://{}", socket.display()), "resume"];
+    let attach: Vec<String> = attach.into_iter().map(str::to_owned).collect();
+    let server = crate::OwnServer { socket: socket.clone(), answers: true, attach };
+    assert_eq!(crate::own_server(state, &home).await, Some(server.clone()));
+    serving.await.unwrap();
+    let dead = crate::OwnServer { answers: false, ..server };
+    assert_eq!(crate::own_server(state, &home).await, Some(dead));
 }
