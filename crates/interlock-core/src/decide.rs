@@ -3,6 +3,7 @@
 use crate::command::{
     AckRead, AssignOwner, ChangeStatus, Command, Envelope, FinishJob, InterveneWake, ObserveSession,
     OperateThread, RemindOwner, RemoveParticipant, RenewJob, Report, ReportWake, RequeueJob,
+    TriggerParticipant,
 };
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
@@ -70,7 +71,8 @@ pub fn keys(env: &Envelope) -> Keys {
         }
         Command::ChangeStatus(ChangeStatus { thread_id, .. })
         | Command::AssignOwner(AssignOwner { thread_id, .. })
-        | Command::OperateThread(OperateThread { thread_id, .. }) => {
+        | Command::OperateThread(OperateThread { thread_id, .. })
+        | Command::TriggerParticipant(TriggerParticipant { thread_id, .. }) => {
             keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
             // Whether an agent does it.
             keys.insert(Key::Agent(env.actor.name.clone()));
@@ -78,11 +80,6 @@ pub fn keys(env: &Envelope) -> Keys {
         }
         Command::AddParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::Agent(command.agent.clone())]);
-        }
-        Command::TriggerParticipant(command) => {
-            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
-            keys.insert(Key::Agent(env.actor.name.clone()));
-            keys.extend(guard::chain_keys(env));
         }
         Command::RetryWake(command) => {
             keys.extend([Key::Wake(command.wake_id), Key::Agent(env.actor.name.clone())]);

@@ -19,7 +19,7 @@ closed_set! {
         ThreadEnded = "thread_ended",
         /// A person stopped all agents.
         Halted = "halted",
-        /// Its thread is not active, and somebody else must act.
+        /// Its thread is not active, and somebody else must act, or only agents ask for it.
         Held = "held",
         /// It is due later.
         Waits = "waits",
@@ -151,6 +151,11 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
             since: wake.in_doubt_since,
             ..about(Why::Due, detail)
         };
+    }
+    if wake.held && !subject.thread.is_held_for(subject.name) {
+        let detail = "must act, and is not woken for what agents alone say while the thread is blocked";
+        let reason = subject.thread.reason;
+        return Because { reason, since: Some(wake.requested_at), ..about(Why::Held, detail.to_owned()) };
     }
     if wake.held {
         let acts = subject
