@@ -11,7 +11,7 @@ pub(crate) fn show(view: View, policy: &PolicyView) -> String {
     let rows: Vec<_> = policy.constants.iter().map(row).collect();
     let constants = table(view.style, ["CONSTANT", "VALUE", "DEFAULT", "UNIT", "SOURCE", "MEANING"], &rows);
     let owner = policy.escalation_owner.as_ref().map_or_else(String::new, |owner| {
-        format!("\nescalation_owner  {owner}  must act where neither the opener nor a coordinator of a thread can\n")
+        format!("\nescalation_owner  {owner}  must act where no person opened or leads a thread\n")
     });
     format!("{constants}{owner}")
 }
