@@ -49,10 +49,11 @@ const fn place(event: &Event) -> usize {
         Event::WakeDoorChanged { .. } => 34,
         Event::WakeOverridden { .. } => 35,
         Event::WakeDeclined { .. } => 36,
+        Event::WakeStranded { .. } => 41,
     }
 }
 
-const FILES: [&[&str]; 41] = [
+const FILES: [&[&str]; 42] = [
     &["agent.registered-1", "agent.registered-1-placed"],
     &["thread.created-1"],
     &["thread.participant_added-1", "thread.participant_added-1-placed"],
@@ -115,6 +116,7 @@ const FILES: [&[&str]; 41] = [
     &["thread.owner_reminded-1"],
     &["wake.retry_requested-1", "wake.retry_requested-1-former"],
     &["wake.cancel_requested-1"],
+    &["wake.stranded-1", "wake.stranded-1-placed"],
 ];
 
 fn folder() -> &'static Path {

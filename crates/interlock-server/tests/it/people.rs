@@ -97,6 +97,35 @@ async fn a_wake_is_explained_at_every_step() {
     assert_eq!(explained(&world, &stage, "executor").await, (0, read));
 }
 
+/// Where people look for the reason why agents wake each other, they see how far from a person that is.
+#[tokio::test]
+async fn what_agents_ask_of_each_other_says_how_far_from_a_person_it_is() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (lead, operator) = (world.client(Role::Coordinator), world.client(Role::Operator));
+    let agent = json!({"name": "second", "runtime": "command", "launch": {"command": ["true"]}});
+    call::<op::RegisterAgent>(&operator, &agent, "second").await.unwrap();
+    let join = json!({"thread_id": stage.thread, "agent": "second"});
+    call::<op::AddParticipant>(&lead, &join, "join").await.unwrap();
+    let claim = json!({"supervisor": "keeper", "incarnation": "1", "limit": 1});
+    let mut claimed = call::<op::ClaimWakes>(&world.client(Role::Supervisor), &claim, "").await.unwrap();
+    let claimed = claimed.wakes.remove(0);
+    let held = json!({"wake_id": claimed.wake.wake_id, "incarnation": "1", "fence": claimed.fence});
+    reports(&world, &held, json!({"step": "started", "lane": "trigger"}), "started").await;
+
+    let executor = world.client_with(claimed.token);
+    let post = json!({"thread_id": stage.thread, "body": "and you?", "to": ["second"]});
+    let seq = call::<op::PostMessage>(&executor, &post, "post").await.unwrap().seq;
+    let read = json!({"thread_id": stage.thread});
+    let messages = call::<op::ReadMessages>(&lead, &read, "").await.unwrap().messages;
+    let hops = |seq: u64| messages.iter().find(|message| message.seq == seq).unwrap().hops;
+    assert_eq!((hops(1), hops(seq)), (0, 1));
+    let asked = json!({"thread_id": stage.thread, "agent": "second"});
+    let explained = call::<op::ExplainWakes>(&lead, &asked, "").await.unwrap();
+    let because = &explained.participants[0].because;
+    assert_eq!((because[0].why, because[0].hops), (Why::Due, 1), "{because:?}");
+}
+
 #[tokio::test]
 async fn an_explanation_waits_for_a_change_and_knows_only_participants() {
     let world = World::new().await;

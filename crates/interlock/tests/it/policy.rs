@@ -1,6 +1,8 @@
 //! `policy show`, and docs/policy.md, which says the same.
 
-use interlock_core::policy::CONSTANTS;
+use std::collections::BTreeSet;
+
+use interlock_core::policy::{CONSTANTS, Policy};
 use serde_json::{Value, json};
 
 use crate::site::Site;
@@ -33,6 +35,34 @@ fn every_constant_is_shown_with_value_source_and_default_whether_a_server_runs_o
     let words: Vec<&str> = line.split_whitespace().take(5).collect();
     assert_eq!(words, ["run_ms_max", "3600000", "900000", "ms", "config.toml"]);
     drop(server);
+}
+
+/// The policy's own serialized form is the list: a field that it gets is shown, or this fails.
+#[test]
+fn no_field_of_the_policy_is_missing_from_what_is_shown() {
+    let site = Site::with_instance("escalation_owner = \"anna\"");
+    let owner = Some(interlock_core::actor::AgentName::parse("anna").unwrap());
+    let policy = serde_json::to_value(Policy { escalation_owner: owner, ..Policy::default() }).unwrap();
+    let fields: BTreeSet<String> = policy.as_object().unwrap().keys().cloned().collect();
+    let answer = site.ask(&["policy", "show"]);
+    let constants = answer["constants"].as_array().unwrap().iter();
+    let mut named: BTreeSet<String> =
+        constants.map(|constant| constant["name"].as_str().unwrap().to_owned()).collect();
+    named.extend((answer["escalation_owner"] == "anna").then(|| "escalation_owner".to_owned()));
+    assert_eq!(named, fields);
+    // People read the same: each with value, default and source.
+    let text = site.run(&["policy", "show"]).ok().out;
+    for name in &fields {
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(name)).expect(name);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_set = name == "escalation_owner";
+        let value = if is_set { "anna".to_owned() } else { policy[name].to_string() };
+        assert_eq!((words[1], words[4]), (value.as_str(), if is_set { "config.toml" } else { "default" }));
+        assert_eq!(words[2], if is_set { "nobody".to_owned() } else { value }, "{line}");
+    }
+    let unset = Site::with_instance("").run(&["policy", "show"]).ok().out;
+    let line = unset.lines().find(|line| line.starts_with("escalation_owner")).unwrap();
+    assert!(line.contains("nobody") && line.contains("default"), "{line}");
 }
 
 /// What a server would not start with is not shown as if it would.
