@@ -80,7 +80,7 @@ macro_rules! constants {
         #[serde(deny_unknown_fields, default)]
         pub struct Policy {
             $( $(#[doc = $meaning])+ pub $name: $type, )*
-            /// Who must act in a blocked thread that has no coordinator who can; absent = whoever opened it.
+            /// Who must act in a blocked thread that no person opened or leads; absent = an agent that does.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub escalation_owner: Option<AgentName>,
         }
