@@ -198,13 +198,14 @@ fn prompt(wake: &Wake, is_resumed: bool) -> String {
 
 /// What a turn that runs already is told of what cannot wait: ids only.
 fn urgent(found: Urgent) -> UrgentWake {
-    let Wake { agent, thread_id, seq, wake_id, .. } = &found.wake;
+    let Urgent { running, wake } = found;
+    let Wake { agent, thread_id, seq, wake_id, .. } = wake;
     let prompt = format!(
         "You are `{agent}` in thread {thread_id} of Interlock. Something urgent came: messages up to seq {seq} wait for \
          you (wake {wake_id}). Read them before you go on, do what they ask, answer in the thread, then acknowledge \
          them: with read_messages, post_message and ack_read."
     );
-    UrgentWake { running: found.running, wake_id: *wake_id, seq: *seq, prompt }
+    UrgentWake { running, wake_id, seq, prompt }
 }
 
 /// Everything the wake's process needs, its own token included.
