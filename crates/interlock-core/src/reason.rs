@@ -258,6 +258,7 @@ reasons! {
     SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
     CannotRunHere => "CANNOT_RUN_HERE", Conflict, "the supervisor lacks what the agent needs";
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
+    HeldBack => "HELD_BACK", Conflict, "the thread was no longer active when the agent was to be started";
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";
     HumanActive => "HUMAN_ACTIVE", Conflict, "a person is at work in the agent's session";

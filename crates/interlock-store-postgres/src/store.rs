@@ -13,7 +13,7 @@ use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, Workspace
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
-use interlock_core::wake::{Halt, Wake};
+use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
@@ -244,6 +244,10 @@ impl Store for PostgresStore {
 
     async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError> {
         read!(self, ws, session::of_all, &agents)
+    }
+
+    async fn supervisors(&self, ws: WorkspaceId) -> Result<Vec<Supervisor>, StoreError> {
+        read!(self, ws, query::supervisors)
     }
 
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {

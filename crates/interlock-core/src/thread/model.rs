@@ -8,6 +8,7 @@ use crate::guard::{Pace, Said};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
 use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
+use crate::session::Session;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
 use crate::wake::{Chain, Usage};
@@ -160,14 +161,18 @@ pub mod event_type {
     /// Emitted when an operator has an agent woken although a person is at work in its session; nobody may post it.
     pub const WAKE_OVERRIDDEN: &str = "wake_overridden";
 
+    /// Said by Interlock to whoever answers for the thread when no supervisor takes a wake; nobody may post it.
+    pub const WAKE_STRANDED: &str = "wake_stranded";
+
     /// Types that only rules emit.
-    pub const RESERVED: [&str; 6] = [
+    pub const RESERVED: [&str; 7] = [
         THREAD_RESOLVED,
         THREAD_ESCALATED,
         THREAD_STATUS_CHANGED,
         ESCALATION_ASSIGNED,
         ESCALATION_REMINDER,
         WAKE_OVERRIDDEN,
+        WAKE_STRANDED,
     ];
     /// The others: types that anybody who takes part may post.
     pub const POSTED: [&str; 7] = [
@@ -278,6 +283,11 @@ impl Member {
         Some(if is_first { SeenAt::NoLaterThan(at) } else { SeenAt::At(at) })
     }
 
+    /// When its session last showed a sign of life: in a turn of ours, or to whoever was seen at work in it.
+    pub fn last_life(&self, seen: Option<&Session>) -> Option<Timestamp> {
+        self.session_at.map(|at| seen.map_or(at, |session| at.max(session.seen_at)))
+    }
+
     /// Its session is alive at this time.
     pub(crate) fn note_life(&mut self, at: Timestamp) {
         if self.session.is_some() {
@@ -315,6 +325,9 @@ pub struct Guard {
     /// Commits already announced as `fix_pushed`; a repeated one is no progress. The last 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<String>,
+    /// How many of them counted as progress in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pushes: u64,
     /// When the last progress was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_at: Option<Timestamp>,

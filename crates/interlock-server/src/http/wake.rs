@@ -267,7 +267,7 @@ pub(crate) async fn renew(
             format!("at most {RENEWALS_MAX} wakes are renewed at once"),
         ));
     }
-    cx.engine().heard_again(cx.workspace(), &p.supervisor);
+    cx.engine().heard_again(cx.workspace(), &p.supervisor).await?;
     let wakes = p.wakes.iter().map(|held| (held.wake_id, held.fence)).collect();
     let command =
         Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });
