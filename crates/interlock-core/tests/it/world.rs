@@ -9,7 +9,7 @@ use interlock_core::command::{
     InterveneWake, ObserveSession, OperateThread, PostMessage, RegisterAgent, RemindOwner, RemoveParticipant,
     RenewWakes, Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
 };
-use interlock_core::facts::{Facts, Position};
+use interlock_core::facts::{Facts, Kept, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::policy::Policy;
 use interlock_core::session::Observed;
@@ -357,17 +357,21 @@ impl World {
     }
 
     pub(crate) fn claim_in(&mut self, sup: &str, incarnation: &str, limit: u32) -> Vec<Claim> {
+        self.asks(sup, incarnation, limit).0
+    }
+
+    /// What a supervisor is given, and the processes that it is told to stop.
+    pub(crate) fn asks(&mut self, sup: &str, incarnation: &str, limit: u32) -> (Vec<Claim>, Vec<WakeId>) {
         let command = self.claiming(sup, incarnation, limit);
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
         let claimed = match done.reply {
             Reply::Claimed(claimed) => claimed,
-            Reply::Halted(_) | Reply::ToStop(_) => Vec::new(),
+            Reply::ToStop(wakes) => return (Vec::new(), wakes),
+            Reply::Halted(_) => Vec::new(),
             _ => panic!("no claim: {done:?}"),
         };
-        claimed
-            .into_iter()
-            .map(|(wake, lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease })
-            .collect()
+        let claim = |(wake, lease): (Wake, Lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease };
+        (claimed.into_iter().map(claim).collect(), Vec::new())
     }
 
     fn claiming(&self, sup: &str, incarnation: &str, limit: u32) -> ClaimWakes {
@@ -389,6 +393,11 @@ impl World {
     }
 
     pub(crate) fn renew(&mut self, claim: &Claim) -> Vec<(WakeId, bool)> {
+        self.keeps(claim).into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
+    }
+
+    /// The same, with all that the answer says.
+    pub(crate) fn keeps(&mut self, claim: &Claim) -> Vec<Kept> {
         let command = RenewWakes {
             supervisor: claim.lease.supervisor.clone(),
             incarnation: claim.lease.incarnation.clone(),
@@ -397,7 +406,7 @@ impl World {
         let by = claim.lease.supervisor.clone();
         let done = self.give_as(&by, Role::Supervisor, Command::RenewWakes(command)).unwrap();
         let Reply::Renewed(kept) = done.reply else { panic!("not renewed: {done:?}") };
-        kept.into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
+        kept
     }
 
     /// The processes that supervisor `sup` is told to stop by its next claim.
@@ -664,7 +673,7 @@ impl World {
             self.times.push(now.at);
             self.last_at = now.at;
         }
-        let before = self.rows.clone();
+        let before = invariants::Before::of(&self.rows);
         self.rows.apply(facts.take_changes());
         assert!(facts.take_changes().is_empty(), "changes are taken once");
         invariants::check(&before, &self.rows, self.wall);
@@ -688,6 +697,13 @@ impl Newcomer<'_> {
     /// Run by a supervisor.
     pub(crate) fn managed(self) {
         self.run_by(Runtime::Command);
+    }
+
+    /// Run by a supervisor as this runtime, where it has this label.
+    pub(crate) fn run_as(self, runtime: Runtime, label: Option<&str>) {
+        let command = if runtime == Runtime::Command { vec!["agent".into()] } else { Vec::new() };
+        let label = label.map(|label| Label::parse(label).unwrap());
+        self.register_on(runtime, Launch { command, ..Launch::default() }, label);
     }
 
     /// Run by a supervisor as this runtime.
