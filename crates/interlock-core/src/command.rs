@@ -512,6 +512,13 @@ pub enum Report {
         /// The runtime's session that the turn runs in, where it has one.
         session_id: Option<SessionId>,
     },
+    /// Its turn has taken in that another wake of its agent for the same thread cannot wait.
+    Told {
+        /// That one.
+        wake_id: WakeId,
+        /// Up to which message it was told.
+        seq: u64,
+    },
     /// The process is gone, its whole group too.
     Ended {
         /// How it ended.

@@ -148,6 +148,7 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
             }
         }
         Command::ClaimWakes(command) => keys.extend(wake::claim_keys(facts, command, now)),
+        Command::RenewWakes(command) => keys.extend(wake::renew_keys(facts, command)),
         Command::NoteCall { wake_id } => {
             // Its acceptance is a sign of life of the session that it runs in.
             keys.extend(facts.wake(*wake_id).ok().flatten().map(|wake| Key::Thread(wake.thread_id)));
@@ -156,7 +157,9 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
             let name = &env.actor.name;
             keys.extend(session::more_keys(facts, name, &(name.clone(), None), &[]));
         }
-        Command::ObserveSession(ObserveSession { agent, session_id, threads, .. }) => {
+        Command::ObserveSession(command) => {
+            let ObserveSession { agent, session_id, threads, .. } = command;
+            keys.extend(session::told_keys(facts, env, command));
             keys.extend(session::more_keys(facts, agent, &(agent.clone(), *session_id), threads));
         }
         Command::RequeueJob(RequeueJob { job_id, .. }) => {

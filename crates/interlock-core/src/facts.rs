@@ -17,7 +17,7 @@ use crate::session::{Session, SessionKey};
 use crate::text::Digest;
 use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
-use crate::wake::{Ask, AsksKey, Halt, Lease, Wake};
+use crate::wake::{Ask, AsksKey, Halt, Lease, Urgent, Wake};
 use crate::webhook::{Progress, Webhook};
 
 use sessions::Sessions;
@@ -646,7 +646,7 @@ pub enum Effect {
 }
 
 /// A wake that a supervisor keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// The wake.
     pub wake_id: WakeId,
@@ -654,6 +654,8 @@ pub struct Kept {
     pub is_accepted: bool,
     /// Whether a person ended it: its process is to be stopped.
     pub is_cancelled: bool,
+    /// What its turn is to be told of.
+    pub urgent: Option<Urgent>,
 }
 
 /// What became of a decision: the answer to its caller.
@@ -673,6 +675,8 @@ pub enum Reply {
     Claimed(Vec<(Wake, Lease)>),
     /// Nothing is handed out, and processes of these wakes, which the supervisor holds, are to be stopped.
     ToStop(Vec<WakeId>),
+    /// Nothing is handed out, and turns that the supervisor runs are to be told of what cannot wait.
+    ToTell(Vec<Urgent>),
     /// Wakes kept; what is absent was lost.
     Renewed(Vec<Kept>),
     /// A wake was changed.
@@ -683,6 +687,8 @@ pub enum Reply {
         is_ours: bool,
         /// The threads that the session is to be told of.
         told: Vec<ThreadId>,
+        /// Whether nobody may enter the session now because of a person.
+        is_held: bool,
     },
     /// Jobs handed to a worker.
     Jobs(Vec<Job>),

@@ -73,6 +73,8 @@ pub const CLAIM_EVENTS_MAX: usize = 96;
 pub const DISPATCHES_REMEMBERED_MAX: usize = 100;
 /// Milliseconds for which a model's quota may put an agent off at once: eight days.
 pub const QUOTA_PAUSE_MS_MAX: i64 = 8 * 24 * 60 * 60 * 1_000;
+/// Milliseconds for which a wake that waits for its session may go without being looked at; after longer ones it waits anew.
+pub const DEFERRAL_GAP_MS_MAX: i64 = 20_000;
 /// Agents named of the last hops of a causal chain.
 pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.

@@ -260,6 +260,7 @@ reasons! {
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";
     HumanActive => "HUMAN_ACTIVE", Conflict, "a person is at work in the agent's session";
+    ToldInTurn => "TOLD_IN_TURN", Conflict, "the agent's turn that ran was told of what cannot wait";
     ToldByHook => "TOLD_BY_HOOK", Conflict, "the agent's open session was told what waits";
     SessionStale => "SESSION_STALE", Conflict, "the agent's session showed no sign of life for too long";
     ResumeFailed => "RESUME_FAILED", Conflict, "the agent's session could not be resumed";

@@ -7,7 +7,7 @@ use interlock_core::actor::Guarded;
 use interlock_core::command::{ClaimWakes, Command};
 use interlock_core::facts::Reply;
 use interlock_core::id::{WakeId, WorkspaceId};
-use interlock_core::wake::{Claimant, Door, Lane, Lease, Wake};
+use interlock_core::wake::{Claimant, Door, Lane, Lease, Urgent, Wake};
 use interlock_core::{Refusal, Timestamp};
 use tokio::time::Instant;
 
@@ -43,11 +43,17 @@ pub struct Claimed {
     pub halt: bool,
     /// Wakes of the caller whose processes are to be stopped.
     pub stop: Vec<WakeId>,
+    /// What turns that the caller runs are to be told of.
+    pub urgent: Vec<Urgent>,
 }
 
 impl Claimed {
-    const fn halted(lane: Lane) -> Self {
-        Self { wakes: Vec::new(), lane, halt: true, stop: Vec::new() }
+    const fn of(lane: Lane) -> Self {
+        Self { wakes: Vec::new(), lane, halt: false, stop: Vec::new(), urgent: Vec::new() }
+    }
+
+    fn halted(lane: Lane) -> Self {
+        Self { halt: true, ..Self::of(lane) }
     }
 }
 
@@ -93,11 +99,12 @@ impl Engine {
                     self.halt_is_recorded(workspace);
                     return Ok(Claimed::halted(lane));
                 }
-                Reply::ToStop(stop) => return Ok(Claimed { wakes: Vec::new(), lane, halt: false, stop }),
+                Reply::ToStop(stop) => return Ok(Claimed { stop, ..Claimed::of(lane) }),
+                Reply::ToTell(urgent) => return Ok(Claimed { urgent, ..Claimed::of(lane) }),
                 _ => Vec::new(),
             };
             if !wakes.is_empty() || Instant::now() >= until {
-                return Ok(Claimed { wakes, lane, halt: false, stop: Vec::new() });
+                return Ok(Claimed { wakes, ..Claimed::of(lane) });
             }
             let next = until.min(Instant::now() + self.poll_pause(workspace, asked_at).await?);
             let wanted = |note: &crate::Note| note.supervisors && note.workspace_id == workspace;

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Fault {
     /// This status, with an error as the service words it.
     Status(u16),
+    /// The quota is used up for so long: told as each service tells the clients of its subscriptions.
+    Quota(Duration),
     /// The stream breaks off after its beginning.
     Drop,
     /// The answer comes late.

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -159,6 +159,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
             let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             return plain(code, &wire.error(status, "a fault was asked for"));
         }
+        Some(Fault::Quota(left)) => return out_of_quota(wire, left),
         Some(Fault::Drop) => is_broken = true,
         Some(Fault::Delay(span)) => tokio::time::sleep(span).await,
         None => {}
@@ -186,6 +187,34 @@ fn key_of(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     named("x-api-key").or_else(|| named("x-goog-api-key")).or(bearer)
+}
+
+/// When the quota is given again, where the clients of each service look for it.
+fn out_of_quota(wire: Wire, left: Duration) -> Response<Body> {
+    let at = std::time::SystemTime::now() + left;
+    let at = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let mut error = wire.error(429, "the quota is used up");
+    if let Some(error) =
+        error.get_mut("error").and_then(Value::as_object_mut).filter(|_| wire == Wire::Responses)
+    {
+        error.extend([("type".into(), "usage_limit_reached".into()), ("resets_at".into(), at.into())]);
+    }
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, &error);
+    let told: [(&'static str, String); 7] = [
+        ("x-codex-primary-used-percent", "100".into()),
+        ("x-codex-primary-window-minutes", "300".into()),
+        ("x-codex-primary-reset-at", at.to_string()),
+        ("anthropic-ratelimit-unified-status", "rejected".into()),
+        ("anthropic-ratelimit-unified-representative-claim", "five_hour".into()),
+        ("anthropic-ratelimit-unified-reset", at.to_string()),
+        ("x-should-retry", "false".into()),
+    ];
+    for (name, value) in told {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 fn plain(status: StatusCode, value: &Value) -> Response<Body> {
@@ -219,6 +248,6 @@ fn body(parts: Vec<Bytes>, is_broken: bool) -> Body {
 fn respond(status: StatusCode, media: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(media));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
     response
 }

@@ -57,6 +57,7 @@ pub(crate) fn standing(standing: Standing, may_know: bool) -> StandingView {
         by: standing.by,
         wake_id: standing.wake_id.filter(|_| may_know),
         thread_id: standing.thread_id.filter(|_| may_know),
+        session_id: None,
     }
 }
 
@@ -230,6 +231,7 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         hops: wake.chain.map_or(0, |chain| chain.hops),
         on: wake.on,
         declined_by: wake.declined_by,
+        session_id: None,
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,

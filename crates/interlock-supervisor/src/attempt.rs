@@ -4,7 +4,7 @@
 //! (`runner.rs`) owns the process, the timer and the reports, and decides nothing.
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
-use interlock_core::id::SessionId;
+use interlock_core::id::{SessionId, WakeId};
 use interlock_core::wake::{Door, Evidence, Lack, Lane, Outcome, TurnFault};
 
 use crate::runtime::{Fault, Heard};
@@ -43,6 +43,8 @@ pub(crate) enum Input {
     SessionGone,
     /// Nobody can tell what became of what was begun.
     Unknown,
+    /// What an earlier life may have begun was looked for, and nothing of it runs; nothing was begun.
+    NotRunning,
     /// There is no server of its runtime that could do it, so nothing was sent.
     DoorUnavailable,
     /// It and everything it had started is gone; this is how its main process ended.
@@ -72,6 +74,15 @@ pub(crate) enum Input {
     Halt,
     /// A person ended the wake: its process is to be stopped.
     Cancel,
+    /// Something that cannot wait is there for its turn, which may be told of it.
+    Urgent,
+    /// Its turn has taken in that another wake cannot wait.
+    Told {
+        /// That one.
+        wake_id: WakeId,
+        /// Up to which message it was told.
+        seq: u64,
+    },
     /// A deadline may have passed.
     Timer,
 }
@@ -115,7 +126,7 @@ enum Phase {
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four facts that come in any order; no state machine has fewer"
+    reason = "five facts that come in any order; no state machine has fewer"
 )]
 pub(crate) struct Attempt {
     lane: Lane,
@@ -133,6 +144,8 @@ pub(crate) struct Attempt {
     resume: Option<SessionId>,
     /// The lesser door that it goes through in the place of the one it was told.
     lesser: Option<Door>,
+    /// It is to look what became of an earlier attempt, and begins nothing in its place.
+    is_look: bool,
     has_begun: bool,
     heard: Heard,
     phase: Phase,
@@ -155,6 +168,7 @@ impl Attempt {
             has_events: claimed.runtime.is_cli(),
             resume: claimed.resume,
             lesser: None,
+            is_look: claimed.is_in_doubt,
             has_begun: false,
             heard: Heard::default(),
             phase: Phase::Starting,
@@ -198,6 +212,7 @@ impl Attempt {
             Input::SessionGone => self.end(Outcome::SessionGone),
             Input::DoorUnavailable => self.descend(),
             Input::Unknown => self.unknown(),
+            Input::NotRunning => self.end(Outcome::NotRunning),
             Input::Printed => self.on_printed(),
             Input::Began { session_id } => self.on_began(session_id),
             Input::Hopeless { fault } => self.kill(Cause::Hopeless(fault)),
@@ -216,11 +231,20 @@ impl Attempt {
             // The server knows which of the two it is.
             Input::Halt | Input::Cancel => self.stop(Cause::Halted),
             Input::Timer => self.on_timer(at_ms),
+            Input::Told { wake_id, seq } if self.phase == Phase::Running => {
+                vec![Output::Report(ReportParams::Told { wake_id, seq })]
+            }
+            // What is told, and whether it can be, the door knows.
+            Input::Urgent | Input::Told { .. } => Vec::new(),
         }
     }
 
-    /// On to the next lesser door, in the same claim: nothing was sent through this one.
+    /// On to the next lesser door, in the same claim: nothing was sent through this one. What was only to be looked for is
+    /// given back: who may be at work there by now the server knows.
     fn descend(&mut self) -> Vec<Output> {
+        if self.is_look && self.phase == Phase::Starting {
+            return self.end(Outcome::DoorUnavailable);
+        }
         if self.phase != Phase::Starting || self.cause.is_some() {
             return self.end(Outcome::NotStarted);
         }
@@ -315,6 +339,8 @@ impl Attempt {
         let outcome = match self.cause {
             None => self.told(natural),
             Some(Cause::Lost) => return Vec::new(),
+            // It was to be stopped, and there is nothing to stop.
+            Some(Cause::Halted) if self.has_found_nothing(natural) => natural,
             Some(Cause::Halted) => Outcome::Halted,
             Some(Cause::RunTimeExceeded) => Outcome::RunTimeExceeded,
             Some(Cause::Hopeless(fault)) => Outcome::TurnFailed { fault, reset_in_ms: None },
@@ -332,6 +358,11 @@ impl Attempt {
             usage: self.heard.usage,
             is_session_total: self.heard.is_session_total,
         })]
+    }
+
+    fn has_found_nothing(&self, natural: Outcome) -> bool {
+        self.is_look
+            && matches!(natural, Outcome::NotRunning | Outcome::DoorUnavailable | Outcome::SessionGone)
     }
 
     /// What the runtime's own events make of the end of its process: an exit code alone is not to be trusted.

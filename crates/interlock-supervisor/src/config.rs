@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use interlock_api::client::Client;
 use interlock_core::agent::Label;
+use tokio::sync::watch;
 
 use crate::credential::Credential;
 
@@ -29,6 +30,18 @@ impl Default for KillOrder {
     fn default() -> Self {
         Self { interrupt: Duration::from_secs(2), terminate: Duration::from_secs(3) }
     }
+}
+
+/// How a supervisor stands with its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Nothing was heard of it yet.
+    #[default]
+    Unheard,
+    /// It does not answer, and is asked again.
+    Away,
+    /// It has taken this supervisor; what becomes of it later changes nothing of that.
+    Taken,
 }
 
 /// What a supervisor needs to know.
@@ -58,6 +71,8 @@ pub struct SupervisorConfig {
     pub labels: BTreeSet<Label>,
     /// Where its token is kept; without it the client's token is used as long as it holds.
     pub credential: Option<Arc<dyn Credential>>,
+    /// Told how it stands with its server: only one that was taken is ready.
+    pub standing: watch::Sender<Standing>,
 }
 
 impl SupervisorConfig {
@@ -77,6 +92,7 @@ impl SupervisorConfig {
             kill_order: KillOrder::default(),
             labels: BTreeSet::new(),
             credential: None,
+            standing: watch::Sender::default(),
         }
     }
 }

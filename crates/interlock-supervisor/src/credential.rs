@@ -10,6 +10,7 @@ use interlock_api::operations::RenewToken;
 use interlock_api::v1::token::RenewTokenParams;
 use interlock_core::Code;
 
+use crate::config::Standing;
 use crate::shared::Shared;
 
 /// The pause after a renewal that failed; doubles up to [`PAUSE_MAX`].
@@ -112,6 +113,7 @@ async fn renew(shared: &Shared) -> Renewed {
     let client = &shared.config.client;
     match client.call::<RenewToken>(&RenewTokenParams::default(), None).await {
         Ok(answer) => {
+            shared.note_standing(Standing::Taken);
             client.set_token(answer.token.clone());
             if let Some(Err(problem)) = shared.config.credential.as_ref().map(|kept| kept.keep(&answer.token))
             {
@@ -123,6 +125,9 @@ async fn renew(shared: &Shared) -> Renewed {
         Err(problem) if matches!(problem.code, Code::Unauthorized | Code::Forbidden) => {
             Renewed::Refused(problem)
         }
-        Err(problem) => Renewed::Away(problem),
+        Err(problem) => {
+            shared.note_standing(Standing::Away);
+            Renewed::Away(problem)
+        }
     }
 }

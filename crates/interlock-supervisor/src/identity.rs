@@ -143,10 +143,15 @@ fn random_text() -> Result<String, Problem> {
     }))
 }
 
-/// The wall clock, for people to read; nothing is timed with it.
+/// The wall clock, for people to read, and for what other programs time with it; we time nothing with it.
 pub(crate) fn wall_now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The same in milliseconds.
+pub(crate) fn wall_ms() -> u64 {
+    u64::try_from(wall_now().as_millis()).unwrap_or_default()
 }
 
 pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Problem {

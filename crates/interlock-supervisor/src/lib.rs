@@ -31,8 +31,8 @@ use std::path::{Path, PathBuf};
 use interlock_api::Problem;
 use tokio::sync::watch;
 
-pub use codex_server::{attach_words, has_background_server};
-pub use config::{CONCURRENCY_MAX, KillOrder, SupervisorConfig};
+pub use codex_server::{OwnServer, has_background_server, own_server};
+pub use config::{CONCURRENCY_MAX, KillOrder, Standing, SupervisorConfig};
 pub use credential::Credential;
 pub use identity::{Holder, holder};
 pub use runtime::describe;

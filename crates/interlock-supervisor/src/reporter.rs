@@ -107,10 +107,12 @@ fn is_final(problem: &Problem) -> bool {
     }
 }
 
-fn step(report: ReportParams) -> &'static str {
+/// Names a report among those of one claim: each comes once.
+fn step(report: ReportParams) -> String {
     match report {
-        ReportParams::Started { .. } => "started",
-        ReportParams::Accepted { .. } => "accepted",
-        ReportParams::Ended { .. } => "ended",
+        ReportParams::Started { .. } => "started".into(),
+        ReportParams::Accepted { .. } => "accepted".into(),
+        ReportParams::Told { wake_id, seq } => format!("told.{wake_id}.{seq}"),
+        ReportParams::Ended { .. } => "ended".into(),
     }
 }

@@ -5,18 +5,21 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use interlock_api::v1::wake::ClaimedWake;
+use interlock_api::v1::wake::{ClaimedWake, UrgentWake};
+use interlock_core::agent::Runtime;
+use interlock_core::id::SessionId;
 use interlock_core::wake::Door;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::attempt::{Attempt, Input, Output};
 use crate::codex_server::{Event, Live};
 use crate::environment::environment;
+use crate::identity::wall_ms;
 use crate::needs::Needs;
 use crate::process::Shim;
 use crate::protocol::{Failure, Notice, Order, Plan};
 use crate::reporter;
-use crate::runtime;
+use crate::runtime::{self, Heard};
 use crate::sessions;
 use crate::shared::{Hold, Shared};
 use crate::shim::log::Log;
@@ -51,10 +54,13 @@ pub(crate) async fn run(
     let reporter = tokio::spawn(reporter::deliver(Arc::clone(&shared), hold.held.clone(), reports, inputs));
     let abort = reporter.abort_handle();
     let attempt = Attempt::new(&claimed, shared.now_ms());
-    let mut runner = Runner { shared, claimed, attempt, inbox, body: Body::None(Input::NotStarted) };
+    let session = claimed.resume;
+    let body = Body::None(Input::NotStarted);
+    let mut runner = Runner { shared, claimed, attempt, inbox, body, session };
     runner.start().await;
     loop {
         let input = runner.next().await;
+        let input = runner.completed(input);
         let at_ms = runner.shared.now_ms();
         for output in runner.attempt.on(at_ms, input) {
             match output {
@@ -72,6 +78,9 @@ pub(crate) async fn run(
         if let (Input::StartDelivered, Body::Live(live)) = (input, &runner.body) {
             // Not before: what the server does not know of cannot be looked for.
             live.tell(Event::Go);
+        }
+        if input == Input::Urgent {
+            runner.tell_urgent();
         }
         if runner.attempt.is_over() {
             break;
@@ -104,6 +113,8 @@ struct Runner {
     attempt: Attempt,
     inbox: UnboundedReceiver<Input>,
     body: Body,
+    /// The session that its turn runs in, once it is known.
+    session: Option<SessionId>,
 }
 
 impl Runner {
@@ -242,6 +253,28 @@ impl Runner {
         }
     }
 
+    /// When its model's quota is given again may stand elsewhere than in what it told.
+    fn completed(&mut self, input: Input) -> Input {
+        match input {
+            Input::Began { session_id } => self.session = Some(session_id),
+            Input::Heard(heard) => return Input::Heard(self.with_quota(heard).at(wall_ms())),
+            _ => {}
+        }
+        input
+    }
+
+    fn with_quota(&self, heard: Heard) -> Heard {
+        let is_codex = self.claimed.runtime == Runtime::Codex;
+        if !is_codex || !heard.is_out_of_quota() || heard.resets_at_s.is_some() || heard.reset_in_ms.is_some()
+        {
+            return heard;
+        }
+        let home = runtime::home(Runtime::Codex, &self.claimed.launch, &self.shared.config.environment);
+        let found = home.zip(self.session);
+        let resets_at_s = found.and_then(|(home, session)| runtime::quota::written_down(&home, session));
+        Heard { resets_at_s, ..heard }
+    }
+
     async fn on_notice(&mut self, notice: Option<Notice>) -> Option<Input> {
         let wake_id = self.claimed.wake.wake_id;
         let agent = &self.claimed.wake.agent;
@@ -309,11 +342,19 @@ impl Runner {
         Input::SpawnFailed
     }
 
+    /// Only a turn in a server of its runtime can be told more; others find what waits when they are over.
+    fn tell_urgent(&self) {
+        let urgent = self.shared.take_urgent(self.claimed.wake.wake_id);
+        if let (Some(UrgentWake { wake_id, seq, prompt, .. }), Body::Live(live)) = (urgent, &self.body) {
+            live.tell(Event::Tell { wake_id, seq, text: prompt });
+        }
+    }
+
     async fn order(&mut self, order: Order) {
         match &mut self.body {
             Body::Shim(shim) => shim.order(order).await,
             // A turn is interrupted; there is no process of ours to kill.
-            Body::Live(live) => live.tell(Event::Stop),
+            Body::Live(live) => live.tell(if order == Order::Kill { Event::Leave } else { Event::Stop }),
             Body::None(_) => {}
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use interlock_api::Problem;
+use interlock_api::v1::wake::UrgentWake;
 use interlock_core::Code;
 use interlock_core::actor::AgentName;
 use interlock_core::id::WakeId;
@@ -16,7 +17,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::attempt::Input;
 use crate::codex_server::servers::Servers;
-use crate::config::{CONCURRENCY_MAX, SupervisorConfig};
+use crate::codex_server::watchers::Watchers;
+use crate::config::{CONCURRENCY_MAX, Standing, SupervisorConfig};
 use crate::needs::{Needs, still_lacking};
 
 /// A wake as its lease knows it.
@@ -47,8 +49,12 @@ pub(crate) struct Shared {
     lacking: Mutex<BTreeMap<AgentName, Needs>>,
     /// Our own servers of Codex.
     pub(crate) servers: Servers,
+    /// What watches servers of Codex for people.
+    pub(crate) watchers: Watchers,
     origin: Instant,
     wakes: Mutex<BTreeMap<Held, UnboundedSender<Input>>>,
+    /// What turns are to be told of, by the wake that runs.
+    urgent: Mutex<BTreeMap<WakeId, UrgentWake>>,
     /// How many wakes are held, for those who wait for a change.
     count: watch::Sender<usize>,
     /// How many reports could not be delivered at their first try.
@@ -66,8 +72,10 @@ impl Shared {
             token_refused: Notify::new(),
             lacking: Mutex::default(),
             servers: Servers::default(),
+            watchers: Watchers::default(),
             origin: Instant::now(),
             wakes: Mutex::default(),
+            urgent: Mutex::default(),
             count: watch::channel(0).0,
             stuck: watch::channel(0).0,
             is_halted: AtomicBool::new(false),
@@ -109,6 +117,17 @@ impl Shared {
         }
     }
 
+    /// The server has answered, or does not.
+    pub(crate) fn note_standing(&self, standing: Standing) {
+        self.config.standing.send_if_modified(|known| {
+            let is_new = *known != Standing::Taken && *known != standing;
+            if is_new {
+                *known = standing;
+            }
+            is_new
+        });
+    }
+
     /// Remember that this machine cannot run an agent. The first ones are forgotten when there are too many.
     pub(crate) fn note_lacking(&self, agent: AgentName, needs: Needs) {
         let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,6 +155,25 @@ impl Shared {
         for (_, inbox) in self.wakes().iter().filter(|(held, _)| held.wake_id == wake_id) {
             let _over = inbox.send(Input::Cancel);
         }
+    }
+
+    /// Something that cannot wait is there for the turn of a wake that is held. Of what nobody took yet the last is kept.
+    pub(crate) fn tell(&self, urgent: UrgentWake) {
+        let wakes = self.wakes();
+        let running = wakes.iter().filter(|(held, _)| held.wake_id == urgent.running);
+        for (_, inbox) in running {
+            self.urgent().insert(urgent.running, urgent.clone());
+            let _over = inbox.send(Input::Urgent);
+        }
+    }
+
+    /// What the turn of this wake is to be told of.
+    pub(crate) fn take_urgent(&self, running: WakeId) -> Option<UrgentWake> {
+        self.urgent().remove(&running)
+    }
+
+    fn urgent(&self) -> MutexGuard<'_, BTreeMap<WakeId, UrgentWake>> {
+        self.urgent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stop all agents.
@@ -202,6 +240,7 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let mut wakes = self.shared.wakes();
         wakes.remove(&self.held);
+        self.shared.urgent().remove(&self.held.wake_id);
         self.shared.count.send_replace(wakes.len());
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::attempt::Input;
-use crate::config::SupervisorConfig;
+use crate::config::{Standing, SupervisorConfig};
 use crate::shared::{Held, Shared};
 use crate::shim::lock;
 use crate::{codex_server, credential, identity, runner};
@@ -129,6 +129,7 @@ impl Claimer {
         let duration_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
         match answer {
             Ok(answer) => {
+                self.shared.note_standing(Standing::Taken);
                 self.has_claimed = true;
                 self.pause = PAUSE;
                 let pause = if answer.halt { PAUSE_MAX } else { IDLE_MIN };
@@ -182,6 +183,9 @@ impl Claimer {
         for wake_id in answer.stop {
             tracing::info!(%wake_id, "wake.cancelled");
             self.shared.cancel(wake_id);
+        }
+        for urgent in answer.urgent {
+            self.shared.tell(urgent);
         }
         for claimed in answer.wakes {
             self.start(claimed);
@@ -298,6 +302,9 @@ fn on_renewed(shared: &Shared, held: &[Held], answer: &RenewWakesResponse, asked
         shared.send(held, input);
         if kept.is_some_and(|wake| wake.is_cancelled) {
             shared.send(held, Input::Cancel);
+        }
+        if let Some(urgent) = kept.and_then(|wake| wake.urgent.clone()) {
+            shared.tell(urgent);
         }
     }
     shared.set_halted(answer.halt);

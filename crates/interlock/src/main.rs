@@ -6,6 +6,7 @@
 //! Deliberately absent: rules, rules and storage. Only [`consent`] asks a person, and only at a terminal.
 
 mod argument;
+mod attach;
 mod bench;
 mod bridge;
 mod child;

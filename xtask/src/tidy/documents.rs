@@ -91,6 +91,8 @@ pub(super) struct Link {
     pub(super) line: usize,
     /// Where it leads.
     pub(super) target: String,
+    /// What it is called.
+    pub(super) text: String,
 }
 
 impl Page {
@@ -98,6 +100,7 @@ impl Page {
     pub(super) fn read(text: &str) -> Self {
         let mut page = Self::default();
         let mut heading: Option<String> = None;
+        let mut is_in_link = false;
         let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_STRIKETHROUGH;
         for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
             match event {
@@ -107,11 +110,16 @@ impl Page {
                     if let Some(heading) = &mut heading {
                         heading.push_str(&words);
                     }
+                    if let Some(link) = page.links.last_mut().filter(|_| is_in_link) {
+                        link.text.push_str(&words);
+                    }
                 }
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     let line = text.get(..range.start).map_or(1, |before| before.matches('\n').count() + 1);
-                    page.links.push(Link { line, target: dest_url.to_string() });
+                    page.links.push(Link { line, target: dest_url.to_string(), text: String::new() });
+                    is_in_link = true;
                 }
+                Event::End(TagEnd::Link | TagEnd::Image) => is_in_link = false,
                 Event::Html(html) | Event::InlineHtml(html) => page.anchors.extend(html_anchors(&html)),
                 _ => {}
             }

@@ -4,6 +4,7 @@
 //! tables at the head of each file, so that a change of the rules is a change of a row.
 
 mod allow;
+mod defects;
 mod dependencies;
 mod documents;
 mod layout;
@@ -54,7 +55,7 @@ impl fmt::Display for Finding {
 /// One check: its name, and what it finds.
 type Check = (&'static str, fn(&Tree, &Workspace) -> Vec<Finding>);
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     ("dependencies", dependencies::check),
     ("manifests", dependencies::check_manifests),
     ("size", size::check),
@@ -64,6 +65,7 @@ const CHECKS: [Check; 9] = [
     ("licences", licences::check),
     ("words", words::check),
     ("layout", layout::check),
+    ("defects", defects::check),
 ];
 
 /// Runs every check and prints what they find; true when they find nothing.

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::tree::Tree;
 use super::workspace::{Dependency, Member, ThirdParty, Workspace};
-use super::{Finding, dependencies, documents, layout, licences, reasons, size, source, spdx, words};
+use super::{
+    Finding, defects, dependencies, documents, layout, licences, reasons, size, source, spdx, words,
+};
 
 fn tree(files: &[(&str, &str)]) -> Tree {
     Tree { files: files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect() }
@@ -270,6 +272,40 @@ fn links_lead_to_files_and_headings() {
             "a.md:6: link `docs/b.md#nowhere`: `docs/b.md` has no heading `#nowhere`",
             "a.md:7: link `../up.md` leads out of the repository",
             "a.md:9: link `none.md`: there is no `none.md`",
+        ],
+    );
+}
+
+#[test]
+fn known_defects_have_tests_and_their_tests_are_listed() {
+    let page = "# Known\n\n| | what | test |\n|---|---|---|\n\
+                | V01 | stuck | [`stays_stuck`](../crates/a/tests/it/known_defects.rs) |\n\
+                | V02 | lost | [`gone`](../crates/a/tests/it/known_defects.rs) |\n\
+                | V03 | slow | see [`stays_stuck`](../crates/a/tests/it/none.rs) |\n\
+                | V04 | open | somewhere |\n\nAnd [`helper`](../crates/a/tests/it/other.rs), [of](a.md).\n";
+    let tests = "#[test]\nfn stays_stuck() {}\n#[cfg(test)]\nfn gone() {}\n\
+                 #[tokio::test(flavor = \"multi_thread\")]\nasync fn unheard_of() {}\n";
+    check(
+        defects::check,
+        &[
+            ("crates/a/tests/it/known_defects.rs", tests),
+            ("crates/a/tests/it/other.rs", "fn helper() {}\n#[test]\nfn one() {}\n"),
+            ("docs/known-defects.md", page),
+        ],
+        &[
+            "crates/a/tests/it/known_defects.rs:6: the test `unheard_of` is not on the page",
+            "docs/known-defects.md:6: `crates/a/tests/it/known_defects.rs` has no test `gone`",
+            "docs/known-defects.md:7: `crates/a/tests/it/none.rs` has no test `stays_stuck`",
+            "docs/known-defects.md:8: this row names no test",
+            "docs/known-defects.md:10: `crates/a/tests/it/other.rs` has no test `helper`",
+        ],
+    );
+    check(
+        defects::check,
+        &[("crates/a/tests/it/known_defects.rs", tests)],
+        &[
+            "crates/a/tests/it/known_defects.rs:2: the test `stays_stuck` is not on the page",
+            "crates/a/tests/it/known_defects.rs:6: the test `unheard_of` is not on the page",
         ],
     );
 }

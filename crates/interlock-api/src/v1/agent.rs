@@ -3,7 +3,7 @@
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{AgentState, Label, Launch, Runtime, Sandbox};
-use interlock_core::id::{AgentId, ThreadId, WakeId};
+use interlock_core::id::{AgentId, SessionId, ThreadId, WakeId};
 use interlock_core::time::Timestamp;
 use interlock_core::wake::{Capability, Door, Evidence, Repeat};
 use schemars::JsonSchema;
@@ -124,6 +124,9 @@ pub struct StandingView {
     /// The thread that it is about; for the same callers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<ThreadId>,
+    /// Of an agent whose sessions are kept in a server: the one that it goes on in there, for the same callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
 }
 
 /// A door into a runtime, and what it can do.

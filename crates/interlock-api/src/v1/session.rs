@@ -94,6 +94,9 @@ pub struct ObserveSessionResponse {
     pub agent: AgentName,
     /// Whether the turn is a wake's, and no person's.
     pub is_ours: bool,
+    /// Whether wakes wait for the person in it now.
+    #[serde(default)]
+    pub is_held: bool,
     /// What the session is to be told of; at most 8 threads, urgent ones first.
     pub told: Vec<ToldThread>,
 }

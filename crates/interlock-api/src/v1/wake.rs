@@ -67,6 +67,9 @@ pub struct WakeView {
     /// The supervisors that lack what its agent needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub declined_by: Vec<String>,
+    /// Only in `get_wake`, of one that went through `live`: the session that its agent goes on in in the thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
     /// When it was asked for.
     pub requested_at: Timestamp,
     /// Not before this.
@@ -302,6 +305,9 @@ pub struct ClaimedWake {
     /// What became of the attempt before is not known, and it may go on: look for it before anything is begun.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_in_doubt: bool,
+    /// An operator wants it although a person is at work in the agent's session: do not ask about the person's last words.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_override: bool,
     /// The session of this attempt's token; for Claude Code also the id of a fresh session.
     pub session_id: SessionId,
     /// The runtime's session to go on in; absent = begin a fresh one.
@@ -348,6 +354,22 @@ pub struct ClaimWakesResponse {
     /// Wakes of yours that a person ended: their processes are to be stopped. Each is told once; renewals tell always.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<WakeId>,
+    /// What turns that you run through `live` are to be told of. Each is told once; renewals tell always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urgent: Vec<UrgentWake>,
+}
+
+/// An urgent wake of an agent whose turn runs already in the same thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UrgentWake {
+    /// The wake whose turn runs, which you hold.
+    pub running: WakeId,
+    /// The wake that cannot wait.
+    pub wake_id: WakeId,
+    /// The highest `seq` it is for: the same one is not told twice.
+    pub seq: u64,
+    /// What the turn is to be told: ids only, never message bodies.
+    pub prompt: String,
 }
 
 /// A wake that a supervisor holds.
@@ -380,6 +402,9 @@ pub struct RenewedWake {
     /// Whether a person ended it: its process is to be stopped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_cancelled: bool,
+    /// What its turn is to be told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<UrgentWake>,
 }
 
 /// Answer of `renew_wakes`.
@@ -411,6 +436,13 @@ pub enum ReportParams {
         /// The runtime's session that the turn runs in, where it has one: later wakes resume it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session_id: Option<SessionId>,
+    },
+    /// Its turn has taken in that another wake of its agent for the same thread cannot wait.
+    Told {
+        /// That one.
+        wake_id: WakeId,
+        /// Up to which message it was told.
+        seq: u64,
     },
     /// It and its whole group are gone.
     Ended {

@@ -32,7 +32,7 @@ use crate::time::Timestamp;
 use crate::wake::{Usage, WakeResult};
 
 /// What a wake may be put off for.
-pub const DEFERRALS: [Reason; 9] = [
+pub const DEFERRALS: [Reason; 10] = [
     Reason::WakeRateLimited,
     Reason::AutoWakeBudget,
     Reason::WakeBacklog,
@@ -41,6 +41,7 @@ pub const DEFERRALS: [Reason; 9] = [
     Reason::SessionBusy,
     Reason::HumanActive,
     Reason::ToldByHook,
+    Reason::ToldInTurn,
     Reason::FallbackLimit,
 ];
 

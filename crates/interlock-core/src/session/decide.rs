@@ -10,7 +10,7 @@ use crate::id::{ThreadId, WakeId};
 use crate::limits::{OBSERVED_AGO_MS_MAX, SESSION_THREADS_MAX, SESSION_WRITE_MS, SESSIONS_OF_AGENT_MAX};
 use crate::reason::{Reason, Refusal};
 use crate::time::{Now, Timestamp};
-use crate::wake::{self, WakeState};
+use crate::wake::{self, Wake, WakeState};
 
 /// What an observation needs to know.
 pub(crate) fn keys(env: &Envelope, command: &ObserveSession, keys: &mut Keys) {
@@ -20,6 +20,12 @@ pub(crate) fn keys(env: &Envelope, command: &ObserveSession, keys: &mut Keys) {
     }
     keys.extend(wakes_named(env, command).map(Key::Wake));
     keys.extend(command.threads.iter().flat_map(|id| [Key::Thread(*id), Key::ThreadWakes(*id)]));
+}
+
+/// What an observation needs to know besides: whether a turn runs that may be told of the wake that it names.
+pub(crate) fn told_keys(facts: &Facts, env: &Envelope, command: &ObserveSession) -> Keys {
+    let wakes = wakes_named(env, command).filter_map(|id| facts.wake(id).ok().flatten());
+    wakes.filter(|wake| may_be_told(command, wake)).map(|wake| Key::ThreadWakes(wake.thread_id)).collect()
 }
 
 /// What a sign of life needs to know besides: who has to make room for a session that nobody heard of before, and who
@@ -77,8 +83,9 @@ pub(crate) fn observe(
         // With that it goes on.
         after.activity = Activity::Busy;
     }
+    let is_held = after.is_held(&facts.policy, now.wall);
     let effects = written(facts, before, after)?;
-    Ok(Decision { events, effects, reply: Reply::Observed { is_ours, told }, replayed: None })
+    Ok(Decision { events, effects, reply: Reply::Observed { is_ours, told, is_held }, replayed: None })
 }
 
 /// Nobody speaks for another but a supervisor, and that for agents that supervisors run.
@@ -111,8 +118,18 @@ fn is_ours(facts: &Facts, env: &Envelope, command: &ObserveSession) -> Result<bo
         if is_live || env.actor.wake_id == Some(id) {
             return Ok(true);
         }
+        if let Some(wake) = facts.wake(id)?.filter(|wake| may_be_told(command, wake))
+            && wake::is_for_a_turn(facts, wake)?
+        {
+            return Ok(true);
+        }
     }
     Ok(false)
+}
+
+/// Whether a turn of the agent's that runs may be told of this wake, in words that name it.
+fn may_be_told(command: &ObserveSession, wake: &Wake) -> bool {
+    wake.is_urgent && wake.agent == command.agent && wake.state == WakeState::Pending
 }
 
 fn see(session: &mut Session, command: &ObserveSession, is_ours: bool, at: Timestamp) {

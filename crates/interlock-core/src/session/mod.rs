@@ -6,5 +6,5 @@
 mod decide;
 mod model;
 
-pub(crate) use decide::{heartbeat, keys, more_keys, observe};
+pub(crate) use decide::{heartbeat, keys, more_keys, observe, told_keys};
 pub use model::{Activity, Observed, Place, Session, SessionKey};

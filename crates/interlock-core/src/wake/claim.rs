@@ -6,7 +6,7 @@ use super::entry::{self, Entry};
 use super::placement::{self, Place, place};
 use super::reaction::{finished, has_ended};
 use super::takeover::{self, Holder};
-use super::{Lease, Wake, WakeState, intervene};
+use super::{Lease, Urgent, Wake, WakeState, intervene, urgent};
 use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
@@ -19,19 +19,20 @@ use crate::time::{Now, Timestamp};
 
 /// Due wakes of agents that do not run, urgent ones first, then oldest first, as far as the guards admit them. Wakes whose
 /// holder is gone are released first: its lease ran out, or it is this very supervisor in an earlier life, whose agents
-/// died with it, or it does not know of its claim.
+/// died with it, or it does not know of its claim. What may go on is looked for before anything of its agent is begun.
 pub(crate) fn claim(
     facts: &Facts,
     env: &Envelope,
     command: &ClaimWakes,
     now: &Now,
 ) -> Result<Decision, Stop> {
-    if facts.halt()?.is_some() {
-        return Ok(Decision { reply: Reply::Halted(super::halt::running(facts)?), ..Decision::unchanged() });
-    }
     let mut events = Vec::new();
     let mut effects = Vec::new();
     let Found { ready, mut busy } = look(facts, env, command, now, &mut events, &mut effects)?;
+    if facts.halt()?.is_some() {
+        let reply = Reply::Halted(super::halt::running(facts)?);
+        return Ok(Decision { events, effects, reply, replayed: None });
+    }
     let Due { asked, surplus } = in_turn(facts, ready);
     let limit = usize::try_from(command.limit.min(CLAIM_WAKES_MAX)).unwrap_or(0);
     let running_max = usize::try_from(facts.policy.agents_running_max).unwrap_or(usize::MAX);
@@ -39,21 +40,21 @@ pub(crate) fn claim(
     let mut fallbacks = entry::fallbacks_running(facts)?;
     for wake in asked {
         // Who finds no room is due all the same, and is handed out when somebody's process has ended.
-        if claimed.len() >= limit || busy.len() >= running_max || events.len() >= CLAIM_EVENTS_MAX {
+        // Who is looked for has room: if it runs, it runs already.
+        let has_room = busy.len() < running_max || wake.is_in_doubt();
+        if claimed.len() >= limit || !has_room || events.len() >= CLAIM_EVENTS_MAX {
             break;
         }
-        if busy.contains(&wake.agent) || !is_known(facts, &wake) {
+        if busy.contains(&wake.agent) {
             continue;
         }
-        if !is_placed(facts, env, &wake, command, now, (&mut events, &mut effects))? {
+        if !is_known(facts, &wake) {
+            // Its agent is not begun elsewhere before somebody has looked.
+            busy.extend(Some(wake.agent).filter(|_| wake.in_doubt_since.is_some()));
             continue;
         }
-        match guard::admit(facts, &wake, now)? {
-            Admission::Start => {}
-            Admission::Defer { reason, due_at } => {
-                events.push(deferred(&wake, reason, due_at));
-                continue;
-            }
+        if !is_admitted(facts, env, &wake, command, now, (&mut events, &mut effects))? {
+            continue;
         }
         match entry::of(facts, &wake, &command.doors, fallbacks, now)? {
             Entry::Through { door, is_fallback, first } => {
@@ -73,7 +74,10 @@ pub(crate) fn claim(
     events.extend(surplus.iter().take(room).map(|wake| deferred(wake, Reason::WakeBacklog, after)));
     let reply = if claimed.is_empty() {
         match intervene::to_stop(facts, command, &events, &mut effects)? {
-            stop if stop.is_empty() => Reply::Claimed(claimed),
+            stop if stop.is_empty() => match urgent::to_tell(facts, command, now, &mut effects)? {
+                told if told.is_empty() => Reply::Claimed(claimed),
+                told => Reply::ToTell(told),
+            },
             stop => Reply::ToStop(stop),
         }
     } else {
@@ -102,13 +106,14 @@ fn look(
     let mut ready: Vec<Wake> = Vec::new();
     let mut busy: BTreeSet<AgentName> = BTreeSet::new();
     let mut orphans = 0;
+    let is_halted = facts.halt()?.is_some();
     for wake in facts.live_wakes()? {
         if has_ended(wake, events) {
             continue;
         }
         // An entry has a largest size: the next claim takes the others.
         let is_full = orphans >= CLAIM_WAKES_MAX || events.len() >= CLAIM_EVENTS_MAX;
-        let end = wake.over(now.wall).filter(|_| wake.state == WakeState::Pending);
+        let end = wake.over(now.wall).filter(|_| wake.state == WakeState::Pending && !wake.is_in_doubt());
         if let Some((result, reason)) = end.filter(|_| !is_full) {
             // Claimed or not: the start of a process for it is refused from here on.
             orphans += 1;
@@ -117,11 +122,16 @@ fn look(
             continue;
         }
         match takeover::holder(facts, wake, command, now.wall) {
-            Holder::Other => drop(busy.insert(wake.agent.clone())),
+            Holder::Other => {
+                busy.insert(wake.agent.clone());
+                effects.extend(takeover::kept(facts, wake, command, now.wall));
+            }
             Holder::Nobody if wake.state == WakeState::Pending => {
                 effects.extend(facts.lease(wake.wake_id).and_then(over));
                 ready.push(wake.clone());
             }
+            // What may go on is looked for by nobody until people let agents go on.
+            Holder::Nobody | Holder::Unknown if is_halted && takeover::may_go_on(wake) => {}
             Holder::Nobody | Holder::Unknown if is_full => drop(busy.insert(wake.agent.clone())),
             Holder::Nobody => {
                 orphans += 1;
@@ -129,13 +139,17 @@ fn look(
             }
             Holder::Unknown => {
                 orphans += 1;
+                busy.insert(wake.agent.clone());
                 effects.push(Effect::Unlease(wake.wake_id));
                 takeover::unknown(facts, env, wake, now, events)?;
             }
         }
     }
+    let is_later = |wake: &&Wake| wake.is_in_doubt() && !is_ready(wake, now.wall);
+    busy.extend(ready.iter().filter(is_later).map(|wake| wake.agent.clone()));
     let is_elsewhere = |wake: &Wake| placed(facts, wake, command, now.wall) == Place::Elsewhere;
-    ready.retain(|wake| is_ready(wake, now.wall) && !is_over(wake, events) && !is_elsewhere(wake));
+    let is_begun = |wake: &Wake| !is_over(wake, events) && !is_elsewhere(wake);
+    ready.retain(|wake| is_ready(wake, now.wall) && (wake.is_in_doubt() || is_begun(wake)));
     Ok(Found { ready, busy })
 }
 
@@ -147,8 +161,8 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
         match takeover::holder(facts, wake, command, now) {
             Holder::Other => {}
             Holder::Nobody if wake.state == WakeState::Pending => {
-                let is_elsewhere = placed(facts, wake, command, now) == Place::Elsewhere;
-                ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now) && !is_elsewhere));
+                let is_here = wake.is_in_doubt() || placed(facts, wake, command, now) != Place::Elsewhere;
+                ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now) && is_here));
             }
             Holder::Nobody | Holder::Unknown => {
                 keys.insert(Key::ThreadWakes(wake.thread_id));
@@ -175,8 +189,9 @@ fn is_known(facts: &Facts, wake: &Wake) -> bool {
     known(wake).iter().all(|key| facts.has(key))
 }
 
+/// To look whether it goes on begins nothing, so nothing but its time holds that back.
 fn is_ready(wake: &Wake, now: Timestamp) -> bool {
-    !wake.held && wake.due_at <= now && wake.over(now).is_none()
+    wake.due_at <= now && (wake.is_in_doubt() || (!wake.held && wake.over(now).is_none()))
 }
 
 /// Wakes that are due, as one claim takes them.
@@ -188,11 +203,11 @@ struct Due {
 }
 
 /// Each agent's first, then each one's second, and few of one, so that however many of its wakes are due or put off,
-/// others' come too.
+/// others' come too. What may go on comes before everything: until somebody has looked, its agent is busy.
 fn in_turn(facts: &Facts, mut ready: Vec<Wake>) -> Due {
     let is_full = entry::is_full(facts);
     ready.retain(|wake| !(is_full && wake.is_put_off_as_fallback()));
-    let in_turn = |wake: &Wake| (!wake.is_urgent, wake.due_at, wake.wake_id);
+    let in_turn = |wake: &Wake| (!wake.is_in_doubt(), !wake.is_urgent, wake.due_at, wake.wake_id);
     ready.sort_by_key(in_turn);
     let mut of_agent: BTreeMap<AgentName, usize> = BTreeMap::new();
     let mut ranked: Vec<(usize, Wake)> = Vec::with_capacity(ready.len());
@@ -201,11 +216,15 @@ fn in_turn(facts: &Facts, mut ready: Vec<Wake>) -> Due {
         ranked.push((*rank, wake));
         *rank += 1;
     }
-    ranked.sort_by_key(|(rank, wake)| (*rank, in_turn(wake)));
+    ranked.sort_by_key(|(rank, wake)| (!wake.is_in_doubt(), *rank, in_turn(wake)));
     let few = ranked.iter().take_while(|(rank, _)| *rank < CLAIM_ASKED_OF_AGENT_MAX).count();
     let mut asked: Vec<Wake> = ranked.into_iter().map(|(_, wake)| wake).collect();
     asked.truncate(few);
-    let surplus = guard::surplus(&facts.policy, &mut asked);
+    // To look is no part of a storm.
+    let looks = asked.iter().take_while(|wake| wake.is_in_doubt()).count();
+    let mut others = asked.split_off(looks);
+    let surplus = guard::surplus(&facts.policy, &mut others);
+    asked.extend(others);
     asked.truncate(CLAIM_ASKED_MAX);
     Due { asked, surplus }
 }
@@ -235,6 +254,31 @@ fn is_over(wake: &Wake, events: &[Event]) -> bool {
 pub(super) fn over(lease: &Lease) -> Option<Effect> {
     let until = Timestamp::default();
     (lease.until != until).then(|| Effect::Lease(Lease { until, ..lease.clone() }))
+}
+
+/// Whether it is handed out as far as places and guards are concerned, and what it means when it is not. What was begun is
+/// looked for where it was, and asks no guard.
+fn is_admitted(
+    facts: &Facts,
+    env: &Envelope,
+    wake: &Wake,
+    command: &ClaimWakes,
+    now: &Now,
+    (events, effects): (&mut Vec<Event>, &mut Vec<Effect>),
+) -> Result<bool, Stop> {
+    if wake.is_in_doubt() {
+        return Ok(true);
+    }
+    if !is_placed(facts, env, wake, command, now, (events, effects))? {
+        return Ok(false);
+    }
+    match guard::admit(facts, wake, now)? {
+        Admission::Start => Ok(true),
+        Admission::Defer { reason, due_at } => {
+            events.push(deferred(wake, reason, due_at));
+            Ok(false)
+        }
+    }
 }
 
 /// Whether the supervisor that claims runs the wake, and what it means when it cannot.
@@ -275,8 +319,23 @@ fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {
         is_in_doubt: wake.in_doubt_since.is_some(),
         is_called: false,
         is_told_to_stop: false,
+        urgent_seq: 0,
         until: now.wall.plus_ms(facts.policy.lease_ms),
     }
+}
+
+/// What a renewal needs to know besides: what else waits for the agents whose turns can be told of it.
+pub(crate) fn renew_keys(facts: &Facts, command: &RenewWakes) -> Keys {
+    let wakes = command.wakes.iter().filter_map(|(id, _)| facts.wake(*id).ok().flatten());
+    wakes.filter(|wake| urgent::is_through_live(wake)).map(|wake| Key::ThreadWakes(wake.thread_id)).collect()
+}
+
+/// What the turn of a wake is to be told of.
+fn told(facts: &Facts, wake: &Wake, lease: &Lease, now: Timestamp) -> Option<Urgent> {
+    // Of a wake through another door the others were not loaded.
+    let others = facts.thread_wakes(wake.thread_id).ok()?;
+    let urgent = urgent::waiting(wake, lease, others, now)?.clone();
+    Some(Urgent { running: wake.wake_id, wake: urgent })
 }
 
 /// Leases of this life of the supervisor are prolonged; what is not in the answer was lost.
@@ -300,6 +359,7 @@ pub(crate) fn renew(facts: &Facts, command: &RenewWakes, now: &Now) -> Result<De
                 wake_id: *wake_id,
                 is_accepted: wake.ladder.accepted_at.is_some(),
                 is_cancelled: wake.cancelled.is_some(),
+                urgent: told(facts, wake, lease, now.wall),
             });
         }
     }

@@ -4,8 +4,8 @@
 use super::claim::{deferred, over};
 use super::report::{accepted, expect_state};
 use super::{
-    Door, Evidence, Lease, Outcome, RELEASES_MAX, TurnFault, Wake, WakeResult, WakeState, on_wait_again,
-    placement, session, takeover,
+    Door, Evidence, Lease, Outcome, RELEASES_MAX, TurnFault, Wake, WakeResult, WakeState, doubt,
+    on_wait_again, placement, session,
 };
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -30,13 +30,27 @@ pub(super) fn over_with(
 ) -> Result<Decision, Stop> {
     let door = session::door_of(facts, wake, lease)?;
     let back = |first, reason| given_back(facts, wake, lease, first, reason, now);
+    if wake.is_in_doubt()
+        && let Some(decision) = doubt::looked(facts, env, wake, outcome, now)?
+    {
+        return Ok(decision);
+    }
     match outcome {
         Outcome::Halted => back(Vec::new(), Reason::Halted),
         Outcome::CannotRun { lacks } => {
             expect_state(wake, WakeState::Pending)?;
-            waits_again(facts, wake, lease, vec![placement::declined(wake, &lease.supervisor, lacks)], now)
+            let events = vec![placement::declined(wake, &lease.supervisor, lacks)];
+            if wake.is_in_doubt() {
+                return doubt::waits_on(facts, wake, lease, events, now);
+            }
+            waits_again(facts, wake, lease, events, now)
         }
         Outcome::NotStarted if wake.releases < RELEASES_MAX => back(Vec::new(), Reason::NotStarted),
+        // What it was lost with stays the reason: it was found to be gone with it.
+        Outcome::NotRunning if wake.releases < RELEASES_MAX => {
+            expect_state(wake, WakeState::Pending)?;
+            back(Vec::new(), Reason::LeaseExpired)
+        }
         Outcome::DoorUnavailable if wake.releases < RELEASES_MAX => {
             let reason = Reason::DoorUnavailable;
             // Of other doors nobody says so; then nothing was started.
@@ -53,13 +67,16 @@ pub(super) fn over_with(
         }
         Outcome::SessionBusy if wake.releases < RELEASES_MAX => {
             match session::when_busy(facts, wake, door, now)? {
+                session::Busy::Wait(events) if wake.is_in_doubt() => {
+                    doubt::waits_on(facts, wake, lease, events, now)
+                }
                 session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
                 // It may be its own turn that keeps the session busy.
-                session::Busy::Fresh(_) if wake.in_doubt_since.is_some() => unknown(facts, env, wake, now),
+                session::Busy::Fresh(_) if wake.is_in_doubt() => doubt::unknown(facts, env, wake, now),
                 session::Busy::Fresh(released) => back(released, Reason::SessionBusy),
             }
         }
-        Outcome::InDoubt => unknown(facts, env, wake, now),
+        Outcome::InDoubt => doubt::unknown(facts, env, wake, now),
         Outcome::TurnFailed { fault: TurnFault::ModelRateLimited, reset_in_ms } => {
             expect_state(wake, WakeState::Running)?;
             match guard::pause(&facts.policy, facts.agent(&wake.agent)?, reset_in_ms, now.wall) {
@@ -72,13 +89,6 @@ pub(super) fn over_with(
         }
         _ => ended(facts, env, wake, door, outcome, now),
     }
-}
-
-/// What became of the attempt before cannot be told.
-fn unknown(facts: &Facts, env: &Envelope, wake: &Wake, now: &Now) -> Result<Decision, Stop> {
-    let mut events = Vec::new();
-    takeover::unknown(facts, env, wake, now, &mut events)?;
-    Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) })
 }
 
 /// What follows from a failed attempt.
@@ -135,7 +145,11 @@ fn ended(
 ) -> Result<Decision, Stop> {
     let has_started = !matches!(
         outcome,
-        Outcome::SpawnFailed | Outcome::NotStarted | Outcome::SessionBusy | Outcome::DoorUnavailable
+        Outcome::SpawnFailed
+            | Outcome::NotStarted
+            | Outcome::NotRunning
+            | Outcome::SessionBusy
+            | Outcome::DoorUnavailable
     );
     if has_started {
         expect_state(wake, WakeState::Running)?;
@@ -206,13 +220,12 @@ fn given_back(
 ) -> Result<Decision, Stop> {
     // Whoever was to look for what was begun, and did not come to it, leaves the doubt to the next claim.
     let has_not_looked = matches!(reason, Reason::Halted | Reason::NotStarted);
-    events.push(Event::WakeReleased {
-        wake_id: wake.wake_id,
-        thread_id: wake.thread_id,
-        agent: wake.agent.clone(),
-        reason,
-        is_in_doubt: lease.is_in_doubt && has_not_looked && wake.state == WakeState::Pending,
-    });
+    let is_in_doubt = wake.is_in_doubt() && has_not_looked;
+    let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
+    events.push(Event::WakeReleased { wake_id, thread_id, agent, reason, is_in_doubt });
+    if is_in_doubt {
+        return doubt::waits_on(facts, wake, lease, events, now);
+    }
     waits_again(facts, wake, lease, events, now)
 }
 
@@ -240,7 +253,7 @@ fn failure(wake: &Wake, outcome: Outcome) -> Option<Reason> {
         Outcome::RunTimeExceeded => Some(Reason::RunTimeExceeded),
         Outcome::SpawnFailed => Some(Reason::SpawnFailed),
         Outcome::CannotRun { .. } => Some(Reason::CannotRunHere),
-        Outcome::NotStarted => Some(Reason::NotStarted),
+        Outcome::NotStarted | Outcome::NotRunning => Some(Reason::NotStarted),
         Outcome::Halted => Some(Reason::Halted),
         Outcome::SessionGone => Some(Reason::SessionGone),
         Outcome::SessionBusy => Some(Reason::SessionBusy),

@@ -28,6 +28,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             attempt_over(facts, *wake_id, Some(*reason), at)?;
             let wake = facts.wake_mut(*wake_id)?;
             wake.state = WakeState::Pending;
+            wake.deferred_since = None;
             (wake.due_at, wake.reason, wake.exit_code) = (*due_at, Some(*reason), *exit_code);
             history::ended(wake, at);
         }
@@ -76,8 +77,8 @@ fn steps(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt>
         }
         Event::WakeAccepted { wake_id, thread_id, agent, evidence } => {
             accepted(facts.wake_mut(*wake_id)?, *evidence, at);
-            // A hook's session is its person's, and not the one that wakes resume.
-            if *evidence != Evidence::Hook {
+            // A hook's session is its person's, and a turn that runs shows its life by itself.
+            if !evidence.is_of_a_waiting_wake() {
                 note(facts, *thread_id, agent, |member| member.note_life(at))?;
             }
         }
@@ -300,21 +301,28 @@ fn asked(wake: &mut Wake, seq: u64, expires_at: Option<Timestamp>, is_standing: 
 /// The runtime took it, or a session of the agent was told of it.
 fn accepted(wake: &mut Wake, evidence: Evidence, at: Timestamp) {
     (wake.ladder.accepted_at, wake.ladder.evidence) = (Some(at), Some(evidence));
-    if evidence != Evidence::Hook {
-        // Whatever it waited for, it waits no longer.
-        wake.deferred_since = None;
+    if !evidence.is_of_a_waiting_wake() {
+        // Whatever it waited for, it waits no longer; and what could not wait has its turn.
+        wake.waits_for_else();
     }
 }
 
-/// It waits until then; how long it waits for a session is counted from the first time.
+/// It waits until then; how long it waits for a session is counted from the first time, as long as it waits for nothing
+/// else.
 fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
     wake_waits(wake);
+    match reason {
+        Reason::SessionBusy | Reason::HumanActive => {
+            wake.deferred_since = Some(wake.waited_since(at).unwrap_or(at));
+        }
+        Reason::ToldByHook | Reason::ToldInTurn | Reason::FallbackLimit => {}
+        Reason::ModelQuota | Reason::BudgetSpent => wake.waits_for_else(),
+        // So short that an operator's word holds.
+        _ => wake.deferred_since = None,
+    }
     wake.due_before.get_or_insert(wake.due_at);
     (wake.reason, wake.due_at) = (Some(reason), due_at);
     history::ended(wake, at);
-    if matches!(reason, Reason::SessionBusy | Reason::HumanActive) {
-        wake.deferred_since.get_or_insert(at);
-    }
 }
 
 /// It waits again; what it was started for does not count as an attempt.
@@ -337,6 +345,9 @@ fn released(
     wake_waits(wake);
     // A person may stop agents as often as they like.
     wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
+    if matches!(reason, Reason::Halted | Reason::LeaseExpired) {
+        wake.waits_for_else();
+    }
     wake.reason = Some(reason);
     wake.in_doubt_since = is_in_doubt.then_some(at);
     history::ended(wake, at);
@@ -376,6 +387,9 @@ fn hold(
         let wake = facts.wake_mut(wake_id)?;
         wake.held = held;
         wake.holds = wake.holds.saturating_add(u32::from(held));
+        if held && wake.state == WakeState::Pending {
+            wake.waits_for_else();
+        }
     }
     Ok(())
 }

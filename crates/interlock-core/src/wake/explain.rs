@@ -125,6 +125,20 @@ fn runs(wake: &Wake) -> Because {
 
 fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
     let about = |why, detail: String| Because { wake_id: Some(wake.wake_id), ..plain(why, detail) };
+    if wake.is_in_doubt() && wake.due_at <= now {
+        let detail = match &wake.cancelled {
+            Some(person) => format!(
+                "ran when its supervisor was lost: somebody looks whether it still does, to stop it because `{}` ended the wake",
+                person.by
+            ),
+            None => "ran when its supervisor was lost: somebody looks whether it still does".to_owned(),
+        };
+        return Because {
+            reason: Some(Reason::WakeInDoubt),
+            since: wake.in_doubt_since,
+            ..about(Why::Due, detail)
+        };
+    }
     if wake.held {
         let acts = subject
             .thread
@@ -146,12 +160,12 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
             ..about(Why::Waits, detail)
         };
     }
-    if wake.in_doubt_since.is_some() {
-        let detail = "ran when its supervisor was lost: somebody looks whether it still does";
+    if wake.reason == Some(Reason::FallbackLimit) {
+        let detail = "is due: it waits until one of the agents that run in fresh sessions in the place of others has ended";
         return Because {
-            reason: Some(Reason::WakeInDoubt),
-            since: wake.in_doubt_since,
-            ..about(Why::Due, detail.to_owned())
+            reason: wake.reason,
+            since: Some(wake.due_at),
+            ..about(Why::Waits, detail.to_owned())
         };
     }
     let detail = "is due: it waits for a supervisor with room, or for its process in another thread to end";

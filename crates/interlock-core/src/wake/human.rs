@@ -7,6 +7,7 @@ use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::id::SessionId;
+use crate::limits::DEFERRAL_GAP_MS_MAX;
 use crate::reason::Reason;
 use crate::session::Session;
 use crate::thread::Thread;
@@ -31,7 +32,7 @@ pub(super) fn look(facts: &Facts, wake: &Wake, now: &Now) -> Result<Human, Stop>
     let is_in_way = |session: &&Session| session.agent == wake.agent && session.is_held(policy, now.wall);
     let held: Vec<&Session> = facts.terminals()?.filter(is_in_way).collect();
     let Some(first) = held.first() else { return Ok(Human::Away) };
-    let until = wake.deferred_since.map_or(now.wall, |since| since).plus_ms(policy.session_defer_max_ms);
+    let until = wake.waited_since(now.wall).unwrap_or(now.wall).plus_ms(policy.session_defer_max_ms);
     if until > now.wall {
         let due_at = until.min(now.wall.plus_ms(policy.session_recheck_ms));
         return Ok(Human::Wait { due_at });
@@ -55,6 +56,7 @@ pub(crate) fn on_hook(
         wake.agent == *agent
             && wake.state == WakeState::Pending
             && !wake.held
+            && !wake.is_in_doubt()
             && !is_claimed
             && !wake.is_told()
     };
@@ -68,8 +70,22 @@ pub(crate) fn on_hook(
 }
 
 impl Wake {
-    /// Whether a session of the agent was told of everything it is for, by its own hooks.
+    /// Since when it has waited for its session without a break. While nobody looks, because all are stopped or no
+    /// supervisor is there, it waits for something else. That too many fallbacks run is no break: it has done its waiting.
+    pub(super) fn waited_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_looked_at = now.ms_since(self.due_at) <= DEFERRAL_GAP_MS_MAX;
+        self.deferred_since.filter(|_| is_looked_at || self.reason == Some(Reason::FallbackLimit))
+    }
+
+    /// It waits for something else than its session, and whatever was allowed for now is over: a person who is there when
+    /// it is due again is asked first, and waited for anew.
+    pub(super) const fn waits_for_else(&mut self) {
+        self.deferred_since = None;
+        self.is_override = false;
+    }
+
+    /// Whether a session of the agent was told of everything it is for: by its own hooks, or in the turn that ran.
     pub(super) fn is_told(&self) -> bool {
-        self.state == WakeState::Pending && self.ladder.evidence == Some(Evidence::Hook)
+        self.state == WakeState::Pending && self.ladder.evidence.is_some_and(Evidence::is_of_a_waiting_wake)
     }
 }

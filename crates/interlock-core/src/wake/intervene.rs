@@ -29,6 +29,11 @@ pub(crate) fn retry(
     let chain = guard::chain(facts, env, thread, now)?;
     match wake.state {
         WakeState::Running => Err(wrong_state(wake, "its process runs").into()),
+        WakeState::Pending if wake.cancelled.is_some() => {
+            Err(wrong_state(wake, "a person has ended it, and it is looked whether its turn still goes on")
+                .hint("wake the agent anew with: interlock thread trigger")
+                .into())
+        }
         WakeState::Pending if wake.due_at <= now.wall => Ok(unchanged(wake)),
         WakeState::Pending => Ok(Decision::of(vec![asked_again(env, command, wake, (None, chain), now)])),
         WakeState::Finished if !wake.result.is_some_and(WakeResult::may_be_retried) => {
@@ -49,7 +54,8 @@ fn again(
     now: &Now,
 ) -> Result<Decision, Stop> {
     let member = reachable(thread, former)?;
-    let mut live = facts.thread_wakes(thread.thread_id)?.filter(|wake| wake.agent == former.agent);
+    let covers = |wake: &&Wake| wake.agent == former.agent && wake.covers_more();
+    let mut live = facts.thread_wakes(thread.thread_id)?.filter(covers);
     if let Some(wake) = live.next() {
         if wake.state == WakeState::Running || wake.due_at <= now.wall {
             return Ok(unchanged(wake));
@@ -85,7 +91,8 @@ fn again(
     Ok(Decision { reply: Reply::Wake(wake_id), ..Decision::of(events) })
 }
 
-/// A wake ends: at once while it waits, and when its process is gone while it runs.
+/// A wake ends: at once while it waits, and when its process is gone while it runs. Whether a turn goes on that nobody
+/// follows is looked at first.
 pub(crate) fn cancel(facts: &Facts, env: &Envelope, command: &InterveneWake) -> Result<Decision, Stop> {
     let (wake, _) = found(facts, env, command)?;
     if wake.state == WakeState::Finished {
@@ -105,7 +112,7 @@ pub(crate) fn cancel(facts: &Facts, env: &Envelope, command: &InterveneWake) -> 
         text_salt,
     }];
     let mut effects = Vec::new();
-    if wake.state == WakeState::Pending {
+    if wake.state == WakeState::Pending && !wake.is_in_doubt() {
         // Claimed or not: the start of a process for it is refused from here on.
         events.push(cancelled(wake, None));
         effects.push(Effect::Unlease(wake_id));
@@ -113,13 +120,18 @@ pub(crate) fn cancel(facts: &Facts, env: &Envelope, command: &InterveneWake) -> 
     Ok(Decision { effects, ..Decision::of(events) })
 }
 
+/// A wake that a person had ended is over: nothing of it runs.
+pub(super) fn over(wake: &Wake, exit_code: Option<i32>) -> Decision {
+    let effects = vec![Effect::Unlease(wake.wake_id)];
+    Decision { effects, ..Decision::of(vec![cancelled(wake, exit_code)]) }
+}
+
 /// What the end of a process means for a wake that a person had ended before; nothing for others, nor where nobody saw
 /// that end.
 pub(super) fn ended(wake: &Wake, outcome: Outcome) -> Option<Decision> {
     wake.cancelled.as_ref().filter(|_| wake.state == WakeState::Running && outcome != Outcome::InDoubt)?;
     let exit_code = if let Outcome::Exited { code } = outcome { Some(code) } else { None };
-    let effects = vec![Effect::Unlease(wake.wake_id)];
-    Some(Decision { effects, ..Decision::of(vec![cancelled(wake, exit_code)]) })
+    Some(over(wake, exit_code))
 }
 
 /// The wakes of this life of a supervisor whose processes are to be stopped, each told by one answer. Should that be
@@ -136,6 +148,7 @@ pub(super) fn to_stop(
         let holds = |lease: &&Lease| {
             lease.supervisor == command.supervisor
                 && lease.incarnation == command.incarnation
+                && !lease.is_over()
                 && !lease.is_told_to_stop
         };
         if let Some(lease) = facts.lease(wake.wake_id).filter(holds) {

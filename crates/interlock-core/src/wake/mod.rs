@@ -3,6 +3,7 @@
 mod asks;
 mod claim;
 mod door;
+mod doubt;
 mod ended;
 mod entry;
 mod evolve;
@@ -18,9 +19,10 @@ mod report;
 mod session;
 mod takeover;
 mod trigger;
+mod urgent;
 
 pub use asks::{Asks, AsksKey, Forgotten};
-pub(crate) use claim::{claim, claim_keys, renew};
+pub(crate) use claim::{claim, claim_keys, renew, renew_keys};
 pub use door::{CAPABILITIES, Capability, Door, DoorChange, Repeat};
 pub(crate) use evolve::evolve;
 pub use explain::{Because, Subject, Why, explain};
@@ -39,6 +41,8 @@ pub(crate) use reaction::{
 };
 pub(crate) use report::{expect_held, note_call, report};
 pub(crate) use trigger::trigger;
+pub use urgent::Urgent;
+pub(crate) use urgent::is_for_a_turn;
 
 /// How often a wake may lose its supervisor, or be given back by it, before it counts as failed: whatever kills
 /// supervisors, or keeps agents from starting, must not for ever. A person's halt does not count.

@@ -66,6 +66,15 @@ closed_set! {
         Event = "event",
         /// A hook of the agent's own open session, which was told what waits.
         Hook = "hook",
+        /// The agent's turn that ran already, which was told of what cannot wait and took it in.
+        Turn = "turn",
+    }
+}
+
+impl Evidence {
+    /// Whether it says that somebody took in a wake for which nothing was started.
+    pub(super) const fn is_of_a_waiting_wake(self) -> bool {
+        matches!(self, Self::Hook | Self::Turn)
     }
 }
 
@@ -332,6 +341,16 @@ pub struct Intervention {
 }
 
 impl Wake {
+    /// Whether it is still for whatever its agent is asked next: one that a person has ended is not.
+    pub(crate) const fn covers_more(&self) -> bool {
+        !matches!(self.state, WakeState::Finished) && self.cancelled.is_none()
+    }
+
+    /// Whether a later message may join it.
+    pub(crate) const fn is_joinable(&self) -> bool {
+        matches!(self.state, WakeState::Pending) && self.cancelled.is_none()
+    }
+
     /// What put it off is over.
     pub(crate) fn is_due_again(&mut self) {
         if let Some(due_at) = self.due_before.take() {
@@ -362,6 +381,11 @@ impl Chain {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(seq: &u64) -> bool {
+    *seq == 0
 }
 
 /// A message that asked for a wake.
@@ -405,6 +429,9 @@ pub struct Lease {
     /// Whether a claim's answer has told the supervisor that the wake's process is to be stopped; renewals tell always.
     #[serde(default)]
     pub is_told_to_stop: bool,
+    /// Up to which message a claim's answer has told the supervisor of what cannot wait; renewals tell always.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub urgent_seq: u64,
     /// Until when; renewed while the process lives.
     pub until: Timestamp,
 }
@@ -416,9 +443,9 @@ impl Lease {
     }
 
     /// Whether the wake has not been held back since this claim. One that has keeps the agent until its time is up,
-    /// because its process may be about to start, but nothing is started on it any more.
+    /// because its process may be about to start, but nothing is started on it any more. To look starts nothing.
     pub(crate) const fn may_start(&self, wake: &Wake) -> bool {
-        self.holds == wake.holds
+        self.is_in_doubt || self.holds == wake.holds
     }
 }
 
@@ -460,6 +487,9 @@ pub enum Outcome {
     DoorUnavailable,
     /// The attempt before was looked for, and whether it goes on or has ended cannot be told. Nothing was begun.
     InDoubt,
+    /// The attempt before was looked for, and nothing of it runs; nothing was begun. No attempt is consumed, and the next
+    /// one begins like any other.
+    NotRunning,
     /// The runtime's turn failed, as its own events tell.
     TurnFailed {
         /// Why.

@@ -35,7 +35,7 @@ pub(crate) fn on_post(
     }
     let managed = thread.members.iter().filter(|(name, member)| member.managed && asked.contains(name));
     for (n, (agent, member)) in (0_u32..).zip(managed) {
-        let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.state == WakeState::Pending);
+        let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.is_joinable());
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
             Some(wake) => {
@@ -80,8 +80,7 @@ pub(crate) fn on_escalation(
         return Ok(());
     }
     let thread_id = thread.thread_id;
-    let waits =
-        |wake: &&Wake| wake.agent == *owner && wake.state == WakeState::Pending && !has_ended(wake, events);
+    let waits = |wake: &&Wake| wake.agent == *owner && wake.is_joinable() && !has_ended(wake, events);
     let pending = facts.thread_wakes(thread_id)?.find(waits);
     let ask = Ask { seq, expires_at: None, is_withdrawn: false };
     let raised = events.iter().find_map(|event| match event {
@@ -161,6 +160,7 @@ pub(crate) fn on_withdrawal(
             after.forgotten = left;
         }
         if wake.state == WakeState::Pending
+            && !wake.is_in_doubt()
             && let Some(end) = after.over(now.wall)
         {
             events.push(finished(wake, end.0, Some(end.1)));
@@ -246,7 +246,9 @@ pub(crate) fn on_ack(
             // A process that a supervisor is about to start for it would find nothing to do. With the wake's own
             // token it is that process which reads, before the report that it was started.
             WakeState::Pending
-                if (wake.attempts == 0 || wake.is_told()) && env.actor.wake_id != Some(wake_id) =>
+                if (wake.attempts == 0 || wake.is_told())
+                    && !wake.is_in_doubt()
+                    && env.actor.wake_id != Some(wake_id) =>
             {
                 events.push(Event::WakeFinished {
                     wake_id,
@@ -287,31 +289,56 @@ pub(crate) fn on_wait_again(
         events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
         return Ok(None);
     }
-    let (mut seq, mut chain) = (wake.seq, wake.chain.clone());
-    // One that this very entry has ended already is not ended twice.
+    let behind = take_behind(facts, wake, now, events, effects)?;
+    if let Some(end) = wake.over(now.wall).filter(|_| !behind.is_wanted) {
+        effects.push(Effect::Unlease(wake.wake_id));
+        events.push(finished(wake, end.0, Some(end.1)));
+        return Ok(None);
+    }
+    Ok(Some((behind.seq, behind.chain)))
+}
+
+/// What a wake is for, with all that was asked of its agent while it ran.
+pub(super) struct Behind {
+    /// Up to which `seq`.
+    pub(super) seq: u64,
+    /// By which chain.
+    pub(super) chain: Option<Chain>,
+    /// Whether anything of it still counts.
+    is_wanted: bool,
+}
+
+/// It takes in the wakes that were raised behind it.
+pub(super) fn take_behind(
+    facts: &Facts,
+    wake: &Wake,
+    now: &Now,
+    events: &mut Vec<Event>,
+    effects: &mut Vec<Effect>,
+) -> Result<Behind, Stop> {
+    let is_wanted = wake.over(now.wall).is_none();
+    let mut all = Behind { seq: wake.seq, chain: wake.chain.clone(), is_wanted };
+    // One that this very entry has ended already is not ended twice, and one that may go on is not ended at all.
     let is_later = |other: &&Wake| {
-        other.agent == wake.agent && other.wake_id != wake.wake_id && !has_ended(other, events)
+        other.agent == wake.agent
+            && other.wake_id != wake.wake_id
+            && !other.is_in_doubt()
+            && !has_ended(other, events)
     };
     let behind: Vec<&Wake> = facts.thread_wakes(wake.thread_id)?.filter(is_later).collect();
-    let mut is_wanted = wake.over(now.wall).is_none();
     for later in behind {
         if let Some(end) = later.over(now.wall) {
             events.push(finished(later, end.0, Some(end.1)));
         } else {
-            is_wanted = true;
-            seq = seq.max(later.seq);
-            chain = Chain::joined(chain, later.chain.clone());
+            all.is_wanted = true;
+            all.seq = all.seq.max(later.seq);
+            all.chain = Chain::joined(all.chain, later.chain.clone());
             take_in(wake, later, events);
             events.push(superseded(later, None));
         }
         effects.push(Effect::Unlease(later.wake_id));
     }
-    if let Some(end) = wake.over(now.wall).filter(|_| !is_wanted) {
-        effects.push(Effect::Unlease(wake.wake_id));
-        events.push(finished(wake, end.0, Some(end.1)));
-        return Ok(None);
-    }
-    Ok(Some((seq, chain)))
+    Ok(all)
 }
 
 /// Everything that asked for a later wake asks for this one.
@@ -348,7 +375,7 @@ pub(super) fn takes_part(facts: &Facts, wake: &Wake) -> Result<bool, Stop> {
     Ok(facts.thread(wake.thread_id)?.is_some_and(|thread| thread.members.contains_key(&wake.agent)))
 }
 
-/// Nobody wakes somebody who takes no part any more; a process that runs may finish.
+/// Nobody wakes somebody who takes no part any more; a process that runs, or a turn that may go on, may finish.
 pub(crate) fn on_removal(
     facts: &Facts,
     thread_id: ThreadId,
@@ -356,7 +383,8 @@ pub(crate) fn on_removal(
     events: &mut Vec<Event>,
 ) -> Result<Vec<Effect>, Stop> {
     let mut effects = Vec::new();
-    let waits = |wake: &&Wake| wake.agent == *agent && wake.state == WakeState::Pending;
+    let waits =
+        |wake: &&Wake| wake.agent == *agent && wake.state == WakeState::Pending && !wake.is_in_doubt();
     for wake in facts.thread_wakes(thread_id)?.filter(waits) {
         events.push(superseded(wake, Some(Reason::ParticipantRemoved)));
         effects.push(Effect::Unlease(wake.wake_id));
@@ -400,7 +428,8 @@ pub(crate) fn on_thread_active(
         let Some(owed) = member.owed.filter(|owed| owed.until.is_none_or(|until| until > now.wall)) else {
             continue;
         };
-        let live: Vec<&Wake> = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent).collect();
+        let covers = |wake: &&Wake| wake.agent == *agent && wake.covers_more();
+        let live: Vec<&Wake> = facts.thread_wakes(thread_id)?.filter(covers).collect();
         // One whose process runs covers what is unread.
         if !member.managed || live.iter().any(|wake| wake.state == WakeState::Running) {
             continue;
@@ -430,14 +459,15 @@ pub(crate) fn on_thread_active(
     Ok(())
 }
 
-/// Nobody is woken for a thread that has ended; processes that run may finish.
+/// Nobody is woken for a thread that has ended; processes that run, and turns that may go on, may finish.
 pub(crate) fn on_thread_end(
     facts: &Facts,
     thread_id: ThreadId,
     events: &mut Vec<Event>,
 ) -> Result<Vec<Effect>, Stop> {
     let mut effects = Vec::new();
-    for wake in facts.thread_wakes(thread_id)?.filter(|wake| wake.state == WakeState::Pending) {
+    let waits = |wake: &&Wake| wake.state == WakeState::Pending && !wake.is_in_doubt();
+    for wake in facts.thread_wakes(thread_id)?.filter(waits) {
         events.push(superseded(wake, Some(Reason::ThreadEnded)));
         effects.push(Effect::Unlease(wake.wake_id));
     }

@@ -1,6 +1,6 @@
 //! Rules of what a supervisor reports: what an attempt's end means for its wake and its thread.
 
-use super::{Door, Evidence, Lane, Lease, Wake, WakeState, ended, intervene, session};
+use super::{Door, Evidence, Lane, Lease, Wake, WakeState, ended, intervene, session, urgent};
 use crate::command::{Envelope, Report, ReportWake};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -34,6 +34,7 @@ pub(crate) fn report(
             }
             Ok(if events.is_empty() { Decision::unchanged() } else { Decision::of(events) })
         }
+        Report::Told { wake_id, seq } => urgent::taken_in(facts, wake, (wake_id, seq), now),
         Report::Ended { outcome, usage, is_session_total } => {
             let mut decision = match intervene::ended(wake, outcome) {
                 Some(decision) => decision,
@@ -65,7 +66,8 @@ fn started(
     if let Some(used) = used.filter(|used| *used != planned) {
         events = session::move_on(facts, wake, planned, Reason::DoorUnavailable)?;
         let is_next = |event: &Event| matches!(event, Event::WakeDoorChanged { to, .. } if *to == used);
-        if planned != Door::Live || !events.iter().any(is_next) {
+        // What was to be looked for is found where it was begun, and nothing else is begun on that claim.
+        if planned != Door::Live || lease.is_in_doubt || !events.iter().any(is_next) {
             return Err(wrong_door(wake, planned, used).into());
         }
         door = used;
@@ -100,9 +102,22 @@ fn lost(wake: &Wake, fence: u64) -> Refusal {
 }
 
 /// Since a claim ran out, another wake of the agent may have been handed out; since a thread was blocked, nothing is
-/// dispatched in it, and its claims from before start nothing later. Whatever happened, an agent that runs or is
+/// dispatched in it, and its claims from before start nothing later. Whatever happened, an agent that runs, may run or is
 /// about to run elsewhere is not started.
 fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(), Stop> {
+    let is_taken = |other: &Wake| {
+        other.state == WakeState::Running
+            || (other.is_in_doubt() && !lease.is_in_doubt)
+            || facts.lease(other.wake_id).is_some_and(|l| l.until > now.wall)
+    };
+    let mut others = facts.live_wakes()?.filter(|w| w.agent == wake.agent && w.wake_id != wake.wake_id);
+    if others.any(is_taken) {
+        return Err(lost(wake, lease.fence).into());
+    }
+    if lease.is_in_doubt && lease.until > now.wall {
+        // It was looked for and found: nothing is started, whatever has become of what it was for.
+        return Ok(());
+    }
     // What was asked for may have ended between the claim and this report.
     if lease.until <= now.wall || wake.over(now.wall).is_some() {
         return Err(lost(wake, lease.fence).into());
@@ -120,11 +135,7 @@ fn may_start(facts: &Facts, wake: &Wake, lease: &Lease, now: &Now) -> Result<(),
         .hint("end the agent's process; the wake is due again when the thread is active")
         .into());
     }
-    let is_taken = |other: &Wake| {
-        other.state == WakeState::Running || facts.lease(other.wake_id).is_some_and(|l| l.until > now.wall)
-    };
-    let mut others = facts.live_wakes()?.filter(|w| w.agent == wake.agent && w.wake_id != wake.wake_id);
-    if !lease.may_start(wake) || others.any(is_taken) {
+    if !lease.may_start(wake) {
         return Err(lost(wake, lease.fence).into());
     }
     Ok(())

@@ -100,7 +100,7 @@ pub(super) enum Busy {
 
 /// Wait for the session, up to the limit of the policy.
 pub(super) fn when_busy(facts: &Facts, wake: &Wake, from: Door, now: &Now) -> Result<Busy, Stop> {
-    let waited_ms = wake.deferred_since.map_or(0, |since| now.wall.ms_since(since));
+    let waited_ms = wake.waited_since(now.wall).map_or(0, |since| now.wall.ms_since(since));
     let released = give_up(facts, wake, from, Reason::SessionBusy)?;
     if released.is_empty() || waited_ms >= facts.policy.session_defer_max_ms {
         return Ok(Busy::Fresh(released));

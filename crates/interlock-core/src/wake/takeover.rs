@@ -3,7 +3,7 @@
 
 use super::claim::over;
 use super::reaction::finished;
-use super::{Door, Lease, RELEASES_MAX, Wake, WakeResult, WakeState, on_wait_again};
+use super::{Door, Lease, RELEASES_MAX, Wake, WakeResult, WakeState, doubt, on_wait_again};
 use crate::command::{ClaimWakes, Envelope};
 use crate::decide::Stop;
 use crate::event::Event;
@@ -31,9 +31,8 @@ pub(super) fn holder(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Time
     if lease.is_some_and(|lease| !is_gone(facts, lease, command, now)) {
         return Holder::Other;
     }
-    let is_running_on = wake.state == WakeState::Running && wake.door.is_some_and(Door::outlives_supervisor);
     let since = wake.in_doubt_since;
-    if !is_running_on && since.is_none() {
+    if !may_go_on(wake) {
         return Holder::Nobody;
     }
     if wake.supervisor.as_deref().is_none_or(is_own) {
@@ -47,18 +46,33 @@ pub(super) fn holder(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Time
     }
 }
 
-fn is_gone(facts: &Facts, lease: &Lease, command: &ClaimWakes, now: Timestamp) -> bool {
-    if lease.supervisor == command.supervisor {
-        return lease.until <= now || lease.incarnation != command.incarnation || is_unknown(lease, command);
-    }
-    // One that was given back is over at once, whatever the clock says.
-    lease.is_over() || lease.until.plus_ms(facts.policy.takeover_grace_ms) <= now
+/// Whether what was begun may go on without its supervisor.
+pub(super) fn may_go_on(wake: &Wake) -> bool {
+    let outlives = wake.door.is_some_and(Door::outlives_supervisor);
+    wake.is_in_doubt() || (wake.state == WakeState::Running && outlives)
 }
 
-/// Whether the supervisor that claims holds this without knowing: the answer to its claim was lost.
-fn is_unknown(lease: &Lease, command: &ClaimWakes) -> bool {
+fn is_gone(facts: &Facts, lease: &Lease, command: &ClaimWakes, now: Timestamp) -> bool {
+    // One that was given back is over at once, whatever the clock says.
+    if lease.is_over() {
+        return true;
+    }
+    if lease.supervisor != command.supervisor {
+        return lease.until.plus_ms(facts.policy.takeover_grace_ms) <= now;
+    }
+    if lease.incarnation != command.incarnation {
+        return true;
+    }
+    // What it knows of lives, however long its machine slept. Of what it does not know the answer to its claim was lost.
     let known = command.claimant.holds.as_ref();
-    known.is_some_and(|known| !known.contains(&(lease.wake_id, lease.fence)))
+    known.map_or(lease.until <= now, |known| !known.contains(&(lease.wake_id, lease.fence)))
+}
+
+/// The lease of the supervisor that claims, when its time ran out although it still has the wake: it goes on.
+pub(super) fn kept(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Timestamp) -> Option<Effect> {
+    let is_own = |lease: &&Lease| lease.supervisor == command.supervisor && lease.until <= now;
+    let lease = facts.lease(wake.wake_id).filter(is_own)?;
+    Some(Effect::Lease(Lease { until: now.plus_ms(facts.policy.lease_ms), ..lease.clone() }))
 }
 
 /// Every supervisor that is there lacks what its agent needs: a person is told.
@@ -78,7 +92,7 @@ pub(super) fn nowhere(
 }
 
 /// A running wake whose holder is gone: it waits again, or is given up when that has happened too often; one that a person
-/// has ended is over. Gives the wake as it then is, when it waits.
+/// has ended is over, unless its turn may go on. Gives the wake as it then is, when it waits.
 pub(super) fn release(
     facts: &Facts,
     env: &Envelope,
@@ -88,18 +102,17 @@ pub(super) fn release(
     effects: &mut Vec<Effect>,
 ) -> Result<Option<Wake>, Stop> {
     let is_in_doubt = wake.door.is_some_and(Door::outlives_supervisor);
-    if wake.cancelled.is_some() {
+    if wake.cancelled.is_some() && !is_in_doubt {
         effects.push(Effect::Unlease(wake.wake_id));
-        if is_in_doubt {
-            // Whether its turn was stopped nobody saw.
-            unknown(facts, env, wake, now, events)?;
-        } else {
-            events.push(finished(wake, WakeResult::Cancelled, Some(Reason::WakeCancelled)));
-        }
+        events.push(finished(wake, WakeResult::Cancelled, Some(Reason::WakeCancelled)));
         return Ok(None);
     }
     if wake.releases >= RELEASES_MAX {
         effects.push(Effect::Unlease(wake.wake_id));
+        if is_in_doubt {
+            unknown(facts, env, wake, now, events)?;
+            return Ok(None);
+        }
         let body = format!("`{}` lost its supervisor {RELEASES_MAX} times.", wake.agent);
         let end = (WakeResult::Failed, Reason::LeaseExpired);
         give_up(facts, env, wake, end, (Reason::WakeFailed, &body), now, events)?;
@@ -113,7 +126,11 @@ pub(super) fn release(
         is_in_doubt,
     });
     effects.extend(facts.lease(wake.wake_id).and_then(over));
-    let waits = on_wait_again(facts, wake, now, events, effects)?;
+    let waits = if is_in_doubt {
+        Some(doubt::on_wait(facts, wake, now, events, effects)?)
+    } else {
+        on_wait_again(facts, wake, now, events, effects)?
+    };
     Ok(waits.map(|(seq, chain)| Wake {
         seq,
         chain,
@@ -122,6 +139,8 @@ pub(super) fn release(
         releases: wake.releases.saturating_add(1),
         reason: Some(Reason::LeaseExpired),
         in_doubt_since: is_in_doubt.then_some(now.wall),
+        deferred_since: None,
+        is_override: false,
         ..wake.clone()
     }))
 }

@@ -44,7 +44,7 @@ pub(crate) fn trigger(
     if let Some(text) = &command.override_reason {
         may_override(env, text)?;
     }
-    let live = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent);
+    let live = facts.thread_wakes(thread_id)?.filter(|wake| wake.agent == *agent && wake.covers_more());
     let chain = guard::chain(facts, env, thread, now)?;
     // The running one first: it is the one that answers soonest.
     if let Some(wake) = live.max_by_key(|wake| wake.state == WakeState::Running) {
@@ -84,11 +84,8 @@ fn joining(
     now: &Now,
 ) -> Vec<Event> {
     let mut events = Vec::new();
-    if wake.state != WakeState::Pending {
-        return events;
-    }
     let is_freed = chain.is_none() && wake.reason.is_some_and(guard::is_for_agents_alone);
-    if is_freed || wake.over(now.wall).is_some() {
+    if wake.state == WakeState::Pending && (is_freed || wake.over(now.wall).is_some()) {
         // Nothing that asked for it counts any more, or it was put off as what agents asked for; now somebody else does.
         events.push(Event::WakeJoined {
             wake_id: wake.wake_id,
@@ -102,9 +99,8 @@ fn joining(
             chain,
         });
     }
-    if !wake.is_override {
-        overriding(env, command, thread, wake.wake_id, now, &mut events);
-    }
+    // Each reason is read by everybody and stays in the ledger, whatever it changes.
+    overriding(env, command, thread, wake.wake_id, now, &mut events);
     events
 }
 
@@ -123,7 +119,8 @@ fn may_override(env: &Envelope, text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The wake is due now, whoever is at work; everybody in the thread is told why.
+/// The wake is due now, whoever is at work; everybody in the thread is told why. What runs goes on, and needs no second
+/// word should its attempt come to nothing.
 fn overriding(
     env: &Envelope,
     command: &TriggerParticipant,

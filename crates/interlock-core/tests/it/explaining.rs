@@ -133,3 +133,24 @@ fn who_says_that_it_is_at_work_counts_as_active_for_so_long() {
         assert_eq!(state_of(&later, "ann", Some((said, false))), AgentState::Dormant);
     }
 }
+
+/// Who waits for a place among those in fresh sessions waits for no supervisor.
+#[test]
+fn too_many_fallbacks_are_told_as_such() {
+    let mut w = World::pair();
+    w.policy.fallbacks_running_max = 0;
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let claim = w.run_one("sup");
+    w.in_session(&claim, SessionId::from_u128(7)).unwrap();
+    w.does_its_turn(&claim);
+    w.advance_ms(w.policy.session_stale_ms + 1);
+    w.post("olga", Post::chat("more").to(&["executor"])).unwrap();
+    assert_eq!(w.claim("sup"), []);
+    let live: Vec<Wake> = w.pending_of("executor").into_iter().cloned().collect();
+    let (thread, agent) = (w.thread(), name("executor"));
+    let member = &thread.members[&agent];
+    let subject = Subject { thread, name: &agent, member, unread: 1, live: &live, last: None, halt: None };
+    let because = &explain(&subject, w.now())[0];
+    assert_eq!((because.why, because.reason), (Why::Waits, Some(Reason::FallbackLimit)));
+    assert!(because.detail.contains("fresh session"), "{because:?}");
+}

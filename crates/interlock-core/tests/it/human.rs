@@ -5,8 +5,8 @@ use interlock_core::command::ObserveSession;
 use interlock_core::id::SessionId;
 use interlock_core::limits::{OBSERVED_AGO_MS_MAX, SESSIONS_MAX, SESSIONS_OF_AGENT_MAX};
 use interlock_core::session::{Activity, Observed, Place, Session};
-use interlock_core::thread::{MessageKind, ThreadRole, event_type};
-use interlock_core::wake::{Evidence, Lane, WakeResult, WakeState};
+use interlock_core::thread::{MessageKind, Status, ThreadRole, event_type};
+use interlock_core::wake::{Evidence, Lane, Outcome, TurnFault, WakeResult, WakeState};
 use interlock_core::{Command, Event, Reason, Reply};
 
 use crate::refused;
@@ -158,8 +158,10 @@ fn an_open_session_alone_defers_nothing() {
 fn a_session_that_nobody_holds_is_kept() {
     let mut w = resumed();
     w.sees("executor", 9, Observed::HumanPrompt);
-    assert_eq!(w.claim("sup"), []);
-    w.advance_ms(DEFER_MS);
+    for _ in 0..12 {
+        assert_eq!(w.claim("sup"), []);
+        w.advance_ms(5_000);
+    }
     let claim = w.claim_one("sup");
     assert_eq!(w.session("executor"), Some(session(7)));
     w.started(&claim).unwrap();
@@ -197,6 +199,81 @@ fn each_attempt_is_waited_with_anew() {
     assert_eq!(w.claim("sup"), []);
     w.advance_ms(DEFER_MS - 1);
     assert_eq!(w.claim("sup"), []);
+}
+
+/// Only waiting for the person counts as waiting for the person: whatever else keeps the wake, its time begins anew.
+#[test]
+fn what_waits_for_something_else_does_not_wait_for_a_person() {
+    let blocked: fn(&mut World) = |w| {
+        w.status("olga", Status::Blocked).unwrap();
+        w.advance_ms(3_600_000);
+        w.status("olga", Status::Active).unwrap();
+    };
+    let blocked_for_a_moment: fn(&mut World) = |w| {
+        w.advance_ms(DEFER_MS - 1);
+        w.status("olga", Status::Blocked).unwrap();
+        w.status("olga", Status::Active).unwrap();
+        w.advance_ms(1);
+    };
+    let halted: fn(&mut World) = |w| {
+        w.give("olga", Command::HaltAgents).unwrap();
+        w.advance_ms(3_600_000);
+        w.give("olga", Command::ResumeAgents { since: None }).unwrap();
+    };
+    let away: fn(&mut World) = |w| w.advance_ms(3_600_000);
+    let attempt_fails: fn(&mut World) = |w| {
+        w.advance_ms(QUIET_MS);
+        let claim = w.run_one("sup");
+        w.advance_ms(DEFER_MS);
+        w.ended(&claim, Outcome::NotAccepted).unwrap();
+        w.advance_ms(2_000);
+    };
+    let out_of_quota: fn(&mut World) = |w| {
+        w.advance_ms(QUIET_MS);
+        let claim = w.run_one("sup");
+        let fault = TurnFault::ModelRateLimited;
+        w.ended(&claim, Outcome::TurnFailed { fault, reset_in_ms: Some(3_600_000) }).unwrap();
+        w.advance_ms(3_600_000);
+    };
+    let stopped: fn(&mut World) = |w| {
+        w.advance_ms(QUIET_MS);
+        let claim = w.run_one("sup");
+        w.advance_ms(DEFER_MS);
+        w.ended(&claim, Outcome::Halted).unwrap();
+    };
+    let all = [blocked, blocked_for_a_moment, halted, away, attempt_fails, out_of_quota, stopped];
+    for (n, happens) in all.into_iter().enumerate() {
+        let mut w = resumed();
+        types(&mut w, 7);
+        assert_eq!(w.claim("sup"), []);
+        happens(&mut w);
+        w.sees("executor", 7, Observed::HumanPrompt);
+        let began = w.now();
+        while w.claim("sup").is_empty() {
+            assert_eq!(w.pending_of("executor")[0].reason, Some(Reason::HumanActive), "{n}");
+            w.advance_ms(5_000);
+        }
+        assert_eq!(w.now().ms_since(began), DEFER_MS, "{n}");
+    }
+}
+
+/// A session that another process has open is waited for as long, and no longer, when that is found out late.
+#[test]
+fn a_session_that_is_busy_after_the_start_is_given_up_in_time() {
+    let mut w = resumed().calm();
+    let began = w.now();
+    loop {
+        let claim = w.run_one("sup");
+        w.advance_ms(10);
+        w.ended(&claim, Outcome::SessionBusy).unwrap();
+        let due_at = w.pending_of("executor")[0].due_at;
+        if due_at <= w.now() {
+            break;
+        }
+        w.advance_ms(due_at.ms_since(w.now()));
+    }
+    assert!((DEFER_MS..DEFER_MS + 10_000).contains(&w.now().ms_since(began)));
+    assert_eq!(w.session("executor"), None);
 }
 
 /// The prompt of a wake is no person's: by the wake's own token, and by the wake that its prompt names.
@@ -290,11 +367,50 @@ fn an_operator_may_disturb_for_a_reason() {
     assert_eq!(message.head.event_type.as_deref(), Some(event_type::WAKE_OVERRIDDEN));
     let ledger = serde_json::to_string(&done.events).unwrap();
     assert!(ledger.contains("\"by\":\"olga\"") && !ledger.contains("production"), "{ledger}");
-    assert_eq!(w.overrides("olga", "executor", "again").unwrap().events, [], "once is enough");
+    let again = w.overrides("olga", "executor", "and the customers call").unwrap();
+    assert_eq!(again.kinds(), done.kinds(), "each reason is read by everybody");
     let claim = w.claim_one("sup");
     assert_eq!(w.session("executor"), Some(session(7)), "it enters the session itself");
     w.started(&claim).unwrap();
-    assert_eq!(w.overrides("olga", "executor", "again").unwrap().events, [], "it runs already");
+    assert_eq!(w.overrides("olga", "executor", "still").unwrap().kinds(), done.kinds(), "while it runs, too");
+    assert_eq!(w.wakes_of("executor").len(), 2, "and nobody is woken twice");
+}
+
+/// What cannot wait now can wait when it was put off for hours: then the person at the keyboard is asked first again.
+#[test]
+fn an_override_is_for_now() {
+    let accepted_and_failed: fn(&mut World) = |w| {
+        let claim = w.run_one("sup");
+        w.accepted(&claim, Evidence::Output).unwrap();
+        w.exits(&claim, 1);
+        w.advance_ms(2_000);
+    };
+    let out_of_quota: fn(&mut World) = |w| {
+        let claim = w.run_one("sup");
+        let fault = TurnFault::ModelRateLimited;
+        w.ended(&claim, Outcome::TurnFailed { fault, reset_in_ms: Some(3_600_000) }).unwrap();
+        w.advance_ms(3_600_000);
+    };
+    let blocked: fn(&mut World) = |w| {
+        w.status("olga", Status::Blocked).unwrap();
+        w.status("olga", Status::Active).unwrap();
+    };
+    for (n, happens) in [accepted_and_failed, out_of_quota, blocked].into_iter().enumerate() {
+        let mut w = resumed();
+        w.overrides("olga", "executor", "production is down").unwrap();
+        happens(&mut w);
+        w.sees("executor", 7, Observed::HumanPrompt);
+        assert_eq!(w.claim("sup"), [], "{n}");
+        assert_eq!(w.pending_of("executor")[0].reason, Some(Reason::HumanActive), "{n}");
+    }
+    // An attempt that was not accepted is the same matter still.
+    let mut w = resumed();
+    w.sees("executor", 7, Observed::HumanPrompt);
+    w.overrides("olga", "executor", "production is down").unwrap();
+    let claim = w.run_one("sup");
+    w.ended(&claim, Outcome::NotAccepted).unwrap();
+    w.advance_ms(2_000);
+    assert_eq!(w.claim("sup").len(), 1);
 }
 
 /// Without a wake there it makes one; the same key gives the same answer.
@@ -405,7 +521,7 @@ fn sessions_hear_of_their_own_threads_only() {
     let threads = vec![w.thread_id, interlock_core::id::ThreadId::from_u128(99)];
     let seen = ObserveSession { threads, ..World::sight("outsider", 7, Observed::HumanPrompt) };
     let done = w.observes("outsider", &seen).unwrap();
-    assert_eq!(done.reply, Reply::Observed { is_ours: false, told: Vec::new() });
+    assert_eq!(done.reply, Reply::Observed { is_ours: false, told: Vec::new(), is_held: true });
 }
 
 /// A heartbeat writes a row when it says something new, and otherwise only now and then.

@@ -3,6 +3,7 @@
 use interlock_core::actor::Role;
 use interlock_core::agent::Runtime;
 use interlock_core::command::{Command, InterveneWake};
+use interlock_core::id::WakeId;
 use interlock_core::limits::{REASON_BYTES_MAX, WAKE_ATTEMPTS_KEPT_MAX};
 use interlock_core::thread::{Status, ThreadRole};
 use interlock_core::wake::{Door, Outcome, WakeResult, WakeState};
@@ -213,14 +214,17 @@ fn a_turn_that_may_go_on_is_not_said_to_be_ended() {
         w.ends("olga", claim.wake_id).unwrap();
         (w, claim)
     };
-    for (by, life) in [("sup", "life-2"), ("another", "life-1")] {
-        let (mut w, claim) = live();
-        assert_eq!(w.wake(claim.wake_id).door, Some(Door::Live));
-        w.advance_ms(w.policy.lease_ms + w.policy.takeover_grace_ms);
-        assert_eq!(w.claim_in(by, life, 32), []);
-        assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Unknown), "{by}");
-        assert_eq!(w.thread().reason, Some(Reason::WakeInDoubt), "{by}: a person has to look");
-    }
+    let (mut w, claim) = live();
+    assert_eq!(w.wake(claim.wake_id).door, Some(Door::Live));
+    w.advance_past_lease();
+    assert_eq!(w.claim("another"), []);
+    assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Unknown));
+    assert_eq!(w.thread().reason, Some(Reason::WakeInDoubt), "a person has to look");
+    let (mut w, claim) = live();
+    let again = w.claim_in("sup", "life-2", 32).remove(0);
+    assert!(again.lease.is_in_doubt, "whoever began it can look");
+    w.ended(&again, Outcome::NotRunning).unwrap();
+    assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Cancelled));
     for (outcome, result) in
         [(Outcome::InDoubt, WakeResult::Unknown), (Outcome::Halted, WakeResult::Cancelled)]
     {
@@ -228,6 +232,38 @@ fn a_turn_that_may_go_on_is_not_said_to_be_ended() {
         w.ended(&claim, outcome).unwrap();
         assert_eq!(w.wake(claim.wake_id).result, Some(result), "{outcome:?}");
         assert!(w.retries("olga", claim.wake_id).is_ok(), "{outcome:?}: a person may think again");
+    }
+}
+
+/// Whoever asks for somebody whose wake is being ended asks for something new: the old wake ends as it was told to.
+#[test]
+fn whose_wake_is_being_ended_can_be_asked_for_again() {
+    let trigger: fn(&mut World, WakeId) = |w, _| drop(w.trigger("olga", "executor").unwrap());
+    let retry: fn(&mut World, WakeId) = |w, old| drop(w.retries("olga", old).unwrap());
+    let unblock: fn(&mut World, WakeId) = |w, _| {
+        w.status("olga", Status::Blocked).unwrap();
+        w.status("olga", Status::Active).unwrap();
+    };
+    for (n, asks) in [trigger, retry, unblock].into_iter().enumerate() {
+        let (mut w, old) = failed();
+        if n == 2 {
+            // What failed stays owed until it is asked for: here it is not yet.
+            let owed = w.thread().members[&name("executor")].owed;
+            w.status("olga", Status::Active).unwrap();
+            w.rows.threads.get_mut(&w.thread_id).unwrap().members.get_mut(&name("executor")).unwrap().owed =
+                owed;
+        } else {
+            w.status("olga", Status::Active).unwrap();
+        }
+        w.advance_ms(60_000);
+        let running = w.run_one("sup");
+        assert_ne!(running.wake_id, old.wake_id);
+        w.ends("olga", running.wake_id).unwrap();
+        asks(&mut w, old.wake_id);
+        w.ended(&running, Outcome::Halted).unwrap();
+        assert_eq!(w.wake(running.wake_id).result, Some(WakeResult::Cancelled));
+        let next = w.claim_one("sup");
+        assert_ne!(next.wake_id, running.wake_id, "{n}");
     }
 }
 

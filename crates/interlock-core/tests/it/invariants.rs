@@ -31,6 +31,8 @@ pub(crate) fn check(before: &Before, after: &Rows, now: Timestamp) {
     one_pending_wake_per_agent_and_thread(after);
     one_live_lease_per_agent(after, now);
     one_running_wake_per_agent(after);
+    what_was_ended_is_looked_for_at_most(after);
+    nobody_runs_beside_what_may_go_on(after);
     blocked_threads_have_owners(after);
     sequences_have_no_gaps(after);
     cursors_never_go_back(before, after);
@@ -61,8 +63,25 @@ fn members_are_who_takes_part(rows: &Rows) {
     assert_eq!(are.collect::<BTreeSet<_>>(), noted);
 }
 
-fn only_participants_are_waited_for(rows: &Rows) {
+/// Only a turn that nobody follows may wait although a person has ended it.
+fn what_was_ended_is_looked_for_at_most(rows: &Rows) {
     for wake in rows.live().filter(|wake| wake.state == WakeState::Pending) {
+        assert!(wake.cancelled.is_none() || wake.is_in_doubt(), "{wake:?}");
+    }
+}
+
+/// Nobody runs beside a turn of theirs that may go on.
+fn nobody_runs_beside_what_may_go_on(rows: &Rows) {
+    let may_go_on: BTreeSet<_> =
+        rows.live().filter(|wake| wake.is_in_doubt()).map(|wake| &wake.agent).collect();
+    for wake in rows.live().filter(|wake| wake.state == WakeState::Running) {
+        assert!(!may_go_on.contains(&wake.agent), "{} runs beside a turn that may go on", wake.agent);
+    }
+}
+
+fn only_participants_are_waited_for(rows: &Rows) {
+    // A turn that may go on is looked for, whoever left.
+    for wake in rows.live().filter(|wake| wake.state == WakeState::Pending && !wake.is_in_doubt()) {
         let members = &rows.threads[&wake.thread_id].members;
         assert!(members.contains_key(&wake.agent), "{} waits for somebody who left", wake.wake_id);
     }
@@ -70,7 +89,8 @@ fn only_participants_are_waited_for(rows: &Rows) {
 
 fn one_pending_wake_per_agent_and_thread(rows: &Rows) {
     let mut seen = BTreeSet::new();
-    for wake in rows.live().filter(|wake| wake.state == WakeState::Pending) {
+    // What a person has ended is for nothing any more.
+    for wake in rows.live().filter(|wake| wake.state == WakeState::Pending && wake.cancelled.is_none()) {
         assert!(
             seen.insert((&wake.agent, wake.thread_id)),
             "{} has two pending wakes in {}",
@@ -137,7 +157,8 @@ fn ended_threads_have_no_pending_wakes(rows: &Rows) {
     for wake in rows.live().filter(|wake| wake.state == WakeState::Pending) {
         let thread = &rows.threads[&wake.thread_id];
         let status = thread.status;
-        assert!(status.takes_messages(), "{} waits for a thread that is {status}", wake.wake_id);
+        let is_wanted = status.takes_messages() || wake.is_in_doubt();
+        assert!(is_wanted, "{} waits for a thread that is {status}", wake.wake_id);
         assert_eq!(
             wake.held,
             thread.is_held_for(&wake.agent),

@@ -170,7 +170,7 @@ fn a_chain_is_told_in_wakes_and_messages() {
     assert_eq!(via, ["cem", "ann", "bob", "cem", "ann", "bob", "cem", "ann"], "the last eight");
 }
 
-/// peers.md tells of a guard that looked at failures alone: wakes that all succeed are a circle all the same.
+/// A guard that looks at failures alone never trips here: wakes that all succeed are a circle all the same.
 #[test]
 fn two_who_thank_each_other_are_stopped_though_every_wake_succeeds() {
     let mut w = World::pair();

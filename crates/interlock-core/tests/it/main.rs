@@ -9,6 +9,7 @@
 )]
 
 mod doors;
+mod doubting;
 mod escalating;
 mod explaining;
 mod golden;
@@ -19,6 +20,7 @@ mod intervening;
 mod invariants;
 mod jobs;
 mod jobs_model;
+mod known_defects;
 mod looping;
 mod members;
 mod opening;
@@ -33,6 +35,7 @@ mod spending;
 mod status;
 mod supervising;
 mod throttling;
+mod urgent;
 mod values;
 mod waking;
 mod world;

@@ -2,13 +2,15 @@
 //!
 //! `World::run` checks the invariants after every command, and that declared keys suffice and decisions repeat.
 
+use std::collections::BTreeMap;
+
 use interlock_core::actor::Role;
 use interlock_core::facts::{Facts, Key, Keys, Position};
-use interlock_core::id::{MessageId, SessionId};
+use interlock_core::id::{MessageId, SessionId, WakeId};
 use interlock_core::session::{Observed, Session};
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
 use interlock_core::wake::{Ask, Evidence, Outcome, TurnFault, Usage, WakeState};
-use interlock_core::{Command, Event, evolve};
+use interlock_core::{Command, Event, Reason, Timestamp, evolve};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -16,6 +18,8 @@ use crate::rows::Rows;
 use crate::world::{Claim, Post, World, finding_id};
 
 const AGENTS: [&str; 3] = ["ann", "bob", "cem"];
+/// A wake that nobody looked at for longer has not waited for a person meanwhile.
+const LOOKED_AT_MS_MAX: i64 = 30_000;
 const PEOPLE: [&str; 5] = ["ann", "bob", "cem", "una", "olga"];
 
 /// One thing that somebody may do. Numbers are taken modulo what there is.
@@ -93,6 +97,11 @@ struct Random {
     /// For each claim how long the ledger was when it was made.
     claimed_at: Vec<usize>,
     keyed: Vec<(interlock_core::Envelope, interlock_core::Reply)>,
+    /// For each wake that waits for whoever has its session: since when, and when it was last looked at. Kept by what
+    /// happened, and not by what the rules remember.
+    waits: BTreeMap<WakeId, (Timestamp, Timestamp)>,
+    /// How much of the ledger was gone through for that.
+    noted: usize,
 }
 
 impl Random {
@@ -116,8 +125,15 @@ impl Random {
         }
         w.agent("una").unmanaged();
         w.person("olga", Role::Operator);
-        let mut random =
-            Self { w, threads: Vec::new(), claims: Vec::new(), claimed_at: Vec::new(), keyed: Vec::new() };
+        let mut random = Self {
+            w,
+            threads: Vec::new(),
+            claims: Vec::new(),
+            claimed_at: Vec::new(),
+            keyed: Vec::new(),
+            waits: BTreeMap::new(),
+            noted: 0,
+        };
         random.step(&Op::Open(0));
         random
     }
@@ -232,6 +248,7 @@ impl Random {
                 let made =
                     self.w.claim_in(["s1", "s2", "s3"][sup], ["life-1", "life-1", "life-2"][life], limit);
                 assert!(!is_halted || made.is_empty(), "handed out while all were stopped");
+                self.note_waits();
                 for claim in &made {
                     self.nobody_is_disturbed(claim);
                 }
@@ -262,6 +279,39 @@ impl Random {
             Op::Again(number) => self.again(number),
             Op::Accept(_) | Op::End(..) | Op::Renew(_) | Op::Call(_) => self.supervise(op),
         }
+        self.note_waits();
+    }
+
+    fn note_waits(&mut self) {
+        let now = self.w.now();
+        for event in self.w.entries[self.noted..].iter().flatten() {
+            match event {
+                Event::WakeDeferred {
+                    wake_id, reason: Reason::HumanActive | Reason::SessionBusy, ..
+                } => {
+                    let wait = self.waits.entry(*wake_id).or_insert((now, now));
+                    let is_broken = now.ms_since(wait.1) > LOOKED_AT_MS_MAX;
+                    *wait = (if is_broken { now } else { wait.0 }, now);
+                }
+                Event::WakeDeferred {
+                    reason: Reason::ToldByHook | Reason::ToldInTurn | Reason::FallbackLimit,
+                    ..
+                }
+                | Event::WakeAccepted { evidence: Evidence::Hook | Evidence::Turn, .. } => {}
+                Event::WakeDeferred { wake_id, .. }
+                | Event::WakeAccepted { wake_id, .. }
+                | Event::WakeAttemptFailed { wake_id, .. }
+                | Event::WakeRetryRequested { wake_id, .. }
+                | Event::WakeReleased { wake_id, reason: Reason::Halted | Reason::LeaseExpired, .. } => {
+                    self.waits.remove(wake_id);
+                }
+                Event::StatusChanged { thread_id, to, .. } if *to != Status::Active => {
+                    self.waits.retain(|wake, _| self.w.wake(*wake).thread_id != *thread_id);
+                }
+                _ => {}
+            }
+        }
+        self.noted = self.w.entries.len();
     }
 
     fn see(&mut self, who: usize, session: u128, what: usize, named: usize, ago_ms: u64) {
@@ -282,8 +332,10 @@ impl Random {
         if wake.is_override || held.is_empty() {
             return;
         }
-        let waited_ms = now.ms_since(wake.deferred_since.unwrap());
-        assert!(waited_ms >= self.w.policy.session_defer_max_ms, "{wake:?} beside {held:?}");
+        let (since, looked_at) = self.waits[&wake.wake_id];
+        let is_fallback = wake.is_fallback_run();
+        assert!(now.ms_since(since) >= self.w.policy.session_defer_max_ms, "{wake:?} beside {held:?}");
+        assert!(is_fallback || now.ms_since(looked_at) <= LOOKED_AT_MS_MAX, "{wake:?} beside {held:?}");
         let resumed = self.w.rows.threads[&wake.thread_id].members[&wake.agent].session;
         assert!(resumed.is_none() || held.iter().all(|session| session.session_id != resumed));
     }

@@ -1,8 +1,10 @@
 //! Claims, leases, attempts: what supervisors report and what follows.
 
+use std::collections::BTreeSet;
+
 use interlock_core::limits::CLAIM_WAKES_MAX;
 use interlock_core::thread::{Status, ThreadRole};
-use interlock_core::wake::{Evidence, Outcome, RELEASES_MAX, WakeResult, WakeState};
+use interlock_core::wake::{Claimant, Evidence, Outcome, RELEASES_MAX, WakeResult, WakeState};
 use interlock_core::{Event, Reason};
 
 use crate::refused;
@@ -330,6 +332,39 @@ fn a_late_renewal_keeps_what_nobody_else_took() {
     assert_eq!(w.renew(&claim), [(claim.wake_id, false)]);
     assert_eq!(w.claim("other"), []);
     w.does_its_turn(&claim);
+}
+
+/// Its machine slept, or the server's clock was set: a supervisor that says that it has the wake still has its agent, and
+/// is not given it a second time.
+#[test]
+fn a_supervisor_that_slept_keeps_what_it_holds() {
+    for is_started in [true, false] {
+        let mut w = World::pair();
+        w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+        let claim = w.claim_one("sup");
+        if is_started {
+            w.started(&claim).unwrap();
+        }
+        w.advance_ms(10 * w.policy.lease_ms);
+        let holds = Some(BTreeSet::from([(claim.wake_id, claim.lease.fence)]));
+        w.claimants.insert("sup".into(), Claimant { holds, ..Claimant::default() });
+        let written = w.entries.len();
+        assert_eq!(w.claim("sup"), []);
+        assert_eq!(w.entries.len(), written);
+        assert_eq!(w.claim("other"), [], "its lease goes on");
+        assert_eq!(w.renew(&claim), [(claim.wake_id, false)]);
+        if !is_started {
+            w.started(&claim).unwrap();
+        }
+        w.does_its_turn(&claim);
+        assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Triggered));
+        assert_eq!(w.claim("sup"), [], "what is over is not held by being said to be");
+    }
+    // Another life holds nothing of it.
+    let (mut w, claim) = running();
+    let holds = Some(BTreeSet::from([(claim.wake_id, claim.lease.fence)]));
+    w.claimants.insert("sup".into(), Claimant { holds, ..Claimant::default() });
+    assert_eq!(w.claim_in("sup", "life-2", 32).len(), 1);
 }
 
 /// Before the process is started there is nothing to go on with: the claim is over when its time is.

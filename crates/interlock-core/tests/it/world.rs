@@ -367,7 +367,7 @@ impl World {
         let claimed = match done.reply {
             Reply::Claimed(claimed) => claimed,
             Reply::ToStop(wakes) => return (Vec::new(), wakes),
-            Reply::Halted(_) => Vec::new(),
+            Reply::Halted(_) | Reply::ToTell(_) => Vec::new(),
             _ => panic!("no claim: {done:?}"),
         };
         let claim = |(wake, lease): (Wake, Lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease };
@@ -393,11 +393,11 @@ impl World {
     }
 
     pub(crate) fn renew(&mut self, claim: &Claim) -> Vec<(WakeId, bool)> {
-        self.keeps(claim).into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
+        self.renewed(claim).into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
     }
 
     /// The same, with all that the answer says.
-    pub(crate) fn keeps(&mut self, claim: &Claim) -> Vec<Kept> {
+    pub(crate) fn renewed(&mut self, claim: &Claim) -> Vec<Kept> {
         let command = RenewWakes {
             supervisor: claim.lease.supervisor.clone(),
             incarnation: claim.lease.incarnation.clone(),
@@ -414,6 +414,19 @@ impl World {
         let command = self.claiming(sup, "life-1", 32);
         match self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap().reply {
             Reply::ToStop(wakes) => wakes,
+            Reply::Claimed(claimed) => {
+                assert_eq!(claimed, [], "there is something to start");
+                Vec::new()
+            }
+            other => panic!("no claim: {other:?}"),
+        }
+    }
+
+    /// The wakes that turns run by supervisor `sup` are to be told of by its next claim.
+    pub(crate) fn told_of(&mut self, sup: &str) -> Vec<(WakeId, u64)> {
+        let command = self.claiming(sup, "life-1", 32);
+        match self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap().reply {
+            Reply::ToTell(told) => told.iter().map(|one| (one.wake.wake_id, one.wake.seq)).collect(),
             Reply::Claimed(claimed) => {
                 assert_eq!(claimed, [], "there is something to start");
                 Vec::new()

@@ -9,6 +9,7 @@ mod history;
 mod isolation;
 mod jobs;
 mod killed;
+mod known_defects;
 mod supervisors;
 mod waking;
 mod world;

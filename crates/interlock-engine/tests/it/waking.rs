@@ -4,13 +4,13 @@ use interlock_core::actor::{Actor, Role};
 use interlock_core::command::{ClaimWakes, Command, Report, ReportWake};
 use interlock_core::facts::Reply;
 use interlock_core::thread::Status;
-use interlock_core::wake::{Claimant, Door, Lane, Lease};
+use interlock_core::wake::{Claimant, Door, Lane, Lease, Outcome};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::Store as _;
 
 use crate::world::{World, becomes, opens, posts, registers};
 
-async fn claim(world: &World, supervisor: &str, key: &str) -> Vec<Lease> {
+pub(crate) async fn claim(world: &World, supervisor: &str, key: &str) -> Vec<Lease> {
     let command = Command::ClaimWakes(ClaimWakes {
         supervisor: supervisor.into(),
         incarnation: "life-1".into(),
@@ -25,7 +25,7 @@ async fn claim(world: &World, supervisor: &str, key: &str) -> Vec<Lease> {
     }
 }
 
-async fn started(world: &World, lease: &Lease) -> Result<(), Refusal> {
+pub(crate) async fn started(world: &World, lease: &Lease) -> Result<(), Refusal> {
     let command = Command::ReportWake(ReportWake {
         wake_id: lease.wake_id,
         incarnation: lease.incarnation.clone(),
@@ -34,6 +34,18 @@ async fn started(world: &World, lease: &Lease) -> Result<(), Refusal> {
     });
     let key = format!("{}-started", lease.wake_id);
     world.does(&world.lead(), &key, command).await.map(|_| ())
+}
+
+/// Its process has ended well.
+pub(crate) async fn exits(world: &World, lease: &Lease) {
+    let outcome = Outcome::Exited { code: 0 };
+    let command = Command::ReportWake(ReportWake {
+        wake_id: lease.wake_id,
+        incarnation: lease.incarnation.clone(),
+        fence: lease.fence,
+        report: Report::Ended { outcome, usage: None, is_session_total: false },
+    });
+    world.does(&world.lead(), &format!("{}-ended", lease.wake_id), command).await.unwrap();
 }
 
 /// A thread is paused between a claim and its start: meanwhile no other supervisor gets the agent.

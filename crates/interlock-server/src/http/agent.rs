@@ -1,10 +1,14 @@
 //! Agents.
 
 use interlock_api::operations as op;
-use interlock_api::v1::agent::{AgentView, ListAgentsParams, ListAgentsResponse, RegisterAgentParams};
+use interlock_api::v1::agent::{
+    AgentView, ListAgentsParams, ListAgentsResponse, RegisterAgentParams, StandingView,
+};
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Agent, Signs, standing};
 use interlock_core::command::{Command, RegisterAgent};
+use interlock_core::id::ThreadId;
+use interlock_core::thread::Member;
 use interlock_core::wake::{Wake, WakeState};
 use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_engine::Permit;
@@ -74,8 +78,13 @@ async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, R
         let signs = Signs { wake, last, halt: halt.as_ref(), heard, human, session };
         let standing = standing(&agent, &signs, now);
         let may_know = sees_all || agent.name == cx.actor.name;
+        let thread = standing.thread_id.filter(|_| may_know && agent.launch.live);
+        let session_id = match thread {
+            Some(thread) => bound(cx, thread, &agent.name).await?.and_then(|member| member.session),
+            None => None,
+        };
         views.push(AgentView {
-            now: Some(view::standing(standing, may_know)),
+            now: Some(StandingView { session_id, ..view::standing(standing, may_know) }),
             ..view::agent(agent, cx.actor.role)
         });
     }
@@ -87,8 +96,12 @@ async fn session(cx: &Ctx, wake: Option<&Wake>) -> Result<Option<(Timestamp, i64
     let Some(wake) = wake.filter(|wake| wake.state == WakeState::Pending && !wake.held) else {
         return Ok(None);
     };
-    let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
-    let member = thread.and_then(|mut thread| thread.members.remove(&wake.agent));
-    let at = member.and_then(|member| member.session_at);
+    let at = bound(cx, wake.thread_id, &wake.agent).await?.and_then(|member| member.session_at);
     Ok(at.map(|at| (at, cx.engine().policy().session_stale_ms)))
+}
+
+/// What a thread knows of a participant, its session among it.
+pub(super) async fn bound(cx: &Ctx, thread: ThreadId, agent: &AgentName) -> Result<Option<Member>, Refusal> {
+    let thread = cx.store().thread(cx.workspace(), thread).await.map_err(failed)?;
+    Ok(thread.and_then(|mut thread| thread.members.remove(agent)))
 }

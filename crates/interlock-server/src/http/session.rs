@@ -55,7 +55,7 @@ pub(crate) async fn observe(
         threads: waits.iter().map(|item| item.thread_id).collect(),
     });
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
-    let Reply::Observed { is_ours, told } = outcome.reply else {
+    let Reply::Observed { is_ours, told, is_held } = outcome.reply else {
         return Err(Refusal::new(
             Reason::Defect,
             format!("an observation was answered with {:?}", outcome.reply),
@@ -66,5 +66,5 @@ pub(crate) async fn observe(
         unread: item.unread,
         is_minimum: item.unread_is_minimum,
     });
-    Ok(ObserveSessionResponse { agent, is_ours, told: told.collect() })
+    Ok(ObserveSessionResponse { agent, is_ours, told: told.collect(), is_held })
 }

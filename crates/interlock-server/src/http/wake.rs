@@ -4,18 +4,19 @@ use interlock_api::operations as op;
 use interlock_api::v1::wake::{
     CancelWakeParams, ClaimWakesParams, ClaimWakesResponse, ClaimedWake, GetWakeParams, ListWakesParams,
     ListWakesResponse, RenewWakesParams, RenewWakesResponse, RenewedWake, ReportParams, ReportWakeParams,
-    RetryWakeParams, TriggerParticipantParams, TriggerParticipantResponse, WakeView,
+    RetryWakeParams, TriggerParticipantParams, TriggerParticipantResponse, UrgentWake, WakeView,
 };
 use interlock_core::actor::{Actor, AgentName, Guarded, Role};
 use interlock_core::command::{Command, InterveneWake, RenewWakes, Report, ReportWake, TriggerParticipant};
 use interlock_core::facts::{Kept, Reply};
 use interlock_core::id::WakeId;
 use interlock_core::limits::{CANNOT_RUN_MAX, CLAIM_WAKES_MAX, HELD_WAKES_MAX, LABELS_MAX};
-use interlock_core::wake::{Claimant, Lane, Lease, Wake, WakeResult, WakeState};
+use interlock_core::wake::{Claimant, Door, Lane, Lease, Urgent, Wake, WakeResult, WakeState};
 use interlock_core::{Reason, Refusal};
 use interlock_engine::read::{Page, WakeFilter};
 use interlock_engine::{ClaimWait, Permit, random_session};
 
+use super::agent::bound;
 use crate::context::{Ctx, cursor, deadline, failed, rows, wait};
 use crate::view;
 
@@ -82,7 +83,11 @@ pub(crate) async fn get(
     {
         wake = one(&cx, p.wake_id).await?;
     }
-    Ok(view::wake(wake))
+    let session_id = match wake.door {
+        Some(Door::Live) => bound(&cx, thread_id, &wake.agent).await?.and_then(|member| member.session),
+        _ => None,
+    };
+    Ok(WakeView { session_id, ..view::wake(wake) })
 }
 
 /// Whose wakes a list shows.
@@ -142,7 +147,8 @@ pub(crate) async fn claim(
     for (wake, lease) in claimed.wakes {
         wakes.push(hand_over(&cx, wake, &lease, claimed.lane).await?);
     }
-    Ok(ClaimWakesResponse { wakes, halt: claimed.halt, stop: claimed.stop })
+    let urgent = claimed.urgent.into_iter().map(urgent).collect();
+    Ok(ClaimWakesResponse { wakes, halt: claimed.halt, stop: claimed.stop, urgent })
 }
 
 /// What the supervisor says of itself.
@@ -184,6 +190,17 @@ fn prompt(wake: &Wake, is_resumed: bool) -> String {
     )
 }
 
+/// What a turn that runs already is told of what cannot wait: ids only.
+fn urgent(found: Urgent) -> UrgentWake {
+    let Wake { agent, thread_id, seq, wake_id, .. } = &found.wake;
+    let prompt = format!(
+        "You are `{agent}` in thread {thread_id} of Interlock. Something urgent came: messages up to seq {seq} wait for \
+         you (wake {wake_id}). Read them before you go on, do what they ask, answer in the thread, then acknowledge \
+         them: with read_messages, post_message and ack_read."
+    );
+    UrgentWake { running: found.running, wake_id: *wake_id, seq: *seq, prompt }
+}
+
 /// Everything the wake's process needs, its own token included.
 async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<ClaimedWake, Refusal> {
     let engine = cx.engine();
@@ -214,6 +231,7 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
         runtime: agent.runtime,
         door: lease.door,
         is_in_doubt: lease.is_in_doubt,
+        is_override: wake.is_override,
         session_id,
         resume,
         token,
@@ -249,8 +267,12 @@ pub(crate) async fn renew(
         Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });
     let outcome = cx.engine().execute(&permit, &cx.request, command).await?;
     let kept = if let Reply::Renewed(kept) = outcome.reply { kept } else { Vec::new() };
-    let renewed =
-        |Kept { wake_id, is_accepted, is_cancelled }| RenewedWake { wake_id, is_accepted, is_cancelled };
+    let renewed = |Kept { wake_id, is_accepted, is_cancelled, urgent: found }| RenewedWake {
+        wake_id,
+        is_accepted,
+        is_cancelled,
+        urgent: found.map(urgent),
+    };
     let wakes = kept.into_iter().map(renewed).collect();
     Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()).await })
 }
@@ -361,6 +383,7 @@ pub(crate) async fn report(
     let report = match p.report {
         ReportParams::Started { lane, door } => Report::Started { lane, door },
         ReportParams::Accepted { evidence, session_id } => Report::Accepted { evidence, session_id },
+        ReportParams::Told { wake_id, seq } => Report::Told { wake_id, seq },
         ReportParams::Ended { outcome, usage, is_session_total } => {
             Report::Ended { outcome, usage, is_session_total }
         }

@@ -22,6 +22,7 @@ mod health;
 mod idempotency;
 mod input;
 mod jobs;
+mod known_defects;
 mod ledger;
 mod mcp;
 mod mcp_prompts;

@@ -327,3 +327,29 @@ fn a_wake_that_a_person_ends_is_stopped_once() {
         (8_100, Input::Exited { code: 0 }, &[ended(Outcome::Halted)]),
     ]);
 }
+
+/// An attempt that is to look what became of an earlier one begins nothing in its place, through whatever door, and says
+/// what it found whoever has ordered its end meanwhile.
+#[test]
+fn a_look_begins_nothing() {
+    let looking = || Attempt::new(&ClaimedWake { is_in_doubt: true, ..claimed() }, 0);
+    for (found, outcome) in [
+        (Input::NotRunning, Outcome::NotRunning),
+        (Input::DoorUnavailable, Outcome::DoorUnavailable),
+        (Input::SessionGone, Outcome::SessionGone),
+    ] {
+        assert_eq!(looking().on(5, found), [ended(outcome)]);
+        let mut stopped = looking();
+        assert_eq!(stopped.on(4, Input::Cancel), [Output::Stop]);
+        assert_eq!(stopped.on(5, found), [ended(outcome)]);
+    }
+    // It found a turn, and stopped it.
+    let mut stopped = looking();
+    assert_eq!(stopped.on(4, Input::Halt), [Output::Stop]);
+    assert_eq!(stopped.on(5, Input::Spawned), [STARTED]);
+    assert_eq!(stopped.on(6, Input::Exited { code: 1 }), [ended(Outcome::Halted)]);
+    // It did not come to it.
+    let mut stopped = looking();
+    stopped.on(4, Input::Cancel);
+    assert_eq!(stopped.on(5, Input::NotStarted), [ended(Outcome::Halted)]);
+}

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_api::v1::wake::ClaimedWake;
+use interlock_core::actor::AgentName;
 use interlock_core::agent::Runtime;
+use interlock_core::id::SessionId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
@@ -16,6 +18,7 @@ use super::params::{missing_variables, wanted};
 use super::probe;
 use super::token::{self, Lent};
 use super::turn::{Act, Event, Turn};
+use super::watchers::heed;
 use super::wire::Wire;
 use crate::attempt::Input;
 use crate::environment::standing;
@@ -83,7 +86,11 @@ async fn follow(
         }
     };
     let notes = Notes::open(&log, &claimed);
-    let mut shell = Shell { shared, socket, is_ours, turn, wire: None, say, inbox, notes };
+    let (agent, session) = (claimed.wake.agent.clone(), claimed.resume);
+    if let Some(session) = session {
+        shared.watchers.watch(&shared, &socket, session, &agent);
+    }
+    let mut shell = Shell { shared, socket, is_ours, turn, wire: None, agent, session, say, inbox, notes };
     shell.run().await;
 }
 
@@ -153,6 +160,9 @@ struct Shell {
     is_ours: bool,
     turn: Turn,
     wire: Option<Wire>,
+    agent: AgentName,
+    /// The session that the wake goes on in.
+    session: Option<SessionId>,
     say: UnboundedSender<Input>,
     inbox: UnboundedReceiver<Event>,
     notes: Notes,
@@ -191,17 +201,32 @@ impl Shell {
                 }
                 Act::Connect => happened = Some(self.connect(CONNECT_PAUSE).await),
                 Act::Say(input) => {
-                    if let (Input::Began { session_id }, true) = (input, self.is_ours) {
-                        let words = super::attach(&self.socket).join(" ");
-                        self.notes.add(&format!("attach with: {words} {}", session_id.to_uuid_text()));
+                    if let Input::Began { session_id } = input {
+                        self.on_began(session_id);
                     }
                     // The runner is gone when its supervisor ends.
                     let _gone = self.say.send(input);
                 }
                 Act::Log(text) => self.notes.add(&text),
+                Act::Heed { person_at_ms } => {
+                    let is_held = match self.session {
+                        Some(session) => heed(&self.shared, session, &self.agent, person_at_ms).await,
+                        None => false,
+                    };
+                    happened = Some(Event::Heeded { is_held });
+                }
             }
         }
         happened
+    }
+
+    /// People can sit down in front of it from here on, and are seen.
+    fn on_began(&mut self, session_id: SessionId) {
+        if self.is_ours {
+            let words = super::attach(&self.socket).join(" ");
+            self.notes.add(&format!("attach with: {words} {}", session_id.to_uuid_text()));
+        }
+        self.shared.watchers.watch(&self.shared, &self.socket, session_id, &self.agent);
     }
 
     async fn connect(&mut self, pause: Duration) -> Event {

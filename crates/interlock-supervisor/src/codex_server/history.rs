@@ -34,6 +34,38 @@ pub(crate) fn next(page: &Value) -> Option<String> {
     Some(page.get("nextCursor")?.as_str()?.to_owned())
 }
 
+/// What the newest turn of a thread says about people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Newest {
+    /// It runs.
+    pub(crate) is_running: bool,
+    /// Whether the words that began it are a wake's; nothing while there are none.
+    pub(crate) is_ours: Option<bool>,
+    /// When somebody else's words came last, by the wall clock of the server's machine.
+    pub(crate) person_at_ms: Option<u64>,
+}
+
+/// The first turn of this page, which is the newest; nothing where there is none.
+pub(crate) fn newest(page: &Value) -> Option<Newest> {
+    let turn = page.get("data").and_then(Value::as_array)?.first()?;
+    let items = turn.get("items").and_then(Value::as_array).into_iter().flatten();
+    let said: Vec<&Value> = items.filter(|item| member(item, "/type") == "userMessage").collect();
+    let persons = said.iter().filter(|item| !is_ours(item));
+    Some(Newest {
+        is_running: member(turn, "/status") == "inProgress",
+        is_ours: said.first().map(|item| is_ours(item)),
+        person_at_ms: persons.filter_map(|item| item.get("startedAtMs")?.as_u64()).max(),
+    })
+}
+
+/// Whether a message is named after a wake: nobody else's is.
+fn is_ours(item: &Value) -> bool {
+    member(item, "/clientId").starts_with(WAKE)
+}
+
+/// What a wake's id begins with.
+const WAKE: &str = "wak_";
+
 fn holds(turn: &Value, client_id: &str) -> bool {
     let items = turn.get("items").and_then(Value::as_array);
     let is_it = |item: &Value| {
@@ -73,6 +105,27 @@ mod tests {
         }
         for page in [json!({}), json!({"data": 1}), json!({"data": [1, {"items": {}}]}), Value::Null] {
             assert_eq!(find(&page, "wak_a.1"), None, "{page}");
+        }
+    }
+
+    #[test]
+    fn the_newest_turn_is_whose_words_came_first_and_later_words_of_a_person_count() {
+        let said = |id: Value, at: Value| json!({"type": "userMessage", "clientId": id, "startedAtMs": at});
+        let page =
+            |status: &str, items: &[Value]| json!({"data": [{"id": "t", "status": status, "items": items}]});
+        let (ours, theirs) = (said(json!("wak_a.1"), json!(5)), said(Value::Null, json!(9)));
+        let other = said(json!("0a1b"), json!(7));
+        for (page, is_running, is_ours, person_at_ms) in [
+            (page("inProgress", &[]), true, None, None),
+            (page("inProgress", &[ours.clone()]), true, Some(true), None),
+            (page("completed", &[ours, theirs.clone()]), false, Some(true), Some(9)),
+            (page("failed", &[theirs, other]), false, Some(false), Some(9)),
+            (page("completed", &[said(Value::Null, Value::Null)]), false, Some(false), None),
+        ] {
+            assert_eq!(newest(&page), Some(Newest { is_running, is_ours, person_at_ms }), "{page}");
+        }
+        for page in [json!({}), json!({"data": []}), Value::Null] {
+            assert_eq!(newest(&page), None, "{page}");
         }
     }
 

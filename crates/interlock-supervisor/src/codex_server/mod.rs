@@ -3,7 +3,8 @@
 //! That is the background server which a person's Codex starts for itself, or one of ours for each CODEX_HOME
 //! ([`servers`]). A person may sit in front of the same thread: they see our turn, keep what they have half typed, and are
 //! never talked into. Start reading at `turn.rs`, which says what is done when, as a pure state machine; [`wire`] is the
-//! socket, [`follow`] the thin shell around both.
+//! socket, [`follow`] the thin shell around both. What people do there while nobody is woken is seen by [`watch`], whose
+//! shell is [`watchers`].
 //!
 //! Deliberately absent: answers to what the server asks. It asks every client that is connected, and approving is a
 //! person's business; our own turns ask nobody.
@@ -17,6 +18,8 @@ mod probe;
 pub(crate) mod servers;
 mod token;
 mod turn;
+mod watch;
+pub(crate) mod watchers;
 mod wire;
 
 pub(crate) use follow::Live;
@@ -24,6 +27,8 @@ pub(crate) use token::clear;
 pub(crate) use turn::Event;
 
 use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
 
 /// Where the background server of a person's Codex listens, below their CODEX_HOME.
 const CONTROL: &str = "app-server-control/app-server-control.sock";
@@ -33,10 +38,35 @@ pub(crate) fn control(home: &Path) -> PathBuf {
     home.join(CONTROL)
 }
 
-/// How a person attaches to the server that we run for this CODEX_HOME, if there is one now.
-pub fn attach_words(state_dir: &Path, home: &Path) -> Option<Vec<String>> {
+/// Who we are to a server.
+fn greeting() -> Value {
+    let client = json!({"name": "interlock", "title": "Interlock", "version": env!("CARGO_PKG_VERSION")});
+    json!({"clientInfo": client, "capabilities": {"experimentalApi": true}})
+}
+
+/// What asks for the newest turn of a thread, or for the one that a former answer went up to. One turn at a time, so that
+/// no answer is longer than a turn.
+fn newest_turn(thread: &str, cursor: Option<&str>) -> Value {
+    json!({"threadId": thread, "limit": 1, "sortDirection": "desc", "itemsView": "full", "cursor": cursor})
+}
+
+/// The server that we run for a CODEX_HOME.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnServer {
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// Whether somebody listens there; what was killed leaves its socket behind.
+    pub answers: bool,
+    /// How a person attaches to it; the session's id comes after these words.
+    pub attach: Vec<String>,
+}
+
+/// The server that we run for this CODEX_HOME, if there is or was one.
+pub async fn own_server(state_dir: &Path, home: &Path) -> Option<OwnServer> {
     let socket = socket(state_dir, home);
-    socket.exists().then(|| attach(&socket))
+    socket.symlink_metadata().ok()?;
+    let answers = wire::Wire::connect(&socket).await.is_ok();
+    Some(OwnServer { attach: attach(&socket), answers, socket })
 }
 
 fn attach(socket: &Path) -> Vec<String> {

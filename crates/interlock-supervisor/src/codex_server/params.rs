@@ -65,6 +65,7 @@ pub(crate) fn wanted(
         load,
         start,
         tools,
+        is_override: claimed.is_override,
         hide,
     })
 }

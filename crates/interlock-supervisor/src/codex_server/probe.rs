@@ -13,30 +13,56 @@ use crate::runtime::text::member;
 /// How long a server may take to say so; one that takes longer has not.
 const PROBE_MAX: Duration = Duration::from_secs(3);
 
-/// Whether the server on this socket has the thread loaded.
+/// Whether the server on this socket has the thread loaded. One that does not say so has not, and the log says why.
 pub(crate) async fn has_loaded(socket: &Path, thread: SessionId) -> bool {
-    let status = tokio::time::timeout(PROBE_MAX, status(socket, thread)).await.ok().flatten();
-    matches!(status.as_deref(), Some("idle" | "active" | "systemError"))
+    let told = look(socket, thread).await;
+    if let Err(why) = &told {
+        tracing::warn!(socket = %socket.display(), thread = %thread.to_uuid_text(), why, "codex_server.not_asked");
+    }
+    told.unwrap_or(false)
 }
 
-async fn status(socket: &Path, thread: SessionId) -> Option<String> {
-    let mut wire = Wire::connect(socket).await.ok()?;
-    let client = json!({"name": "interlock", "title": "Interlock", "version": env!("CARGO_PKG_VERSION")});
-    let hello = json!({"clientInfo": client, "capabilities": {"experimentalApi": true}});
-    ask(&mut wire, 1, "initialize", &hello).await?;
-    wire.send(notification("initialized")).await.ok()?;
+/// The same, or why nobody can tell.
+pub(crate) async fn look(socket: &Path, thread: SessionId) -> Result<bool, String> {
+    match tokio::time::timeout(PROBE_MAX, status(socket, thread)).await {
+        Ok(status) => Ok(matches!(status?.as_str(), "idle" | "active" | "systemError")),
+        Err(_) => Err(format!("no answer within {} s", PROBE_MAX.as_secs())),
+    }
+}
+
+/// What the thread does there, or why nobody can tell.
+async fn status(socket: &Path, thread: SessionId) -> Result<String, String> {
+    let mut wire =
+        Wire::connect(socket).await.map_err(|error| format!("it cannot be connected to: {error}"))?;
+    ask(&mut wire, 1, "initialize", &super::greeting()).await??;
+    send(&mut wire, notification("initialized")).await?;
     let look = json!({"threadId": thread.to_uuid_text(), "includeTurns": false});
-    let answer = ask(&mut wire, 2, "thread/read", &look).await?;
-    Some(member(&answer, "/thread/status/type").to_owned())
+    Ok(match ask(&mut wire, 2, "thread/read", &look).await? {
+        Ok(answer) => member(&answer, "/thread/status/type").to_owned(),
+        // A thread that it has not loaded it may not even know.
+        Err(_) => "notLoaded".to_owned(),
+    })
 }
 
-async fn ask(wire: &mut Wire, id: u64, method: &str, params: &Value) -> Option<Value> {
-    wire.send(request(id, method, params)).await.ok()?;
+async fn send(wire: &mut Wire, text: String) -> Result<(), String> {
+    wire.send(text).await.map_err(|error| format!("nothing can be sent to it: {error}"))
+}
+
+/// What came of a request: the answer, or in which words it was refused.
+async fn ask(
+    wire: &mut Wire,
+    id: u64,
+    method: &str,
+    params: &Value,
+) -> Result<Result<Value, String>, String> {
+    send(wire, request(id, method, params)).await?;
     loop {
-        if let Incoming::Answer { id: answered, result } = wire.next().await?
-            && answered == id
-        {
-            return result.ok();
+        match wire.next().await {
+            Some(Incoming::Answer { id: answered, result }) if answered == id => {
+                return Ok(result.map_err(|refused| format!("it refuses {method}: {}", refused.message)));
+            }
+            Some(_) => {}
+            None => return Err(format!("it ended the connection before it answered {method}")),
         }
     }
 }

@@ -53,6 +53,7 @@ impl Drop for Ends {
         for task in self.0.servers.tasks().drain(..) {
             task.abort();
         }
+        self.0.watchers.end();
     }
 }
 

@@ -99,6 +99,12 @@ impl Reader {
             "user" if event.get("isReplay") == Some(&Value::Bool(true)) => self.began(event),
             "assistant" => Line { said: None, text: assistant(event, hide) },
             "user" => Line { said: None, text: refused_tools(event, hide) },
+            "rate_limit_event" => {
+                let is_spent = member(event, "/rate_limit_info/status") == "rejected";
+                let at = event.pointer("/rate_limit_info/resetsAt").and_then(Value::as_u64);
+                self.heard.resets_at_s = at.filter(|_| is_spent);
+                Line::default()
+            }
             "result" => self.result(event, hide),
             _ => Line::default(),
         }

@@ -7,6 +7,7 @@
 mod claude;
 mod codex;
 mod persons;
+pub(crate) mod quota;
 pub(crate) mod text;
 
 use std::collections::BTreeMap;
@@ -180,6 +181,24 @@ pub(crate) struct Heard {
     /// After which time the model's service takes requests again, where its words say so.
     #[serde(default)]
     pub(crate) reset_in_ms: Option<u64>,
+    /// When it does by the wall clock, in seconds, where that is told.
+    #[serde(default)]
+    pub(crate) resets_at_s: Option<u64>,
+}
+
+impl Heard {
+    /// Whether its model's quota is used up.
+    pub(crate) fn is_out_of_quota(&self) -> bool {
+        self.fault == Some(Fault::Turn(TurnFault::ModelRateLimited))
+    }
+
+    /// With the time at which the quota is given again as the span until then: servers have clocks of their own. A time
+    /// that is over says nothing.
+    pub(crate) fn at(self, wall_ms: u64) -> Self {
+        let left = |at_s: u64| at_s.saturating_mul(1_000).checked_sub(wall_ms).filter(|left| *left > 0);
+        let reset_in_ms = self.resets_at_s.and_then(left).or(self.reset_in_ms);
+        Self { reset_in_ms, resets_at_s: None, ..self }
+    }
 }
 
 /// What one line means at once.

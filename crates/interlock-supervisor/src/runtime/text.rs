@@ -68,7 +68,7 @@ pub(crate) fn model_fault(status: u64, text: &str) -> interlock_core::wake::Turn
 
 /// After which time a model's service says that it takes requests again: `try again in 1m30s`, `in 2 days 3 hours`.
 /// Nothing when it says no duration; a time of day is none, because its zone is not told.
-pub(super) fn reset_in_ms(text: &str) -> Option<u64> {
+pub(crate) fn reset_in_ms(text: &str) -> Option<u64> {
     let text = text.to_ascii_lowercase();
     let (_, told) = text.split_once("again in ")?;
     let mut rest = told.trim_start();

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod known_defects;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod server;

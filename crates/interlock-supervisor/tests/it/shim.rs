@@ -189,6 +189,30 @@ fn an_agent_is_asked_to_end_before_it_is_made_to() {
     assert_eq!(shim.last(), json!({"notice": "signalled", "signal": 9}));
 }
 
+/// SIGINT, SIGTERM, SIGKILL, in this order, and each to every process of the group.
+#[test]
+fn the_whole_group_is_asked_in_order() {
+    let folder = Folder::new();
+    // Members of a pipeline, because a shell lets those that it starts in the background hear no SIGINT.
+    for (name, then) in [("one", ":"), ("two", "until [ -e one.up ]; do sleep 0.01; done; echo")] {
+        let traps = format!("trap 'echo {name} INT >> story' INT; trap 'echo {name} TERM >> story' TERM");
+        let script = format!("{traps}; echo > {name}.up; {then}; while :; do sleep 0.01; done");
+        std::fs::write(folder.path(name), script).unwrap();
+    }
+    let mut plan = folder.script("trap : INT TERM; sh one | sh two");
+    (plan["interrupt_ms"], plan["terminate_ms"]) = (json!(1_000), json!(1_000));
+    let mut shim = Shim::start(&plan);
+    shim.started();
+    assert_eq!(shim.next(), json!({"notice": "output"}));
+    shim.say(&json!("stop"));
+    assert_eq!(shim.last(), json!({"notice": "signalled", "signal": 9}));
+    let story = std::fs::read_to_string(folder.path("story")).unwrap();
+    for name in ["one", "two"] {
+        let heard: Vec<&str> = story.lines().filter_map(|line| line.strip_prefix(name)).collect();
+        assert_eq!(heard, [" INT", " TERM"], "{story}");
+    }
+}
+
 #[test]
 fn a_flood_of_output_keeps_memory_and_log_bounded() {
     let folder = Folder::new();

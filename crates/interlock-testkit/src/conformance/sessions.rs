@@ -110,7 +110,7 @@ pub async fn a_claim_waits_for_a_person(database: Arc<dyn Database>) {
     assert_eq!(store.wake(ws, wake.wake_id).await.unwrap(), Some(wake.clone()));
     // Told by its hooks, and read: nobody has to be started.
     let told = tale.see("ann", 1, Observed::TurnEnded, vec![thread]).await;
-    assert_eq!(told, Some(Reply::Observed { is_ours: false, told: vec![thread] }));
+    assert_eq!(told, Some(Reply::Observed { is_ours: false, told: vec![thread], is_held: true }));
     let seq = tale.sequencer.mirror.threads[&thread].seq;
     let ack = interlock_core::command::AckRead { thread_id: thread, seq };
     tale.tell("ann", Command::AckRead(ack)).await.unwrap();

@@ -224,11 +224,9 @@ impl Model {
         }
     }
 
-    /// Those that are due and whose agents are free, urgent ones first. What was lost waits again.
+    /// Those that are due and whose agents are free, urgent ones first. What was lost waits again, also while all are
+    /// stopped.
     pub(super) fn claims(&mut self, life: usize, limit: usize) -> Outcome {
-        if self.is_halted {
-            return Outcome::Unchanged;
-        }
         let (now, mut outcome) = (self.now, Outcome::Unchanged);
         let is_gone = |hold: &Hold| hold.until <= now || hold.life != life;
         let before = self.wakes.clone();
@@ -247,6 +245,9 @@ impl Model {
                 (self.wakes[n].state, self.wakes[n].attempts) = (WakeState::Pending, wake.attempts - 1);
                 self.waits_again(n);
             }
+        }
+        if self.is_halted {
+            return outcome;
         }
         // What such a one has just taken in counts from the next claim on.
         let is_ready = |n: &usize| {

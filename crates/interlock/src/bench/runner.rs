@@ -44,15 +44,22 @@ impl Runner {
         let pid = process.id().unwrap_or_default();
         let leash = process.stdin.take();
         let output = process.stdout.take().ok_or_else(|| defect(&"a supervisor has no output"))?;
-        let mut line = String::new();
-        let read = tokio::time::timeout(PATIENCE, BufReader::new(output).read_line(&mut line)).await;
-        let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-        match read {
-            Ok(Ok(_)) if said.get("event").is_some_and(|event| event == "ready") => {
-                Ok(Self { process, leash, pid })
+        let mut lines = BufReader::new(output).lines();
+        let said = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let line = lines.next_line().await.ok().flatten().unwrap_or_default();
+                let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+                // A busy server may have let it wait.
+                if said.get("event").is_none_or(|event| event != "waiting") {
+                    return said;
+                }
             }
-            _ => Err(serde_json::from_value(said).unwrap_or_else(|_| defect(&"a supervisor is not ready"))),
+        });
+        let said = said.await.unwrap_or_default();
+        if said.get("event").is_some_and(|event| event == "ready") {
+            return Ok(Self { process, leash, pid });
         }
+        Err(serde_json::from_value(said).unwrap_or_else(|_| defect(&"a supervisor is not ready")))
     }
 
     /// Tell it to stop, which stops its agents, and wait for that.

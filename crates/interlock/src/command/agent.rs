@@ -9,11 +9,13 @@ use interlock_api::v1::agent::{ListAgentsParams, RegisterAgentParams};
 use interlock_core::Reason;
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Label, Launch, LaunchVariable, Runtime, Sandbox, check_launch};
+use serde_json::Value;
 
 use super::{KeyParams, PageParams, view};
+use crate::attach;
 use crate::consent::{self, Asked};
 use crate::context::Context;
-use crate::exit::{Answer, End};
+use crate::exit::{Answer, End, to_json};
 use crate::{argument, render, usage};
 
 /// What can be done with agents.
@@ -187,5 +189,14 @@ fn check_repository(dir: &Path) -> Result<(), Problem> {
 async fn list(cx: &Context, page: PageParams) -> End {
     let request = ListAgentsParams { cursor: page.cursor, limit: page.limit, wait_ms: 0 };
     let answer = cx.connect()?.read::<ListAgents>(&request).await?;
-    Ok(Answer::new(&answer, render::agent::list(view(cx), &answer))?)
+    let mut text = render::agent::list(view(cx), &answer);
+    let mut json = to_json(&answer)?;
+    for (n, agent) in answer.agents.iter().enumerate() {
+        let Some(command) = attach::to_agent(cx, agent).await else { continue };
+        text += &format!("sit down in front of {}: {command}\n", agent.name);
+        if let Some(agent) = json.pointer_mut(&format!("/agents/{n}")).and_then(Value::as_object_mut) {
+            agent.insert("attach".into(), command.into());
+        }
+    }
+    Ok(Answer::new(&json, text)?)
 }

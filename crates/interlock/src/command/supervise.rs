@@ -7,13 +7,13 @@ use clap::Args;
 use interlock_api::Problem;
 use interlock_api::client::Client;
 use interlock_core::Reason;
-use interlock_supervisor::Credential as _;
+use interlock_supervisor::{Credential as _, Standing};
 use tokio::sync::watch;
 
 use super::runner::{RunnerParams, TokenFile};
 use crate::command::up;
 use crate::context::Context;
-use crate::exit::{Answer, End};
+use crate::exit::{Answer, End, Failure};
 use crate::instance::{make_private_folder, unwritable};
 use crate::output::Output;
 use crate::{environment, serverlog};
@@ -55,13 +55,8 @@ pub(crate) async fn run(cx: &Context, params: &Params) -> End {
     params.runner.apply(&mut config)?;
     config.credential = Some(Arc::new(kept));
     let (stop, stopping) = watch::channel(false);
+    let standing = config.standing.subscribe();
     let mut supervising = tokio::spawn(interlock_supervisor::run(config, stopping));
-    let ready = serde_json::json!({"event": "ready", "server": url, "pid": std::process::id()});
-    if cx.output.is_json() {
-        Output::line(&ready)?;
-    } else {
-        Output::text(&format!("supervising for {url}; stop with Ctrl-C\n"))?;
-    }
     let ended = |joined: Result<Result<(), Problem>, tokio::task::JoinError>| {
         joined.unwrap_or_else(|error| Err(Problem::new(Reason::Defect, &error.to_string(), "")))
     };
@@ -71,8 +66,31 @@ pub(crate) async fn run(cx: &Context, params: &Params) -> End {
             ended(supervising.await)?;
         }
         joined = &mut supervising => ended(joined)?,
+        Err(unwritten) = announce(cx, &url, standing) => return Err(unwritten),
     }
     Ok(Answer::written())
+}
+
+/// Tell how it stands with the server; ready is only whom the server has taken.
+async fn announce(cx: &Context, url: &str, mut standing: watch::Receiver<Standing>) -> Result<(), Failure> {
+    loop {
+        let now = *standing.borrow_and_update();
+        match now {
+            Standing::Unheard => {}
+            Standing::Away => say(cx, "waiting", url, &format!("waiting for {url}, which does not answer"))?,
+            Standing::Taken => return say(cx, "ready", url, &format!("supervising for {url}")),
+        }
+        if standing.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn say(cx: &Context, event: &str, url: &str, sentence: &str) -> Result<(), Failure> {
+    if cx.output.is_json() {
+        return Output::line(&serde_json::json!({"event": event, "server": url, "pid": std::process::id()}));
+    }
+    Output::text(&format!("{sentence}; stop with Ctrl-C\n"))
 }
 
 /// The token that was handed over, else the one that was kept: the server says which of them it takes.

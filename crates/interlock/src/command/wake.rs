@@ -8,8 +8,9 @@ use interlock_core::id::{ThreadId, WakeId};
 use interlock_core::wake::{WakeResult, WakeState};
 
 use super::{KeyParams, PageParams, view};
+use crate::attach;
 use crate::context::Context;
-use crate::exit::{Answer, End};
+use crate::exit::{Answer, End, to_json};
 use crate::{argument, render};
 
 /// What can be seen of wakes, and done about them.
@@ -98,7 +99,13 @@ async fn list(cx: &Context, params: ListParams) -> End {
 
 async fn show(cx: &Context, params: &ShowParams) -> End {
     let wake = cx.connect()?.read::<GetWake>(&GetWakeParams { wake_id: params.wake_id, wait_ms: 0 }).await?;
-    Ok(Answer::new(&wake, render::wake::show(view(cx), &wake))?)
+    let mut text = render::wake::show(view(cx), &wake);
+    let mut json = to_json(&wake)?;
+    if let (Some(command), Some(wake)) = (attach::to_wake(cx, &wake).await?, json.as_object_mut()) {
+        text += &format!("\nsit down in front of it: {command}\n");
+        wake.insert("attach".into(), command.into());
+    }
+    Ok(Answer::new(&json, text)?)
 }
 
 /// Exit code 1 when the wake is over by then and has failed again.

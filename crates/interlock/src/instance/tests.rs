@@ -124,6 +124,7 @@ fn a_broken_configuration_names_the_place() {
         (format!("{id}lisden = \"127.0.0.1:0\"\n"), "line 2 column 1"),
         (format!("{id}[policy]\nlease_ms = \"long\"\n"), "line 3 column 12"),
         (format!("{id}[policy]\nlease_ms = 0\n"), "`lease_ms` is 0"),
+        (format!("{id}[policy]\nlease = 60000\n"), "line 3 column 1"),
         ("workspace_id = \"nobody\"\n".into(), "line 1 column 16"),
         ("= = =".into(), "line 1"),
         (String::new(), "workspace_id"),

@@ -101,6 +101,9 @@ fn next(view: View, wake: &WakeView) -> Cell {
         (WakeState::Running, _) if wake.accepted_at.is_none() => "its process has to accept".into(),
         (WakeState::Running, _) if wake.seen_at.is_none() => "the agent has to acknowledge".into(),
         (WakeState::Running, _) => "its process has to end".into(),
+        (WakeState::Pending, _) if !later && wake.in_doubt_since.is_some() => {
+            "a supervisor looks whether its last attempt still runs".into()
+        }
         (WakeState::Pending, _) if wake.held => {
             Cell::new("it is held back until its thread is active", Paint::Yellow)
         }
@@ -109,9 +112,6 @@ fn next(view: View, wake: &WakeView) -> Cell {
         }
         (WakeState::Pending, _) if later => {
             format!("it is looked at again {}", when::ahead(wake.due_at, view.now)).into()
-        }
-        (WakeState::Pending, _) if wake.in_doubt_since.is_some() => {
-            "a supervisor looks whether its last attempt still runs".into()
         }
         (WakeState::Pending, _) => "it is due: a supervisor with room takes it".into(),
     }

@@ -46,20 +46,39 @@ impl Desk {
 
     /// The same with another patience for sessions in use.
     pub(crate) fn open_patient(test: &str, kind: Kind, patience: Duration) -> Option<Self> {
+        Self::open_with(test, kind, patience, ("", &[]))
+    }
+
+    /// The same with further lines of the policy, and of words for its server.
+    pub(crate) fn open_with(
+        test: &str,
+        kind: Kind,
+        patience: Duration,
+        (policy, up): (&str, &[&str]),
+    ) -> Option<Self> {
         let program = kind.program(test)?;
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let model = runtime.block_on(ScriptedModel::start()).unwrap();
         let site = Site::with_instance(&format!(
-            "retry_backoff_ms = 50\nquota_pause_ms = 50\nquota_pauses_max = 2\nsession_recheck_ms = 50\nsession_defer_max_ms = {}",
+            "retry_backoff_ms = 50\nquota_pause_ms = 50\nquota_pauses_max = 2\nsession_recheck_ms = 50\nsession_defer_max_ms = {}\n{policy}",
             patience.as_millis()
         ));
         std::fs::create_dir(site.path("work")).unwrap();
-        let server = site.up(&[]);
+        let server = site.up(up);
         let desk = Self { site, server, model, kind, thread: String::new(), runtime };
         desk.register("worker", &program, desk.model.key());
         let made = desk.site.ask(&["thread", "create", "A job", "--with", "worker"]);
         Some(Self { thread: made["thread_id"].as_str().unwrap().to_owned(), ..desk })
+    }
+
+    /// A program that is started with our arguments and this done to them first.
+    pub(crate) fn wrapped(&self, name: &str, program: &Path, script: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
+        let text = format!("#!/bin/bash\n{script}\nexec '{}' \"$@\"\n", program.display());
+        let file = self.site.write(name, &text);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        file
     }
 
     /// Register an agent of this kind, with this key for its model.
@@ -196,6 +215,13 @@ impl Desk {
         }
         found.retain(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
         found
+    }
+
+    /// The id of the only session.
+    pub(crate) fn the_session(&self) -> String {
+        let session = self.sessions().pop().unwrap();
+        let name = session.file_stem().unwrap().to_str().unwrap();
+        name[name.len() - 36..].to_owned()
     }
 
     /// The worker's program, while it runs.

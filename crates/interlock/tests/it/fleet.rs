@@ -53,13 +53,13 @@ fn starts(site: &Site, name: &str) -> Vec<String> {
 }
 
 /// A supervisor of its own process, in a folder of its own.
-struct Supervisor {
+pub(crate) struct Supervisor {
     folder: &'static str,
-    running: Running,
+    pub(crate) running: Running,
 }
 
 impl Supervisor {
-    fn start(site: &Site, folder: &'static str, url: &str, more: &[&str]) -> Self {
+    pub(crate) fn start(site: &Site, folder: &'static str, url: &str, more: &[&str]) -> Self {
         let mut supervisor = Self { folder, running: Running::new(&mut Command::new("true")) };
         supervisor.again(site, url, more);
         supervisor
@@ -77,7 +77,7 @@ impl Supervisor {
         assert_eq!(self.running.json()["event"], "ready", "{}", self.running.errors());
     }
 
-    fn name(&self, site: &Site) -> String {
+    pub(crate) fn name(&self, site: &Site) -> String {
         fs::read_to_string(site.path(self.folder).join("state/supervisor.id")).unwrap()
     }
 

@@ -20,7 +20,7 @@ fn wakes(site: &Site, words: &[&str]) -> Vec<Value> {
 
 /// The wake of a thread that runs.
 #[track_caller]
-fn running(site: &Site, thread: &str) -> String {
+pub(crate) fn running(site: &Site, thread: &str) -> String {
     let wake = until("a running wake", || wakes(site, &["--thread", thread, "--state", "running"]).pop());
     text(&wake["wake_id"]).to_owned()
 }

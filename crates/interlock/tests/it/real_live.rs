@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::codex_client::Person;
 use crate::desk::{Desk, Kind};
 use crate::doctor_runtimes::check;
+use crate::live_rig::{managed, managed_with, named};
 use crate::processes;
 use crate::site::Running;
 use crate::wait::until;
@@ -40,41 +41,6 @@ impl Background {
     }
 }
 
-/// The id of the only session.
-fn the_session(desk: &Desk) -> String {
-    let session = desk.sessions().pop().unwrap();
-    let name = session.file_stem().unwrap().to_str().unwrap();
-    name[name.len() - 36..].to_owned()
-}
-
-/// The turns in which a wake's messages stand, by their names.
-fn named(turns: &[Value], wake: &Value) -> Vec<String> {
-    let wake = wake["wake_id"].as_str().unwrap();
-    let items = turns.iter().flat_map(|turn| turn["items"].as_array().unwrap().clone());
-    items
-        .filter_map(|item| Some(item["clientId"].as_str()?.to_owned()))
-        .filter(|id| id.starts_with(wake))
-        .collect()
-}
-
-/// An agent whose sessions are in our own server: the desk, its thread, and where people attach.
-fn managed(test: &str) -> Option<(Desk, String, PathBuf)> {
-    let desk = Desk::open_patient(test, Kind::Codex, Duration::from_mins(10))?;
-    let program = Kind::Codex.program(test)?;
-    desk.register_as("live", &program, desk.model.key(), Some("scripted"), &["--live"]);
-    let made = desk.site.ask(&["thread", "create", "Its own", "--with", "live"]);
-    let thread = made["thread_id"].as_str().unwrap().to_owned();
-    desk.site.ask(&["thread", "post", &thread, "good morning"]);
-    let folder = desk.site.path(".interlock/state/live");
-    let socket = until("our server", || {
-        let files = std::fs::read_dir(&folder).ok()?.flatten().map(|file| file.path());
-        files
-            .filter(|file| file.extension().is_some_and(|ending| ending == "sock"))
-            .find(|file| Person::at(&desk.runtime, file).is_some())
-    });
-    Some((desk, thread, socket))
-}
-
 /// Woken in a fresh session, then again in the same one, all in one server; and a token stands nowhere between two wakes.
 #[test]
 fn an_agent_lives_in_our_own_server() {
@@ -98,7 +64,7 @@ fn an_agent_lives_in_our_own_server() {
         assert!(wake["usage"]["input_tokens"].as_u64() > Some(100), "{wake}");
     }
     let mut person = Person::at(&desk.runtime, &socket).unwrap();
-    let turns = person.turns(&the_session(&desk));
+    let turns = person.turns(&desk.the_session());
     assert_eq!(
         (turns.len(), named(&turns, &first).len(), named(&turns, &second).len()),
         (2, 1, 1),
@@ -110,7 +76,7 @@ fn an_agent_lives_in_our_own_server() {
     assert!(lent.is_empty(), "{lent:?}");
     // People are told how to sit down in front of it.
     let address = format!("codex --remote unix://{} resume", socket.display());
-    assert!(why.contains(&format!("attach with: {address} {}", the_session(&desk))), "{why}");
+    assert!(why.contains(&format!("attach with: {address} {}", desk.the_session())), "{why}");
     let report = desk.site.run(&["doctor", "runtimes", "--json"]).only_json();
     let doors = check(&report, "codex doors")["detail"].as_str().unwrap().to_owned();
     assert!(doors.contains(&format!("live: live, in a server of ours; attach with: {address}")), "{doors}");
@@ -125,9 +91,11 @@ fn an_agent_lives_in_our_own_server() {
 /// A person who has attached sends words of their own: the wake waits for the end of their turn, and loses no attempt.
 #[test]
 fn a_persons_turn_in_our_server_is_waited_for() {
-    let Some((desk, thread, socket)) = managed("codex live, a person attached") else { return };
+    // What counts here is their turn, and not how long ago their words were.
+    let quiet = "human_quiet_ms = 200";
+    let Some((desk, thread, socket)) = managed_with("codex live, a person attached", quiet) else { return };
     desk.ended(0);
-    let session = the_session(&desk);
+    let session = desk.the_session();
     let mut person = Person::at(&desk.runtime, &socket).unwrap();
     person.opens(&session);
     let seen = desk.model.seen().len();
@@ -136,7 +104,9 @@ fn a_persons_turn_in_our_server_is_waited_for() {
     until("the person's turn", || (desk.model.seen().len() > seen).then_some(()));
     desk.site.ask(&["thread", "post", &thread, "are you there?"]);
     let waiting = until("a deferred wake", || {
-        desk.wakes().get(1).filter(|wake| wake["reason"] == "SESSION_BUSY").cloned()
+        // By the door's own look, or by what the supervisor has seen before.
+        let is_put_off = |wake: &&Value| wake["reason"] == "SESSION_BUSY" || wake["reason"] == "HUMAN_ACTIVE";
+        desk.wakes().get(1).filter(is_put_off).cloned()
     });
     assert_eq!((&waiting["state"], &waiting["attempts"]), (&"pending".into(), &0.into()), "{waiting}");
     person.ask("turn/interrupt", &json!({"threadId": session, "turnId": turn}));
@@ -239,7 +209,7 @@ fn a_session_is_woken_through_a_persons_own_server() {
         "{}",
         desk.log(&first)
     );
-    let session = the_session(&desk);
+    let session = desk.the_session();
     let background = Background::start(&desk);
     for n in 1..3 {
         // The second time it is loaded there already, with the tools that we loaded it with.
@@ -260,7 +230,7 @@ fn a_session_that_a_person_opened_without_our_tools_is_left_to_them() {
     let Some(desk) = Desk::open(test, Kind::Codex) else { return };
     desk.says("good morning");
     desk.ended(0);
-    let session = the_session(&desk);
+    let session = desk.the_session();
     let background = Background::start(&desk);
     let mut person = background.person(&desk);
     let before = person.opens(&session);
@@ -284,7 +254,7 @@ fn a_turn_that_outlives_its_supervisor_is_found_and_not_repeated() {
         let Some(desk) = Desk::open_patient(test, Kind::Codex, Duration::from_mins(10)) else { return };
         desk.says("good morning");
         desk.ended(0);
-        let session = the_session(&desk);
+        let session = desk.the_session();
         let background = Background::start(&desk);
         let seen = desk.model.seen().len();
         // Our tools are away while nobody is there: its model is asked only when somebody is again, or does without.
@@ -318,4 +288,97 @@ fn a_turn_that_outlives_its_supervisor_is_found_and_not_repeated() {
         assert!(!desk.server.url.is_empty());
         drop(background.process);
     }
+}
+
+/// A person's last words in a session that is idle now: nothing is begun until they are quiet, also by a supervisor that
+/// was not there when they were said, in a server that is the person's.
+#[test]
+fn the_quiet_window_holds_in_a_persons_own_server() {
+    let test = "codex live, quiet window";
+    let policy = "human_quiet_ms = 60000";
+    let Some(desk) = Desk::open_with(test, Kind::Codex, Duration::from_mins(10), (policy, &[])) else {
+        return;
+    };
+    desk.says("good morning");
+    desk.ended(0);
+    let session = desk.the_session();
+    let background = Background::start(&desk);
+    let mut person = background.person(&desk);
+    person.opens(&session);
+    person.says(&session, "a word of a person");
+    until("the end of the person's turn", || {
+        let turns = person.turns(&session);
+        (turns.len() == 2 && turns.iter().all(|turn| turn["status"] == "completed")).then_some(())
+    });
+    desk.says("and again");
+    let wake = until("the wake to wait", || {
+        desk.wakes().get(1).filter(|wake| wake["reason"] == "HUMAN_ACTIVE").cloned()
+    });
+    assert_eq!((&wake["state"], &wake["attempts"]), (&"pending".into(), &0.into()), "{wake}");
+    assert_eq!(person.turns(&session).len(), 2, "nothing was said to them");
+    let status = desk.site.ask(&["status"]);
+    let agent = status["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == "worker").unwrap();
+    let seen = agent["sessions"].as_array().unwrap();
+    let seen = seen.iter().find(|one| one["human_ago_ms"].is_u64()).unwrap();
+    assert_eq!((&seen["activity"], &seen["is_held"]), (&"idle".into(), &true.into()), "{seen}");
+    // An operator may have it otherwise.
+    let words = ["thread", "trigger", &desk.thread, "worker", "--override", "--reason", "it cannot wait"];
+    desk.site.ask(&words);
+    // Nobody lent the person's session our tools, so it is left to them.
+    let second = desk.ended(1);
+    assert!(desk.log(&second).contains("without our tools"), "{second} {}", desk.log(&second));
+}
+
+/// Something urgent comes while the agent's turn runs: it is said into that turn, which does both and acknowledges both.
+#[test]
+fn a_running_turn_is_told_of_what_cannot_wait() {
+    let Some((desk, thread, socket)) = managed("codex live, urgent") else { return };
+    desk.ended(0);
+    let seen = desk.model.seen().len();
+    // The turn would go on for ever: what is said into it cuts its model's silence short.
+    desk.model.faults().next([Fault::Delay(Duration::from_mins(10))]);
+    desk.site.ask(&["thread", "post", &thread, "take your time"]);
+    until("the turn to run", || (desk.model.seen().len() > seen).then_some(()));
+    until("its acceptance", || desk.wakes().get(1).filter(|wake| wake["accepted_at"].is_string()).cloned());
+    desk.site.ask(&["thread", "post", &thread, "stop that", "--urgent"]);
+    let urgent = desk.ended(2);
+    assert_eq!(
+        (&urgent["result"], &urgent["evidence"], &urgent["attempts"]),
+        (&"already_active".into(), &"turn".into(), &0.into()),
+        "{urgent}"
+    );
+    let first = desk.ended(1);
+    assert_eq!((&first["result"], &first["door"]), (&"triggered".into(), &"live".into()), "{first}");
+    let log = desk.log(&first);
+    assert!(log.contains("its turn was told of"), "{log}");
+    let mut person = Person::at(&desk.runtime, &socket).unwrap();
+    let turns = person.turns(&desk.the_session());
+    assert_eq!(turns.len(), 2, "no turn of its own: {turns:?}");
+    assert_eq!((named(&turns, &first).len(), named(&turns, &urgent).len()), (1, 1), "{turns:?}");
+    assert!(!turns[0].to_string().contains("stop that\"}"), "only ids are said");
+}
+
+/// Our tools are gone in the middle of a turn: the wake fails by that, and the next attempt has them again.
+#[test]
+fn a_turn_without_our_tools_is_repeated_with_them() {
+    let Some((desk, thread, socket)) = managed("codex live, tools gone") else { return };
+    desk.ended(0);
+    let seen = desk.model.seen().len();
+    desk.model.faults().next([Fault::Delay(Duration::from_secs(2))]);
+    desk.site.ask(&["thread", "post", &thread, "and again"]);
+    until("the turn to run", || (desk.model.seen().len() > seen).then_some(()));
+    // What the bridge reads at every request; without it, it reaches nobody.
+    let lent = until("the token", || {
+        let files = std::fs::read_dir(socket.parent().unwrap()).unwrap().flatten().map(|file| file.path());
+        files.into_iter().find(|file| file.extension().is_some_and(|ending| ending == "json"))
+    });
+    std::fs::remove_file(lent).unwrap();
+    let second = desk.ended(1);
+    assert_eq!(
+        (&second["result"], &second["attempts"], &second["door"]),
+        (&"triggered".into(), &2.into(), &"live".into()),
+        "{second} {}",
+        desk.log(&second)
+    );
+    assert_eq!(desk.sessions().len(), 1, "it went on in its session");
 }

@@ -42,13 +42,6 @@ fn claude_goes_on_in_a_fresh_session_when_its_own_is_gone() {
     a_session_that_is_gone_is_replaced("claude session gone", Kind::Claude);
 }
 
-/// The id of the only session.
-fn the_session(desk: &Desk) -> String {
-    let session = desk.sessions().pop().unwrap();
-    let name = session.file_stem().unwrap().to_str().unwrap();
-    name[name.len() - 36..].to_owned()
-}
-
 /// Somebody else is in the middle of a turn in it: the wake waits, and goes on in it when they are gone.
 fn a_session_in_use_is_waited_for(test: &str, kind: Kind) {
     let (Some(program), Some(desk)) =
@@ -58,7 +51,7 @@ fn a_session_in_use_is_waited_for(test: &str, kind: Kind) {
     };
     desk.says("one");
     desk.ended(0);
-    let session = the_session(&desk);
+    let session = desk.the_session();
     let mut somebody = desk.hold(&program, &session);
     desk.says("two");
     let busy = |wake: &&Value| wake["reason"] == "SESSION_BUSY";
@@ -68,7 +61,7 @@ fn a_session_in_use_is_waited_for(test: &str, kind: Kind) {
     let second = desk.ended(1);
     let end = (&second["result"], &second["attempts"]);
     assert_eq!(end, (&"triggered".into(), &1.into()), "{second} {}", desk.log(&second));
-    assert_eq!(the_session(&desk), session);
+    assert_eq!(desk.the_session(), session);
     assert_eq!(desk.sessions().len(), 1, "no other was begun");
 }
 
@@ -88,7 +81,7 @@ fn a_session_in_use_is_never_entered(test: &str, kind: Kind) {
     desk.says("one");
     desk.ended(0);
     let held = desk.sessions().pop().unwrap();
-    let _somebody = desk.hold(&program, &the_session(&desk));
+    let _somebody = desk.hold(&program, &desk.the_session());
     desk.says("two");
     let second = desk.ended(1);
     let end = (&second["result"], &second["attempts"]);

@@ -1,7 +1,5 @@
 //! Single wakes of the real Codex and Claude Code, and everything that goes wrong with them.
 
-use std::path::{Path, PathBuf};
-
 use interlock_scripted_model::{Fault, Scripts};
 
 use crate::desk::{Desk, Kind};
@@ -145,15 +143,6 @@ fn claude_names_the_errors_of_its_model() {
     errors_of_the_model_are_named("claude model errors", Kind::Claude);
 }
 
-/// A program that is started with our arguments and this done to them first.
-fn wrapped(desk: &Desk, name: &str, program: &Path, script: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
-    let text = format!("#!/bin/bash\n{script}\nexec '{}' \"$@\"\n", program.display());
-    let file = desk.site.write(name, &text);
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-    file
-}
-
 /// Without our tools an agent could only talk to itself: the wake fails by its name, and soon.
 fn without_tools_a_wake_fails(test: &str, kind: Kind) {
     let (Some(program), Some(desk)) = (kind.program(test), Desk::open(test, kind)) else { return };
@@ -161,7 +150,7 @@ fn without_tools_a_wake_fails(test: &str, kind: Kind) {
     let down = "set -- \"${@//127.0.0.1:*\\/mcp/127.0.0.1:1/mcp}\"";
     let token = "export INTERLOCK_TOKEN=nobody.issued.this";
     for (name, script) in [("deaf", down), ("stranger", token)] {
-        let program = wrapped(&desk, name, &program, script);
+        let program = desk.wrapped(name, &program, script);
         desk.register(name, &program, desk.model.key());
         let thread = desk.site.ask(&["thread", "create", name, "--with", name])["thread_id"]
             .as_str()

@@ -232,7 +232,7 @@ impl Simulation {
         let Some(hold) = self.supervisors[supervisor].held.get(&wake) else { return };
         let claim = hold.claim.clone();
         let until = self.now().plus_ms(self.world.policy.lease_ms - ASKED_MS);
-        let Some(kept) = self.world.keeps(&claim).pop() else { return self.loses(supervisor, wake) };
+        let Some(kept) = self.world.renewed(&claim).pop() else { return self.loses(supervisor, wake) };
         if let Some(hold) = self.supervisors[supervisor].held.get_mut(&wake) {
             hold.until = until;
         }

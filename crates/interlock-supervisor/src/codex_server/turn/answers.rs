@@ -12,7 +12,7 @@ use crate::runtime::text::{cut, member};
 impl Turn {
     pub(super) fn on_answer(&mut self, at_ms: u64, id: u64, result: Result<Value, Refused>) -> Vec<Act> {
         if self.awaited != Some(id) {
-            return Vec::new();
+            return self.on_told(id, result.err().as_ref());
         }
         self.awaited = None;
         match self.stage {
@@ -25,12 +25,13 @@ impl Turn {
                 Err(refused) => self.refused(&refused),
             },
             Stage::Looking => self.on_looked(at_ms, result.as_ref().ok()),
+            Stage::Recalling => self.on_recalled(at_ms, result.as_ref().ok()),
             Stage::Searching => self.on_page(at_ms, result),
             Stage::Loading => self.on_loaded(at_ms, result),
             Stage::Asking => self.on_tools(result),
             Stage::Starting => self.on_started(at_ms, result),
             Stage::Restoring => self.restored(),
-            Stage::Running | Stage::Away | Stage::Ready | Stage::Over => Vec::new(),
+            Stage::Heeding | Stage::Running | Stage::Away | Stage::Ready | Stage::Over => Vec::new(),
         }
     }
 
@@ -50,16 +51,38 @@ impl Turn {
     pub(super) fn on_looked(&mut self, at_ms: u64, answer: Option<&Value>) -> Vec<Act> {
         let thread = answer.and_then(|answer| answer.get("thread")).unwrap_or(&Value::Null);
         let is_active = member(thread, "/status/type") == "active";
+        self.is_loaded = is_active || matches!(member(thread, "/status/type"), "idle" | "systemError");
         if self.is_sent {
             return self.search(at_ms, None);
         }
         if is_active {
             return self.over(Input::SessionBusy);
         }
-        let is_loaded = matches!(member(thread, "/status/type"), "idle" | "systemError");
         // What it is set to is told when it is loaded again, which changes nothing.
-        self.before = is_loaded.then_some(Value::Null);
-        self.load(at_ms)
+        self.before = self.is_loaded.then_some(Value::Null);
+        // Nobody can sit in front of what is not loaded.
+        if self.is_loaded && !self.wanted.is_override { self.recall(at_ms) } else { self.load(at_ms) }
+    }
+
+    /// The person may have sent something a moment ago, and be about to go on.
+    fn on_recalled(&mut self, at_ms: u64, page: Option<&Value>) -> Vec<Act> {
+        let newest = page.and_then(history::newest);
+        if newest.is_some_and(|newest| newest.is_running) {
+            return self.over(Input::SessionBusy);
+        }
+        let Some(person_at_ms) = newest.and_then(|newest| newest.person_at_ms) else {
+            return self.load(at_ms);
+        };
+        (self.stage, self.until_ms) = (Stage::Heeding, None);
+        vec![Act::Heed { person_at_ms }]
+    }
+
+    pub(super) fn on_heeded(&mut self, at_ms: u64, is_held: bool) -> Vec<Act> {
+        match (self.stage, is_held) {
+            (Stage::Heeding, true) => self.over(Input::SessionBusy),
+            (Stage::Heeding, false) => self.load(at_ms),
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn on_page(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
@@ -68,7 +91,7 @@ impl Turn {
             // A thread that was never written down holds nothing of ours.
             Err(refused) if !self.has_begun => {
                 let why = cut(&self.wanted.hide, &refused.message);
-                return self.not_found(at_ms, &why);
+                return self.not_found(&why);
             }
             Err(_) => return self.unknown("its thread cannot be looked at"),
         };
@@ -80,18 +103,18 @@ impl Turn {
             Some(Found::Over { turn }) => self.on_found_over(at_ms, &turn),
             None => match history::next(&page).filter(|_| self.pages < HISTORY_TURNS_MAX) {
                 Some(cursor) => self.search(at_ms, Some(&cursor)),
-                None => self.not_found(at_ms, "it is not in the thread's history"),
+                None => self.not_found("it is not in the thread's history"),
             },
         }
     }
 
-    /// Our message is not there. What was never sent may be sent; what was sent and is lost has failed.
-    pub(super) fn not_found(&mut self, at_ms: u64, why: &str) -> Vec<Act> {
+    /// Our message is not there. What was sent and is lost has failed; what an earlier life never sent is given back, so
+    /// that it is begun by the rules that hold for whoever may be at work there by now.
+    pub(super) fn not_found(&mut self, why: &str) -> Vec<Act> {
         if self.is_told {
             return self.lost(why);
         }
-        self.is_sent = false;
-        self.look(at_ms)
+        self.not_running(why)
     }
 
     /// A turn with our message ended while nobody listened.
@@ -107,10 +130,13 @@ impl Turn {
             acts.extend(self.ended(at_ms, end));
             return acts;
         }
+        if is_interrupted && self.is_loaded && !self.is_stopping {
+            // Its server lives: somebody ended it, and does not want it begun again.
+            return self.unknown("somebody cut it off while no supervisor listened");
+        }
         if is_interrupted {
-            // Its server died with the former life, or somebody ended it: the work is still to be done.
-            self.is_sent = false;
-            return self.look(at_ms);
+            // Its server died with the former life: the work is still to be done.
+            return self.not_running("it was cut off");
         }
         let (end, text) = self.judge(turn);
         self.end = Some(end);
@@ -146,7 +172,7 @@ impl Turn {
                 // It ended between the two looks.
                 return self.search(at_ms, None);
             }
-            return if self.is_told { self.begun(at_ms) } else { self.ready() };
+            return if self.is_told { self.begun(at_ms) } else { self.found(at_ms) };
         }
         if member(&answer, "/thread/status/type") == "active" {
             return self.over(Input::SessionBusy);
@@ -178,6 +204,15 @@ impl Turn {
         (self.stage, self.until_ms) = (Stage::Ready, None);
         self.is_told = true;
         vec![Act::Say(Input::Spawned)]
+    }
+
+    /// It runs, and an earlier life began it. Who has ordered its end by now gets that without another word.
+    pub(super) fn found(&mut self, at_ms: u64) -> Vec<Act> {
+        let mut acts = self.ready();
+        if self.is_stopping {
+            acts.extend(self.interrupt(at_ms));
+        }
+        acts
     }
 
     pub(super) fn on_started(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {

@@ -7,7 +7,7 @@ use super::{Act, INTERRUPT_MS_MAX, KILLED, REJOIN_MS_MAX, RESTORE_MS_MAX, Stage,
 use crate::attempt::Input;
 use crate::codex_server::item;
 use crate::runtime::Fault;
-use crate::runtime::text::{cut, member};
+use crate::runtime::text::{cut, member, reset_in_ms};
 
 impl Turn {
     pub(super) fn over(&mut self, end: Input) -> Vec<Act> {
@@ -35,6 +35,13 @@ impl Turn {
     pub(super) fn unknown(&mut self, why: &str) -> Vec<Act> {
         let mut acts = vec![Act::Log(format!("nobody can tell what became of the turn: {why}"))];
         acts.extend(self.over_with_word(Input::Unknown));
+        acts
+    }
+
+    /// What an earlier life may have sent does not run.
+    pub(super) fn not_running(&mut self, why: &str) -> Vec<Act> {
+        let mut acts = vec![Act::Log(format!("nothing of an earlier attempt runs: {why}"))];
+        acts.extend(self.over(Input::NotRunning));
         acts
     }
 
@@ -67,7 +74,9 @@ impl Turn {
             }
             "failed" => {
                 self.heard.fault = Some(Fault::Turn(item::fault(error)));
-                let why = cut(&self.wanted.hide, member(error, "/message"));
+                let text = member(error, "/message");
+                self.heard.reset_in_ms = reset_in_ms(text);
+                let why = cut(&self.wanted.hide, text);
                 (Input::Exited { code: 1 }, Some(format!("the turn failed: {why}")))
             }
             _ => {
@@ -98,6 +107,8 @@ impl Turn {
         if !self.is_told || !self.is_sent {
             return self.unavailable("the connection broke");
         }
+        // Whether it heard what cannot wait nobody knows: it comes as a wake of its own.
+        self.telling = None;
         let until = *self.rejoin_until_ms.get_or_insert(at_ms + REJOIN_MS_MAX);
         if at_ms >= until {
             return self.unknown("its server does not say");
@@ -131,14 +142,14 @@ impl Turn {
             // An earlier life began it, and it is ours to end.
             Stage::Ready if self.ours.is_some() => self.interrupt(at_ms),
             Stage::Restoring => Vec::new(),
-            // It is told once it is found again.
-            _ if self.is_told && self.is_sent && self.end.is_none() => Vec::new(),
+            // It is told once it is found, or found again.
+            _ if self.is_sent && self.end.is_none() => Vec::new(),
             _ => self.over(Input::NotStarted),
         }
     }
 
     pub(super) fn interrupt(&mut self, at_ms: u64) -> Vec<Act> {
-        if self.ours.as_ref().and_then(|turn| self.owners.get(turn)) == Some(&false) {
+        if self.is_a_persons() {
             let mut acts = vec![Act::Log("the turn is a person's and goes on".into())];
             acts.extend(self.ended(at_ms, Input::Signalled { signal: KILLED }));
             return acts;

@@ -7,13 +7,17 @@
 mod answers;
 mod ends;
 mod notices;
+mod urgent;
 
 use std::collections::BTreeMap;
 
-use interlock_core::id::SessionId;
+use interlock_core::id::{SessionId, WakeId};
 use serde_json::{Value, json};
 
+use urgent::Telling;
+
 use super::message::{Incoming, request};
+use super::{greeting, newest_turn};
 use crate::attempt::Input;
 use crate::runtime::Heard;
 use crate::shim::redact::Redactor;
@@ -38,7 +42,7 @@ pub(crate) const HISTORY_TURNS_MAX: u32 = 20;
 pub(crate) struct Wanted {
     /// The thread to go on in; nothing = a fresh one.
     pub(crate) thread: Option<SessionId>,
-    /// An earlier life may have sent it already: it is looked for first.
+    /// An earlier life may have sent it already: it is looked for, and not sent.
     pub(crate) is_in_doubt: bool,
     /// Names our message in the thread's history.
     pub(crate) client_id: String,
@@ -48,6 +52,8 @@ pub(crate) struct Wanted {
     pub(crate) start: Value,
     /// The names of MCP servers that give a thread our tools for this agent.
     pub(crate) tools: Vec<&'static str>,
+    /// An operator wants it whoever is at work there.
+    pub(crate) is_override: bool,
     /// What its log must not show.
     pub(crate) hide: Redactor,
 }
@@ -66,10 +72,26 @@ pub(crate) enum Event {
     Gone,
     /// The server said something.
     Heard(Incoming),
+    /// The server of ours has heard of a person's last words.
+    Heeded {
+        /// Nobody may enter the session now because of them.
+        is_held: bool,
+    },
+    /// Something that cannot wait is there for the agent.
+    Tell {
+        /// The wake that it is.
+        wake_id: WakeId,
+        /// Up to which message.
+        seq: u64,
+        /// What is to be said.
+        text: String,
+    },
     /// The start is reported: the turn may begin.
     Go,
     /// It is to end.
     Stop,
+    /// It is nobody's any more: it is to end too, but what an earlier life began is not looked for to that end.
+    Leave,
     /// A deadline may have passed.
     Timer,
 }
@@ -81,6 +103,11 @@ pub(crate) enum Act {
     Send(String),
     /// Connect again, after a pause.
     Connect,
+    /// Tell our server when a person last said something there, and whether that keeps us out.
+    Heed {
+        /// When, by the wall clock of this machine.
+        person_at_ms: u64,
+    },
     /// Tell the attempt.
     Say(Input),
     /// Tell the readers of the log.
@@ -94,6 +121,10 @@ enum Stage {
     Greeting,
     /// Whether the thread is loaded, and what it does.
     Looking,
+    /// When a person last said something in it.
+    Recalling,
+    /// Whether that keeps us out.
+    Heeding,
     /// Our own message in its history.
     Searching,
     Loading,
@@ -128,6 +159,8 @@ pub(crate) struct Turn {
     before: Option<Value>,
     /// Our message may be there: nothing is ever sent again without a look.
     is_sent: bool,
+    /// Somebody has the thread loaded, as the last look says.
+    is_loaded: bool,
     /// The attempt was told that it begins.
     is_told: bool,
     /// Somebody else's turn was seen since we looked.
@@ -140,6 +173,10 @@ pub(crate) struct Turn {
     ours: Option<String>,
     /// Until when a server is looked for that was lost.
     rejoin_until_ms: Option<u64>,
+    /// Up to which message of each wake that cannot wait it was told.
+    urgent: BTreeMap<WakeId, u64>,
+    /// What it is being told now.
+    telling: Option<Telling>,
     heard: Heard,
     /// How it ended, once that is known.
     end: Option<Input>,
@@ -157,6 +194,7 @@ impl Turn {
             pages: 0,
             before: None,
             is_sent: wanted.is_in_doubt,
+            is_loaded: false,
             is_told: false,
             is_taken: false,
             has_begun: false,
@@ -164,6 +202,8 @@ impl Turn {
             owners: BTreeMap::new(),
             ours: None,
             rejoin_until_ms: None,
+            urgent: BTreeMap::new(),
+            telling: None,
             heard: Heard { is_session_total: true, ..Heard::default() },
             end: None,
             wanted,
@@ -192,8 +232,11 @@ impl Turn {
             Event::Heard(Incoming::Answer { id, result }) => self.on_answer(at_ms, id, result),
             Event::Heard(Incoming::Notice { method, params }) => self.on_notice(at_ms, &method, &params),
             Event::Heard(Incoming::Asked { method, params }) => self.on_asked(&method, &params),
+            Event::Heeded { is_held } => self.on_heeded(at_ms, is_held),
+            Event::Tell { wake_id, seq, text } => self.tell(wake_id, seq, &text),
             Event::Go => self.go(at_ms),
-            Event::Stop => self.stop(at_ms),
+            Event::Leave if !self.is_told => self.over(Input::NotStarted),
+            Event::Stop | Event::Leave => self.stop(at_ms),
             Event::Timer if self.until_ms.is_some_and(|until| at_ms >= until) => self.on_late(at_ms),
             Event::Heard(Incoming::Noise) | Event::Timer => Vec::new(),
         }
@@ -207,9 +250,7 @@ impl Turn {
     }
 
     fn greet(&mut self, at_ms: u64) -> Vec<Act> {
-        let client = json!({"name": "interlock", "title": "Interlock", "version": env!("CARGO_PKG_VERSION")});
-        let params = json!({"clientInfo": client, "capabilities": {"experimentalApi": true}});
-        self.send(Stage::Greeting, Some(at_ms + GREETING_MS_MAX), "initialize", &params)
+        self.send(Stage::Greeting, Some(at_ms + GREETING_MS_MAX), "initialize", &greeting())
     }
 
     fn thread_text(&self) -> String {
@@ -224,13 +265,15 @@ impl Turn {
         self.send(Stage::Looking, Some(at_ms + LOOK_MS_MAX), "thread/read", &params)
     }
 
-    /// One turn a page, so that a page is never longer than a turn.
     fn search(&mut self, at_ms: u64, cursor: Option<&str>) -> Vec<Act> {
         self.pages += 1;
-        let params = json!({
-            "threadId": self.thread_text(), "limit": 1, "sortDirection": "desc", "itemsView": "full", "cursor": cursor,
-        });
+        let params = newest_turn(&self.thread_text(), cursor);
         self.send(Stage::Searching, Some(at_ms + LOOK_MS_MAX), "thread/turns/list", &params)
+    }
+
+    fn recall(&mut self, at_ms: u64) -> Vec<Act> {
+        let params = newest_turn(&self.thread_text(), None);
+        self.send(Stage::Recalling, Some(at_ms + LOOK_MS_MAX), "thread/turns/list", &params)
     }
 
     fn load(&mut self, at_ms: u64) -> Vec<Act> {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Act, OWNERS_MAX, Stage, Turn};
 use crate::codex_server::item;
+use crate::runtime::quota;
 use crate::runtime::text::{cut, member};
 
 impl Turn {
@@ -21,7 +22,7 @@ impl Turn {
 
     pub(super) fn on_notice(&mut self, at_ms: u64, method: &str, params: &Value) -> Vec<Act> {
         if !self.is_here(params) {
-            return Vec::new();
+            return self.on_notice_to_all(method, params);
         }
         let is_waiting = matches!(self.stage, Stage::Loading | Stage::Asking | Stage::Ready);
         match method {
@@ -56,6 +57,15 @@ impl Turn {
         }
     }
 
+    /// What is told to all who listen there, whatever thread it is about.
+    fn on_notice_to_all(&mut self, method: &str, params: &Value) -> Vec<Act> {
+        if method == "account/rateLimits/updated" {
+            let limits = params.get("rateLimits").unwrap_or(&Value::Null);
+            self.heard.resets_at_s = quota::resets_at_s(limits, "usedPercent", "resetsAt");
+        }
+        Vec::new()
+    }
+
     pub(super) fn is_our_turn(&self, turn: &str) -> bool {
         self.stage == Stage::Running && self.ours.as_deref() == Some(turn)
     }
@@ -72,6 +82,9 @@ impl Turn {
         self.note_owner(params);
         if member(params, "/item/clientId") == self.wanted.client_id {
             return self.began();
+        }
+        if let Some(acts) = self.on_taken_in(member(params, "/item/clientId")) {
+            return acts;
         }
         if self.is_our_turn(member(params, "/turnId")) {
             return vec![Act::Log("somebody said something in this turn".into())];

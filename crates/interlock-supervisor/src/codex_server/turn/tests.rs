@@ -22,6 +22,7 @@ fn wanted() -> Wanted {
         load: json!({"sandbox": "read-only"}),
         start: json!({"approvalPolicy": "never"}),
         tools: vec!["interlock_wake"],
+        is_override: false,
         hide: Redactor::new([b"sesame!".to_vec()]),
     }
 }
@@ -34,12 +35,14 @@ struct Play {
     said: Vec<Input>,
     log: Vec<String>,
     connects: usize,
+    /// When a person said something, as our server was told.
+    heeds: Vec<u64>,
 }
 
 impl Play {
     fn new(wanted: Wanted) -> Self {
         let turn = Turn::new(wanted);
-        Self { turn, at_ms: 0, sent: vec![], said: vec![], log: vec![], connects: 0 }
+        Self { turn, at_ms: 0, sent: vec![], said: vec![], log: vec![], connects: 0, heeds: vec![] }
     }
 
     fn on(&mut self, event: Event) -> &mut Self {
@@ -54,6 +57,7 @@ impl Play {
                 Act::Connect => self.connects += 1,
                 Act::Say(input) => self.said.push(input),
                 Act::Log(text) => self.log.push(text),
+                Act::Heed { person_at_ms } => self.heeds.push(person_at_ms),
             }
         }
         self
@@ -117,6 +121,11 @@ impl Play {
         self
     }
 
+    /// The thread is loaded there, and has this status.
+    fn open(&mut self, status: &str) -> &mut Self {
+        self.greeted().answer("thread/read", json!({"thread": {"status": {"type": status}}}))
+    }
+
     /// Up to the point at which nothing is sent yet and all is ready, in a thread that nobody has loaded.
     fn ready(&mut self) -> &mut Self {
         self.greeted().answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
@@ -158,7 +167,14 @@ fn page(client_id: &str, status: &str, more: bool) -> Value {
 }
 
 const fn heard(is_done: bool, fault: Option<Fault>) -> Input {
-    Input::Heard(Heard { usage: None, is_session_total: true, is_done, fault, reset_in_ms: None })
+    Input::Heard(Heard {
+        usage: None,
+        is_session_total: true,
+        is_done,
+        fault,
+        reset_in_ms: None,
+        resets_at_s: None,
+    })
 }
 
 const BEGAN: fn() -> Input = || Input::Began { session_id: session() };
@@ -193,8 +209,14 @@ fn a_turn_that_goes_well_is_sent_once_and_told_in_order() {
     );
     play.completes("t1", "completed", Value::Null);
     let usage = Usage { input_tokens: 9, output_tokens: 2, ..Usage::default() };
-    let word =
-        Heard { usage: Some(usage), is_session_total: true, is_done: true, fault: None, reset_in_ms: None };
+    let word = Heard {
+        usage: Some(usage),
+        is_session_total: true,
+        is_done: true,
+        fault: None,
+        reset_in_ms: None,
+        resets_at_s: None,
+    };
     play.ended(&[Input::Spawned, BEGAN(), Input::Heard(word), Input::Exited { code: 0 }]);
     assert_eq!(play.log, ["[redacted] opens"]);
     assert_eq!(play.sent_turns(), 1);
@@ -216,7 +238,7 @@ fn a_loaded_thread_keeps_its_persons_settings() {
         |name: &str, tools: Value| json!({"data": [{"name": "other"}, {"name": name, "tools": tools}]});
     for status in ["idle", "systemError"] {
         let mut play = Play::new(wanted());
-        play.greeted().answer("thread/read", json!({"thread": {"status": {"type": status}}}));
+        play.open(status).answer("thread/turns/list", json!({"data": []}));
         play.answer("thread/resume", loaded(status));
         play.answer("mcpServerStatus/list", servers("interlock_wake", json!({"ack_read": {}})));
         play.on(Event::Go).answer("turn/start", json!({"turn": {"id": "t1"}})).says("t1", json!("wak_x.1"));
@@ -236,14 +258,14 @@ fn a_loaded_thread_keeps_its_persons_settings() {
         ("interlock_wake", Value::Null),
     ] {
         let mut play = Play::new(wanted());
-        play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "idle"}}}));
+        play.open("idle").answer("thread/turns/list", json!({"data": []}));
         play.answer("thread/resume", loaded("idle")).answer("mcpServerStatus/list", servers(name, tools));
         play.ended(&[Input::DoorUnavailable]);
     }
     // However putting back goes, and whenever it does not, the turn has ended as it has.
     for way in 0..3 {
         let mut play = Play::new(wanted());
-        play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "idle"}}}));
+        play.open("idle").answer("thread/turns/list", json!({"data": []}));
         play.answer("thread/resume", loaded("idle"));
         play.answer("mcpServerStatus/list", servers("interlock_wake", json!({"ack_read": {}})));
         play.on(Event::Go).answer("turn/start", json!({"turn": {"id": "t1"}}));
@@ -257,6 +279,47 @@ fn a_loaded_thread_keeps_its_persons_settings() {
     }
 }
 
+/// A person's last words in a loaded thread are told to our server, which says whether they keep us out.
+#[test]
+fn the_last_words_of_a_person_are_heeded() {
+    let said = |id: &str, at: u64| json!({"type": "userMessage", "clientId": id, "startedAtMs": at});
+    let page = |status: &str, items: Value| json!({"data": [{"id": "t0", "status": status, "items": items}]});
+    for is_held in [true, false] {
+        let mut play = Play::new(wanted());
+        play.open("idle").answer("thread/turns/list", page("completed", json!([said("theirs", 77)])));
+        assert_eq!((&play.heeds, play.said.len()), (&vec![77], 0));
+        play.on(Event::Heeded { is_held });
+        if is_held {
+            play.ended(&[Input::SessionBusy]);
+        } else {
+            play.asks("thread/resume");
+        }
+    }
+    // Words of ours are no person's; those of a person in a turn of ours are.
+    let mut play = Play::new(wanted());
+    play.open("idle").answer("thread/turns/list", page("failed", json!([said("wak_y.1", 5)])));
+    play.asks("thread/resume");
+    let mut play = Play::new(wanted());
+    let both = json!([said("wak_y.1", 5), said("theirs", 6)]);
+    play.open("idle").answer("thread/turns/list", page("completed", both));
+    assert_eq!(play.heeds, [6]);
+    // A turn that began between the two looks, and a history that is not to be had.
+    let mut play = Play::new(wanted());
+    play.open("idle").answer("thread/turns/list", page("inProgress", json!([])));
+    play.ended(&[Input::SessionBusy]);
+    let mut play = Play::new(wanted());
+    play.open("idle").refuse("thread/turns/list", "no").asks("thread/resume");
+    // An operator wants it all the same.
+    let mut play = Play::new(Wanted { is_override: true, ..wanted() });
+    play.open("idle").asks("thread/resume");
+    // Whatever comes while our server is asked ends it as before anything was sent.
+    for (event, how) in [(Event::Gone, Input::DoorUnavailable), (Event::Stop, Input::NotStarted)] {
+        let mut play = Play::new(wanted());
+        play.open("idle").answer("thread/turns/list", page("completed", json!([said("theirs", 77)])));
+        play.on(event).on(Event::Heeded { is_held: false }).ended(&[how]);
+    }
+}
+
 #[test]
 fn what_somebody_else_does_there_is_waited_for() {
     // By the first look, by the second, by what is told until the start is reported.
@@ -267,7 +330,7 @@ fn what_somebody_else_does_there_is_waited_for() {
     );
     play.ended(&[Input::SessionBusy]);
     let mut play = Play::new(wanted());
-    play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "idle"}}}));
+    play.open("idle").answer("thread/turns/list", json!({"data": []}));
     play.answer("thread/resume", loaded("active")).ended(&[Input::SessionBusy]);
     let mut play = Play::new(wanted());
     play.ready().tell("turn/started", json!({"turn": {"id": "theirs"}})).completes(
@@ -542,16 +605,22 @@ fn what_is_in_doubt_is_looked_for_before_anything_is_sent() {
         play.ended(&[Input::Spawned, BEGAN(), word, Input::Exited { code }]);
         assert_eq!(play.sent_turns(), 0);
     }
-    // It was never sent, or it was cut off: only then it is sent.
+    // It was never sent, or it was cut off with its server: then that is said, and nothing is sent on this claim. Who sits
+    // there by now has not been asked.
     for found in
         [page("else", "completed", false), page("wak_x.1", "interrupted", false), json!({"data": []})]
     {
         let mut play = doubt();
         look(&mut play, "notLoaded");
-        play.answer("thread/turns/list", found);
-        play.answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
-        play.answer("thread/resume", loaded("idle")).on(Event::Go);
-        assert_eq!(play.sent_turns(), 1);
+        play.answer("thread/turns/list", found).ended(&[Input::NotRunning]);
+        assert_eq!(play.sent_turns(), 0);
+    }
+    // Its server lives: somebody has ended it, and it is not begun again behind their back.
+    for status in ["idle", "active", "systemError"] {
+        let mut play = doubt();
+        look(&mut play, status);
+        play.answer("thread/turns/list", page("wak_x.1", "interrupted", false));
+        play.ended(&[heard(false, None), Input::Unknown]);
     }
     // Its server is gone, and so is whatever ran there; one that does not answer proves nothing.
     let mut play = doubt();
@@ -567,13 +636,131 @@ fn what_is_in_doubt_is_looked_for_before_anything_is_sent() {
     play.answer("thread/turns/list", page("wak_x.1", "inProgress", false))
         .answer("thread/resume", loaded("active"));
     play.on(Event::Stop).asks("turn/interrupt");
+    // Halted before it is found: it is looked for all the same, and ended.
+    for stopped_at in 0..4 {
+        let mut play = doubt();
+        let stop = |play: &mut Play, step: usize| {
+            if step == stopped_at {
+                play.on(Event::Stop);
+                assert_eq!(play.said, [], "{step}");
+            }
+        };
+        stop(&mut play, 0);
+        play.greeted();
+        stop(&mut play, 1);
+        play.answer("thread/read", json!({"thread": {"status": {"type": "active"}}}));
+        stop(&mut play, 2);
+        play.answer("thread/turns/list", page("wak_x.1", "inProgress", false));
+        stop(&mut play, 3);
+        play.answer("thread/resume", loaded("active"));
+        assert_eq!(play.said, [Input::Spawned]);
+        assert_eq!(play.asks("turn/interrupt"), &json!({"threadId": THREAD, "turnId": "t1"}));
+        play.completes("t1", "interrupted", Value::Null);
+        let cut_off = heard(false, Some(Fault::Turn(TurnFault::TurnIncomplete)));
+        play.ended(&[Input::Spawned, cut_off, Input::Exited { code: 1 }]);
+        assert_eq!(play.sent_turns(), 0);
+    }
+    // Whose claim is over looks no further.
+    let mut play = doubt();
+    look(&mut play, "active");
+    play.on(Event::Leave).ended(&[Input::NotStarted]);
+    // And what was cut off needs no more, whoever did it.
+    let mut play = doubt();
+    look(&mut play, "idle");
+    play.on(Event::Stop).answer("thread/turns/list", page("wak_x.1", "interrupted", false));
+    play.ended(&[Input::NotRunning]);
     // A history that does not end is not read to its end.
     let mut play = doubt();
     look(&mut play, "notLoaded");
     for _ in 0..HISTORY_TURNS_MAX {
         play.answer("thread/turns/list", page("else", "completed", true));
     }
-    play.asks("thread/read");
+    play.ended(&[Input::NotRunning]);
+}
+
+/// What cannot wait is said into our turn, by the turn's id; that it stands there is the proof.
+#[test]
+fn a_turn_of_ours_is_told_of_what_cannot_wait() {
+    let wake = WakeId::from_u128(5);
+    let tell = |seq| Event::Tell { wake_id: wake, seq, text: "urgent".into() };
+    let told = |seq| Input::Told { wake_id: wake, seq };
+    let mut play = Play::new(wanted());
+    play.running().on(tell(9));
+    let id = format!("{wake}.told.9");
+    let params = json!({
+        "threadId": THREAD, "expectedTurnId": "t1", "clientUserMessageId": id,
+        "input": [{"type": "text", "text": "urgent", "text_elements": []}],
+    });
+    assert_eq!(play.asks("turn/steer"), &params);
+    play.answer("turn/steer", json!({"turnId": "t1"}));
+    assert_eq!(play.said.len(), 2, "that it was not refused proves nothing");
+    play.says("t1", id.as_str());
+    assert_eq!(play.said.last(), Some(&told(9)));
+    assert_eq!(play.log.last().unwrap(), &format!("its turn was told of {wake}, which cannot wait"));
+    // Once; and of what comes later again.
+    let sent = play.sent.len();
+    play.on(tell(9)).on(tell(8));
+    assert_eq!(play.sent.len(), sent);
+    play.on(tell(10)).says("t1", format!("{wake}.told.10"));
+    play.completes("t1", "completed", Value::Null);
+    play.ended(&[Input::Spawned, BEGAN(), told(9), told(10), DONE, Input::Exited { code: 0 }]);
+}
+
+#[test]
+fn what_cannot_be_told_a_turn_is_left_to_its_wake() {
+    let tell = || Event::Tell { wake_id: WakeId::from_u128(5), seq: 9, text: "urgent".into() };
+    // A turn that takes nothing, such as a review.
+    let mut play = Play::new(wanted());
+    play.running().on(tell()).refuse("turn/steer", "cannot steer a sesame! turn");
+    assert!(
+        play.log.last().unwrap().contains("waits for its end: cannot steer a [redacted]"),
+        "{:?}",
+        play.log
+    );
+    play.says("t1", format!("{}.told.9", WakeId::from_u128(5)));
+    play.completes("t1", "completed", Value::Null);
+    play.ended(&[Input::Spawned, BEGAN(), DONE, Input::Exited { code: 0 }]);
+    // Before the turn runs, when it is being ended, and when a person's words came first.
+    let mut play = Play::new(wanted());
+    play.ready().on(tell());
+    assert_eq!(play.said, [Input::Spawned]);
+    play.on(Event::Go).on(tell()).asks("turn/start");
+    let mut play = Play::new(wanted());
+    play.running().on(Event::Stop).on(tell()).asks("turn/interrupt");
+    let mut play = Play::new(wanted());
+    play.ready().on(Event::Go).answer("turn/start", json!({"turn": {"id": "t1"}}));
+    play.says("t1", "theirs").says("t1", "wak_x.1").on(tell()).asks("turn/start");
+    // The connection broke before anything was heard of it.
+    let mut play = Play::new(wanted());
+    play.running().on(tell()).on(Event::Gone).on(Event::Connected).answer("initialize", json!({}));
+    play.answer("thread/read", json!({})).answer("thread/turns/list", page("wak_x.1", "inProgress", false));
+    play.answer("thread/resume", loaded("active")).says("t1", format!("{}.told.9", WakeId::from_u128(5)));
+    assert_eq!(play.said, [Input::Spawned, BEGAN()]);
+}
+
+/// When a quota that is used up is given again is told to all who listen, or stands in the words of the error.
+#[test]
+fn the_time_of_a_quota_is_kept() {
+    let limits = |used: u64| json!({"rateLimits": {"primary": {"usedPercent": used, "resetsAt": 77}}});
+    let error = |text: &str| json!({"message": text, "codexErrorInfo": "usageLimitExceeded"});
+    let spent = Some(Fault::Turn(TurnFault::ModelRateLimited));
+    for (used, text, resets_at_s, reset_in_ms) in [
+        (100, "try again at 5:29 AM", Some(77), None),
+        (42, "try again in 3s", None, Some(3_000)),
+        (42, "try again at 5:29 AM", None, None),
+    ] {
+        let mut play = Play::new(wanted());
+        play.running();
+        let method = "account/rateLimits/updated".into();
+        play.on(Event::Heard(Incoming::Notice { method, params: limits(used) }));
+        play.completes("t1", "failed", error(text));
+        let word =
+            Heard { is_session_total: true, fault: spent, resets_at_s, reset_in_ms, ..Heard::default() };
+        play.ended(&[Input::Spawned, BEGAN(), Input::Heard(word), Input::Exited { code: 1 }]);
+    }
+    let heard = Heard { resets_at_s: Some(77), reset_in_ms: Some(5), ..Heard::default() };
+    let left = |wall_ms| heard.at(wall_ms).reset_in_ms;
+    assert_eq!((left(76_999), left(0), left(77_000)), (Some(1), Some(77_000), Some(5)));
 }
 
 #[test]

@@ -114,6 +114,26 @@ async fn a_thread_is_loaded_where_its_server_says_so() {
         let (_folder, socket) = server(answers(status));
         assert_eq!(probe::has_loaded(&socket, thread).await, is_loaded, "{status}");
     }
-    let (_folder, socket) = server(vec![]);
-    assert!(!probe::has_loaded(&socket, thread).await, "it says nothing");
+}
+
+/// Why a server could not be asked is known, and not only that it was not.
+#[tokio::test]
+async fn a_server_that_cannot_be_asked_is_told_by_its_reason() {
+    let thread = SessionId::from_u128(7);
+    let refused = |id: u64| Message::text(json!({"id": id, "error": {"message": "too old"}}).to_string());
+    let greeted = || Message::text(json!({"id": 1, "result": {}}).to_string());
+    for (frames, wanted) in [
+        (vec![], Err("it ended the connection before it answered initialize")),
+        (vec![refused(1)], Err("it refuses initialize: too old")),
+        (vec![greeted()], Err("it ended the connection before it answered thread/read")),
+        // A thread that it has not loaded it may not even know.
+        (vec![greeted(), refused(2)], Ok(false)),
+    ] {
+        let (_folder, socket) = server(frames);
+        assert_eq!(probe::look(&socket, thread).await, wanted.map_err(str::to_owned));
+        assert!(!probe::has_loaded(&socket, thread).await);
+    }
+    let nowhere = tempfile::tempdir().unwrap().path().join("a.sock");
+    let why = probe::look(&nowhere, thread).await.unwrap_err();
+    assert!(why.starts_with("it cannot be connected to: "), "{why}");
 }

@@ -1,15 +1,13 @@
 //! Through which door each agent of Codex would be woken now.
 
-use std::path::PathBuf;
-
 use interlock_api::operations::ListAgents;
 use interlock_api::v1::agent::{AgentView, ListAgentsParams};
 use interlock_core::agent::Runtime;
 use interlock_core::limits::PAGE_ROWS_MAX;
 
 use super::Check;
+use crate::attach::{self, home};
 use crate::context::Context;
-use crate::environment;
 
 /// The name of the check.
 const NAME: &str = "codex doors";
@@ -40,8 +38,7 @@ pub(super) async fn check(cx: &Context) -> Option<Check> {
     if !is_dead {
         return Some(Check::ok(NAME, detail));
     }
-    let hint =
-        "start Codex once, or remove the socket that nobody listens on; until then sessions are resumed";
+    let hint = "start Codex once, or remove the socket that nobody listens on; until then sessions are resumed. A server of ours is started again with the next wake";
     Some(Check::warn(NAME, detail, hint))
 }
 
@@ -49,23 +46,16 @@ async fn door(cx: &Context, agent: &AgentView) -> (String, bool) {
     let name = &agent.name;
     let Some(home) = home(agent) else { return (format!("{name}: no CODEX_HOME is known"), false) };
     if agent.live {
-        let state_dir = cx.instance().ok().map(|instance| instance.folder().join("state"));
-        let words = state_dir.and_then(|state_dir| interlock_supervisor::attach_words(&state_dir, &home));
-        let attach = words.map_or_else(
-            || "its server is started with its first wake".to_owned(),
-            |words| format!("attach with: {}", words.join(" ")),
-        );
-        return (format!("{name}: live, in a server of ours; {attach}"), false);
+        let (attach, is_dead) = match attach::server(cx, &home).await {
+            Some(server) if server.answers => (format!("attach with: {}", server.attach.join(" ")), false),
+            Some(server) => (format!("nobody answers on {}", server.socket.display()), true),
+            None => ("its server is started with its first wake".to_owned(), false),
+        };
+        return (format!("{name}: live, in a server of ours; {attach}"), is_dead);
     }
     match interlock_supervisor::has_background_server(&home).await {
         Some(true) => (format!("{name}: live, in your background server; a fresh session is spawned"), false),
         Some(false) => (format!("{name}: resume, because nobody listens on {}", home.display()), true),
         None => (format!("{name}: resume"), false),
     }
-}
-
-fn home(agent: &AgentView) -> Option<PathBuf> {
-    let given = agent.home.clone().map(PathBuf::from);
-    let own = || environment::text("CODEX_HOME").map(PathBuf::from);
-    given.or_else(own).or_else(|| Some(PathBuf::from(environment::text("HOME")?).join(".codex")))
 }
