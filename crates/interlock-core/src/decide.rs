@@ -63,12 +63,17 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Message(id, command.message_id)]);
         }
         Command::AckRead(AckRead { thread_id, .. })
-        | Command::ChangeStatus(ChangeStatus { thread_id, .. })
         | Command::RemoveParticipant(RemoveParticipant { thread_id, .. })
+        | Command::RemindOwner(RemindOwner { thread_id, .. }) => {
+            keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
+        }
+        Command::ChangeStatus(ChangeStatus { thread_id, .. })
         | Command::AssignOwner(AssignOwner { thread_id, .. })
-        | Command::RemindOwner(RemindOwner { thread_id, .. })
         | Command::OperateThread(OperateThread { thread_id, .. }) => {
             keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
+            // Whether an agent does it.
+            keys.insert(Key::Agent(env.actor.name.clone()));
+            keys.extend(guard::chain_keys(env));
         }
         Command::AddParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::Agent(command.agent.clone())]);

@@ -4,18 +4,17 @@ use crate::command::Envelope;
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::Facts;
+use crate::limits::COMMITS_REMEMBERED_MAX;
 use crate::reason::Reason;
 use crate::thread::{Guard, MessageHead, Status, StatusChange, Thread, event_type as et, status_events};
 use crate::time::Now;
-
-/// Commits remembered per thread, so that announcing one twice is no progress.
-const COMMITS_REMEMBERED_MAX: usize = 64;
+use crate::wake::Wake;
 
 /// Events that block the thread when one more finished wake makes too many without progress (S002-82).
 pub(crate) fn on_turn(
     facts: &Facts,
     env: &Envelope,
-    thread: &Thread,
+    (thread, wake): (&Thread, &Wake),
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
@@ -24,16 +23,17 @@ pub(crate) fn on_turn(
         return Ok(());
     }
     let body = format!("{turns} turns brought no progress; a person has to look at it.");
-    let change = StatusChange::guard(Reason::NoProgress, &body);
+    let change = StatusChange::guard(Reason::NoProgress, &body, wake.chain.clone());
     status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())
 }
 
-/// Whether a message is progress: a new commit pushed, or a finding verified. A change of status is progress too.
-pub(super) fn is_progress(guard: &Guard, message: &MessageHead) -> bool {
+/// Whether a message is progress: a new commit pushed, or a finding verified that was not before. A change of status is
+/// progress too, unless an agent wished it.
+pub(super) fn is_progress(guard: &Guard, message: &MessageHead, is_verified_again: bool) -> bool {
     match (message.event_type.as_deref(), &message.commit) {
         (Some(et::FIX_PUSHED), Some(commit)) => !guard.commits.contains(commit),
-        (Some(et::FINDING_VERIFIED), _) => true,
+        (Some(et::FINDING_VERIFIED), _) => !is_verified_again,
         _ => false,
     }
 }

@@ -10,7 +10,7 @@ use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
-use crate::wake::Usage;
+use crate::wake::{Chain, Usage};
 
 closed_set! {
     /// Where a thread stands (docs/messaging.md).
@@ -365,6 +365,9 @@ pub struct Escalation {
     /// What the ledger's digest of the words is salted with.
     #[serde(default)]
     pub salt: [u8; 16],
+    /// Whether a person named whoever must act, after the thread was blocked: an agent, too, may then let it go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_entrusted: bool,
     /// How often whoever must act was told again.
     #[serde(default)]
     pub reminders: u32,
@@ -381,6 +384,13 @@ impl Thread {
             && self.reason != Some(Reason::Paused)
             && self.owner.as_ref() == Some(agent);
         self.status != Status::Active && !acts
+    }
+
+    /// Whether a wake of this participant that such a chain asks for is held back. In a blocked thread agents' words wake
+    /// nobody, not even whoever must act: two of them would wake each other there, and no guard would count.
+    pub(crate) fn holds_back(&self, agent: &AgentName, chain: Option<&Chain>) -> bool {
+        let is_by_agents = chain.is_some_and(|chain| !chain.is_escalation);
+        self.is_held_for(agent) || (self.status == Status::Blocked && is_by_agents)
     }
 }
 
@@ -410,6 +420,18 @@ impl Message {
 }
 
 impl MessageHead {
+    /// Whether a person says it, or a program that no supervisor runs.
+    pub(crate) fn is_from_outside(&self) -> bool {
+        self.hops == 0 && self.kind != MessageKind::System
+    }
+
+    /// Whether it may make due what was put off as agents' doing: somebody looks after the thread, or it may be progress.
+    pub(crate) fn may_free_wakes(&self) -> bool {
+        let may_be_progress = [event_type::FIX_PUSHED, event_type::FINDING_VERIFIED];
+        self.is_from_outside()
+            || self.event_type.as_deref().is_some_and(|name| may_be_progress.contains(&name))
+    }
+
     /// Whether its time is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|at| at <= now)

@@ -148,8 +148,9 @@ fn look(
     let is_later = |wake: &&Wake| wake.is_in_doubt() && !is_ready(wake, now.wall);
     busy.extend(ready.iter().filter(is_later).map(|wake| wake.agent.clone()));
     let is_elsewhere = |wake: &Wake| placed(facts, wake, command, now.wall) == Place::Elsewhere;
-    let is_begun = |wake: &Wake| !is_over(wake, events) && !is_elsewhere(wake);
-    ready.retain(|wake| is_ready(wake, now.wall) && (wake.is_in_doubt() || is_begun(wake)));
+    // What waits for an agent that runs takes nobody's place among those that are asked for, and is no storm.
+    let is_free = |wake: &Wake| !busy.contains(&wake.agent) && !is_over(wake, events) && !is_elsewhere(wake);
+    ready.retain(|wake| is_ready(wake, now.wall) && (wake.is_in_doubt() || is_free(wake)));
     Ok(Found { ready, busy })
 }
 
@@ -157,9 +158,10 @@ fn look(
 pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) -> Keys {
     let mut keys = Keys::new();
     let mut ready = Vec::new();
+    let mut busy = BTreeSet::new();
     for wake in facts.live_wakes().into_iter().flatten() {
         match takeover::holder(facts, wake, command, now) {
-            Holder::Other => {}
+            Holder::Other => drop(busy.insert(&wake.agent)),
             Holder::Nobody if wake.state == WakeState::Pending => {
                 let is_here = wake.is_in_doubt() || placed(facts, wake, command, now) != Place::Elsewhere;
                 ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now) && is_here));
@@ -170,6 +172,7 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
             }
         }
     }
+    ready.retain(|wake: &Wake| !busy.contains(&wake.agent));
     let asked = in_turn(facts, ready).asked;
     keys.extend(asked.iter().flat_map(known));
     // Those that nobody can run end here, and their threads with them.

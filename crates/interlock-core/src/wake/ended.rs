@@ -273,7 +273,7 @@ fn turn(
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
-    let Some(reason) = failure else { return guard::on_turn(facts, env, thread, now, events) };
+    let Some(reason) = failure else { return guard::on_turn(facts, env, (thread, wake), now, events) };
     // What becomes of somebody who was removed is no concern of the thread's any more.
     if thread.status != Status::Active || !thread.members.contains_key(&wake.agent) {
         return Ok(());
@@ -284,7 +284,7 @@ fn turn(
         reason.title(),
         wake.wake_id
     );
-    let change = StatusChange::guard(Reason::WakeFailed, &body);
+    let change = StatusChange::guard(Reason::WakeFailed, &body, wake.chain.clone());
     status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())
 }

@@ -23,7 +23,10 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 member.owed = member.owed.filter(|owed| !is_standing && owed.seq != *seq);
             }
         }
-        Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
+        Event::WakeJoined { wake_id, .. } => {
+            joined(facts.wake_mut(*wake_id)?, event);
+            let_go(facts, *wake_id)?;
+        }
         Event::WakeAttemptFailed { wake_id, reason, exit_code, due_at, .. } => {
             attempt_over(facts, *wake_id, Some(*reason), at)?;
             let wake = facts.wake_mut(*wake_id)?;
@@ -33,9 +36,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             history::ended(wake, at);
         }
         Event::WakeReleased { wake_id, reason, is_in_doubt, .. } => {
+            guard::not_begun(facts, *wake_id)?;
             released(facts, *wake_id, *reason, *is_in_doubt, at)?;
         }
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
+            guard::not_begun(facts, *wake_id)?;
             deferred(facts.wake_mut(*wake_id)?, *reason, *due_at, at);
         }
         Event::WakeDeclined { wake_id, supervisor, .. } => {
@@ -55,6 +60,9 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WakeFinished { .. } => finished(facts, event, at)?,
         Event::WakeRetryRequested { .. } | Event::WakeCancelRequested { .. } => {
             history::intervened(facts, event, at)?;
+            if let Event::WakeRetryRequested { wake_id, .. } = event {
+                let_go(facts, *wake_id)?;
+            }
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
@@ -370,14 +378,24 @@ fn held(facts: &mut Facts, event: &Event) -> Result<(), Corrupt> {
     }
 }
 
-/// Wakes of a thread that is not active wait until it is again, but for those of whoever must act in it.
+/// A wake that was held back as agents' doing is not any more when somebody else asks too, and its agent must act.
+fn let_go(facts: &mut Facts, wake_id: WakeId) -> Result<(), Corrupt> {
+    let Some(wake) = facts.wake(wake_id)?.filter(|wake| wake.held && !wake.is_by_agents_alone()) else {
+        return Ok(());
+    };
+    let is_held = facts.thread(wake.thread_id)?.is_none_or(|thread| thread.is_held_for(&wake.agent));
+    facts.wake_mut(wake_id)?.held = is_held;
+    Ok(())
+}
+
+/// Wakes of a thread that is not active wait until it is again, but for those that call whoever must act in it.
 fn hold(
     facts: &mut Facts,
     thread_id: ThreadId,
     is_held: bool,
     owner: Option<&AgentName>,
 ) -> Result<(), Corrupt> {
-    let held = |wake: &Wake| is_held && owner != Some(&wake.agent);
+    let held = |wake: &Wake| is_held && (owner != Some(&wake.agent) || wake.is_by_agents_alone());
     let changed: Vec<(WakeId, bool)> = facts
         .thread_wakes(thread_id)?
         .filter(|wake| wake.held != held(wake))

@@ -369,12 +369,32 @@ pub struct Chain {
     /// The agents of its last hops, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<AgentName>,
+    /// Interlock asks for the wake, so that somebody acts in a thread that they brought to a halt: the chain goes on there,
+    /// but no guard of agents' wakes puts it off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_escalation: bool,
 }
 
 impl Chain {
+    /// One that begins at this time.
+    pub(crate) const fn from(since: Timestamp) -> Self {
+        Self { hops: 0, since, via: Vec::new(), is_escalation: false }
+    }
+
     /// The chain of a wake that several asked for: of one that a person asked for too it is none, else the longest.
     pub(crate) fn joined(one: Option<Self>, other: Option<Self>) -> Option<Self> {
-        one.zip(other).map(|(one, other)| if other.hops > one.hops { other } else { one })
+        one.zip(other).map(|(one, other)| {
+            let is_escalation = one.is_escalation || other.is_escalation;
+            let longest = if other.hops > one.hops { other } else { one };
+            Self { is_escalation, ..longest }
+        })
+    }
+}
+
+impl Wake {
+    /// Whether only agents' words ask for it: guards may put it off, and hold it back while its thread is blocked.
+    pub fn is_by_agents_alone(&self) -> bool {
+        self.chain.as_ref().is_some_and(|chain| !chain.is_escalation)
     }
 }
 

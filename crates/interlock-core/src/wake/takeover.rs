@@ -178,7 +178,7 @@ fn give_up(
         // Two wakes of one thread given up in one claim block it once.
         && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
     {
-        let change = StatusChange::guard(blocked, body);
+        let change = StatusChange::guard(blocked, body, wake.chain.clone());
         status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     }
     Ok(())

@@ -103,7 +103,7 @@ fn a_wake_that_was_held_back_is_let_go_for_whoever_must_act_now() {
     let mut w = blocked();
     w.post("olga", Post::chat("one").to(&["executor"])).unwrap();
     assert!(w.pending_of("executor")[0].held);
-    assert_eq!(w.assigns("reviewer", "executor").unwrap().kinds()[2..], ["wake.joined"], "one wake, not two");
+    assert_eq!(w.assigns("olga", "executor").unwrap().kinds()[2..], ["wake.joined"], "one wake, not two");
     assert!(!w.pending_of("executor")[0].held);
     let claim = w.claim_one("sup");
     w.assigns("reviewer", "olga").unwrap();
@@ -132,8 +132,9 @@ fn a_managed_opener_is_woken_when_its_thread_is_blocked() {
 #[test]
 fn who_may_give_an_escalation_away_and_to_whom() {
     for (who, role, wanted) in [
-        ("reviewer", Role::Participant, None),
+        ("carl", Role::Coordinator, None),
         ("olga", Role::Operator, None),
+        ("reviewer", Role::Participant, Some(Reason::PersonRequired)),
         ("executor", Role::Participant, Some(Reason::NotCoordinator)),
         ("axel", Role::Auditor, Some(Reason::NotCoordinator)),
         ("paul", Role::Participant, Some(Reason::ThreadNotFound)),
@@ -266,20 +267,25 @@ fn closing_over_open_work_takes_an_override() {
 
 #[test]
 fn a_coordinator_goes_on_by_overriding_in_so_many_words() {
+    let led_by_carl = || {
+        let mut w = blocked();
+        w.agent("carl").unmanaged();
+        w.adds("olga", "carl", ThreadRole::Coordinator).unwrap();
+        w
+    };
     for (who, text, wanted) in [
-        ("reviewer", "coordinator_override: the test is flaky", None),
-        ("reviewer", "coordinator_override: ", Some(Reason::OverrideRequired)),
-        ("reviewer", "go on", Some(Reason::OverrideRequired)),
+        ("carl", "coordinator_override: the test is flaky", None),
+        ("carl", "coordinator_override: ", Some(Reason::OverrideRequired)),
+        ("carl", "go on", Some(Reason::OverrideRequired)),
         ("executor", "coordinator_override: me too", Some(Reason::NotCoordinator)),
         ("olga", "go on", None),
         ("olga", " ", Some(Reason::ParameterInvalid)),
     ] {
-        let mut w = blocked();
-        let done = w.operates(who, ThreadAction::Unblock, text, None);
+        let done = led_by_carl().operates(who, ThreadAction::Unblock, text, None);
         assert_eq!(done.err().map(|refusal| refusal.reason), wanted, "{who}: {text}");
     }
-    let mut w = blocked();
-    let done = w.operates("reviewer", ThreadAction::Unblock, "coordinator_override: flaky", None).unwrap();
+    let done =
+        led_by_carl().operates("carl", ThreadAction::Unblock, "coordinator_override: flaky", None).unwrap();
     assert!(matches!(&done.events[0], Event::StatusChanged { reason: Reason::CoordinatorOverride, .. }));
 }
 

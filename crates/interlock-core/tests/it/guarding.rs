@@ -120,6 +120,48 @@ fn the_third_identical_finding_blocks_the_thread() {
     assert_eq!(w.thread().owner, Some(name("olga")));
 }
 
+/// S002-83: each finding has a count of its own. Another one in between begins its own and leaves the first where it is: a
+/// review that finds the same two things three times over has come back three times, and so has work that goes to and fro
+/// between two findings.
+#[test]
+fn findings_that_take_turns_are_each_counted() {
+    for others in [1_u128, 4] {
+        let mut w = World::pair();
+        for round in 0..3_u128 {
+            assert_eq!(w.thread().status, Status::Active, "before round {round}");
+            for finding in 0..=others {
+                let id = finding_id(100 * round + finding);
+                w.post("reviewer", Post::finding(id, &format!("src/{finding}.rs"))).unwrap();
+                if w.thread().status == Status::Blocked {
+                    break;
+                }
+            }
+        }
+        assert_eq!((w.thread().reason, w.thread().guard.turns), (Some(Reason::IdenticalFindings), 0));
+        let last = w.findings().iter().map(|finding| finding.cycles).max();
+        assert_eq!(last, Some(3));
+        w.status("olga", Status::Active).unwrap();
+        w.post("reviewer", Post::finding(finding_id(999), "src/new.rs")).unwrap();
+        assert_eq!(w.thread().status, Status::Active, "another finding begins at one");
+    }
+}
+
+/// So many announced commits are remembered; with one more the first is forgotten.
+#[test]
+fn commits_are_remembered_up_to_their_limit() {
+    use interlock_core::limits::COMMITS_REMEMBERED_MAX;
+    for (others, is_progress) in [(COMMITS_REMEMBERED_MAX - 1, false), (COMMITS_REMEMBERED_MAX, true)] {
+        let mut w = World::pair();
+        for n in 0..=others {
+            w.post("executor", Post::fix(&format!("{n:07x}")).to(&["olga"])).unwrap();
+        }
+        turns(&mut w, 1);
+        w.post("executor", Post::fix("0000000").to(&["olga"])).unwrap();
+        assert_eq!(w.thread().guard.turns == 0, is_progress, "{others}");
+        assert!(w.thread().guard.commits.len() <= COMMITS_REMEMBERED_MAX);
+    }
+}
+
 #[test]
 fn each_part_of_a_finding_tells_it_from_others() {
     for field in ["path", "rule", "message"] {

@@ -10,7 +10,7 @@ use interlock_core::wake::{Evidence, Lane, Outcome, TurnFault, WakeResult, WakeS
 use interlock_core::{Command, Event, Reason, Reply};
 
 use crate::refused;
-use crate::world::{Claim, Post, World, name};
+use crate::world::{Claim, Done, Post, World, name};
 
 const QUIET_MS: i64 = 20_000;
 const DEFER_MS: i64 = 60_000;
@@ -499,6 +499,26 @@ fn a_later_message_is_due_at_once() {
     assert_eq!(w.claim("sup").len(), 1);
 }
 
+/// The same for an agent's message, and for what Interlock itself says to whoever must act; supervisors hear of both.
+#[test]
+fn whatever_comes_after_what_was_told_is_due_and_announced_at_once() {
+    let comes: [fn(&mut World) -> Done; 2] = [
+        |w| w.post("reviewer", Post::chat("and this").to(&["executor"])).unwrap(),
+        |w| w.status_for("olga", Status::Blocked, Reason::ByRequest, Some("executor")).unwrap(),
+    ];
+    for (n, comes) in comes.into_iter().enumerate() {
+        let mut w = asked();
+        hook(&mut w, 7, Observed::TurnEnded);
+        w.sees("executor", 7, Observed::TurnEnded);
+        w.advance_ms(1_000);
+        let done = comes(&mut w);
+        let due_at = w.pending_of("executor")[0].due_at;
+        assert_eq!(due_at, w.now(), "{n}");
+        assert!(done.events.iter().any(Event::concerns_supervisors), "{n}");
+        assert_eq!(w.claim("sup").iter().filter(|claim| claim.agent == name("executor")).count(), 1, "{n}");
+    }
+}
+
 /// A wake that a supervisor holds, or that is held back, is not handed over twice.
 #[test]
 fn what_is_on_its_way_is_not_told_for() {
@@ -508,7 +528,7 @@ fn what_is_on_its_way_is_not_told_for() {
     w.started(&claim).unwrap();
     assert_eq!(hook(&mut w, 8, Observed::TurnEnded), ["told 1"]);
     let mut w = asked();
-    w.status("olga", interlock_core::thread::Status::Blocked).unwrap();
+    w.status("olga", Status::Blocked).unwrap();
     assert_eq!(hook(&mut w, 7, Observed::TurnEnded), ["told 1"]);
 }
 

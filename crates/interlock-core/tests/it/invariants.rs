@@ -159,9 +159,10 @@ fn ended_threads_have_no_pending_wakes(rows: &Rows) {
         let status = thread.status;
         let is_wanted = status.takes_messages() || wake.is_in_doubt();
         assert!(is_wanted, "{} waits for a thread that is {status}", wake.wake_id);
+        let is_held = status == interlock_core::thread::Status::Blocked && wake.is_by_agents_alone();
         assert_eq!(
             wake.held,
-            thread.is_held_for(&wake.agent),
+            is_held || thread.is_held_for(&wake.agent),
             "{} in a thread that is {status}",
             wake.wake_id
         );

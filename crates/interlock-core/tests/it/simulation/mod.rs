@@ -12,7 +12,7 @@ mod agents;
 mod cast;
 mod check;
 mod day;
-mod dice;
+pub(crate) mod dice;
 mod door;
 mod journal;
 mod people;
