@@ -15,7 +15,7 @@ use interlock_core::policy::Policy;
 use interlock_core::session::Observed;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
+use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Urgent, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -163,6 +163,14 @@ pub(crate) struct Claim {
     pub(crate) wake_id: WakeId,
     pub(crate) agent: AgentName,
     pub(crate) lease: Lease,
+}
+
+/// What a supervisor that asks for wakes is answered.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) stop: Vec<WakeId>,
+    pub(crate) tell: Vec<Urgent>,
 }
 
 /// A workspace in memory with its clock, people and agents.
@@ -357,21 +365,26 @@ impl World {
     }
 
     pub(crate) fn claim_in(&mut self, sup: &str, incarnation: &str, limit: u32) -> Vec<Claim> {
-        self.asks(sup, incarnation, limit).0
+        self.asks(sup, incarnation, limit).claims
     }
 
-    /// What a supervisor is given, and the processes that it is told to stop.
-    pub(crate) fn asks(&mut self, sup: &str, incarnation: &str, limit: u32) -> (Vec<Claim>, Vec<WakeId>) {
+    /// A supervisor asks, and hears what it may start, has to stop, and has to tell.
+    pub(crate) fn asks(&mut self, sup: &str, incarnation: &str, limit: u32) -> Answer {
         let command = self.claiming(sup, incarnation, limit);
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
-        let claimed = match done.reply {
-            Reply::Claimed(claimed) => claimed,
-            Reply::ToStop(wakes) => return (Vec::new(), wakes),
-            Reply::Halted(_) | Reply::ToTell(_) => Vec::new(),
+        let mut answer = Answer::default();
+        match done.reply {
+            Reply::Claimed(claimed) => {
+                let claim =
+                    |(wake, lease): (Wake, Lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease };
+                answer.claims = claimed.into_iter().map(claim).collect();
+            }
+            Reply::ToStop(wakes) => answer.stop = wakes,
+            Reply::ToTell(urgent) => answer.tell = urgent,
+            Reply::Halted(_) => {}
             _ => panic!("no claim: {done:?}"),
-        };
-        let claim = |(wake, lease): (Wake, Lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease };
-        (claimed.into_iter().map(claim).collect(), Vec::new())
+        }
+        answer
     }
 
     fn claiming(&self, sup: &str, incarnation: &str, limit: u32) -> ClaimWakes {

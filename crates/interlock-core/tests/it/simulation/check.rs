@@ -42,6 +42,7 @@ pub(super) fn is_typed_in(day: &Simulation, claim: &Claim) -> bool {
 pub(super) fn was_claimed(day: &Simulation, claim: &Claim) {
     let wake = day.world.wake(claim.wake_id);
     if claim.lease.is_in_doubt {
+        // Nothing is begun on it: it is looked whether something runs.
         return;
     }
     assert!(!is_typed_in(day, claim), "{} enters a session in which a person is at work: {wake:?}", wake.agent);
@@ -56,12 +57,6 @@ pub(super) fn was_claimed(day: &Simulation, claim: &Claim) {
         "{} goes past a person after {waited} ms ({wait:?}): {wake:?}",
         wake.agent
     );
-}
-
-/// What an earlier life may have begun, and did not, is begun into no session in which a person is at work.
-pub(super) fn may_send(day: &Simulation, supervisor: usize, claim: &Claim) {
-    let hold = &day.supervisors[supervisor].held[&claim.wake_id];
-    assert!(!hold.was_typed_in, "{} is begun again beside a person: {claim:?}", claim.agent);
 }
 
 /// A wake is for something that its agent has not read, the first time at least, and not in a thread where work rests.
@@ -176,6 +171,10 @@ pub(super) fn at_the_end(day: &Simulation) {
 fn somebody_has_to_act(day: &Simulation, thread: &Thread) {
     let owner = thread.owner.as_ref().expect("nobody has to act");
     let Some(member) = thread.members.get(owner).filter(|member| member.managed) else { return };
+    let is_person = |member: &Member| !member.managed;
+    if !thread.members.values().any(is_person) && day.world.policy.escalation_owner.is_none() {
+        return;
+    }
     let all = day.world.rows.messages.range((thread.thread_id, 0)..=(thread.thread_id, u64::MAX));
     let told = all.map(|(_, (message, _))| &message.head).filter(|head| head.kind == MessageKind::System);
     let last = told.map(|head| head.seq).next_back().unwrap_or_default();

@@ -56,7 +56,7 @@ pub(super) fn team(world: &mut World, dice: &mut Dice) -> Vec<(&'static str, Cha
 /// Two supervisors on two machines, or one alone. The first has the server in which live turns run.
 pub(super) fn supervisors(world: &mut World, dice: &mut Dice) -> Vec<Supervisor> {
     let mut all = vec![Supervisor::new("desk")];
-    if dice.chance(80) {
+    if dice.chance(70) {
         all.push(Supervisor::new("cellar"));
     }
     let is_alone = all.len() == 1;
@@ -103,10 +103,11 @@ impl Simulation {
         }
         // A clock that is put forward by more than one supervisor leaves another to notice the end of its leases
         // promises what cannot be kept, so it is not by more where there are several.
+        let is_one = self.supervisors.len() == 1 && self.supervisors[0].tells_holds;
         let steps: &[i64] =
-            if self.supervisors.len() > 1 { &[-30_000, -2_000, 2_000, 12_000] } else { &[-30_000, 12_000, 90_000, 600_000] };
-        if self.dice.chance(30) {
-            self.at_times(2, start, |dice| What::Clock { ms: dice.one(steps) });
+            if is_one { &[-30_000, 12_000, 90_000, 600_000] } else { &[-30_000, -2_000, 2_000, 6_000] };
+        if self.dice.chance(40) {
+            self.at_times(3, start, |dice| What::Clock { ms: dice.one(steps) });
         }
         self.at_times(16, start, |_| What::Person);
         for _ in 0..6 {

@@ -14,6 +14,8 @@ use crate::world::Claim;
 
 /// The supervisor on whose machine the runtime's server is.
 const AT_CODEX: usize = 0;
+/// By which a turn is remembered that somebody cut off.
+pub(super) const CUT_OFF: i32 = 2;
 /// How long that server is away when it dies.
 const CODEX_AWAY_MS: i64 = 40_000;
 
@@ -71,6 +73,18 @@ impl Simulation {
         self.agenda.put(now.plus_ms(accept), What::Overdue { process, is_accept: true });
         self.agenda.put(now.plus_ms(run), What::Overdue { process, is_accept: false });
         self.goes_on(process);
+        if door == Door::Live {
+            self.disturbs(supervisor);
+        }
+    }
+
+    /// What may happen while a live turn runs, more often than it would at any time.
+    fn disturbs(&mut self, supervisor: usize) {
+        let all = [What::Crash { supervisor }, What::CodexDies, What::Interrupt, What::LoseSight, What::Types];
+        if !self.is_calm && self.dice.chance(15) {
+            let (at, what) = (self.now().plus_ms(self.dice.ms(100, 8_000)), self.dice.one(&all));
+            self.agenda.put(at, what);
+        }
     }
 
     /// The session that the claim's agent goes on in.
@@ -79,13 +93,12 @@ impl Simulation {
         self.world.rows.threads[&thread].members.get(&claim.agent)?.session
     }
 
-    /// Whether a turn that is not ours runs in the session.
+    /// Whether a person is at work in the session, as its server sees.
     fn is_session_taken(&self, claim: &Claim) -> bool {
-        let Some(bound) = self.bound(claim) else { return false };
-        let sitting = self.journal.sittings.iter().find(|((agent, id), _)| {
-            *agent == claim.agent.as_str() && *id == bound
-        });
-        sitting.is_some_and(|(_, sitting)| sitting.turn_since.is_some())
+        let (policy, now) = (&self.world.policy, self.world.now());
+        let is_override = self.world.wake(claim.wake_id).is_override;
+        let bound = self.bound(claim).filter(|_| !is_override);
+        bound.is_some_and(|bound| self.journal.is_in_way(policy, claim.agent.as_str(), Some(bound), now))
     }
 
     /// Look for what an earlier life may have begun, before anything is begun again.
@@ -101,18 +114,25 @@ impl Simulation {
         if !self.is_calm && self.dice.chance(5) {
             return self.tells(supervisor, wake, Self::ended(Outcome::InDoubt), true);
         }
-        let found = self.processes.iter().rposition(|one| one.wake == wake && one.is_live());
-        match found {
+        match self.processes.iter().rposition(|one| one.wake == wake && one.is_live()) {
             Some(process) if self.processes[process].is_alive => self.follows(supervisor, claim, process),
             Some(process) => match self.processes[process].end {
-                Some(Outcome::Signalled { .. }) | None => self.sends_again(supervisor, claim),
+                Some(Outcome::Signalled { signal: CUT_OFF }) if !self.journal.cancelled.contains_key(&wake) => {
+                    self.tells(supervisor, wake, Self::ended(Outcome::InDoubt), true);
+                }
+                Some(Outcome::Signalled { .. }) | None => self.is_not_running(supervisor, wake),
                 Some(end) => {
                     self.follows(supervisor, claim, process);
                     self.tells(supervisor, wake, Self::ended(end), true);
                 }
             },
-            None => self.sends_again(supervisor, claim),
+            None => self.is_not_running(supervisor, wake),
         }
+    }
+
+    /// It is proved not to run.
+    fn is_not_running(&mut self, supervisor: usize, wake: WakeId) {
+        self.tells(supervisor, wake, Self::ended(Outcome::NotRunning), true);
     }
 
     /// It is found: what it does is followed from here on.
@@ -130,18 +150,6 @@ impl Simulation {
             Report::Accepted { evidence: Evidence::Event, session_id },
             false,
         );
-    }
-
-    /// It is proved not to run.
-    fn sends_again(&mut self, supervisor: usize, claim: &Claim) {
-        if self.is_session_taken(claim) {
-            return self.tells(supervisor, claim.wake_id, Self::ended(Outcome::SessionBusy), true);
-        }
-        check::may_send(self, supervisor, claim);
-        check::may_start(self, claim);
-        let steps = steps(self.characters[claim.agent.as_str()], &mut self.dice);
-        self.begins(supervisor, claim, Door::Live, steps);
-        self.tells_start(supervisor, claim.wake_id, None);
     }
 
     /// The server in which live turns run dies, and they with it.
@@ -166,7 +174,7 @@ impl Simulation {
             let end = Outcome::TurnFailed { fault: TurnFault::TurnIncomplete, reset_in_ms: None };
             self.ends(process, end);
         } else {
-            self.ends(process, Outcome::Signalled { signal: 2 });
+            self.ends(process, Outcome::Signalled { signal: CUT_OFF });
         }
     }
 

@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 
 use interlock_core::command::Report;
 use interlock_core::id::WakeId;
-use interlock_core::wake::{Lane, Outcome, WakeState};
+use interlock_core::wake::{Door, Lane, Outcome, Urgent, WakeState};
 use interlock_core::{Reason, Timestamp};
 
 use super::agenda::What;
 use super::check;
+use super::door::CUT_OFF;
 use super::run::{AGENTS, Simulation};
 use super::supervisor::{Hold, SLOTS};
-use crate::world::Claim;
+use crate::world::{Answer, Claim};
 
 /// Between two polls.
 const POLL_MS: i64 = 5_000;
@@ -51,7 +52,8 @@ impl Simulation {
         self.tells_of_itself(supervisor);
         let one = &self.supervisors[supervisor];
         let (name, incarnation) = (one.name, one.incarnation());
-        let (made, stop) = self.world.asks(name, &incarnation, u32::try_from(free).unwrap());
+        let Answer { claims: made, stop, tell } =
+            self.world.asks(name, &incarnation, u32::try_from(free).unwrap());
         let is_lost = !self.is_calm && self.dice.chance(3);
         for claim in &made {
             check::was_claimed(self, claim);
@@ -64,6 +66,9 @@ impl Simulation {
         for wake in stop {
             self.stops(supervisor, wake);
         }
+        for urgent in tell {
+            self.tells_turn(supervisor, &urgent);
+        }
         for claim in made {
             self.takes(supervisor, claim);
         }
@@ -75,13 +80,20 @@ impl Simulation {
         let at = now.plus_ms(self.dice.ms(1, 400));
         self.agenda.put(at, What::Start { supervisor, life, wake, fence });
         let until = now.plus_ms(self.world.policy.lease_ms - ASKED_MS);
-        let was_typed_in = check::is_typed_in(self, &claim);
         let untold = VecDeque::new();
-        let hold = Hold { claim, until, was_typed_in, process: None, untold, is_over: false };
+        let hold = Hold { claim, until, process: None, untold, is_over: false };
         self.supervisors[supervisor].held.insert(wake, hold);
         if !self.supervisors[supervisor].renews {
             self.supervisors[supervisor].renews = true;
             self.agenda.put(now.plus_ms(RENEW_MS), What::Renew { supervisor, life });
+        }
+    }
+
+    /// A turn that runs is told of what cannot wait; now and then it does not take it in.
+    fn tells_turn(&mut self, supervisor: usize, urgent: &Urgent) {
+        if self.dice.chance(60) {
+            let (wake_id, seq) = (urgent.wake.wake_id, urgent.wake.seq);
+            self.tells(supervisor, urgent.running, Report::Told { wake_id, seq }, false);
         }
     }
 
@@ -182,7 +194,7 @@ impl Simulation {
     }
 
     /// Report that it was begun, in its turn.
-    pub(super) fn tells_start(&mut self, supervisor: usize, wake: WakeId, door: Option<interlock_core::wake::Door>) {
+    pub(super) fn tells_start(&mut self, supervisor: usize, wake: WakeId, door: Option<Door>) {
         self.tells(supervisor, wake, Report::Started { lane: Lane::Trigger, door }, false);
     }
 
@@ -192,7 +204,7 @@ impl Simulation {
         // A live turn is interrupted, where its server can be reached.
         if self.processes[process].is_alive {
             self.processes[process].is_alive = false;
-            self.processes[process].end = Some(Outcome::Signalled { signal: 2 });
+            self.processes[process].end = Some(Outcome::Signalled { signal: CUT_OFF });
         }
     }
 
@@ -250,8 +262,8 @@ impl Simulation {
                 let at = self.now().plus_ms(self.dice.ms(1, STOP_MS));
                 self.agenda.put(at, What::Stopped { process });
             }
-            // What is not begun yet is not begun.
-            None if !hold.is_over => self.tells(supervisor, wake, Self::ended(Outcome::NotStarted), true),
+            // What is not begun yet is not begun; what is looked for is ended when it is found.
+            None if !hold.is_over && !hold.claim.lease.is_in_doubt => self.tells(supervisor, wake, Self::ended(Outcome::NotStarted), true),
             None => {}
         }
     }

@@ -10,9 +10,9 @@ use super::run::Simulation;
 
 /// Kinds of events that days are about.
 const HAPPENS: &[&str] = &[
-    "escalation.assigned",
-    "escalation.reminded",
-    "message.posted",
+    "thread.owner_assigned",
+    "thread.owner_reminded",
+    "thread.message_posted",
     "session.bound",
     "session.released",
     "thread.created",

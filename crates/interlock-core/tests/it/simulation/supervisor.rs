@@ -19,8 +19,6 @@ pub(super) struct Hold {
     pub(super) claim: Claim,
     /// Until when, by its own clock, which counts the time of a sleeping machine too.
     pub(super) until: Timestamp,
-    /// Whether somebody was at the keyboard of the session that it was claimed for.
-    pub(super) was_typed_in: bool,
     pub(super) process: Option<usize>,
     /// What the server was not told yet, in order.
     pub(super) untold: VecDeque<Report>,
