@@ -281,6 +281,16 @@ pub enum Event {
     /// A supervisor cannot run the wake's agent; others may.
     #[serde(rename = "wake.declined/1")]
     WakeDeclined { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, supervisor: String, lacks: Lack },
+    /// No supervisor takes it: none is there, or none with its label. Somebody was told.
+    #[serde(rename = "wake.stranded/1")]
+    WakeStranded {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        /// The label that a supervisor must have; absent = none would do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Label>,
+    },
     /// The runtime told what its model used for an attempt.
     #[serde(rename = "wake.used/1")]
     WakeUsed { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, usage: Usage },
@@ -454,6 +464,7 @@ impl Event {
             | Self::WakeDeferred { thread_id, .. }
             | Self::WakeOverridden { thread_id, .. }
             | Self::WakeDeclined { thread_id, .. }
+            | Self::WakeStranded { thread_id, .. }
             | Self::WakeUsed { thread_id, .. }
             | Self::SessionBound { thread_id, .. }
             | Self::SessionReleased { thread_id, .. }

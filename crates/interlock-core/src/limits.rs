@@ -81,6 +81,8 @@ pub const COMMITS_REMEMBERED_MAX: usize = 64;
 pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.
 pub const LIVE_WAKES_MAX: u32 = 512;
+/// Supervisors of a workspace that are remembered; beyond that the one silent for longest is forgotten.
+pub const SUPERVISORS_MAX: usize = 256;
 /// Sessions of one agent that are remembered; beyond that the one that nobody sits at, or was silent for longest, is
 /// forgotten.
 pub const SESSIONS_OF_AGENT_MAX: usize = 8;

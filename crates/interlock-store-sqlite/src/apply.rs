@@ -108,6 +108,14 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             run(connection, sql, params![ws, lease.wake_id.to_bytes(), text("lease", lease)?])
         }
         RowChange::Session(_) | RowChange::Unsession(_) => session::change(connection, ws, row),
+        RowChange::Supervisor(name, Some(supervisor)) => {
+            let sql = "INSERT INTO supervisor (ws, name, doc) VALUES (?, ?, ?)
+                       ON CONFLICT (ws, name) DO UPDATE SET doc = excluded.doc";
+            run(connection, sql, params![ws, name, text("supervisor", supervisor)?])
+        }
+        RowChange::Supervisor(name, None) => {
+            run(connection, "DELETE FROM supervisor WHERE ws = ? AND name = ?", params![ws, name])
+        }
         RowChange::Job(_) | RowChange::Unjob(_) => job::change(connection, ws, row),
         RowChange::Webhook(_) | RowChange::Unwebhook(_) => webhook::change(connection, ws, row),
         RowChange::Unlease(wake) => {

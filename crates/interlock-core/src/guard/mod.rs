@@ -22,9 +22,11 @@ pub(crate) use spend::on_usage;
 pub(crate) use tripped::{Posted, on_post, on_trigger};
 pub(crate) use turns::on_turn;
 
+use crate::agent::Agent;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
+use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::thread::Status;
 use crate::time::Timestamp;
@@ -47,6 +49,13 @@ pub const DEFERRALS: [Reason; 10] = [
 /// Whether a wake that waits for this is put off, and has not failed.
 pub fn is_deferral(reason: Reason) -> bool {
     DEFERRALS.contains(&reason)
+}
+
+/// Until when nothing wakes an agent because what it may use up is used up: its quota, or its tokens of the day.
+pub fn spent_until(policy: &Policy, agent: &Agent, now: Timestamp) -> Option<(Reason, Timestamp)> {
+    let quota = quota::agent_waits(agent, now).map(|until| (Reason::ModelQuota, until));
+    let day = spend::agent_waits(policy, agent, now).map(|until| (Reason::BudgetSpent, until));
+    [quota, day].into_iter().flatten().max_by_key(|(_, until)| *until)
 }
 
 /// Whether only wakes that agents alone caused wait for this: a person who asks too ends it.
@@ -75,7 +84,8 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::StatusChanged { is_agents: true, .. } => {}
         Event::StatusChanged { thread_id, from, to, .. } => {
             if *from == Status::Blocked && *to == Status::Active {
-                facts.thread_mut(*thread_id)?.guard.spent = Usage::NONE;
+                let guard = &mut facts.thread_mut(*thread_id)?.guard;
+                (guard.spent, guard.pushes) = (Usage::NONE, 0);
             }
             progress(facts, *thread_id, at)?;
         }
@@ -115,11 +125,13 @@ fn posted(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt
     let Event::MessagePosted { thread_id, message, said_print, is_verified_again, .. } = event else {
         return Ok(());
     };
+    let pushes_max = facts.policy.commits_as_progress_max;
     let guard = &mut facts.thread_mut(*thread_id)?.guard;
-    if turns::is_progress(guard, message, *is_verified_again) {
+    if turns::is_progress(guard, message, *is_verified_again, pushes_max) {
         guard.note_commit(message);
         progress(facts, *thread_id, at)?;
     } else if message.is_from_outside() {
+        guard.pushes = 0;
         attended(facts, *thread_id, at)?;
     }
     if let Some(print) = *said_print

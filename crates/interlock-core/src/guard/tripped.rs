@@ -39,7 +39,9 @@ pub(crate) fn on_post(
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
-    let is_progress = super::turns::is_progress(&thread.guard, posted.message, posted.is_verified_again);
+    let pushes_max = facts.policy.commits_as_progress_max;
+    let is_progress =
+        super::turns::is_progress(&thread.guard, posted.message, posted.is_verified_again, pushes_max);
     let chain = posted.chain;
     let found = findings(&facts.policy, posted.cycles);
     // What gets the thread on does not stop it.

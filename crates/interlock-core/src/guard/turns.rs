@@ -29,10 +29,17 @@ pub(crate) fn on_turn(
 }
 
 /// Whether a message is progress: a new commit pushed, or a finding verified that was not before. A change of status is
-/// progress too, unless an agent wished it.
-pub(super) fn is_progress(guard: &Guard, message: &MessageHead, is_verified_again: bool) -> bool {
+/// progress too, unless an agent wished it. Commits alone are not for ever: nobody looks whether they are there.
+pub(super) fn is_progress(
+    guard: &Guard,
+    message: &MessageHead,
+    is_verified_again: bool,
+    pushes_max: u32,
+) -> bool {
     match (message.event_type.as_deref(), &message.commit) {
-        (Some(et::FIX_PUSHED), Some(commit)) => !guard.commits.contains(commit),
+        (Some(et::FIX_PUSHED), Some(commit)) => {
+            !guard.commits.contains(commit) && guard.pushes < u64::from(pushes_max)
+        }
         (Some(et::FINDING_VERIFIED), _) => !is_verified_again,
         _ => false,
     }
@@ -44,10 +51,11 @@ impl Guard {
         self.turns_total = self.turns_total.saturating_add(1);
     }
 
-    /// Remember the commit that a message pushed.
+    /// Remember the commit that a message pushed; any other progress lets as many count again.
     pub(super) fn note_commit(&mut self, message: &MessageHead) {
-        let commit = message.commit.iter().filter(|_| message.event_type.as_deref() == Some(et::FIX_PUSHED));
-        self.commits.extend(commit.cloned());
+        let is_push = message.event_type.as_deref() == Some(et::FIX_PUSHED);
+        self.pushes = if is_push { self.pushes.saturating_add(1) } else { 0 };
+        self.commits.extend(message.commit.iter().filter(|_| is_push).cloned());
         if self.commits.len() > COMMITS_REMEMBERED_MAX {
             self.commits.remove(0);
         }

@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
 use crate::text::{Salt, digest};
 use crate::time::{Now, Timestamp};
-use crate::wake::{self, Chain};
+use crate::wake::{self, Chain, Wake};
 
 /// Who must act in a thread that is blocked, when nobody is named. People first, because they alone let go on what a guard
 /// blocked: whoever opened it, while that takes part; else one who leads it; else whom the configuration names. Then agents:
@@ -182,6 +182,39 @@ fn tell(
     });
     if let Some(owner) = &thread.owner {
         wake::on_escalation(facts, env, thread, (owner, seq, chain), now, events)?;
+    }
+    Ok(())
+}
+
+/// A message of Interlock's own to whoever answers for the thread, that no supervisor takes a wake.
+pub(crate) fn tell_of_stranded(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    (stranded, body): (&Wake, &str),
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let named = thread.owner.clone().filter(|owner| thread.members.contains_key(owner));
+    let owner = named.unwrap_or_else(|| rule(&facts.policy, thread, Some(&stranded.agent)));
+    let Wake { wake_id, agent, on, due_at, .. } = stranded;
+    let data = serde_json::json!({"wake_id": wake_id, "agent": agent, "on": on, "due_at": due_at});
+    let (event_type, to) = (et::WAKE_STRANDED, vec![owner.clone()]);
+    let seq = thread.seq.saturating_add(1);
+    let said = Said { event_type, to, body, data: data.to_string(), seq, number: 1 };
+    let (message, text) = system::message(env, said, now);
+    let thread_id = thread.thread_id;
+    events.push(Event::MessagePosted {
+        thread_id,
+        message,
+        finding_print: None,
+        said_print: None,
+        is_verified_again: false,
+        text,
+    });
+    if owner != *agent {
+        let chain = stranded.chain.clone();
+        wake::on_escalation(facts, env, thread, (&owner, seq, chain), now, events)?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::guard::{Pace, Said};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
 use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
+use crate::session::Session;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
 use crate::wake::{Chain, Usage};
@@ -150,9 +151,9 @@ pub mod event_type {
     pub const THREAD_ESCALATED: &str = "thread_escalated";
     /// Emitted on every other change of status; nobody may post it.
     pub const THREAD_STATUS_CHANGED: &str = "thread_status_changed";
-    /// Said by Interlock to whoever must act in a blocked thread from now on.
+    /// Said by Interlock to whoever must act in a blocked thread from now on; nobody may post it.
     pub const ESCALATION_ASSIGNED: &str = "escalation_assigned";
-    /// Said by Interlock to whoever must act in a blocked thread and has not yet.
+    /// Said by Interlock to whoever must act in a blocked thread and has not yet; nobody may post it.
     pub const ESCALATION_REMINDER: &str = "escalation_reminder";
     /// Work is given to a participant by whoever leads.
     pub const TASK_ASSIGNED: &str = "task_assigned";
@@ -160,9 +161,29 @@ pub mod event_type {
     /// Emitted when an operator has an agent woken although a person is at work in its session; nobody may post it.
     pub const WAKE_OVERRIDDEN: &str = "wake_overridden";
 
+    /// Said by Interlock to whoever answers for the thread when no supervisor takes a wake; nobody may post it.
+    pub const WAKE_STRANDED: &str = "wake_stranded";
+
     /// Types that only rules emit.
-    pub const RESERVED: [&str; 4] =
-        [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED, WAKE_OVERRIDDEN];
+    pub const RESERVED: [&str; 7] = [
+        THREAD_RESOLVED,
+        THREAD_ESCALATED,
+        THREAD_STATUS_CHANGED,
+        ESCALATION_ASSIGNED,
+        ESCALATION_REMINDER,
+        WAKE_OVERRIDDEN,
+        WAKE_STRANDED,
+    ];
+    /// The others: types that anybody who takes part may post.
+    pub const POSTED: [&str; 7] = [
+        FIX_PUSHED,
+        RE_REVIEW_REQUESTED,
+        FINDING_REPORTED,
+        FINDING_VERIFIED,
+        FINDING_REJECTED,
+        FINDING_UNRESOLVED,
+        TASK_ASSIGNED,
+    ];
 }
 
 /// One participant as the thread's row holds it.
@@ -262,6 +283,11 @@ impl Member {
         Some(if is_first { SeenAt::NoLaterThan(at) } else { SeenAt::At(at) })
     }
 
+    /// When its session last showed a sign of life: in a turn of ours, or to whoever was seen at work in it.
+    pub fn last_life(&self, seen: Option<&Session>) -> Option<Timestamp> {
+        self.session_at.map(|at| seen.map_or(at, |session| at.max(session.seen_at)))
+    }
+
     /// Its session is alive at this time.
     pub(crate) fn note_life(&mut self, at: Timestamp) {
         if self.session.is_some() {
@@ -299,6 +325,9 @@ pub struct Guard {
     /// Commits already announced as `fix_pushed`; a repeated one is no progress. The last 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<String>,
+    /// How many of them counted as progress in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pushes: u64,
     /// When the last progress was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_at: Option<Timestamp>,

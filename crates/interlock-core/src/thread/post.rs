@@ -191,9 +191,11 @@ fn check_shape(thread: &Thread, command: &PostMessage) -> Result<EventFacts, Ref
             if et::RESERVED.contains(&name) {
                 return Err(Refusal::new(
                     Reason::EventTypeReserved,
-                    format!("`{name}` is emitted by status changes; nobody may post it"),
+                    format!("`{name}` is said by Interlock alone; nobody may post it"),
                 )
-                .hint("change the thread's status instead"));
+                .hint(
+                    "change what it tells of, such as the thread's status: the message follows by itself",
+                ));
             }
             check_event_type(name)?;
             event_data::read(name, command.data.as_ref(), &thread.title_salt)

@@ -19,6 +19,20 @@ use crate::time::Now;
 /// The exit code by which a command agent asks to be tried again (docs/command-agents.md).
 const TRY_AGAIN: i32 = 75;
 
+/// Why nothing was started for a claim: a person, or what blocked the thread meanwhile, has had it refused; else something
+/// stands in the way where it was to run.
+fn why_not_started(facts: &Facts, wake: &Wake, lease: &Lease) -> Result<Reason, Stop> {
+    if wake.state != WakeState::Pending {
+        return Ok(Reason::NotStarted);
+    }
+    let is_held = wake.held || !lease.may_start(wake);
+    Ok(match facts.halt()? {
+        Some(_) => Reason::Halted,
+        None if is_held => Reason::HeldBack,
+        None => Reason::NotStarted,
+    })
+}
+
 /// What the end of an attempt means for its wake: it waits again without having lost an attempt, or it has used one.
 pub(super) fn over_with(
     facts: &Facts,
@@ -45,7 +59,12 @@ pub(super) fn over_with(
             }
             waits_again(facts, wake, lease, events, now)
         }
-        Outcome::NotStarted if wake.releases < RELEASES_MAX => back(Vec::new(), Reason::NotStarted),
+        Outcome::NotStarted => match why_not_started(facts, wake, lease)? {
+            Reason::NotStarted if wake.releases >= RELEASES_MAX => {
+                ended(facts, env, wake, door, outcome, now)
+            }
+            reason => back(Vec::new(), reason),
+        },
         // What it was lost with stays the reason: it was found to be gone with it.
         Outcome::NotRunning if wake.releases < RELEASES_MAX => {
             expect_state(wake, WakeState::Pending)?;
@@ -219,7 +238,7 @@ fn given_back(
     now: &Now,
 ) -> Result<Decision, Stop> {
     // Whoever was to look for what was begun, and did not come to it, leaves the doubt to the next claim.
-    let has_not_looked = matches!(reason, Reason::Halted | Reason::NotStarted);
+    let has_not_looked = matches!(reason, Reason::Halted | Reason::HeldBack | Reason::NotStarted);
     let is_in_doubt = wake.is_in_doubt() && has_not_looked;
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
     events.push(Event::WakeReleased { wake_id, thread_id, agent, reason, is_in_doubt });

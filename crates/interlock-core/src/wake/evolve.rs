@@ -48,6 +48,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.reason = Some(Reason::CannotRunHere);
             placement::note(wake, supervisor, at);
         }
+        Event::WakeStranded { wake_id, .. } => facts.wake_mut(*wake_id)?.stranded_at = Some(at),
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.usage = Some(wake.usage.unwrap_or_default().plus(*usage));
@@ -112,11 +113,13 @@ fn dispatched(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Cor
         history::began(wake, supervisor, at);
         wake.in_doubt_since = None;
         wake.ladder.dispatched_at = Some(at);
+        wake.ladder.told_at = None;
         wake.ladder.accepted_at = None;
         wake.ladder.evidence = None;
         // Somebody can run it.
         wake.declined_by.clear();
         wake.declined_since = None;
+        wake.stranded_at = None;
     }
     Ok(())
 }
@@ -225,7 +228,8 @@ fn joined(wake: &mut Wake, event: &Event) {
         wake.is_urgent |= *is_urgent;
         if let Some(due_at) = due_at {
             // Nobody was told of this one.
-            (wake.due_at, wake.ladder.accepted_at, wake.ladder.evidence) = (*due_at, None, None);
+            (wake.due_at, wake.ladder.told_at) = (*due_at, None);
+            (wake.ladder.accepted_at, wake.ladder.evidence) = (None, None);
         }
         wake.seq = wake.seq.max(*seq);
         // A later message is unread again.
@@ -289,6 +293,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             on: on.clone(),
             declined_by: Vec::new(),
             declined_since: None,
+            stranded_at: None,
             chain: chain.clone(),
             due_before: None,
         };
@@ -323,7 +328,11 @@ fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
         Reason::SessionBusy | Reason::HumanActive => {
             wake.deferred_since = Some(wake.waited_since(at).unwrap_or(at));
         }
-        Reason::ToldByHook | Reason::ToldInTurn | Reason::FallbackLimit => {}
+        // From here on it waits for the session, and no longer for its person.
+        Reason::ToldByHook => {
+            (wake.deferred_since, wake.ladder.told_at) = (None, wake.ladder.told_at.or(Some(at)));
+        }
+        Reason::ToldInTurn | Reason::FallbackLimit => {}
         Reason::ModelQuota | Reason::BudgetSpent => wake.waits_for_else(),
         // So short that an operator's word holds.
         _ => wake.deferred_since = None,
@@ -351,9 +360,10 @@ fn released(
 ) -> Result<(), Corrupt> {
     let wake = facts.wake_mut(wake_id)?;
     wake_waits(wake);
-    // A person may stop agents as often as they like.
-    wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
-    if matches!(reason, Reason::Halted | Reason::LeaseExpired) {
+    // A person may stop agents, or pause a thread, as often as they like.
+    let is_decided = matches!(reason, Reason::Halted | Reason::HeldBack);
+    wake.releases = wake.releases.saturating_add(u32::from(!is_decided));
+    if is_decided || reason == Reason::LeaseExpired {
         wake.waits_for_else();
     }
     wake.reason = Some(reason);

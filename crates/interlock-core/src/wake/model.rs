@@ -179,6 +179,9 @@ impl Usage {
 pub struct Ladder {
     /// A process was started (the last attempt's).
     pub dispatched_at: Option<Timestamp>,
+    /// An open session of the agent was told by its own hooks; whether it heard, its acknowledgement says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
     /// The runtime accepted.
     pub accepted_at: Option<Timestamp>,
     /// By which evidence.
@@ -297,6 +300,9 @@ pub struct Wake {
     /// When the first of them said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declined_since: Option<Timestamp>,
+    /// When somebody was told that no supervisor takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stranded_at: Option<Timestamp>,
     /// The chain of agents' wakes that led to it; absent = a person, or a program that no supervisor runs, asked too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ask, AsksKey, Chain, Forgotten, Wake, WakeResult, WakeState};
+use super::{Ask, AsksKey, Chain, Evidence, Forgotten, Wake, WakeResult, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -254,6 +254,11 @@ pub(crate) fn on_ack(
                     && !wake.is_in_doubt()
                     && env.actor.wake_id != Some(wake_id) =>
             {
+                if wake.ladder.told_at.is_some() {
+                    // Now it is known that the session heard.
+                    let (agent, evidence) = (agent.clone(), Evidence::Hook);
+                    events.push(Event::WakeAccepted { wake_id, thread_id, agent, evidence });
+                }
                 events.push(Event::WakeFinished {
                     wake_id,
                     thread_id,

@@ -197,7 +197,11 @@ fn whoever_has_not_acted_is_told_again() {
     assert_eq!(w.reminds().kinds()[2..], ["wake.requested"], "and it is woken");
     let (message, _) = &w.rows.messages[&(w.thread_id, w.thread().seq)];
     assert_eq!(message.head.event_type.as_deref(), Some(et::ESCALATION_REMINDER));
+    assert_eq!((message.head.kind, message.head.event_version), (MessageKind::System, 1));
     assert_eq!(message.head.to, [name("reviewer")]);
+    let data: serde_json::Value = serde_json::from_str(&message.text.data).unwrap();
+    let reason = w.thread().reason.unwrap().as_str();
+    assert_eq!(data, serde_json::json!({"status": "blocked", "reason": reason, "owner": "reviewer"}));
 }
 
 #[test]

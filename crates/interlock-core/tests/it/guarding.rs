@@ -91,6 +91,30 @@ fn talk_is_no_progress() {
     }
 }
 
+/// Nobody looks whether a commit is there: agents that announce ever new ones are stopped all the same, and go on when
+/// something else shows that they get on.
+#[test]
+fn commits_alone_are_no_progress_for_ever() {
+    let fix = |w: &mut World, n: u32| {
+        drop(w.post("executor", Post::fix(&format!("{n:07x}")).to(&["olga"])).unwrap());
+        w.turn("reviewer", "executor");
+    };
+    let mut w = World::pair();
+    // What else would stop them is none of this test's business.
+    (w.policy.identical_messages_max, w.policy.auto_wakes_max) = (1_000, 0);
+    for n in 1..=w.policy.commits_as_progress_max {
+        fix(&mut w, n);
+        assert_eq!(w.thread().guard.turns, 1, "commit {n} is progress");
+    }
+    let mut heard = w.clone();
+    let more = 1_000..1_000 + w.policy.turns_without_progress_max - 1;
+    more.clone().for_each(|n| fix(&mut w, n));
+    assert_eq!((w.thread().status, w.thread().reason), (Status::Blocked, Some(Reason::NoProgress)));
+    heard.post("olga", Post::chat("go on").to(&["executor"])).unwrap();
+    more.for_each(|n| fix(&mut heard, n));
+    assert_eq!(heard.thread().status, Status::Active);
+}
+
 #[test]
 fn failed_turns_count_and_reading_in_time_does_not() {
     let mut w = World::pair();
@@ -152,6 +176,7 @@ fn commits_are_remembered_up_to_their_limit() {
     use interlock_core::limits::COMMITS_REMEMBERED_MAX;
     for (others, is_progress) in [(COMMITS_REMEMBERED_MAX - 1, false), (COMMITS_REMEMBERED_MAX, true)] {
         let mut w = World::pair();
+        w.policy.commits_as_progress_max = u32::MAX;
         for n in 0..=others {
             w.post("executor", Post::fix(&format!("{n:07x}")).to(&["olga"])).unwrap();
         }

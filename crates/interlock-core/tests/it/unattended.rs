@@ -6,7 +6,7 @@ use interlock_core::actor::Role;
 use interlock_core::command::ThreadAction;
 use interlock_core::id::ThreadId;
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
-use interlock_core::wake::{Outcome, Usage};
+use interlock_core::wake::{Outcome, Subject, Usage, Why, explain};
 use interlock_core::{Reason, Refusal};
 use serde_json::json;
 
@@ -311,6 +311,27 @@ fn an_escalation_lets_go_what_waits_for_whoever_must_act() {
     w.advance_ms(w.policy.escalation_reminder_ms);
     w.reminds();
     assert_eq!(w.claim_one("sup").agent, name("ann"));
+}
+
+/// Whoever asks why is told.
+#[test]
+fn what_is_held_for_agents_words_alone_says_so() {
+    let (mut w, [of_ann, _]) = two_blocked();
+    w.thread_id = of_ann;
+    let claim = w.claim("sup").into_iter().find(|claim| claim.agent == name("ann")).unwrap();
+    w.started(&claim).unwrap();
+    w.does_its_turn(&claim);
+    w.post("bob", Post::chat("anything new?").to(&["ann"])).unwrap();
+    let live: Vec<_> = w.pending_of("ann").into_iter().cloned().collect();
+    let (thread, agent) = (w.thread(), name("ann"));
+    let member = &thread.members[&agent];
+    let subject = Subject { thread, name: &agent, member, unread: 1, live: &live, last: None, halt: None };
+    let [because] = &explain(&subject, w.now())[..] else { panic!() };
+    assert_eq!((because.why, because.reason), (Why::Held, Some(Reason::ByRequest)));
+    assert!(
+        because.detail.starts_with("must act, and is not woken for what agents alone say"),
+        "{because:?}"
+    );
 }
 
 /// Retrying a wake is an agent's word like any other.

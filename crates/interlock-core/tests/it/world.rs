@@ -6,8 +6,8 @@ use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::agent::{Label, Launch, Runtime};
 use interlock_core::command::{
     AckRead, AddParticipant, AssignOwner, CancelMessage, ChangeStatus, ClaimWakes, CreateThread,
-    InterveneWake, ObserveSession, OperateThread, PostMessage, RegisterAgent, RemindOwner, RemoveParticipant,
-    RenewWakes, Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
+    InterveneWake, NoteSupervisor, ObserveSession, OperateThread, PostMessage, RegisterAgent, RemindOwner,
+    RemoveParticipant, RenewWakes, Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
 };
 use interlock_core::facts::{Facts, Kept, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
@@ -358,6 +358,16 @@ impl World {
     }
 
     // Supervisors.
+
+    /// A supervisor with these labels calls, at whichever server; says whether that was written down.
+    pub(crate) fn calls(&mut self, supervisor: &str, labels: &[&str]) -> bool {
+        let labels = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
+        let before = self.rows.supervisors.clone();
+        let command = NoteSupervisor { supervisor: supervisor.into(), labels };
+        let done = self.give_as(supervisor, Role::Supervisor, Command::NoteSupervisor(command)).unwrap();
+        assert!(done.events.is_empty(), "operational");
+        self.rows.supervisors != before
+    }
 
     /// Everything due that supervisor `sup` may have, in its first life.
     pub(crate) fn claim(&mut self, sup: &str) -> Vec<Claim> {
@@ -773,6 +783,8 @@ const fn operation(command: &Command) -> &'static str {
         Command::RemoveParticipant(_) => "remove_participant",
         Command::ClaimWakes(_) => "claim_wakes",
         Command::RenewWakes(_) => "renew_wakes",
+        Command::NoteSupervisor(_) => "note_supervisor",
+        Command::NoteStranded { .. } => "note_stranded",
         Command::ReportWake(_) => "report_wake",
         Command::TriggerParticipant(_) => "trigger_participant",
         Command::RetryWake(_) => "retry_wake",

@@ -15,7 +15,7 @@ use super::supervisor::Supervisor;
 use crate::world::{World, name};
 
 /// The label that some agents ask for.
-const LABEL: &str = "gpu";
+pub(super) const LABEL: &str = "gpu";
 
 /// The rules of the day: now and then tighter ones, so that every guard has something to do.
 pub(super) fn policy(dice: &mut Dice) -> Policy {

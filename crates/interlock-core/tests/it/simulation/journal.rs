@@ -93,7 +93,7 @@ impl Journal {
                 let wait = self.waits.entry(*wake_id).or_insert(Wait { since: now, looked_at: now });
                 wait.looked_at = now;
             }
-            Event::WakeDeferred { reason: Reason::ToldByHook | Reason::FallbackLimit, .. }
+            Event::WakeDeferred { reason: Reason::FallbackLimit, .. }
             | Event::WakeAccepted { evidence: Evidence::Hook, .. } => {}
             Event::WakeDeferred { wake_id, .. }
             | Event::WakeAccepted { wake_id, .. }

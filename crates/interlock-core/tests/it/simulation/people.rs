@@ -189,6 +189,14 @@ impl Simulation {
         for command in blocked.collect::<Vec<_>>() {
             self.world.give_as("interlock", Role::Supervisor, Command::RemindOwner(command)).unwrap();
         }
+        self.tells_of_stranded();
+    }
+
+    /// And whether somebody is to be told that a wake waits in vain.
+    fn tells_of_stranded(&mut self) {
+        for wake_id in self.world.rows.live().map(|wake| wake.wake_id).collect::<Vec<_>>() {
+            self.world.give_as("interlock", Role::Supervisor, Command::NoteStranded { wake_id }).unwrap();
+        }
     }
 
     /// Many messages at once, in all threads.

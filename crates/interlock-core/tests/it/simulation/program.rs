@@ -9,10 +9,11 @@ use interlock_core::{Reason, Timestamp};
 
 use super::agenda::What;
 use super::check;
+use super::day::LABEL;
 use super::door::CUT_OFF;
 use super::run::{AGENTS, Simulation};
 use super::supervisor::{Hold, SLOTS};
-use crate::world::{Answer, Claim};
+use crate::world::{Answer, Claim, name};
 
 /// Between two polls.
 const POLL_MS: i64 = 5_000;
@@ -97,20 +98,19 @@ impl Simulation {
         }
     }
 
-    /// What it says of itself when it claims, and what the server knows of the others.
+    /// The server hears of it at each of its calls.
+    fn is_heard(&mut self, supervisor: usize) {
+        let labels: &[&str] = if supervisor == 0 { &[LABEL] } else { &[] };
+        self.world.calls(self.supervisors[supervisor].name, labels);
+    }
+
+    /// What it says of itself when it claims.
     fn tells_of_itself(&mut self, supervisor: usize) {
-        let now = self.now();
-        let recent = |at: Option<Timestamp>| at.is_some_and(|at| now.ms_since(at) < self.world.policy.lease_ms);
-        let others = self.supervisors.iter().enumerate();
-        let others = others.filter(|(other, one)| *other != supervisor && recent(one.called_at));
-        let labels = |name: &str| self.world.claimants.get(name).map_or_else(Default::default, |one| one.labels.clone());
-        let others = others.map(|(_, one)| (one.name.to_owned(), labels(one.name))).collect();
-        let one = &mut self.supervisors[supervisor];
-        one.called_at = Some(now);
+        self.is_heard(supervisor);
+        let one = &self.supervisors[supervisor];
         let told = one.lacks.iter().filter(|(_, (_, is_told))| *is_told);
         let claimant = self.world.claimants.entry(one.name.to_owned()).or_default();
-        claimant.cannot_run = told.map(|(agent, (lack, _))| (crate::world::name(agent), *lack)).collect();
-        claimant.others = others;
+        claimant.cannot_run = told.map(|(agent, (lack, _))| (name(agent), *lack)).collect();
         let held = one.held.iter().map(|(wake, hold)| (*wake, hold.claim.lease.fence));
         claimant.holds = one.tells_holds.then(|| held.collect());
         self.world.doors.clone_from(&one.doors);
@@ -231,7 +231,7 @@ impl Simulation {
         if self.supervisors[supervisor].is_cut_off(now) {
             return;
         }
-        self.supervisors[supervisor].called_at = Some(now);
+        self.is_heard(supervisor);
         for wake in self.held(supervisor, |_| true) {
             self.renews_one(supervisor, wake);
         }

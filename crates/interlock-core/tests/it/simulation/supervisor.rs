@@ -37,8 +37,6 @@ pub(super) struct Supervisor {
     pub(super) cut_off_until: Option<Timestamp>,
     /// Until when it stands still, and whether its processes do too.
     pub(super) frozen_until: Option<(Timestamp, bool)>,
-    /// When it last called.
-    pub(super) called_at: Option<Timestamp>,
     /// The doors that it knows.
     pub(super) doors: Vec<Door>,
     /// What it lacks for whom, and whether it has found that out.
@@ -57,7 +55,6 @@ impl Supervisor {
             renews: false,
             cut_off_until: None,
             frozen_until: None,
-            called_at: None,
             doors: Door::ALL.to_vec(),
             lacks: BTreeMap::new(),
             tells_holds: true,
