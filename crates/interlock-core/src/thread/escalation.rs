@@ -29,7 +29,9 @@ pub(crate) fn rule(policy: &Policy, thread: &Thread, unfit: Option<&AgentName>) 
         Some(&thread.created_by).filter(fit).or_else(|| leads.map(|(name, _)| name).find(fit))
     };
     let person = of(false).or(policy.escalation_owner.as_ref());
-    person.or_else(|| of(true)).unwrap_or(&thread.created_by).clone()
+    // Before somebody who knows of nothing, any person who takes part.
+    let anybody = || thread.members.iter().find(|(_, member)| !member.managed).map(|(name, _)| name);
+    person.or_else(|| of(true)).or_else(anybody).unwrap_or(&thread.created_by).clone()
 }
 
 /// Somebody else must act from now on, is told, and woken where a supervisor can.

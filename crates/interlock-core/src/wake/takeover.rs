@@ -174,7 +174,9 @@ fn give_up(
     events.push(finished(wake, result, Some(reason)));
     // Two wakes of one thread given up in one claim block it once.
     let is_said = |event: &Event| match event {
-        Event::StatusChanged { thread_id, .. } | Event::OwnerAssigned { thread_id, .. } => *thread_id == wake.thread_id,
+        Event::StatusChanged { thread_id, .. } | Event::OwnerAssigned { thread_id, .. } => {
+            *thread_id == wake.thread_id
+        }
         _ => false,
     };
     let thread = facts.thread(wake.thread_id)?.filter(|thread| thread.members.contains_key(&wake.agent));

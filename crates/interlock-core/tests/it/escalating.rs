@@ -68,6 +68,16 @@ fn when_who_must_act_cannot_be_woken_a_person_must() {
     );
     assert_eq!((w.thread().status, owner(&w)), (Status::Blocked, "olga"));
 
+    // Also one who only takes part.
+    let mut w = World::new();
+    w.agent("lead").role(Role::Coordinator).managed();
+    w.agent("paul").unmanaged();
+    w.open("lead", &[("paul", ThreadRole::Participant)]);
+    w.post("paul", Post::chat("go").to(&["lead"])).unwrap();
+    let claim = w.run_one("sup");
+    w.ended(&claim, Outcome::SpawnFailed).unwrap();
+    assert_eq!(owner(&w), "paul", "before the agent that has just failed");
+
     // Where no person can be named it stays: from agent to agent it would go for ever.
     let mut w = World::new();
     w.agent("lead").role(Role::Coordinator).managed();

@@ -113,7 +113,8 @@ impl Simulation {
 
     /// An order: urgent, for a while, or in the place of the last one.
     pub(super) fn order(&mut self, by: &str) -> Post {
-        let mut post = Post::chat(&format!("do this, {}", self.world.entries.len())).to(&[self.dice.one(&AGENTS)]);
+        let mut post =
+            Post::chat(&format!("do this, {}", self.world.entries.len())).to(&[self.dice.one(&AGENTS)]);
         if self.dice.chance(20) {
             post = post.urgent();
         }

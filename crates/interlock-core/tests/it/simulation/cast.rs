@@ -147,5 +147,8 @@ fn breaks(dice: &mut Dice) -> Vec<Step> {
 
 /// Whether it is said before anything was started.
 pub(super) const fn is_before_start(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::SpawnFailed | Outcome::NotStarted | Outcome::SessionBusy | Outcome::SessionGone)
+    matches!(
+        outcome,
+        Outcome::SpawnFailed | Outcome::NotStarted | Outcome::SessionBusy | Outcome::SessionGone
+    )
 }

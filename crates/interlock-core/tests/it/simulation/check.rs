@@ -32,9 +32,9 @@ pub(super) fn is_typed_in(day: &Simulation, claim: &Claim) -> bool {
     let bound = members.get(&wake.agent).and_then(|member| member.session);
     let enters = claim.lease.door != Some(Door::Spawn) && !wake.is_override;
     let (policy, now) = (&day.world.policy, day.world.now());
-    bound.filter(|_| enters).is_some_and(|bound| {
-        day.journal.is_in_way(policy, wake.agent.as_str(), Some(bound), now)
-    })
+    bound
+        .filter(|_| enters)
+        .is_some_and(|bound| day.journal.is_in_way(policy, wake.agent.as_str(), Some(bound), now))
 }
 
 /// A wake enters no session in which a person is at work, and goes past that person only after it has waited for as long
@@ -45,13 +45,19 @@ pub(super) fn was_claimed(day: &Simulation, claim: &Claim) {
         // Nothing is begun on it: it is looked whether something runs.
         return;
     }
-    assert!(!is_typed_in(day, claim), "{} enters a session in which a person is at work: {wake:?}", wake.agent);
+    assert!(
+        !is_typed_in(day, claim),
+        "{} enters a session in which a person is at work: {wake:?}",
+        wake.agent
+    );
     let (policy, now) = (&day.world.policy, day.world.now());
     if wake.is_override || !day.journal.is_in_way(policy, wake.agent.as_str(), None, now) {
         return;
     }
     let wait = day.journal.waits.get(&wake.wake_id);
-    let waited = wait.filter(|wait| now.ms_since(wait.looked_at) < LOOKED_MS).map_or(0, |wait| now.ms_since(wait.since));
+    let waited = wait
+        .filter(|wait| now.ms_since(wait.looked_at) < LOOKED_MS)
+        .map_or(0, |wait| now.ms_since(wait.since));
     assert!(
         waited >= policy.session_defer_max_ms,
         "{} goes past a person after {waited} ms ({wait:?}): {wake:?}",
@@ -70,13 +76,25 @@ pub(super) fn was_started(day: &Simulation, claim: &Claim) {
         "{} was started in a thread where it rests",
         wake.wake_id
     );
-    assert!(day.world.rows.halt.is_none() || is_looked_for, "{} was started while all were stopped", wake.wake_id);
-    assert!(!day.journal.cancelled.contains_key(&wake.wake_id) || is_looked_for, "{wake:?} was ended by a person");
+    assert!(
+        day.world.rows.halt.is_none() || is_looked_for,
+        "{} was started while all were stopped",
+        wake.wake_id
+    );
+    assert!(
+        !day.journal.cancelled.contains_key(&wake.wake_id) || is_looked_for,
+        "{wake:?} was ended by a person"
+    );
     was_told(day, claim);
     // What a person stopped in the middle goes on, read or not.
     let was_stopped = wake.reason == Some(Reason::Halted);
-    let is_first = wake.attempts == 1 && wake.releases == 0 && !was_stopped && wake.ladder.seen_at.is_none();
-    let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing && !acts) else {
+    // Whoever has to act, or had, is woken for Interlock's own word.
+    let asked = day.world.rows.messages.get(&(wake.thread_id, wake.seq));
+    let is_told = asked.is_some_and(|(asked, _)| asked.head.kind == MessageKind::System);
+    let is_first =
+        !is_told && wake.attempts == 1 && wake.releases == 0 && !was_stopped && wake.ladder.seen_at.is_none();
+    let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing && !acts)
+    else {
         return;
     };
     assert!(
@@ -96,7 +114,10 @@ pub(super) fn was_told(day: &Simulation, claim: &Claim) {
 pub(super) fn covers(day: &Simulation, wake: WakeId) {
     let row = day.world.wake(wake);
     let is_ended = day.journal.cancelled.contains_key(&wake);
-    assert!(row.state != WakeState::Finished && !is_ended, "the answer was a wake that a person has ended: {row:?}");
+    assert!(
+        row.state != WakeState::Finished && !is_ended,
+        "the answer was a wake that a person has ended: {row:?}"
+    );
 }
 
 /// Something was just written into the ledger.
@@ -104,7 +125,14 @@ pub(super) fn event(journal: &Journal, processes: &[Process], event: &Event) {
     if let Event::WakeFinished { wake_id, result, .. } = event {
         let was_cancelled = journal.cancelled.contains_key(wake_id);
         assert!(
-            !was_cancelled || matches!(result, WakeResult::Cancelled | WakeResult::Unknown | WakeResult::Superseded | WakeResult::Expired),
+            !was_cancelled
+                || matches!(
+                    result,
+                    WakeResult::Cancelled
+                        | WakeResult::Unknown
+                        | WakeResult::Superseded
+                        | WakeResult::Expired
+                ),
             "{wake_id} was ended by a person, and ends {result}"
         );
         let runs_on = processes.iter().any(|one| one.is_alive && one.is_live() && one.wake == *wake_id);
@@ -132,7 +160,11 @@ fn what_was_ended_ends(day: &Simulation) {
         let Some(at) = day.journal.cancelled.get(&process.wake) else { continue };
         let frozen = day.supervisors[process.machine].is_frozen(day.now());
         let ms = day.now().ms_since(*at);
-        assert!(frozen || ms < STOPPED_MS, "a process runs {ms} ms after a person has ended {}", process.wake);
+        assert!(
+            frozen || ms < STOPPED_MS,
+            "a process runs {ms} ms after a person has ended {}",
+            process.wake
+        );
     }
 }
 
@@ -141,7 +173,10 @@ fn guards_hold(day: &Simulation) {
     let limit = usize::try_from(day.world.policy.turns_without_progress_max).unwrap();
     for thread in day.world.rows.threads.values() {
         let turns = usize::try_from(thread.guard.turns).unwrap();
-        assert!(turns < limit || thread.status != Status::Active, "{turns} turns without progress, and active");
+        assert!(
+            turns < limit || thread.status != Status::Active,
+            "{turns} turns without progress, and active"
+        );
     }
     let Journal { turns, progress, .. } = day.journal;
     let most = (day.threads.len() + progress) * (limit + AGENTS.len() + 6);
@@ -223,10 +258,11 @@ fn unread<'d>(
     member: &Member,
 ) -> impl Iterator<Item = &'d MessageHead> {
     let (id, agent, role) = (thread.thread_id, agent.clone(), member.role);
-    let up_to = |of: &std::collections::BTreeMap<_, u64>| of.get(&(id, agent.clone())).copied().unwrap_or_default();
+    let up_to =
+        |of: &std::collections::BTreeMap<_, u64>| of.get(&(id, agent.clone())).copied().unwrap_or_default();
     let from = up_to(&day.journal.read).max(up_to(&day.journal.stopped)).max(member.since_seq);
     let now = day.world.now();
-    let all = day.world.rows.messages.range((id, from + 1)..=(id, u64::MAX.max(from + 1)));
+    let all = day.world.rows.messages.range((id, from + 1)..=(id, u64::MAX));
     all.map(|(_, (message, _))| message)
         .filter(move |message| {
             let head = &message.head;
@@ -256,8 +292,11 @@ fn each_wake_ends_once(day: &Simulation) {
     ended.extend(waiting.map(|wake| wake.wake_id));
     asked.sort_unstable();
     ended.sort_unstable();
-    let left: Vec<_> =
-        asked.iter().filter(|wake| ended.binary_search(wake).is_err()).map(|id| day.world.wake(*id)).collect();
+    let left: Vec<_> = asked
+        .iter()
+        .filter(|wake| ended.binary_search(wake).is_err())
+        .map(|id| day.world.wake(*id))
+        .collect();
     assert!(left.is_empty(), "these neither ended nor wait for their threads: {left:?}");
     assert_eq!(asked, ended, "each wake ends once");
 }

@@ -35,6 +35,10 @@ impl Simulation {
             if is_there && self.is_session_taken(claim) {
                 return self.tells(supervisor, claim.wake_id, Self::ended(Outcome::SessionBusy), true);
             }
+            if is_there && self.supervisors[supervisor].is_cut_off(self.now()) {
+                // Nothing is sent before the server knows of it.
+                return self.tells(supervisor, claim.wake_id, Self::ended(Outcome::NotStarted), true);
+            }
             if !is_there && self.dice.chance(50) {
                 return self.tells(supervisor, claim.wake_id, Self::ended(Outcome::DoorUnavailable), true);
             }
@@ -80,7 +84,8 @@ impl Simulation {
 
     /// What may happen while a live turn runs, more often than it would at any time.
     fn disturbs(&mut self, supervisor: usize) {
-        let all = [What::Crash { supervisor }, What::CodexDies, What::Interrupt, What::LoseSight, What::Types];
+        let all =
+            [What::Crash { supervisor }, What::CodexDies, What::Interrupt, What::LoseSight, What::Types];
         if !self.is_calm && self.dice.chance(15) {
             let (at, what) = (self.now().plus_ms(self.dice.ms(100, 8_000)), self.dice.one(&all));
             self.agenda.put(at, what);
@@ -117,7 +122,9 @@ impl Simulation {
         match self.processes.iter().rposition(|one| one.wake == wake && one.is_live()) {
             Some(process) if self.processes[process].is_alive => self.follows(supervisor, claim, process),
             Some(process) => match self.processes[process].end {
-                Some(Outcome::Signalled { signal: CUT_OFF }) if !self.journal.cancelled.contains_key(&wake) => {
+                Some(Outcome::Signalled { signal: CUT_OFF })
+                    if !self.journal.cancelled.contains_key(&wake) =>
+                {
                     self.tells(supervisor, wake, Self::ended(Outcome::InDoubt), true);
                 }
                 Some(Outcome::Signalled { .. }) | None => self.is_not_running(supervisor, wake),

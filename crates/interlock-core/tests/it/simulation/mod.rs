@@ -34,7 +34,10 @@ fn days(from: u64) {
     for seed in seeds {
         let day = || if only.is_some() { Simulation::told(seed) } else { Simulation::new(seed) };
         let ran = std::panic::catch_unwind(|| day().run());
-        assert!(ran.is_ok(), "the day went wrong: see above, and with INTERLOCK_SIMULATION_SEED={seed} its steps");
+        assert!(
+            ran.is_ok(),
+            "the day went wrong: see above, and with INTERLOCK_SIMULATION_SEED={seed} its steps"
+        );
     }
 }
 

@@ -66,7 +66,8 @@ impl Simulation {
     fn ends_a_wake(&mut self) {
         let live: Vec<(WakeId, WakeState)> =
             self.world.rows.live().map(|wake| (wake.wake_id, wake.state)).collect();
-        let running: Vec<_> = live.iter().filter(|(_, state)| *state == WakeState::Running).copied().collect();
+        let running: Vec<_> =
+            live.iter().filter(|(_, state)| *state == WakeState::Running).copied().collect();
         let from = if running.is_empty() || self.dice.chance(30) { live } else { running };
         if from.is_empty() {
             return;

@@ -136,8 +136,11 @@ impl Simulation {
         if !self.is_living(supervisor, life) {
             return;
         }
-        let held = self.supervisors[supervisor].held.get(&wake).filter(|hold| hold.claim.lease.fence == fence);
-        let Some(hold) = held.filter(|hold| hold.until > self.now() && hold.process.is_none() && !hold.is_over) else {
+        let claimed =
+            self.supervisors[supervisor].held.get(&wake).filter(|hold| hold.claim.lease.fence == fence);
+        let Some(hold) =
+            claimed.filter(|hold| hold.until > self.now() && hold.process.is_none() && !hold.is_over)
+        else {
             return;
         };
         let claim = hold.claim.clone();
@@ -263,7 +266,9 @@ impl Simulation {
                 self.agenda.put(at, What::Stopped { process });
             }
             // What is not begun yet is not begun; what is looked for is ended when it is found.
-            None if !hold.is_over && !hold.claim.lease.is_in_doubt => self.tells(supervisor, wake, Self::ended(Outcome::NotStarted), true),
+            None if !hold.is_over && !hold.claim.lease.is_in_doubt => {
+                self.tells(supervisor, wake, Self::ended(Outcome::NotStarted), true);
+            }
             None => {}
         }
     }

@@ -154,7 +154,9 @@ impl Simulation {
             | What::Start { supervisor, .. }
             | What::Renew { supervisor, .. }
             | What::Crash { supervisor } => (supervisor, true),
-            What::Overdue { process, .. } | What::Stopped { process } => (self.processes[process].machine, true),
+            What::Overdue { process, .. } | What::Stopped { process } => {
+                (self.processes[process].machine, true)
+            }
             What::Step { process } => (self.processes[process].machine, false),
             _ => return None,
         };
