@@ -1,5 +1,7 @@
 //! What must hold in every run of the simulation, measured from what the test itself saw.
 
+use std::collections::BTreeMap;
+
 use interlock_core::actor::AgentName;
 use interlock_core::id::WakeId;
 use interlock_core::thread::{Member, MessageHead, MessageKind, MessageState, Status, Thread};
@@ -56,7 +58,7 @@ pub(super) fn was_claimed(day: &Simulation, claim: &Claim) {
     }
     let wait = day.journal.waits.get(&wake.wake_id);
     let waited = wait
-        .filter(|wait| now.ms_since(wait.looked_at) < LOOKED_MS)
+        .filter(|wait| wait.is_over || now.ms_since(wait.looked_at) < LOOKED_MS)
         .map_or(0, |wait| now.ms_since(wait.since));
     assert!(
         waited >= policy.session_defer_max_ms,
@@ -213,7 +215,10 @@ fn somebody_has_to_act(day: &Simulation, thread: &Thread) {
     let all = day.world.rows.messages.range((thread.thread_id, 0)..=(thread.thread_id, u64::MAX));
     let told = all.map(|(_, (message, _))| &message.head).filter(|head| head.kind == MessageKind::System);
     let last = told.map(|head| head.seq).next_back().unwrap_or_default();
-    let read = day.journal.read.get(&(thread.thread_id, owner.clone())).copied().unwrap_or_default();
+    let key = (thread.thread_id, owner.clone());
+    let up_to = |of: &BTreeMap<_, u64>| of.get(&key).copied().unwrap_or_default();
+    // A person who ended its wake knows that it was not told.
+    let read = up_to(&day.journal.read).max(up_to(&day.journal.stopped));
     assert!(
         read.max(member.since_seq) >= last || thread.reason == Some(Reason::Paused),
         "{owner} has to act in a blocked thread and was never told: {:#?}",
@@ -258,8 +263,7 @@ fn unread<'d>(
     member: &Member,
 ) -> impl Iterator<Item = &'d MessageHead> {
     let (id, agent, role) = (thread.thread_id, agent.clone(), member.role);
-    let up_to =
-        |of: &std::collections::BTreeMap<_, u64>| of.get(&(id, agent.clone())).copied().unwrap_or_default();
+    let up_to = |of: &BTreeMap<_, u64>| of.get(&(id, agent.clone())).copied().unwrap_or_default();
     let from = up_to(&day.journal.read).max(up_to(&day.journal.stopped)).max(member.since_seq);
     let now = day.world.now();
     let all = day.world.rows.messages.range((id, from + 1)..=(id, u64::MAX));

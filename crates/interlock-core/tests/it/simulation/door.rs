@@ -47,7 +47,9 @@ impl Simulation {
             used = (!is_there).then_some(lesser);
         }
         check::may_start(self, claim);
-        self.begins(supervisor, claim, used.unwrap_or(planned), steps);
+        let door = used.unwrap_or(planned);
+        let steps = if door == Door::Live && self.is_codex_deaf { vec![Step::Hang] } else { steps };
+        self.begins(supervisor, claim, door, steps);
         self.tells_start(supervisor, claim.wake_id, used);
     }
 

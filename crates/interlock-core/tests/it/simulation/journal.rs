@@ -19,6 +19,8 @@ pub(super) struct Wait {
     pub(super) since: Timestamp,
     /// When it was last looked at.
     pub(super) looked_at: Timestamp,
+    /// Whether it was found to have waited for long enough.
+    pub(super) is_over: bool,
 }
 
 /// A person in a session of an agent, by the clock of the server, as its hooks have told.
@@ -90,15 +92,18 @@ impl Journal {
                 }
             }
             Event::WakeDeferred { wake_id, reason: Reason::HumanActive | Reason::SessionBusy, .. } => {
-                let wait = self.waits.entry(*wake_id).or_insert(Wait { since: now, looked_at: now });
+                let wait =
+                    self.waits.entry(*wake_id).or_insert(Wait { since: now, looked_at: now, is_over: false });
                 wait.looked_at = now;
             }
-            Event::WakeDeferred { reason: Reason::FallbackLimit, .. }
-            | Event::WakeAccepted { evidence: Evidence::Hook, .. } => {}
+            // It has waited for long enough, and goes on as soon as there is room.
+            Event::WakeDeferred { wake_id, reason: Reason::FallbackLimit, .. } => {
+                self.waits.entry(*wake_id).and_modify(|wait| wait.is_over = true);
+            }
+            Event::WakeAccepted { evidence: Evidence::Hook, .. } => {}
             Event::WakeDeferred { wake_id, .. }
             | Event::WakeAccepted { wake_id, .. }
             | Event::WakeRetryRequested { wake_id, .. } => drop(self.waits.remove(wake_id)),
-            Event::WorkspaceHalted { .. } => self.waits.clear(),
             Event::StatusChanged { thread_id, to, .. } if *to != Status::Active => {
                 self.waits.retain(|wake, _| rows.wakes[wake].thread_id != *thread_id);
             }

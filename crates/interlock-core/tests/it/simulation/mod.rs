@@ -77,7 +77,7 @@ fn a_seed_gives_the_same_day_again() {
 #[test]
 fn in_these_days_everything_happens() {
     let mut seen = Seen::default();
-    for seed in 0..100 {
+    for seed in 0..150 {
         let mut day = Simulation::new(seed);
         day.run();
         seen.note(&day);

@@ -118,8 +118,8 @@ impl Simulation {
 
     fn next_poll(&self) -> Timestamp {
         let now = self.world.now();
-        let all = self.world.rows.live().filter(|wake| !wake.held);
-        let due_at = |running: bool, at: Timestamp| if running { now } else { at };
+        let all = self.world.rows.live().filter(|wake| !wake.held || wake.is_in_doubt());
+        let due_at = |is_running: bool, at: Timestamp| if is_running { now } else { at };
         let next = all.map(|wake| due_at(wake.state == WakeState::Running, wake.due_at)).min();
         let wait = next.map_or(IDLE_MS, |next| next.ms_since(now)).clamp(POLL_MS, IDLE_MS);
         self.now().plus_ms(if self.is_calm { wait } else { POLL_MS })
@@ -129,7 +129,9 @@ impl Simulation {
     fn is_something_due(&self) -> bool {
         let now = self.world.now();
         let all = self.world.rows.live();
-        all.into_iter().any(|wake| wake.state == WakeState::Running || (!wake.held && wake.due_at <= now))
+        all.into_iter().any(|wake| {
+            wake.state == WakeState::Running || ((!wake.held || wake.is_in_doubt()) && wake.due_at <= now)
+        })
     }
 
     pub(super) fn starts(&mut self, supervisor: usize, life: u32, (wake, fence): (WakeId, u64)) {

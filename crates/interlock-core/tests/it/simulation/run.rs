@@ -6,7 +6,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::command::Command;
 use interlock_core::id::{ThreadId, WakeId};
 use interlock_core::thread::Status;
-use interlock_core::wake::WakeState;
+use interlock_core::wake::{Wake, WakeState};
 use interlock_core::{Event, Timestamp};
 
 use super::agenda::{Agenda, What};
@@ -39,6 +39,8 @@ pub(super) struct Simulation {
     pub(super) journal: Journal,
     /// Whether the server in which live turns run is there.
     pub(super) has_codex: bool,
+    /// Whether it takes in nothing that it is told.
+    pub(super) is_codex_deaf: bool,
     pub(super) commits: u64,
     /// The time that nobody puts forward or back.
     time: Timestamp,
@@ -57,6 +59,7 @@ impl Simulation {
         world.policy = day::policy(&mut dice);
         let characters = day::team(&mut world, &mut dice).into_iter().collect();
         let supervisors = day::supervisors(&mut world, &mut dice);
+        let is_codex_deaf = dice.chance(15);
         let start = world.now();
         let mut day = Self {
             world,
@@ -69,6 +72,7 @@ impl Simulation {
             agenda: Agenda::default(),
             journal: Journal::default(),
             has_codex: true,
+            is_codex_deaf,
             commits: 0,
             time: start,
             ahead_ms: 0,
@@ -182,7 +186,8 @@ impl Simulation {
 
     /// Nothing runs, nothing is held, and nothing that may be started waits.
     fn is_quiet(&self) -> bool {
-        let waits = self.world.rows.live().any(|wake| !wake.held || wake.state == WakeState::Running);
+        let is_open = |wake: &Wake| wake.state == WakeState::Running || wake.is_in_doubt();
+        let waits = self.world.rows.live().any(|wake| !wake.held || is_open(wake));
         let is_at_rest = |one: &Supervisor| one.is_up && !one.is_frozen(self.time) && one.held.is_empty();
         !waits && self.supervisors.iter().all(is_at_rest)
     }
