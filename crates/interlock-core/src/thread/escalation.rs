@@ -18,7 +18,7 @@ use crate::time::{Now, Timestamp};
 use crate::wake::{self, Chain, Wake};
 
 /// Who must act in a thread that is blocked, when nobody is named. People first, because they alone let go on what a guard
-/// blocked: whoever opened it, while that takes part; else one who leads it; else whom the configuration names. Then agents:
+/// blocked: whoever opened it, while that takes part; else one who leads it; else whom the configuration names; else any who takes part. Then agents:
 /// whoever opened it, else one that leads it. Somebody who could not be woken just now is the last to be asked.
 pub(crate) fn rule(policy: &Policy, thread: &Thread, unfit: Option<&AgentName>) -> AgentName {
     let of = |managed: bool| {
@@ -28,10 +28,9 @@ pub(crate) fn rule(policy: &Policy, thread: &Thread, unfit: Option<&AgentName>) 
         let leads = thread.members.iter().filter(|(_, member)| member.role == ThreadRole::Coordinator);
         Some(&thread.created_by).filter(fit).or_else(|| leads.map(|(name, _)| name).find(fit))
     };
-    let person = of(false).or(policy.escalation_owner.as_ref());
-    // Before somebody who knows of nothing, any person who takes part.
-    let anybody = || thread.members.iter().find(|(_, member)| !member.managed).map(|(name, _)| name);
-    person.or_else(|| of(true)).or_else(anybody).unwrap_or(&thread.created_by).clone()
+    let takes_part = || thread.members.iter().find(|(_, member)| !member.managed).map(|(name, _)| name);
+    let person = of(false).or(policy.escalation_owner.as_ref()).or_else(takes_part);
+    person.or_else(|| of(true)).unwrap_or(&thread.created_by).clone()
 }
 
 /// Somebody else must act from now on, is told, and woken where a supervisor can.

@@ -25,7 +25,7 @@ pub(super) fn policy(dice: &mut Dice) -> Policy {
             set(&mut policy);
         }
     };
-    now_and_then(&|policy| policy.thread_tokens_max = 4_000);
+    now_and_then(&|policy| policy.thread_tokens_max = 1_000);
     now_and_then(&|policy| policy.agent_tokens_per_day_max = 2_000);
     now_and_then(&|policy| policy.fallbacks_running_max = 1);
     now_and_then(&|policy| policy.causal_hops_max = 6);
@@ -103,10 +103,11 @@ impl Simulation {
         }
         // A clock that is put forward by more than one supervisor leaves another to notice the end of its leases
         // promises what cannot be kept, so it is not by more where there are several.
-        let is_one = self.supervisors.len() == 1 && self.supervisors[0].tells_holds;
+        let is_one = self.supervisors.len() == 1;
+        let is_told = self.supervisors.iter().all(|one| one.tells_holds);
         let steps: &[i64] =
             if is_one { &[-30_000, 12_000, 90_000, 600_000] } else { &[-30_000, -2_000, 2_000, 6_000] };
-        if self.dice.chance(40) {
+        if is_told && self.dice.chance(40) {
             self.at_times(3, start, |dice| What::Clock { ms: dice.one(steps) });
         }
         self.at_times(16, start, |_| What::Person);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use interlock_core::actor::AgentName;
 use interlock_core::id::{FindingId, SessionId, ThreadId, WakeId};
 use interlock_core::policy::Policy;
-use interlock_core::thread::{MessageHead, Status, event_type as et};
+use interlock_core::thread::{MessageHead, event_type as et};
 use interlock_core::wake::{Evidence, WakeResult};
 use interlock_core::{Event, Reason, Timestamp};
 
@@ -104,9 +104,6 @@ impl Journal {
             Event::WakeDeferred { wake_id, .. }
             | Event::WakeAccepted { wake_id, .. }
             | Event::WakeRetryRequested { wake_id, .. } => drop(self.waits.remove(wake_id)),
-            Event::StatusChanged { thread_id, to, .. } if *to != Status::Active => {
-                self.waits.retain(|wake, _| rows.wakes[wake].thread_id != *thread_id);
-            }
             Event::MessagePosted { thread_id, message, .. } => self.posted(*thread_id, message),
             _ => {}
         }
