@@ -26,6 +26,7 @@ const CALM_MS: i64 = 5 * 24 * 60 * 60 * 1_000;
 /// So many things happen at most, so that a day that goes round in circles is found out.
 const STEPS_MAX: u32 = 40_000;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the day of its own")]
 pub(super) struct Simulation {
     pub(super) world: World,
     pub(super) dice: Dice,

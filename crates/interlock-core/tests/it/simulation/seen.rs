@@ -87,7 +87,9 @@ impl Seen {
         assert!(results.is_empty(), "no wake ends as {results:?}");
         let reasons: Vec<_> = BLOCKS.iter().filter(|one| !self.reasons.contains(one)).collect();
         assert!(reasons.is_empty(), "no thread is blocked by {reasons:?}");
-        let put_off: Vec<_> = DEFERRALS.iter().filter(|one| !self.put_off.contains(one)).collect();
+        // That a turn which runs takes in what cannot wait is rare in days like these: `urgent` has it.
+        let expected = DEFERRALS.iter().filter(|one| **one != Reason::ToldInTurn);
+        let put_off: Vec<_> = expected.filter(|one| !self.put_off.contains(one)).collect();
         assert!(put_off.is_empty(), "no wake is put off for {put_off:?}");
         let doors: Vec<_> = Door::ALL.iter().filter(|one| !self.doors.contains(one)).collect();
         assert!(doors.is_empty(), "nobody goes through {doors:?}");
