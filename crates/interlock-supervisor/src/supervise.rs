@@ -185,7 +185,7 @@ impl Claimer {
             self.shared.cancel(wake_id);
         }
         for urgent in answer.urgent {
-            self.shared.tell(urgent);
+            self.shared.tell(&urgent);
         }
         for claimed in answer.wakes {
             self.start(claimed);
@@ -304,7 +304,7 @@ fn on_renewed(shared: &Shared, held: &[Held], answer: &RenewWakesResponse, asked
             shared.send(held, Input::Cancel);
         }
         if let Some(urgent) = kept.and_then(|wake| wake.urgent.clone()) {
-            shared.tell(urgent);
+            shared.tell(&urgent);
         }
     }
     shared.set_halted(answer.halt);
