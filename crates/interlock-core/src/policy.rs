@@ -80,7 +80,7 @@ macro_rules! constants {
         #[serde(deny_unknown_fields, default)]
         pub struct Policy {
             $( $(#[doc = $meaning])+ pub $name: $type, )*
-            /// Who must act in a blocked thread that has no coordinator who can; absent = whoever opened it.
+            /// Who must act in a blocked thread that no person opened or leads; absent = an agent that does.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub escalation_owner: Option<AgentName>,
         }
@@ -150,7 +150,7 @@ constants! {
     /// So many agents at most run in such sessions at once.
     fallbacks_running_max: u32 = 8 Agents 1 to COUNT_MAX;
     /// How long after a lease has run out another supervisor takes the wake over.
-    takeover_grace_ms: i64 = 15_000 Ms 0 to DAY_MS;
+    takeover_grace_ms: i64 = 15_000 Ms 100 to DAY_MS;
     /// So many turns without progress block a thread.
     turns_without_progress_max: u32 = 20 Turns 1 to COUNT_MAX;
     /// The same finding, reported or rejected so often, blocks a thread.
@@ -218,6 +218,10 @@ impl Policy {
             (
                 self.session_recheck_ms <= self.session_defer_max_ms,
                 "`session_recheck_ms` must not be above `session_defer_max_ms`",
+            ),
+            (
+                self.human_quiet_ms <= self.session_defer_max_ms,
+                "`human_quiet_ms` must not be above `session_defer_max_ms`",
             ),
             (
                 self.auto_wake_interval_ms < self.auto_wake_window_ms,

@@ -177,7 +177,7 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
             }
         }
     }
-    ready.retain(|wake: &Wake| !busy.contains(&wake.agent));
+    ready.retain(|wake: &Wake| wake.is_in_doubt() || !busy.contains(&wake.agent));
     let asked = in_turn(facts, ready).asked;
     keys.extend(asked.iter().flat_map(known));
     // Those that nobody can run end here, and their threads with them.

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::facts::{Decision, Effect, Facts};
 use crate::guard;
 use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, status_events};
+use crate::thread::{Status, StatusChange, hand_on, status_events};
 use crate::time::Now;
 
 /// The exit code by which a command agent asks to be tried again (docs/command-agents.md).
@@ -84,17 +84,7 @@ pub(super) fn over_with(
             }
             back(released, Reason::SessionGone)
         }
-        Outcome::SessionBusy if wake.releases < RELEASES_MAX => {
-            match session::when_busy(facts, wake, door, now)? {
-                session::Busy::Wait(events) if wake.is_in_doubt() => {
-                    doubt::waits_on(facts, wake, lease, events, now)
-                }
-                session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
-                // It may be its own turn that keeps the session busy.
-                session::Busy::Fresh(_) if wake.is_in_doubt() => doubt::unknown(facts, env, wake, now),
-                session::Busy::Fresh(released) => back(released, Reason::SessionBusy),
-            }
-        }
+        Outcome::SessionBusy if wake.releases < RELEASES_MAX => busy(facts, env, (wake, lease), door, now),
         Outcome::InDoubt => doubt::unknown(facts, env, wake, now),
         Outcome::TurnFailed { fault: TurnFault::ModelRateLimited, reset_in_ms } => {
             expect_state(wake, WakeState::Running)?;
@@ -107,6 +97,23 @@ pub(super) fn over_with(
             }
         }
         _ => ended(facts, env, wake, door, outcome, now),
+    }
+}
+
+/// Somebody else is in the session.
+fn busy(
+    facts: &Facts,
+    env: &Envelope,
+    (wake, lease): (&Wake, &Lease),
+    door: Door,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    match session::when_busy(facts, wake, door, now)? {
+        session::Busy::Wait(events) if wake.is_in_doubt() => doubt::waits_on(facts, wake, lease, events, now),
+        session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
+        // It may be its own turn that keeps the session busy.
+        session::Busy::Fresh(_) if wake.is_in_doubt() => doubt::unknown(facts, env, wake, now),
+        session::Busy::Fresh(released) => given_back(facts, wake, lease, released, Reason::SessionBusy, now),
     }
 }
 
@@ -294,7 +301,7 @@ fn turn(
     let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
     let Some(reason) = failure else { return guard::on_turn(facts, env, (thread, wake), now, events) };
     // What becomes of somebody who was removed is no concern of the thread's any more.
-    if thread.status != Status::Active || !thread.members.contains_key(&wake.agent) {
+    if !thread.members.contains_key(&wake.agent) {
         return Ok(());
     }
     let body = format!(
@@ -303,6 +310,9 @@ fn turn(
         reason.title(),
         wake.wake_id
     );
+    if thread.status != Status::Active {
+        return hand_on(facts, env, thread, (&wake.agent, &body), now, events);
+    }
     let change = StatusChange::guard(Reason::WakeFailed, &body, wake.chain.clone());
     status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())

@@ -19,7 +19,7 @@ closed_set! {
         ThreadEnded = "thread_ended",
         /// A person stopped all agents.
         Halted = "halted",
-        /// Its thread is not active, and somebody else must act.
+        /// Its thread is not active, and somebody else must act, or only agents ask for it.
         Held = "held",
         /// It is due later.
         Waits = "waits",
@@ -152,6 +152,11 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
             ..about(Why::Due, detail)
         };
     }
+    if wake.held && !subject.thread.is_held_for(subject.name) {
+        let detail = "must act, and is not woken for what agents alone say while the thread is blocked";
+        let reason = subject.thread.reason;
+        return Because { reason, since: Some(wake.requested_at), ..about(Why::Held, detail.to_owned()) };
+    }
     if wake.held {
         let acts = subject
             .thread
@@ -232,5 +237,5 @@ fn ended(wake: &Wake) -> Because {
         (result, _) => format!("its last wake ended as {}", result.map_or("over", WakeResult::as_str)),
     };
     let (since, reason) = (wake.ladder.finished_at, wake.reason);
-    Because { since, reason, ..plain(Why::Ended, detail) }.of(wake)
+    Because { reason, since, ..plain(Why::Ended, detail) }.of(wake)
 }

@@ -401,20 +401,20 @@ fn a_busy_agent_hides_nobody() {
 #[test]
 fn agents_that_run_hide_nobody() {
     for speaker in ["olga", "chief"] {
-        let mut w = crowd(200, speaker);
-        w.policy.backlog_wakes_max = 100;
-        if speaker == "olga" {
-            w.policy.backlog_wakes_max = 0;
-        }
-        let mut running = Vec::new();
-        while running.len() < 200 {
+        let mut w = crowd(140, speaker);
+        w.policy.backlog_wakes_max = if speaker == "olga" { 0 } else { 100 };
+        let mut running: Vec<Claim> = Vec::new();
+        while running.len() < 140 {
             let claims = w.claim("sup");
             assert!(!claims.is_empty());
-            claims.iter().for_each(|claim| drop(w.started(claim).unwrap()));
+            for claim in &claims {
+                w.started(claim).unwrap();
+            }
             running.extend(claims);
             w.advance_ms(60_000);
-            let leases: Vec<Claim> = running.clone();
-            leases.iter().for_each(|claim| drop(w.renew(claim)));
+            for claim in &running {
+                w.renew(claim);
+            }
         }
         for claim in &running {
             w.thread_id = w.wake(claim.wake_id).thread_id;

@@ -6,10 +6,11 @@ use interlock_core::actor::Role;
 use interlock_core::command::ThreadAction;
 use interlock_core::id::ThreadId;
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
-use interlock_core::wake::{Outcome, Usage};
+use interlock_core::wake::{Outcome, Usage, Why};
 use interlock_core::{Reason, Refusal};
 use serde_json::json;
 
+use crate::explaining::explained;
 use crate::refused;
 use crate::simulation::dice::Dice;
 use crate::world::{Done, Post, World, finding_id, name};
@@ -311,6 +312,23 @@ fn an_escalation_lets_go_what_waits_for_whoever_must_act() {
     w.advance_ms(w.policy.escalation_reminder_ms);
     w.reminds();
     assert_eq!(w.claim_one("sup").agent, name("ann"));
+}
+
+/// Whoever asks why is told.
+#[test]
+fn what_is_held_for_agents_words_alone_says_so() {
+    let (mut w, [of_ann, _]) = two_blocked();
+    w.thread_id = of_ann;
+    let claim = w.claim("sup").into_iter().find(|claim| claim.agent == name("ann")).unwrap();
+    w.started(&claim).unwrap();
+    w.does_its_turn(&claim);
+    w.post("bob", Post::chat("anything new?").to(&["ann"])).unwrap();
+    let because = &explained(&w, "ann", 1)[0];
+    assert_eq!((because.why, because.reason), (Why::Held, Some(Reason::ByRequest)));
+    assert!(
+        because.detail.starts_with("must act, and is not woken for what agents alone say"),
+        "{because:?}"
+    );
 }
 
 /// Retrying a wake is an agent's word like any other.

@@ -270,3 +270,43 @@ async fn work_is_given_by_those_who_lead() {
         assert_eq!(problem.known_reason(), Some(wanted));
     }
 }
+
+/// An agent that leads a thread cannot let it go on after a guard has blocked it; a person does, as ever.
+#[tokio::test]
+async fn what_a_guard_blocked_waits_for_a_person() {
+    let world = World::new().await;
+    world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let people = json!([{"agent": "executor", "role": "coordinator"}, {"agent": "participant"}]);
+    let thread = json!({"title": "led by an agent", "participants": people});
+    let thread = call::<op::CreateThread>(&lead, &thread, "thread").await.unwrap().thread_id;
+    let executor = world.client_with(world.token_of("executor", Role::Participant, world.here));
+    for n in 1..=3 {
+        let data = json!({"finding_id": FindingId::from_u128(n), "path": "src/lib.rs", "line": n, "rule": "test",
+            "severity": "high", "message": "red"});
+        let finding =
+            json!({"thread_id": thread, "kind": "event", "event_type": "finding_reported", "data": data});
+        call::<op::PostMessage>(&executor, &finding, &format!("finding-{n}")).await.unwrap();
+    }
+    let go_on = json!({"thread_id": thread, "status": "active", "text": "we know better"});
+    let refused = call::<op::UpdateThreadStatus>(&executor, &go_on, "go on").await.unwrap_err();
+    assert_eq!((refused.reason.as_str(), refused.status), ("PERSON_REQUIRED", 403));
+    assert!(
+        refused.detail.contains("IDENTICAL_FINDINGS") && refused.detail.contains("`coordinator` must act")
+    );
+    let go_on = json!({"thread_id": thread, "text": "coordinator_override: we know better"});
+    let refused = call::<op::UnblockThread>(&executor, &go_on, "override").await.unwrap_err();
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
+    let hand_on = json!({"thread_id": thread, "owner": "executor", "text": "I do it"});
+    let refused = call::<op::AssignEscalationOwner>(&executor, &hand_on, "hand on").await.unwrap_err();
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
+    let entrusted = call::<op::AssignEscalationOwner>(&lead, &hand_on, "entrust").await.unwrap();
+    assert_eq!(entrusted.owner.unwrap().as_str(), "executor");
+    let go_on = json!({"thread_id": thread, "status": "active"});
+    call::<op::UpdateThreadStatus>(&executor, &go_on, "entrusted").await.unwrap();
+    let block = json!({"thread_id": thread, "status": "blocked", "reason": "PAUSED"});
+    call::<op::UpdateThreadStatus>(&lead, &block, "pause").await.unwrap();
+    let refused = call::<op::UpdateThreadStatus>(&executor, &go_on, "not yours").await.unwrap_err();
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
+    call::<op::UpdateThreadStatus>(&lead, &go_on, "resume").await.unwrap();
+}

@@ -18,7 +18,7 @@ pub(crate) fn show(view: View, policy: &PolicyView) -> String {
 
 /// The one that is no number.
 fn owner(policy: &PolicyView) -> [Cell; 6] {
-    let meaning = "Must act where neither the opener nor a coordinator of a thread can";
+    let meaning = "Must act where no person opened or leads a thread";
     let (value, source, paint) = match &policy.escalation_owner {
         Some(owner) => (owner.as_str(), CONFIG, Paint::Cyan),
         None => ("nobody", DEFAULT, Paint::Plain),

@@ -69,9 +69,15 @@ fn no_field_of_the_policy_is_missing_from_what_is_shown() {
 #[test]
 fn a_policy_that_makes_no_sense_is_refused() {
     for (set, part) in [
-        ("session_recheck_ms = 70000", "`session_recheck_ms` must not be above `session_defer_max_ms`"),
         ("identical_findings_max = 0", "`identical_findings_max` is 0, allowed are 1 to 1000000"),
+        ("takeover_grace_ms = 99", "`takeover_grace_ms` is 99, allowed are 100 to 86400000"),
+        ("accept_timeout_ms = 900000", "`accept_timeout_ms` must be below `run_ms_max`"),
+        ("fallback_run_ms_max = 8000", "`accept_timeout_ms` must be below `fallback_run_ms_max`"),
         ("poll_interval_ms = 60000", "`poll_interval_ms` must be below `lease_ms`"),
+        ("session_recheck_ms = 60001", "`session_recheck_ms` must not be above `session_defer_max_ms`"),
+        ("human_quiet_ms = 60001", "`human_quiet_ms` must not be above `session_defer_max_ms`"),
+        ("auto_wake_interval_ms = 300000", "`auto_wake_interval_ms` must be below `auto_wake_window_ms`"),
+        ("job_backoff_ms = 600001", "`job_backoff_ms` must not be above `job_backoff_max_ms`"),
     ] {
         let site = Site::with_instance(set);
         for words in [&["policy", "show"][..], &["up", "--server-only"]] {
@@ -79,6 +85,27 @@ fn a_policy_that_makes_no_sense_is_refused() {
             assert!(ran.err.contains(part), "{}", ran.err);
             assert_eq!(ran.code, 2, "{words:?}");
         }
+    }
+}
+
+/// At its limit each of these rules is kept.
+#[test]
+fn a_policy_at_its_limits_is_taken() {
+    for set in [
+        "takeover_grace_ms = 100",
+        "accept_timeout_ms = 899999",
+        "fallback_run_ms_max = 8001",
+        "poll_interval_ms = 59999",
+        "session_recheck_ms = 60000",
+        "human_quiet_ms = 60000",
+        "auto_wake_interval_ms = 299999",
+        "job_backoff_ms = 600000",
+    ] {
+        let site = Site::with_instance(set);
+        let (name, value) = set.split_once(" = ").unwrap();
+        let shown = shown(&site);
+        let constant = shown.iter().find(|constant| constant["name"] == name).unwrap();
+        assert_eq!(constant["value"].to_string(), value);
     }
 }
 

@@ -93,7 +93,7 @@ late  participant, woken by Interlock, 1 unread
     wak_00000000000000000000000002
 ";
     let shown = |columns| explain::show(View { style: within(columns), ..view() }, &of(answer.clone()));
-    let narrow = expected.replace(", 1 hop\n    from", ", 1\n    hop from");
+    let narrow = expected.replace(", 1 hop\n    from", ",\n    1 hop from");
     assert_eq!(shown(48), narrow);
     assert_eq!(shown(54), expected.replace("person\n    wak", "person  wak"));
     let wide = shown(120);
