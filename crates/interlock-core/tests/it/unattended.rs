@@ -325,7 +325,8 @@ fn what_is_held_for_agents_words_alone_says_so() {
     let live: Vec<_> = w.pending_of("ann").into_iter().cloned().collect();
     let (thread, agent) = (w.thread(), name("ann"));
     let member = &thread.members[&agent];
-    let subject = Subject { thread, name: &agent, member, unread: 1, live: &live, last: None, halt: None };
+    let (supervisors, last, halt) = ((&[][..], &w.policy), None, None);
+    let subject = Subject { thread, name: &agent, member, unread: 1, live: &live, last, halt, supervisors };
     let [because] = &explain(&subject, w.now())[..] else { panic!() };
     assert_eq!((because.why, because.reason), (Why::Held, Some(Reason::ByRequest)));
     assert!(
