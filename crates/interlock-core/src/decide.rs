@@ -85,25 +85,17 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.extend([Key::Wake(command.wake_id), Key::Agent(env.actor.name.clone())]);
             keys.extend(guard::chain_keys(env));
         }
-        Command::ClaimWakes(command) => {
-            keys.extend([Key::LiveWakes, Key::Halt, Key::Terminals]);
-            // Who else could run it is asked for what this one cannot.
-            keys.extend((!command.claimant.cannot_run.is_empty()).then_some(Key::Supervisors));
-        }
-        Command::NoteSupervisor(_) => drop(keys.insert(Key::Supervisors)),
-        Command::NoteStranded { wake_id } => {
-            keys.extend([Key::Wake(*wake_id), Key::Supervisors, Key::Halt]);
-        }
-        Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
-        Command::Heartbeat { .. } => drop(keys.insert(Key::Sessions(env.actor.name.clone()))),
-        Command::ObserveSession(command) => session::keys(env, command, &mut keys),
-        Command::ResumeAgents { .. } => {
-            keys.insert(Key::Halt);
-        }
-        Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
-        Command::CancelWake(InterveneWake { wake_id, .. })
-        | Command::ReportWake(ReportWake { wake_id, .. })
-        | Command::NoteCall { wake_id } => drop(keys.insert(Key::Wake(*wake_id))),
+        Command::ClaimWakes(_)
+        | Command::NoteSupervisor(_)
+        | Command::NoteStranded { .. }
+        | Command::HaltAgents
+        | Command::Heartbeat { .. }
+        | Command::ObserveSession(_)
+        | Command::ResumeAgents { .. }
+        | Command::RenewWakes(_)
+        | Command::CancelWake(_)
+        | Command::ReportWake(_)
+        | Command::NoteCall { .. } => wake_keys(env, &mut keys),
         Command::CreateWebhook(_)
         | Command::UpdateWebhook(_)
         | Command::PauseWebhook { .. }
@@ -117,6 +109,32 @@ pub fn keys(env: &Envelope) -> Keys {
         | Command::RequeueJob(RequeueJob { job_id, .. }) => drop(keys.insert(Key::Job(*job_id))),
     }
     keys
+}
+
+/// See [`keys`], for what supervisors and sessions say.
+fn wake_keys(env: &Envelope, keys: &mut Keys) {
+    match &env.command {
+        Command::ClaimWakes(command) => {
+            keys.extend([Key::LiveWakes, Key::Halt, Key::Terminals]);
+            // Who else could run it is asked for what this one cannot.
+            keys.extend((!command.claimant.cannot_run.is_empty()).then_some(Key::Supervisors));
+        }
+        Command::NoteSupervisor(_) => drop(keys.insert(Key::Supervisors)),
+        Command::NoteStranded { wake_id } => {
+            keys.extend([Key::Wake(*wake_id), Key::Supervisors, Key::Halt]);
+        }
+        Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
+        Command::Heartbeat { .. } => drop(keys.insert(Key::Sessions(env.actor.name.clone()))),
+        Command::ObserveSession(command) => session::keys(env, command, keys),
+        Command::ResumeAgents { .. } => {
+            keys.insert(Key::Halt);
+        }
+        Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
+        Command::CancelWake(InterveneWake { wake_id, .. })
+        | Command::ReportWake(ReportWake { wake_id, .. })
+        | Command::NoteCall { wake_id } => drop(keys.insert(Key::Wake(*wake_id))),
+        _ => {}
+    }
 }
 
 fn named(kind: &str, name: Option<&str>) -> Option<Key> {

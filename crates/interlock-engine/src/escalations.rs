@@ -63,8 +63,9 @@ impl Engine {
         if after_ms == 0 || self.began.elapsed() < span(self.policy().lease_ms) {
             return Ok(None);
         }
-        let due_by = Some(self.now().plus_ms(-after_ms));
-        let filter = WakeFilter { state: Some(WakeState::Pending), due_by, ..WakeFilter::default() };
+        let due_by = self.now().plus_ms(-after_ms);
+        let filter =
+            WakeFilter { state: Some(WakeState::Pending), due_by: Some(due_by), ..WakeFilter::default() };
         let mut page = Page { after: None, limit: PAGE_ROWS_MAX };
         loop {
             let found = self.store().wakes(ws, filter.clone(), page.clone()).await;
@@ -76,7 +77,7 @@ impl Engine {
                 self.by_itself(ws, "note_stranded", command).await?;
             }
         }
-        let next = self.store().next_due(ws, due_by.unwrap_or_default()).await;
+        let next = self.store().next_due(ws, due_by).await;
         Ok(next.map_err(|error| unavailable(&error))?.map(|due| due.plus_ms(after_ms)))
     }
 

@@ -158,7 +158,7 @@ impl Shared {
     }
 
     /// Something that cannot wait is there for the turn of a wake that is held. Of what nobody took yet the last is kept.
-    pub(crate) fn tell(&self, urgent: UrgentWake) {
+    pub(crate) fn tell(&self, urgent: &UrgentWake) {
         let wakes = self.wakes();
         let running = wakes.iter().filter(|(held, _)| held.wake_id == urgent.running);
         for (_, inbox) in running {

@@ -184,7 +184,7 @@ impl Claimer {
             tracing::info!(%wake_id, "wake.cancelled");
             self.shared.cancel(wake_id);
         }
-        for urgent in answer.urgent {
+        for urgent in &answer.urgent {
             self.shared.tell(urgent);
         }
         for claimed in answer.wakes {
@@ -307,7 +307,7 @@ fn on_renewed(shared: &Shared, held: &[Held], answer: &RenewWakesResponse, asked
         if kept.is_some_and(|wake| wake.is_cancelled) {
             shared.send(held, Input::Cancel);
         }
-        if let Some(urgent) = kept.and_then(|wake| wake.urgent.clone()) {
+        if let Some(urgent) = kept.and_then(|wake| wake.urgent.as_ref()) {
             shared.tell(urgent);
         }
     }

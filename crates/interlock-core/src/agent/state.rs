@@ -127,7 +127,7 @@ fn is_stale(signs: &Signs<'_>, now: Timestamp) -> bool {
 fn quiet(agent: &Agent, signs: &Signs<'_>, heard: Option<(Timestamp, bool)>) -> Standing {
     if let Some((reason, until)) = signs.spent {
         let (reason, until) = (Some(reason), Some(until));
-        return Standing { reason, until, ..bare(AgentState::BlockedByBudget) };
+        return Standing { until, reason, ..bare(AgentState::BlockedByBudget) };
     }
     if let Some((at, false)) = heard {
         return Standing { since: Some(at), ..bare(AgentState::Dormant) };

@@ -84,17 +84,7 @@ pub(super) fn over_with(
             }
             back(released, Reason::SessionGone)
         }
-        Outcome::SessionBusy if wake.releases < RELEASES_MAX => {
-            match session::when_busy(facts, wake, door, now)? {
-                session::Busy::Wait(events) if wake.is_in_doubt() => {
-                    doubt::waits_on(facts, wake, lease, events, now)
-                }
-                session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
-                // It may be its own turn that keeps the session busy.
-                session::Busy::Fresh(_) if wake.is_in_doubt() => doubt::unknown(facts, env, wake, now),
-                session::Busy::Fresh(released) => back(released, Reason::SessionBusy),
-            }
-        }
+        Outcome::SessionBusy if wake.releases < RELEASES_MAX => busy(facts, env, (wake, lease), door, now),
         Outcome::InDoubt => doubt::unknown(facts, env, wake, now),
         Outcome::TurnFailed { fault: TurnFault::ModelRateLimited, reset_in_ms } => {
             expect_state(wake, WakeState::Running)?;
@@ -107,6 +97,23 @@ pub(super) fn over_with(
             }
         }
         _ => ended(facts, env, wake, door, outcome, now),
+    }
+}
+
+/// Somebody else is in the session.
+fn busy(
+    facts: &Facts,
+    env: &Envelope,
+    (wake, lease): (&Wake, &Lease),
+    door: Door,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    match session::when_busy(facts, wake, door, now)? {
+        session::Busy::Wait(events) if wake.is_in_doubt() => doubt::waits_on(facts, wake, lease, events, now),
+        session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
+        // It may be its own turn that keeps the session busy.
+        session::Busy::Fresh(_) if wake.is_in_doubt() => doubt::unknown(facts, env, wake, now),
+        session::Busy::Fresh(released) => given_back(facts, wake, lease, released, Reason::SessionBusy, now),
     }
 }
 

@@ -153,7 +153,7 @@ pub(crate) async fn claim(
     for (wake, lease) in claimed.wakes {
         wakes.push(hand_over(&cx, wake, &lease, claimed.lane).await?);
     }
-    let urgent = claimed.urgent.into_iter().map(urgent).collect();
+    let urgent = claimed.urgent.iter().map(urgent).collect();
     Ok(ClaimWakesResponse { wakes, halt: claimed.halt, stop: claimed.stop, urgent })
 }
 
@@ -197,14 +197,14 @@ fn prompt(wake: &Wake, is_resumed: bool) -> String {
 }
 
 /// What a turn that runs already is told of what cannot wait: ids only.
-fn urgent(found: Urgent) -> UrgentWake {
+fn urgent(found: &Urgent) -> UrgentWake {
     let Wake { agent, thread_id, seq, wake_id, .. } = &found.wake;
     let prompt = format!(
         "You are `{agent}` in thread {thread_id} of Interlock. Something urgent came: messages up to seq {seq} wait for \
          you (wake {wake_id}). Read them before you go on, do what they ask, answer in the thread, then acknowledge \
          them: with read_messages, post_message and ack_read."
     );
-    UrgentWake { running: found.running, wake_id: *wake_id, seq: *seq, prompt }
+    UrgentWake { running, wake_id, seq, prompt }
 }
 
 /// Everything the wake's process needs, its own token included.
@@ -277,7 +277,7 @@ pub(crate) async fn renew(
         wake_id,
         is_accepted,
         is_cancelled,
-        urgent: found.map(urgent),
+        urgent: found.as_ref().map(urgent),
     };
     let wakes = kept.into_iter().map(renewed).collect();
     Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()).await })

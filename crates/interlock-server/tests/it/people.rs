@@ -290,16 +290,16 @@ async fn what_a_guard_blocked_waits_for_a_person() {
     }
     let go_on = json!({"thread_id": thread, "status": "active", "text": "we know better"});
     let refused = call::<op::UpdateThreadStatus>(&executor, &go_on, "go on").await.unwrap_err();
-    assert_eq!((refused.reason, refused.status), (Reason::PersonRequired, 403));
+    assert_eq!((refused.reason.as_str(), refused.status), ("PERSON_REQUIRED", 403));
     assert!(
         refused.detail.contains("IDENTICAL_FINDINGS") && refused.detail.contains("`coordinator` must act")
     );
     let go_on = json!({"thread_id": thread, "text": "coordinator_override: we know better"});
     let refused = call::<op::UnblockThread>(&executor, &go_on, "override").await.unwrap_err();
-    assert_eq!(refused.reason, Reason::PersonRequired);
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
     let hand_on = json!({"thread_id": thread, "owner": "executor", "text": "I do it"});
     let refused = call::<op::AssignEscalationOwner>(&executor, &hand_on, "hand on").await.unwrap_err();
-    assert_eq!(refused.reason, Reason::PersonRequired);
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
     let entrusted = call::<op::AssignEscalationOwner>(&lead, &hand_on, "entrust").await.unwrap();
     assert_eq!(entrusted.owner.unwrap().as_str(), "executor");
     let go_on = json!({"thread_id": thread, "status": "active"});
@@ -307,6 +307,6 @@ async fn what_a_guard_blocked_waits_for_a_person() {
     let block = json!({"thread_id": thread, "status": "blocked", "reason": "PAUSED"});
     call::<op::UpdateThreadStatus>(&lead, &block, "pause").await.unwrap();
     let refused = call::<op::UpdateThreadStatus>(&executor, &go_on, "not yours").await.unwrap_err();
-    assert_eq!(refused.reason, Reason::PersonRequired);
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
     call::<op::UpdateThreadStatus>(&lead, &go_on, "resume").await.unwrap();
 }

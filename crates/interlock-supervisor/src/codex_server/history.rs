@@ -123,7 +123,7 @@ mod tests {
         let prompt = |text: &str| json!({"type": "userMessage", "clientId": null, "startedAtMs": 3, "content": [{"type": "text", "text": text}]});
         for (page, is_running, is_ours, person_at_ms) in [
             (page("inProgress", &[]), true, None, None),
-            (page("inProgress", &[ours.clone()]), true, Some(true), None),
+            (page("inProgress", std::slice::from_ref(&ours)), true, Some(true), None),
             (page("completed", &[ours, theirs.clone()]), false, Some(true), Some(9)),
             (page("failed", &[theirs, other]), false, Some(false), Some(9)),
             (page("completed", &[said(Value::Null, Value::Null)]), false, Some(false), None),

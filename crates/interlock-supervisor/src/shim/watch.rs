@@ -44,8 +44,8 @@ enum Execution {
 #[derive(Debug)]
 pub(super) struct Watch {
     group: Pid,
-    lease: Arc<Lease>,
-    is_lease_over: bool,
+    /// Until it is over.
+    lease: Option<Arc<Lease>>,
     interrupt: Duration,
     terminate: Duration,
     stage: Stage,
@@ -66,8 +66,7 @@ impl Watch {
     pub(super) fn new(plan: &Plan, lease: Arc<Lease>, group: Pid) -> Self {
         Self {
             group,
-            lease,
-            is_lease_over: false,
+            lease: Some(lease),
             interrupt: Duration::from_millis(plan.interrupt_ms),
             terminate: Duration::from_millis(plan.terminate_ms),
             stage: Stage::Running,
@@ -160,10 +159,10 @@ impl Watch {
 
     /// How long to wait before the lease is looked at again; once it is over nothing of the agent goes on.
     fn lease_rest(&mut self) -> Duration {
-        if let Some(rest) = self.lease.rest() {
+        if let Some(rest) = self.lease.as_ref().and_then(|lease| lease.rest()) {
             return rest;
         }
-        if !std::mem::replace(&mut self.is_lease_over, true) {
+        if self.lease.take().is_some() {
             // Whoever does not listen must not keep it from that.
             self.sweep();
             tell(&Notice::LeaseOver);
