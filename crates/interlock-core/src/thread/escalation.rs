@@ -71,6 +71,28 @@ pub(crate) fn assign_owner(
     Ok(Decision::of(events))
 }
 
+/// Whoever must act could not be woken, so it knows of nothing: a person must act in its place, where one can be named. From
+/// agent to agent it would go for ever.
+pub(crate) fn hand_on(
+    facts: &Facts,
+    env: &Envelope,
+    thread: &Thread,
+    (unfit, why): (&AgentName, &str),
+    now: &Now,
+    events: &mut Vec<Event>,
+) -> Result<(), Stop> {
+    let is_asked = thread.status == Status::Blocked && thread.reason != Some(Reason::Paused);
+    if !is_asked || thread.owner.as_ref() != Some(unfit) {
+        return Ok(());
+    }
+    let owner = rule(&facts.policy, thread, Some(unfit));
+    if owner == *unfit || thread.members.get(&owner).is_some_and(|member| member.managed) {
+        return Ok(());
+    }
+    let thread = assigned(env, thread, &owner, (why, false), events);
+    tell(facts, env, &thread, (et::ESCALATION_ASSIGNED, why, None), now, events)
+}
+
 /// What waits for a person an agent hands on to people alone, and what somebody else paused to nobody: from agent to agent
 /// it would go for ever.
 fn may_assign(thread: &Thread, env: &Envelope, owner: &AgentName, is_agents: bool) -> Result<(), Refusal> {
@@ -147,7 +169,8 @@ fn tell(
     let data = serde_json::json!({"status": thread.status, "reason": thread.reason, "owner": thread.owner});
     let to = thread.owner.clone().into_iter().collect();
     let seq = thread.seq.saturating_add(1);
-    let said = Said { event_type, to, body, data: data.to_string(), seq, number: 1 };
+    let number = announcements(events).max(1);
+    let said = Said { event_type, to, body, data: data.to_string(), seq, number };
     let (message, text) = system::message(env, said, now);
     events.push(Event::MessagePosted {
         thread_id: thread.thread_id,
@@ -194,6 +217,12 @@ pub(crate) fn tell_of_stranded(
         wake::on_escalation(facts, env, thread, (&owner, seq, chain), now, events)?;
     }
     Ok(())
+}
+
+/// How many messages of Interlock's own these events have: one entry may say something in several threads.
+pub(super) fn announcements(events: &[Event]) -> u32 {
+    let is_said = |event: &&Event| matches!(event, Event::StatusChanged { .. } | Event::OwnerAssigned { .. });
+    u32::try_from(events.iter().filter(is_said).count()).unwrap_or(u32::MAX)
 }
 
 /// The thread's status has changed: while it is blocked there is an escalation.

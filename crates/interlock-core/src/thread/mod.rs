@@ -15,7 +15,7 @@ mod withdraw;
 
 pub(crate) use ack::ack;
 pub(crate) use create::create;
-pub(crate) use escalation::{assign_owner, remind_owner, tell_of_stranded};
+pub(crate) use escalation::{assign_owner, hand_on, remind_owner, tell_of_stranded};
 pub(crate) use evolve::evolve;
 pub(crate) use members::{add, remove};
 pub use model::{

@@ -190,8 +190,7 @@ pub(crate) fn status_events(
 ) -> Result<Vec<crate::facts::Effect>, Stop> {
     let thread_id = thread.thread_id;
     // Number 0 of this entropy may be the message that led here, and one entry may announce several threads' ends.
-    let before = events.iter().filter(|event| matches!(event, Event::StatusChanged { .. })).count();
-    let number = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
+    let number = super::escalation::announcements(events).saturating_add(1);
     let owner = owner_of(facts, thread, change, events);
     events.push(Event::StatusChanged {
         thread_id,

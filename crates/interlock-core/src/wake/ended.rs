@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::facts::{Decision, Effect, Facts};
 use crate::guard;
 use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, status_events};
+use crate::thread::{Status, StatusChange, hand_on, status_events};
 use crate::time::Now;
 
 /// The exit code by which a command agent asks to be tried again (docs/command-agents.md).
@@ -301,7 +301,7 @@ fn turn(
     let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
     let Some(reason) = failure else { return guard::on_turn(facts, env, (thread, wake), now, events) };
     // What becomes of somebody who was removed is no concern of the thread's any more.
-    if thread.status != Status::Active || !thread.members.contains_key(&wake.agent) {
+    if !thread.members.contains_key(&wake.agent) {
         return Ok(());
     }
     let body = format!(
@@ -310,6 +310,9 @@ fn turn(
         reason.title(),
         wake.wake_id
     );
+    if thread.status != Status::Active {
+        return hand_on(facts, env, thread, (&wake.agent, &body), now, events);
+    }
     let change = StatusChange::guard(Reason::WakeFailed, &body, wake.chain.clone());
     status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())

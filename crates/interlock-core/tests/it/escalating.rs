@@ -3,7 +3,7 @@
 use interlock_core::actor::Role;
 use interlock_core::command::ThreadAction;
 use interlock_core::thread::{MessageKind, Status, ThreadRole, event_type as et};
-use interlock_core::wake::WakeState;
+use interlock_core::wake::{Outcome, WakeState};
 use interlock_core::{Event, Reason, Refusal};
 
 use crate::refused;
@@ -51,6 +51,32 @@ fn somebody_always_must_act() {
         w.status("olga", Status::Blocked).unwrap();
         assert_eq!(owner(&w), wanted);
     }
+}
+
+/// Otherwise a blocked thread would wait for somebody who knows of nothing.
+#[test]
+fn when_who_must_act_cannot_be_woken_a_person_must() {
+    let mut w = blocked();
+    w.assigns("olga", "reviewer").unwrap();
+    let claim = w.run_one("sup");
+    assert_eq!(claim.agent, name("reviewer"));
+    let done = w.ended(&claim, Outcome::SpawnFailed).unwrap();
+    assert_eq!(
+        done.kinds(),
+        ["wake.finished", "thread.owner_assigned", "thread.message_posted"],
+        "nothing else changes"
+    );
+    assert_eq!((w.thread().status, owner(&w)), (Status::Blocked, "olga"));
+
+    // Where no person can be named it stays: from agent to agent it would go for ever.
+    let mut w = World::new();
+    w.agent("lead").role(Role::Coordinator).managed();
+    w.agent("hand").managed();
+    w.open("lead", &[("hand", ThreadRole::Coordinator)]);
+    w.status_for("lead", Status::Blocked, Reason::ByRequest, Some("hand")).unwrap();
+    let claim = w.run_one("sup");
+    w.ended(&claim, Outcome::SpawnFailed).unwrap();
+    assert_eq!(owner(&w), "hand");
 }
 
 /// An agent that cannot be woken is no help in deciding what to do about that.

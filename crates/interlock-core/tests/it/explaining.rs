@@ -32,7 +32,8 @@ fn whys(w: &World, agent: &str, unread: u64) -> Vec<Why> {
     explained(w, agent, unread).into_iter().map(|because| because.why).collect()
 }
 
-fn explained(w: &World, agent: &str, unread: u64) -> Vec<Because> {
+/// Why an agent is woken in the world's thread, or not.
+pub(crate) fn explained(w: &World, agent: &str, unread: u64) -> Vec<Because> {
     let (live, over): (Vec<Wake>, Vec<Wake>) =
         w.wakes_of(agent).into_iter().cloned().partition(|wake| wake.state != WakeState::Finished);
     let thread = w.thread();
@@ -209,13 +210,7 @@ fn too_many_fallbacks_are_told_as_such() {
     w.advance_ms(w.policy.session_stale_ms + 1);
     w.post("olga", Post::chat("more").to(&["executor"])).unwrap();
     assert_eq!(w.claim("sup"), []);
-    let live: Vec<Wake> = w.pending_of("executor").into_iter().cloned().collect();
-    let (thread, agent) = (w.thread(), name("executor"));
-    let member = &thread.members[&agent];
-    let supervisors: Vec<_> = w.rows.supervisors.values().cloned().collect();
-    let (supervisors, halt, last) = ((supervisors.as_slice(), &w.policy), None, None);
-    let subject = Subject { thread, name: &agent, member, unread: 1, live: &live, last, halt, supervisors };
-    let because = &explain(&subject, w.now())[0];
+    let because = &explained(&w, "executor", 1)[0];
     assert_eq!((because.why, because.reason), (Why::Waits, Some(Reason::FallbackLimit)));
     assert!(because.detail.contains("fresh session"), "{because:?}");
 }

@@ -6,10 +6,11 @@ use interlock_core::actor::Role;
 use interlock_core::command::ThreadAction;
 use interlock_core::id::ThreadId;
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
-use interlock_core::wake::{Outcome, Subject, Usage, Why, explain};
+use interlock_core::wake::{Outcome, Usage, Why};
 use interlock_core::{Reason, Refusal};
 use serde_json::json;
 
+use crate::explaining::explained;
 use crate::refused;
 use crate::simulation::dice::Dice;
 use crate::world::{Done, Post, World, finding_id, name};
@@ -322,12 +323,7 @@ fn what_is_held_for_agents_words_alone_says_so() {
     w.started(&claim).unwrap();
     w.does_its_turn(&claim);
     w.post("bob", Post::chat("anything new?").to(&["ann"])).unwrap();
-    let live: Vec<_> = w.pending_of("ann").into_iter().cloned().collect();
-    let (thread, agent) = (w.thread(), name("ann"));
-    let member = &thread.members[&agent];
-    let (supervisors, last, halt) = ((&[][..], &w.policy), None, None);
-    let subject = Subject { thread, name: &agent, member, unread: 1, live: &live, last, halt, supervisors };
-    let [because] = &explain(&subject, w.now())[..] else { panic!() };
+    let because = &explained(&w, "ann", 1)[0];
     assert_eq!((because.why, because.reason), (Why::Held, Some(Reason::ByRequest)));
     assert!(
         because.detail.starts_with("must act, and is not woken for what agents alone say"),

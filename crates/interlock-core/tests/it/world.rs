@@ -15,7 +15,7 @@ use interlock_core::policy::Policy;
 use interlock_core::session::Observed;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
+use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Urgent, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -163,6 +163,14 @@ pub(crate) struct Claim {
     pub(crate) wake_id: WakeId,
     pub(crate) agent: AgentName,
     pub(crate) lease: Lease,
+}
+
+/// What a supervisor that asks for wakes is answered.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) stop: Vec<WakeId>,
+    pub(crate) tell: Vec<Urgent>,
 }
 
 /// A workspace in memory with its clock, people and agents.
@@ -367,17 +375,26 @@ impl World {
     }
 
     pub(crate) fn claim_in(&mut self, sup: &str, incarnation: &str, limit: u32) -> Vec<Claim> {
+        self.asks(sup, incarnation, limit).claims
+    }
+
+    /// A supervisor asks, and hears what it may start, has to stop, and has to tell.
+    pub(crate) fn asks(&mut self, sup: &str, incarnation: &str, limit: u32) -> Answer {
         let command = self.claiming(sup, incarnation, limit);
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
-        let claimed = match done.reply {
-            Reply::Claimed(claimed) => claimed,
-            Reply::Halted(_) | Reply::ToStop(_) | Reply::ToTell(_) => Vec::new(),
+        let mut answer = Answer::default();
+        match done.reply {
+            Reply::Claimed(claimed) => {
+                let claim =
+                    |(wake, lease): (Wake, Lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease };
+                answer.claims = claimed.into_iter().map(claim).collect();
+            }
+            Reply::ToStop(wakes) => answer.stop = wakes,
+            Reply::ToTell(urgent) => answer.tell = urgent,
+            Reply::Halted(_) => {}
             _ => panic!("no claim: {done:?}"),
-        };
-        claimed
-            .into_iter()
-            .map(|(wake, lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease })
-            .collect()
+        }
+        answer
     }
 
     fn claiming(&self, sup: &str, incarnation: &str, limit: u32) -> ClaimWakes {
@@ -402,6 +419,7 @@ impl World {
         self.renewed(claim).into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
     }
 
+    /// The same, with all that the answer says.
     pub(crate) fn renewed(&mut self, claim: &Claim) -> Vec<Kept> {
         let command = RenewWakes {
             supervisor: claim.lease.supervisor.clone(),
@@ -691,7 +709,7 @@ impl World {
             self.times.push(now.at);
             self.last_at = now.at;
         }
-        let before = self.rows.clone();
+        let before = invariants::Before::of(&self.rows);
         self.rows.apply(facts.take_changes());
         assert!(facts.take_changes().is_empty(), "changes are taken once");
         invariants::check(&before, &self.rows, self.wall);
@@ -715,6 +733,13 @@ impl Newcomer<'_> {
     /// Run by a supervisor.
     pub(crate) fn managed(self) {
         self.run_by(Runtime::Command);
+    }
+
+    /// Run by a supervisor as this runtime, where it has this label.
+    pub(crate) fn run_as(self, runtime: Runtime, label: Option<&str>) {
+        let command = if runtime == Runtime::Command { vec!["agent".into()] } else { Vec::new() };
+        let label = label.map(|label| Label::parse(label).unwrap());
+        self.register_on(runtime, Launch { command, ..Launch::default() }, label);
     }
 
     /// Run by a supervisor as this runtime.

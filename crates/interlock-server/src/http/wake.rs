@@ -204,7 +204,7 @@ fn urgent(found: &Urgent) -> UrgentWake {
          you (wake {wake_id}). Read them before you go on, do what they ask, answer in the thread, then acknowledge \
          them: with read_messages, post_message and ack_read."
     );
-    UrgentWake { running, wake_id, seq, prompt }
+    UrgentWake { running: found.running, wake_id: *wake_id, seq: *seq, prompt }
 }
 
 /// Everything the wake's process needs, its own token included.

@@ -31,7 +31,7 @@ use crate::instance::unwritable;
 const OF_A_THREAD: usize = 16;
 /// How long nothing may change in a crowd until the measurement is given up. What gets on is waited for, however slowly: a
 /// busy machine or a debug build needs longer, and loses nobody.
-const STILL_MAX: Duration = Duration::from_secs(60);
+const STILL_MAX: Duration = Duration::from_mins(1);
 /// The first pause between two looks at a crowd; doubles up to [`LOOK_MAX`].
 const LOOK: Duration = Duration::from_millis(50);
 /// The longest one: seldom, so that looking is no load.
