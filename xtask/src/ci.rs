@@ -43,6 +43,11 @@ pub(crate) fn run() -> Result<ExitCode> {
         external::verify(&clone.target.join("release/interlock"), &with_fixtures)
     })?;
     drop(clone);
+    step("server tests on PostgreSQL", || {
+        let code = test_run::run(&Selection::behaviour_on_postgres(), Profile::Ci)?;
+        ensure!(code == ExitCode::SUCCESS, "what callers rely on does not hold there");
+        Ok(())
+    })?;
     println!("== tests (after {:.1} s)", started.elapsed().as_secs_f64());
     test_run::run(&Selection::default(), Profile::Ci)
 }

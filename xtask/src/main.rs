@@ -26,17 +26,21 @@ Repository automation.
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  test [-p CRATE]... [-- FILTER...]   build what the tests need and run them; the runner's summary comes last
+  test [-p CRATE]... [--store S] [-- FILTER...]
+                                      build what the tests need and run them; the runner's summary comes last
   verify-external                     the program and its contract against testers from outside: spectral, oasdiff,
                                       schemathesis, MCP conformance suite, inspector
   freeze                              freeze the contract as it is now, when all that was frozen before still holds
-  torture [--cycles N]                kill -9 of the server, 10,000 times unless said otherwise, under callers
+  torture [--cycles N] [--store S]    kill -9 of the server, 10,000 times unless said otherwise, under callers;
+                                      on `sqlite`, or on `postgres`
   tidy                                the rules no compiler checks: layers, sizes, documents, licences, words, layout
-  ci                                  format, tidy, clippy, release build, pilot and chaos run from a clean clone, outside testers, tests
+  ci                                  format, tidy, clippy, release build, pilot and chaos run from a clean clone, outside testers,
+                                      tests; those of the server once more on PostgreSQL
   help                                this text
 
 Options of test:
   -p, --package CRATE   only the tests of this crate; may be repeated
+  --store STORE         with `-p interlock-server`: everything is kept in `sqlite`, or in `postgres`
   FILTER                only tests whose name contains one of these
 
 Environment:
@@ -79,7 +83,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ("verify-external", []) => external::run(),
         ("freeze", []) => contract::freeze(),
         ("torture", _) => match torture::parse(rest) {
-            Ok(cycles) => torture::run(cycles),
+            Ok(torture) => torture::run(&torture),
             Err(wrong) => Ok(usage(&wrong)),
         },
         ("ci", []) => ci::run(),

@@ -22,6 +22,10 @@ const WITHOUT_PROGRAM: [&str; 8] = [
     "xtask",
 ];
 
+/// The crate whose tests can keep everything in either store, and the variable that says in which.
+const ON_EITHER_STORE: &str = "interlock-server";
+const STORE: &str = "INTERLOCK_TEST_STORE";
+
 /// Crates with tests that run the coding agents' own programs.
 const WITH_AGENTS: [&str; 2] = ["interlock", "interlock-scripted-model"];
 
@@ -32,6 +36,8 @@ pub(crate) struct Selection {
     crates: Vec<String>,
     /// Parts of test names; none means all.
     filters: Vec<String>,
+    /// Whether everything is kept in PostgreSQL where a file would do.
+    on_postgres: bool,
 }
 
 /// How strict to be.
@@ -51,7 +57,7 @@ impl Profile {
 }
 
 impl Selection {
-    /// Reads `[-p CRATE]... [-- FILTER...]`; the error says what is wrong with it.
+    /// Reads `[-p CRATE]... [--store STORE] [-- FILTER...]`; the error says what is wrong with it.
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut selection = Self::default();
         let mut words = arguments.iter();
@@ -63,11 +69,26 @@ impl Selection {
                         .crates
                         .push(name.ok_or_else(|| format!("`{word}` needs a crate's name"))?.clone());
                 }
+                "--store" => match words.next().map(String::as_str) {
+                    Some("sqlite") => {}
+                    Some("postgres") => selection.on_postgres = true,
+                    _ => return Err(format!("`{word}` needs `sqlite` or `postgres`")),
+                },
                 "--" => selection.filters = words.by_ref().cloned().collect(),
                 _ => return Err(format!("`{word}` is no option of test; filters go after `--`")),
             }
         }
+        if selection.on_postgres && selection.crates != [ON_EITHER_STORE] {
+            return Err(format!(
+                "`--store postgres` is for `-p {ON_EITHER_STORE}` alone: others name their store"
+            ));
+        }
         Ok(selection)
+    }
+
+    /// Everything that callers may rely on, once more with PostgreSQL below it.
+    pub(crate) fn behaviour_on_postgres() -> Self {
+        Self { crates: vec![ON_EITHER_STORE.to_owned()], on_postgres: true, ..Self::default() }
     }
 
     /// The packages, as cargo wants them said.
@@ -85,7 +106,9 @@ impl Selection {
             let programs = ["--bin", "interlock", "--bin", "interlock-conformance"];
             return Some([&["build", "--workspace", "--tests"], programs.as_slice()].concat());
         }
-        let needs_program = self.crates.iter().any(|name| !WITHOUT_PROGRAM.contains(&name.as_str()));
+        // The server's tests start no program, whatever a selection of them is built with at a desk.
+        let needs_program =
+            !self.on_postgres && self.crates.iter().any(|name| !WITHOUT_PROGRAM.contains(&name.as_str()));
         needs_program.then(|| vec!["build", "-p", "interlock"])
     }
 
@@ -101,7 +124,12 @@ impl Selection {
             (false, Profile::Default) => vec!["test"],
             (false, Profile::Ci) => vec!["test", "--no-fail-fast"],
         };
-        words.extend(self.packages());
+        if self.on_postgres && has_nextest {
+            // With the features of the whole workspace, so that nothing is built twice.
+            words.extend(["--workspace", "-E", "package(interlock-server) & binary(it)"]);
+        } else {
+            words.extend(self.packages());
+        }
         if !self.filters.is_empty() {
             words.push("--");
             words.extend(self.filters.iter().map(String::as_str));
@@ -124,6 +152,9 @@ pub(crate) fn run(selection: &Selection, profile: Profile) -> Result<ExitCode> {
     }
     if shell::is_strict() {
         runner.env("INTERLOCK_REQUIRE_ALL", "1");
+    }
+    if selection.on_postgres {
+        runner.env(STORE, "postgres");
     }
     let code = shell::status(&mut runner)?.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
@@ -165,6 +196,20 @@ mod tests {
         assert_eq!(words, "nextest run --profile ci -p interlock-core -p xtask -- slug words");
         let words = parse("").unwrap().runner(Profile::Ci, false).join(" ");
         assert_eq!(words, "test --no-fail-fast --workspace");
+    }
+
+    #[test]
+    fn what_callers_rely_on_is_tested_on_either_store() {
+        let behaviour = Selection::behaviour_on_postgres();
+        assert_eq!(parse("-p interlock-server --store postgres").unwrap(), behaviour);
+        let words = behaviour.runner(Profile::Ci, true).join(" ");
+        let expected = "nextest run --profile ci --workspace -E package(interlock-server) & binary(it)";
+        assert_eq!(words, expected);
+        assert_eq!(behaviour.runner(Profile::Default, false).join(" "), "test -p interlock-server");
+        assert_eq!(parse("-p interlock-core --store sqlite").unwrap(), parse("-p interlock-core").unwrap());
+        for wrong in ["--store", "--store mysql", "-p interlock-core --store postgres", "--store postgres"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

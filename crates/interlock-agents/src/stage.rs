@@ -40,6 +40,7 @@ pub(crate) fn thread() -> Thread {
 pub(crate) fn say(thread: &mut Thread, from: &str, to: &str, event_type: &str, data: &Value) {
     let seq = thread.last_seq() + 1;
     thread.messages.push(MessageView {
+        hops: 0,
         message_id: MessageId::from_u128(u128::from(seq)),
         thread_id: thread_id(),
         seq,

@@ -74,7 +74,7 @@ async fn instance(folder: &TempDir) -> Outcome<(Arc<Engine>, String)> {
     let name = AgentName::parse("tester")?;
     let tester =
         Actor { name, role: Role::Operator, workspace_id, session_id: None, wake_id: None, fence: None };
-    let token = engine.issuer().mint(&tester, engine.now(), TOKEN_MS)?;
+    let token = engine.issuer().mint(&tester, engine.here(), TOKEN_MS)?;
     Ok((engine, token))
 }
 

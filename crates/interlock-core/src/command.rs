@@ -1,5 +1,7 @@
 //! What can be asked for: one command, one decision, one ledger entry.
 
+use std::collections::BTreeSet;
+
 use crate::actor::{Actor, AgentName, Role};
 use crate::agent::{Label, Launch, Runtime};
 use crate::id::{CommandId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId, WorkspaceId};
@@ -58,6 +60,13 @@ pub enum Command {
     RemoveParticipant(RemoveParticipant),
     /// Take due wakes for a supervisor.
     ClaimWakes(ClaimWakes),
+    /// Note that a supervisor is there.
+    NoteSupervisor(NoteSupervisor),
+    /// Tell whoever answers for it that nobody takes a wake.
+    NoteStranded {
+        /// The wake.
+        wake_id: WakeId,
+    },
     /// Keep wakes while their processes live.
     RenewWakes(RenewWakes),
     /// Say what became of a wake.
@@ -353,6 +362,15 @@ pub struct ClaimWakes {
     pub claimant: Claimant,
     /// The doors that it knows.
     pub doors: Vec<Door>,
+}
+
+/// See [`Command::NoteSupervisor`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteSupervisor {
+    /// The supervisor, stable over restarts.
+    pub supervisor: String,
+    /// Its labels.
+    pub labels: BTreeSet<Label>,
 }
 
 /// See [`Command::RenewWakes`].

@@ -3,11 +3,13 @@
 use crate::command::{
     AckRead, AssignOwner, ChangeStatus, Command, Envelope, FinishJob, InterveneWake, ObserveSession,
     OperateThread, RemindOwner, RemoveParticipant, RenewJob, Report, ReportWake, RequeueJob,
+    TriggerParticipant,
 };
 use crate::facts::{Decision, Facts, Key, Keys, Missing, Reply};
 use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
 use crate::time::{Now, Timestamp};
+use crate::wake::Outcome;
 use crate::{agent, guard, job, session, thread, wake, webhook};
 
 /// Why a command has no decision.
@@ -63,36 +65,37 @@ pub fn keys(env: &Envelope) -> Keys {
             keys.extend([Key::Thread(id), Key::ThreadWakes(id), Key::Message(id, command.message_id)]);
         }
         Command::AckRead(AckRead { thread_id, .. })
-        | Command::ChangeStatus(ChangeStatus { thread_id, .. })
         | Command::RemoveParticipant(RemoveParticipant { thread_id, .. })
-        | Command::AssignOwner(AssignOwner { thread_id, .. })
-        | Command::RemindOwner(RemindOwner { thread_id, .. })
-        | Command::OperateThread(OperateThread { thread_id, .. }) => {
+        | Command::RemindOwner(RemindOwner { thread_id, .. }) => {
             keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
+        }
+        Command::ChangeStatus(ChangeStatus { thread_id, .. })
+        | Command::AssignOwner(AssignOwner { thread_id, .. })
+        | Command::OperateThread(OperateThread { thread_id, .. })
+        | Command::TriggerParticipant(TriggerParticipant { thread_id, .. }) => {
+            keys.extend([Key::Thread(*thread_id), Key::ThreadWakes(*thread_id)]);
+            // Whether an agent does it.
+            keys.insert(Key::Agent(env.actor.name.clone()));
+            keys.extend(guard::chain_keys(env));
         }
         Command::AddParticipant(command) => {
             keys.extend([Key::Thread(command.thread_id), Key::Agent(command.agent.clone())]);
-        }
-        Command::TriggerParticipant(command) => {
-            keys.extend([Key::Thread(command.thread_id), Key::ThreadWakes(command.thread_id)]);
-            keys.insert(Key::Agent(env.actor.name.clone()));
-            keys.extend(guard::chain_keys(env));
         }
         Command::RetryWake(command) => {
             keys.extend([Key::Wake(command.wake_id), Key::Agent(env.actor.name.clone())]);
             keys.extend(guard::chain_keys(env));
         }
-        Command::ClaimWakes(_) => keys.extend([Key::LiveWakes, Key::Halt, Key::Terminals]),
-        Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
-        Command::Heartbeat { .. } => drop(keys.insert(Key::Sessions(env.actor.name.clone()))),
-        Command::ObserveSession(command) => session::keys(env, command, &mut keys),
-        Command::ResumeAgents { .. } => {
-            keys.insert(Key::Halt);
-        }
-        Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
-        Command::CancelWake(InterveneWake { wake_id, .. })
-        | Command::ReportWake(ReportWake { wake_id, .. })
-        | Command::NoteCall { wake_id } => drop(keys.insert(Key::Wake(*wake_id))),
+        Command::ClaimWakes(_)
+        | Command::NoteSupervisor(_)
+        | Command::NoteStranded { .. }
+        | Command::HaltAgents
+        | Command::Heartbeat { .. }
+        | Command::ObserveSession(_)
+        | Command::ResumeAgents { .. }
+        | Command::RenewWakes(_)
+        | Command::CancelWake(_)
+        | Command::ReportWake(_)
+        | Command::NoteCall { .. } => wake_keys(env, &mut keys),
         Command::CreateWebhook(_)
         | Command::UpdateWebhook(_)
         | Command::PauseWebhook { .. }
@@ -106,6 +109,32 @@ pub fn keys(env: &Envelope) -> Keys {
         | Command::RequeueJob(RequeueJob { job_id, .. }) => drop(keys.insert(Key::Job(*job_id))),
     }
     keys
+}
+
+/// See [`keys`], for what supervisors and sessions say.
+fn wake_keys(env: &Envelope, keys: &mut Keys) {
+    match &env.command {
+        Command::ClaimWakes(command) => {
+            keys.extend([Key::LiveWakes, Key::Halt, Key::Terminals]);
+            // Who else could run it is asked for what this one cannot.
+            keys.extend((!command.claimant.cannot_run.is_empty()).then_some(Key::Supervisors));
+        }
+        Command::NoteSupervisor(_) => drop(keys.insert(Key::Supervisors)),
+        Command::NoteStranded { wake_id } => {
+            keys.extend([Key::Wake(*wake_id), Key::Supervisors, Key::Halt]);
+        }
+        Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
+        Command::Heartbeat { .. } => drop(keys.insert(Key::Sessions(env.actor.name.clone()))),
+        Command::ObserveSession(command) => session::keys(env, command, keys),
+        Command::ResumeAgents { .. } => {
+            keys.insert(Key::Halt);
+        }
+        Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
+        Command::CancelWake(InterveneWake { wake_id, .. })
+        | Command::ReportWake(ReportWake { wake_id, .. })
+        | Command::NoteCall { wake_id } => drop(keys.insert(Key::Wake(*wake_id))),
+        _ => {}
+    }
 }
 
 fn named(kind: &str, name: Option<&str>) -> Option<Key> {
@@ -132,7 +161,8 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
             keys.extend(wake::withdrawal_keys(facts, command.thread_id, command.message_id));
         }
         Command::RetryWake(InterveneWake { wake_id, .. })
-        | Command::CancelWake(InterveneWake { wake_id, .. }) => {
+        | Command::CancelWake(InterveneWake { wake_id, .. })
+        | Command::NoteStranded { wake_id } => {
             if let Ok(Some(wake)) = facts.wake(*wake_id) {
                 keys.extend(thread_of(wake.thread_id));
             }
@@ -145,6 +175,8 @@ pub fn more_keys(facts: &Facts, env: &Envelope, now: Timestamp) -> Keys {
             if matches!(command.report, Report::Started { .. }) {
                 // An agent has one process: what else of it runs or is claimed.
                 keys.extend([Key::LiveWakes, Key::Halt]);
+            } else if matches!(command.report, Report::Ended { outcome: Outcome::NotStarted, .. }) {
+                keys.insert(Key::Halt);
             }
         }
         Command::ClaimWakes(command) => keys.extend(wake::claim_keys(facts, command, now)),
@@ -217,6 +249,8 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RemindOwner(command) => thread::remind_owner(facts, env, command, now),
         Command::OperateThread(command) => thread::operate(facts, env, command, now),
         Command::ClaimWakes(command) => wake::claim(facts, env, command, now),
+        Command::NoteSupervisor(command) => wake::note_supervisor(facts, command, now),
+        Command::NoteStranded { wake_id } => wake::note_stranded(facts, env, *wake_id, now),
         Command::RenewWakes(command) => wake::renew(facts, command, now),
         Command::ReportWake(command) => wake::report(facts, env, command, now),
         Command::Heartbeat { is_active } => session::heartbeat(facts, env, *is_active, now),

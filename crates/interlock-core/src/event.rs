@@ -89,6 +89,9 @@ pub enum Event {
         /// Of an agent's message: what it says, with the thread's salt, so that repeating it is noticed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         said_print: Option<Digest>,
+        /// Of a `finding_verified`: it was verified before, so this is no progress.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_verified_again: bool,
         #[serde(skip)]
         text: MessageText,
     },
@@ -121,6 +124,9 @@ pub enum Event {
         reason: Reason,
         owner: Option<AgentName>,
         by: AgentName,
+        /// An agent that a supervisor runs wished it, so it is no progress.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_agents: bool,
     },
     /// Somebody else must act in a blocked thread.
     #[serde(rename = "thread.owner_assigned/1")]
@@ -131,6 +137,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         former: Option<AgentName>,
         by: AgentName,
+        /// A person named it: it may let the thread go on whatever blocked it, an agent too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_entrusted: bool,
         /// Of the reason in words.
         text_digest: Digest,
         #[serde(skip)]
@@ -272,6 +281,16 @@ pub enum Event {
     /// A supervisor cannot run the wake's agent; others may.
     #[serde(rename = "wake.declined/1")]
     WakeDeclined { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, supervisor: String, lacks: Lack },
+    /// No supervisor takes it: none is there, or none with its label. Somebody was told.
+    #[serde(rename = "wake.stranded/1")]
+    WakeStranded {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        /// The label that a supervisor must have; absent = none would do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Label>,
+    },
     /// The runtime told what its model used for an attempt.
     #[serde(rename = "wake.used/1")]
     WakeUsed { wake_id: WakeId, thread_id: ThreadId, agent: AgentName, usage: Usage },
@@ -445,6 +464,7 @@ impl Event {
             | Self::WakeDeferred { thread_id, .. }
             | Self::WakeOverridden { thread_id, .. }
             | Self::WakeDeclined { thread_id, .. }
+            | Self::WakeStranded { thread_id, .. }
             | Self::WakeUsed { thread_id, .. }
             | Self::SessionBound { thread_id, .. }
             | Self::SessionReleased { thread_id, .. }
@@ -457,7 +477,16 @@ impl Event {
     }
 
     /// Whether a supervisor has something to look at after it.
-    pub const fn concerns_supervisors(&self) -> bool {
+    pub fn concerns_supervisors(&self) -> bool {
+        match self {
+            // A person's word, and progress, make due at once what was put off as agents' doing.
+            Self::MessagePosted { message, .. } => message.may_free_wakes(),
+            _ => self.concerns_claims(),
+        }
+    }
+
+    /// Whether it changes of itself what a claim finds.
+    const fn concerns_claims(&self) -> bool {
         matches!(
             self,
             Self::WakeRequested { .. }
@@ -472,6 +501,7 @@ impl Event {
                 | Self::OwnerAssigned { .. }
                 // A guard that throttles agents may have put it off: a person ends that.
                 | Self::WakeJoined { chain: None, .. }
+                | Self::WakeJoined { due_at: Some(_), .. }
                 | Self::StatusChanged { .. }
                 | Self::WorkspaceHalted { .. }
                 | Self::WorkspaceResumed { .. }

@@ -4,6 +4,7 @@
 //! first is an answer, the second a [`Missing`] that makes the shell load more.
 
 mod sessions;
+mod supervisors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,7 @@ use crate::session::{Session, SessionKey};
 use crate::text::Digest;
 use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
-use crate::wake::{Ask, AsksKey, Halt, Lease, Urgent, Wake};
+use crate::wake::{Ask, AsksKey, Halt, Lease, Supervisor, Urgent, Wake};
 use crate::webhook::{Progress, Webhook};
 
 use sessions::Sessions;
@@ -49,6 +50,8 @@ pub enum Key {
     Terminals,
     /// Of more sessions than are remembered those that were silent for longest, a few.
     OldestSessions,
+    /// All supervisors that were heard of.
+    Supervisors,
     /// A job.
     Job(JobId),
     /// The job of this kind and name that is not over, where there is one.
@@ -138,6 +141,8 @@ pub enum RowChange {
     Session(Box<Session>),
     /// Operational: remove a session.
     Unsession(SessionKey),
+    /// Operational: insert or replace what was heard of a supervisor, or remove it.
+    Supervisor(String, Option<Supervisor>),
     /// Operational: insert or replace a job.
     Job(Job),
     /// Operational: remove a job.
@@ -165,6 +170,7 @@ pub struct Facts {
     messages: BTreeMap<(ThreadId, MessageId), Option<Known>>,
     asks: BTreeMap<AsksKey, Vec<Ask>>,
     sessions: Sessions,
+    supervisors: Option<BTreeMap<String, Supervisor>>,
     /// Taken back in this batch.
     withdrawn: BTreeSet<(ThreadId, u64)>,
     jobs: BTreeMap<JobId, Option<Job>>,
@@ -226,6 +232,7 @@ impl Facts {
             Key::Asks(key) => self.asks.contains_key(key),
             Key::LiveWakes => self.live_wakes.is_some(),
             Key::Sessions(_) | Key::Terminals | Key::OldestSessions => self.sessions.has(key),
+            Key::Supervisors => self.supervisors.is_some(),
             Key::Job(id) => self.jobs.contains_key(id),
             Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
             Key::DueJobs => self.due_jobs.is_some(),
@@ -567,6 +574,7 @@ impl Facts {
             }
             Effect::Session(session) => self.change_session(session.key(), Some(*session)),
             Effect::ForgetSession(key) => self.change_session(key, None),
+            Effect::Supervisor(name, supervisor) => self.change_supervisor(name, supervisor),
             Effect::Job(job) => self.insert_job(*job),
             Effect::ForgetJob(id) => {
                 self.dirty.jobs.insert(id);
@@ -637,6 +645,8 @@ pub enum Effect {
     Session(Box<Session>),
     /// A session is forgotten.
     ForgetSession(SessionKey),
+    /// A supervisor was heard of, or is forgotten.
+    Supervisor(String, Option<Supervisor>),
     /// A job is made or changed.
     Job(Box<Job>),
     /// A job is forgotten.

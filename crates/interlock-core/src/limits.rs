@@ -75,10 +75,14 @@ pub const DISPATCHES_REMEMBERED_MAX: usize = 100;
 pub const QUOTA_PAUSE_MS_MAX: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// Milliseconds for which a wake that waits for its session may go without being looked at; after longer ones it waits anew.
 pub const DEFERRAL_GAP_MS_MAX: i64 = 20_000;
+/// Commits remembered of a thread, so that announcing one again is no progress.
+pub const COMMITS_REMEMBERED_MAX: usize = 64;
 /// Agents named of the last hops of a causal chain.
 pub const CHAIN_NAMES_MAX: usize = 8;
 /// Live wakes looked at by one claim.
 pub const LIVE_WAKES_MAX: u32 = 512;
+/// Supervisors of a workspace that are remembered; beyond that the one silent for longest is forgotten.
+pub const SUPERVISORS_MAX: usize = 256;
 /// Sessions of one agent that are remembered; beyond that the one that nobody sits at, or was silent for longest, is
 /// forgotten.
 pub const SESSIONS_OF_AGENT_MAX: usize = 8;

@@ -2,6 +2,7 @@
 
 use crate::actor::{AgentName, closed_set};
 use crate::job::RetryPolicy;
+use crate::limits::COMMITS_REMEMBERED_MAX;
 
 closed_set! {
     /// What a constant counts.
@@ -30,6 +31,8 @@ closed_set! {
         MicroUsd = "micro_usd",
         /// Pauses of one agent.
         Pauses = "pauses",
+        /// Commits that were pushed.
+        Commits = "commits",
     }
 }
 
@@ -56,6 +59,9 @@ const DAY_MS: i64 = 86_400_000;
 const WEEK_MS: i64 = 7 * DAY_MS;
 /// One year: a session may be kept for as long.
 const YEAR_MS: i64 = 365 * DAY_MS;
+/// A thread remembers so many, so that none of them counts twice.
+#[expect(clippy::cast_possible_wrap, reason = "it is small")]
+const COMMITS_MAX: i64 = COMMITS_REMEMBERED_MAX as i64;
 /// No guard counts further.
 const COUNT_MAX: i64 = 1_000_000;
 /// No budget is larger: what JSON's numbers hold exactly everywhere.
@@ -74,7 +80,7 @@ macro_rules! constants {
         #[serde(deny_unknown_fields, default)]
         pub struct Policy {
             $( $(#[doc = $meaning])+ pub $name: $type, )*
-            /// Who must act in a blocked thread that has no coordinator who can; absent = whoever opened it.
+            /// Who must act in a blocked thread that no person opened or leads; absent = an agent that does.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub escalation_owner: Option<AgentName>,
         }
@@ -144,7 +150,7 @@ constants! {
     /// So many agents at most run in such sessions at once.
     fallbacks_running_max: u32 = 8 Agents 1 to COUNT_MAX;
     /// How long after a lease has run out another supervisor takes the wake over.
-    takeover_grace_ms: i64 = 15_000 Ms 0 to DAY_MS;
+    takeover_grace_ms: i64 = 15_000 Ms 100 to DAY_MS;
     /// So many turns without progress block a thread.
     turns_without_progress_max: u32 = 20 Turns 1 to COUNT_MAX;
     /// The same finding, reported or rejected so often, blocks a thread.
@@ -153,6 +159,10 @@ constants! {
     escalation_reminder_ms: i64 = 14_400_000 Ms 0 to WEEK_MS;
     /// How often it is told again.
     escalation_reminders_max: u32 = 3 Reminders 0 to 100;
+    /// How long a wake is due that no supervisor takes, because none is there or none has its label, before somebody is told; 0 = nobody is told.
+    stranded_after_ms: i64 = 600_000 Ms 0 to WEEK_MS;
+    /// So many pushed commits in a row count as progress, until a finding is verified or a person says something; further ones do not.
+    commits_as_progress_max: u32 = 64 Commits 1 to COMMITS_MAX;
     /// So many wakes of one agent are started in one thread within a minute; 0 = any number.
     wakes_per_minute_max: u32 = 10 Wakes 0 to DISPATCHES_MAX;
     /// So many wakes of one agent that agents alone caused are started in one thread within `auto_wake_window_ms` without progress or a person's message; 0 = any number.
@@ -208,6 +218,10 @@ impl Policy {
             (
                 self.session_recheck_ms <= self.session_defer_max_ms,
                 "`session_recheck_ms` must not be above `session_defer_max_ms`",
+            ),
+            (
+                self.human_quiet_ms <= self.session_defer_max_ms,
+                "`human_quiet_ms` must not be above `session_defer_max_ms`",
             ),
             (
                 self.auto_wake_interval_ms < self.auto_wake_window_ms,

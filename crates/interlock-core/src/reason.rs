@@ -172,7 +172,7 @@ reasons! {
     UsageInvalid => "USAGE_INVALID", InvalidArgument, "the command line is not valid";
     LimitExceeded => "LIMIT_EXCEEDED", InvalidArgument, "a value is over its limit";
     SchemaVersionUnsupported => "SCHEMA_VERSION_UNSUPPORTED", InvalidArgument, "this schema_version is not supported";
-    EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is emitted by status changes only";
+    EventTypeReserved => "EVENT_TYPE_RESERVED", InvalidArgument, "this event type is for Interlock alone";
     EventDataInvalid => "EVENT_DATA_INVALID", InvalidArgument, "the event's data lacks what its type needs";
     ConfigInvalid => "CONFIG_INVALID", InvalidArgument, "the configuration is not valid";
     NotARepository => "NOT_A_REPOSITORY", InvalidArgument, "the path is no git repository that can be worked in";
@@ -188,6 +188,7 @@ reasons! {
     TokenExpired => "TOKEN_EXPIRED", Unauthorized, "the bearer token has expired";
     TokenRevoked => "TOKEN_REVOKED", Unauthorized, "tokens of this name are no longer taken";
     RoleMissing => "ROLE_MISSING", Forbidden, "the token's role may not do this";
+    PersonRequired => "PERSON_REQUIRED", Forbidden, "a guard or a person blocked the thread: an agent cannot let it go on";
     NotCoordinator => "NOT_COORDINATOR", Forbidden, "only a coordinator of the thread may do this";
     WorkspaceUnknown => "WORKSPACE_UNKNOWN", Forbidden, "the token's workspace is not served here";
     CrossOrigin => "CROSS_ORIGIN", Forbidden, "the request's Host or Origin is not this server";
@@ -257,6 +258,7 @@ reasons! {
     SpawnFailed => "SPAWN_FAILED", Conflict, "the agent's command could not be started";
     CannotRunHere => "CANNOT_RUN_HERE", Conflict, "the supervisor lacks what the agent needs";
     NotStarted => "NOT_STARTED", Conflict, "a former process of the agent does not end";
+    HeldBack => "HELD_BACK", Conflict, "the thread was no longer active when the agent was to be started";
     SessionGone => "SESSION_GONE", Conflict, "the runtime knows no such session any more";
     SessionBusy => "SESSION_BUSY", Conflict, "another process has the agent's session open";
     HumanActive => "HUMAN_ACTIVE", Conflict, "a person is at work in the agent's session";

@@ -50,7 +50,7 @@ impl fmt::Display for Timestamp {
 
 /// Why a text is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an RFC 3339 instant such as 2026-01-02T03:04:05.678Z")]
+#[error("`{0}` is no RFC 3339 instant up to 9999-12-30T22:00:00Z, such as 2026-01-02T03:04:05.678Z")]
 pub struct TimestampError(String);
 
 impl FromStr for Timestamp {

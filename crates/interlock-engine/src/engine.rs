@@ -44,7 +44,7 @@ pub struct EngineConfig {
     pub ledger_key: LogKey,
     /// Issues and verifies tokens.
     pub issuer: Issuer,
-    /// Reads the wall clock.
+    /// Reads this machine's wall clock.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -162,13 +162,32 @@ impl Engine {
         Ok(all)
     }
 
+    /// For how long the oldest wake of all workspaces that waits, and is not held back, has been due; 0 = none is.
+    ///
+    /// # Errors
+    /// What the store cannot do now.
+    pub async fn oldest_due_ms(&self) -> Result<i64, Refusal> {
+        let mut oldest_ms = 0;
+        for id in self.workspaces() {
+            let first = self.store.next_due(id, Timestamp::default()).await;
+            let first = first.map_err(|error| unavailable(&error))?;
+            oldest_ms = first.map_or(0, |due| self.now().ms_since(due)).max(oldest_ms);
+        }
+        Ok(oldest_ms)
+    }
+
     /// The token issuer.
     pub const fn issuer(&self) -> &Issuer {
         &self.issuer
     }
 
-    /// The wall clock.
+    /// The wall clock by which everything is due and over: the store's, which all servers of a database share.
     pub fn now(&self) -> Timestamp {
+        self.here().plus_ms(self.store.ahead_ms())
+    }
+
+    /// This machine's own wall clock, by which tokens hold.
+    pub fn here(&self) -> Timestamp {
         (self.clock)()
     }
 

@@ -1,4 +1,4 @@
-//! Telling whoever must act in a blocked thread again, when that is due.
+//! Telling whoever must act in a blocked thread again, when that is due, and that no supervisor takes a wake.
 //!
 //! Nothing is remembered: which threads are blocked, since when and how often somebody was told stands in their rows. A
 //! server that looks late, or several that look at once, tell once: the rules decide in the batch's transaction.
@@ -10,8 +10,9 @@ use interlock_core::command::{Command, RemindOwner};
 use interlock_core::id::WorkspaceId;
 use interlock_core::limits::PAGE_ROWS_MAX;
 use interlock_core::thread::{Status, Thread};
+use interlock_core::wake::WakeState;
 use interlock_core::{Refusal, Timestamp};
-use interlock_store::{Page, ThreadFilter};
+use interlock_store::{Page, ThreadFilter, WakeFilter};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -33,7 +34,11 @@ impl Engine {
         // A thread that is blocked now is told of no later than this after its time.
         let look = span(self.policy().escalation_reminder_ms).clamp(LOOK_MIN, LOOK_MAX);
         while !*stop.borrow() {
-            let pause = match self.remind_due(ws).await {
+            let found = match self.tell_of_stranded(ws).await {
+                Ok(next) => self.remind_due(ws).await.map(|due| [next, due].into_iter().flatten().min()),
+                Err(refusal) => Err(refusal),
+            };
+            let pause = match found {
                 Ok(next) => next.map_or(look, |next| span(next.ms_since(self.now()))),
                 Err(refusal) => {
                     tracing::warn!(%refusal, "escalations.not_looked_at");
@@ -46,6 +51,34 @@ impl Engine {
                 () = tokio::time::sleep_until(until) => {}
             }
         }
+    }
+
+    /// Look once at all wakes that are due for long, and have told whoever answers for them that nobody takes them; says
+    /// when the next one is due for as long. A server that has just begun waits for those who come back.
+    ///
+    /// # Errors
+    /// What the store cannot do now.
+    pub async fn tell_of_stranded(&self, ws: WorkspaceId) -> Result<Option<Timestamp>, Refusal> {
+        let after_ms = self.policy().stranded_after_ms;
+        if after_ms == 0 || self.began.elapsed() < span(self.policy().lease_ms) {
+            return Ok(None);
+        }
+        let due_by = self.now().plus_ms(-after_ms);
+        let filter =
+            WakeFilter { state: Some(WakeState::Pending), due_by: Some(due_by), ..WakeFilter::default() };
+        let mut page = Page { after: None, limit: PAGE_ROWS_MAX };
+        loop {
+            let found = self.store().wakes(ws, filter.clone(), page.clone()).await;
+            let found = found.map_err(|error| unavailable(&error))?;
+            let Some(last) = found.last() else { break };
+            page.after = Some(last.wake_id);
+            for wake in found.iter().filter(|wake| wake.stranded_at_the_earliest(self.policy()).is_some()) {
+                let command = Command::NoteStranded { wake_id: wake.wake_id };
+                self.by_itself(ws, "note_stranded", command).await?;
+            }
+        }
+        let next = self.store().next_due(ws, due_by).await;
+        Ok(next.map_err(|error| unavailable(&error))?.map(|due| due.plus_ms(after_ms)))
     }
 
     /// Look once at all blocked threads, and tell whoever is to be told now; says when the next one is to be.

@@ -78,7 +78,7 @@ impl Engine {
         let mut lane = Lane::Trigger;
         let workspace = permit.actor().workspace_id;
         loop {
-            self.heard_of(workspace, &claim.supervisor, &claim.claimant);
+            self.heard_of(workspace, &claim.supervisor, &claim.claimant).await?;
             // What was told is forgotten once it is in the store: the word that ends it may be lost.
             if self.was_told_to_stop(workspace) && self.is_halted(workspace).await {
                 return Ok(Claimed::halted(lane));
@@ -89,7 +89,7 @@ impl Engine {
                 incarnation: claim.incarnation.clone(),
                 limit: claim.limit,
                 lane,
-                claimant: self.among_others(workspace, &claim.supervisor, &claim.claimant),
+                claimant: self.among_others(&claim.claimant),
                 doors: claim.doors.clone(),
             });
             let outcome = self.execute(permit, request, command).await?;

@@ -197,6 +197,8 @@ fn out_of_quota(wire: Wire, left: Duration) -> Response<Body> {
     if let Some(error) =
         error.get_mut("error").and_then(Value::as_object_mut).filter(|_| wire == Wire::Responses)
     {
+        // Codex reads a text there, or nothing.
+        error.remove("code");
         error.extend([("type".into(), "usage_limit_reached".into()), ("resets_at".into(), at.into())]);
     }
     let mut response = plain(StatusCode::TOO_MANY_REQUESTS, &error);

@@ -207,7 +207,12 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
         Refusal::new(Reason::TokenMissing, "no bearer token was sent")
             .hint("send `Authorization: Bearer TOKEN`; get one with: interlock token issue")
     };
-    let text = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let text = all.next().ok_or_else(missing)?.to_str().map_err(|_| missing())?;
+    // Whoever stands in between may have looked at the other one.
+    if all.next().is_some() {
+        return Err(Refusal::new(Reason::TokenInvalid, "the header `authorization` is given twice"));
+    }
     let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
 }

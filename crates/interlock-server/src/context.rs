@@ -7,7 +7,7 @@ use interlock_core::actor::Actor;
 use interlock_core::id::{ThreadId, WorkspaceId};
 use interlock_core::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, WAIT_MS_MAX};
 use interlock_core::thread::{self, Thread};
-use interlock_core::{Reason, Refusal};
+use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_engine::read::{Store, StoreError};
 use interlock_engine::{Engine, Note, Request, Watch};
 use tokio::sync::watch;
@@ -76,6 +76,24 @@ impl Ctx {
             heard = watch.wait(until, wanted) => heard,
             _ = stopping.wait_for(|stopping| *stopping) => false,
         }
+    }
+
+    /// The same, where something also becomes otherwise by itself at `turns_at`: `true` then too.
+    pub(crate) async fn wait_for_turn(
+        &self,
+        watch: &mut Watch,
+        until: Instant,
+        turns_at: Option<Timestamp>,
+        wanted: impl Fn(&Note) -> bool,
+    ) -> bool {
+        let turn = turns_at.map(|at| Instant::now() + self.until(at)).filter(|turn| *turn < until);
+        let Some(turn) = turn else { return self.wait(watch, until, wanted).await };
+        self.wait(watch, turn, wanted).await || Instant::now() >= turn
+    }
+
+    /// How long it is until then; something, also where that is now, so that nobody who waits for it spins.
+    fn until(&self, at: Timestamp) -> Duration {
+        Duration::from_millis(at.ms_since(self.engine().now()).max(1).unsigned_abs())
     }
 }
 

@@ -86,7 +86,10 @@ impl Metrics {
         encode_registry(&mut text, &lost)?;
         let Counted { jobs: (tally, jobs), attempts, standing, .. } = counted;
         encode_registry(&mut text, &jobs::registry(tally.clone(), *jobs, counted.now))?;
-        encode_registry(&mut text, &wakes::registry(&counted.wakes, &counted.deferred))?;
+        encode_registry(
+            &mut text,
+            &wakes::registry(&counted.wakes, &counted.deferred, counted.oldest_due_ms),
+        )?;
         encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
         encode_eof(&mut text)?;
         Ok(text)
@@ -100,6 +103,8 @@ pub(crate) struct Counted<'a> {
     pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
     pub(crate) wakes: Vec<(WakeResult, u64)>,
     pub(crate) deferred: Vec<(Reason, u64)>,
+    /// For how long the oldest wake that waits has been due, in milliseconds.
+    pub(crate) oldest_due_ms: Option<i64>,
     /// Of webhooks: attempts by outcome.
     pub(crate) attempts: [(&'static str, u64); 3],
     /// And how they stand, by state.

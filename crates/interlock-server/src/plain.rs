@@ -29,12 +29,14 @@ pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Re
     // What is counted in memory is told also while the store is away.
     let jobs = told(engine.job_counts().await, "metrics.without_jobs");
     let standing = told(state.webhooks.standing().await, "metrics.without_webhooks");
+    let oldest_due_ms = told(engine.oldest_due_ms().await, "metrics.without_due_wakes");
     let counted = Counted {
         now: engine.now(),
         lost_denials: engine.lost_denials(),
         jobs: (engine.job_tally(), jobs.as_ref()),
         wakes: engine.wake_tally(),
         deferred: engine.wakes_deferred(),
+        oldest_due_ms,
         attempts: state.webhooks.attempts(),
         standing: standing.as_ref(),
     };

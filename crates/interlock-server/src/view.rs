@@ -20,7 +20,7 @@ use interlock_core::{Event, Timestamp};
 use interlock_engine::read::{StoredMessage, TimelineRow};
 
 /// An agent. The values of its variables stay inside; how it is started is for those who manage agents.
-pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
+pub(crate) fn agent(agent: Agent, policy: &Policy, to: Role) -> AgentView {
     let launch = if to.may(Permission::AgentManage) { agent.launch } else { Launch::default() };
     let home = agent.runtime.home_variable().and_then(|name| launch.variable(name)).map(str::to_owned);
     let Launch { command, directory, repository, sandbox, model, allowed_tools, writable, live, .. } = launch;
@@ -36,7 +36,11 @@ pub(crate) fn agent(agent: Agent, to: Role) -> AgentView {
         model,
         allowed_tools,
         writable,
-        spent: agent.spent.map(|spent| SpentView { tokens: spent.tokens, until: spent.until() }),
+        spent: agent.spent.map(|spent| SpentView {
+            tokens: spent.tokens,
+            until: spent.until(),
+            tokens_max: limit(policy.agent_tokens_per_day_max),
+        }),
         quota_until: agent.quota.map(|quota| quota.until),
         on: agent.on,
         live,
@@ -167,8 +171,12 @@ pub(crate) fn thread(thread: Thread, findings: &[Finding], policy: &Policy) -> T
     }
 }
 
+/// What a constant limits something to; 0 is no limit.
+fn limit(value: i64) -> Option<i64> {
+    (value > 0).then_some(value)
+}
+
 fn budget(thread: &Thread, policy: &Policy) -> Option<BudgetView> {
-    let limit = |value: i64| (value > 0).then_some(value);
     let view = BudgetView {
         spent: thread.guard.spent,
         total: thread.guard.spent_total,
@@ -182,6 +190,9 @@ fn budget(thread: &Thread, policy: &Policy) -> Option<BudgetView> {
 pub(crate) fn message(message: Message, now: Timestamp) -> MessageView {
     let state = message.state(now);
     let Message { thread_id, head, text, withdrawal } = message;
+    let mut extra = serde_json::from_str::<Data>(&text.extra).unwrap_or_default();
+    // Versions before kept a sender's field of a name that is ours now.
+    extra.retain(|name, _| !MessageView::SAID_BY_SERVER.contains(&name.as_str()));
     MessageView {
         message_id: head.message_id,
         thread_id,
@@ -201,11 +212,12 @@ pub(crate) fn message(message: Message, now: Timestamp) -> MessageView {
         state,
         superseded_by: withdrawal.as_ref().and_then(|withdrawal| withdrawal.superseded_by),
         withdrawal: withdrawal.map(|Withdrawal { at, by, text, .. }| WithdrawalView { at, by, text }),
+        hops: head.hops,
         posted_at: head.posted_at,
         body: text.body,
         // Written by us from an object; empty text stands for none.
         data: serde_json::from_str::<Data>(&text.data).unwrap_or_default(),
-        extra: serde_json::from_str::<Data>(&text.extra).unwrap_or_default(),
+        extra,
     }
 }
 
@@ -235,6 +247,8 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         requested_at: wake.requested_at,
         due_at: wake.due_at,
         dispatched_at: wake.ladder.dispatched_at,
+        told_at: wake.ladder.told_at,
+        stranded_at: wake.stranded_at,
         accepted_at: wake.ladder.accepted_at,
         evidence: wake.ladder.evidence,
         seen_at: wake.ladder.seen_at,
@@ -326,6 +340,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WakeReleased { agent, .. }
         | Event::WakeDeferred { agent, .. }
         | Event::WakeDeclined { agent, .. }
+        | Event::WakeStranded { agent, .. }
         | Event::WakeUsed { agent, .. }
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
@@ -352,6 +367,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeDeferred { wake_id, .. }
         | Event::WakeOverridden { wake_id, .. }
         | Event::WakeDeclined { wake_id, .. }
+        | Event::WakeStranded { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }

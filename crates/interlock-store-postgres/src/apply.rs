@@ -75,6 +75,10 @@ const SESSIONS: &str = "INSERT INTO session (ws, agent, session, terminal, seen_
     doc = excluded.doc";
 const UNSESSIONS: &str = "DELETE FROM session s USING unnest($2::text[], $3::bytea[]) AS u (agent, session)
     WHERE s.ws = $1 AND s.agent = u.agent AND s.session = u.session";
+const SUPERVISORS: &str =
+    "INSERT INTO supervisor (ws, name, doc) SELECT $1, * FROM unnest($2::text[], $3::text[])
+    ON CONFLICT (ws, name) DO UPDATE SET doc = excluded.doc";
+const UNSUPERVISORS: &str = "DELETE FROM supervisor WHERE ws = $1 AND name = ANY($2)";
 const JOBS: &str = "INSERT INTO job (ws, id, kind, name, state, due_at, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
     ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, doc = excluded.doc";
@@ -152,6 +156,7 @@ struct Rows {
     used: (Bytes, Bytes, Numbers),
     leases: BTreeMap<Vec<u8>, Option<String>>,
     sessions: BTreeMap<(String, Vec<u8>), Option<session::Columns>>,
+    supervisors: BTreeMap<String, Option<String>>,
     jobs: BTreeMap<Vec<u8>, Option<job::Columns>>,
     webhooks: BTreeMap<Vec<u8>, Option<webhook::Columns>>,
 }
@@ -210,6 +215,10 @@ impl Rows {
                 self.sessions.insert(session::key(&one.key()), Some(session::Columns::of(one)?));
             }
             RowChange::Unsession(key) => drop(self.sessions.insert(session::key(key), None)),
+            RowChange::Supervisor(name, supervisor) => {
+                let doc = supervisor.as_ref().map(|one| text("supervisor", one)).transpose()?;
+                self.supervisors.insert(name.clone(), doc);
+            }
             RowChange::Job(job) => {
                 self.jobs.insert(job.job_id.to_bytes().to_vec(), Some(job::Columns::of(job)?));
             }
@@ -302,6 +311,13 @@ impl Rows {
         }
         put(LEASES, some(held.is_empty(), || vec![boxed(held), boxed(docs)]));
         put(UNLEASES, some(free.is_empty(), || vec![boxed(free)]));
+        let (gone, there): (Vec<_>, Vec<_>) =
+            self.supervisors.into_iter().partition(|(_, doc)| doc.is_none());
+        let gone: Texts = gone.into_iter().map(|(name, _)| name).collect();
+        put(UNSUPERVISORS, some(gone.is_empty(), || vec![boxed(gone)]));
+        let (names, docs): (Texts, Texts) =
+            there.into_iter().filter_map(|(name, doc)| Some((name, doc?))).unzip();
+        put(SUPERVISORS, some(docs.is_empty(), || vec![boxed(names), boxed(docs)]));
         let (gone, there) = session::columns(self.sessions);
         put(UNSESSIONS, gone);
         put(SESSIONS, there);

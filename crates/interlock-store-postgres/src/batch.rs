@@ -12,6 +12,7 @@ use interlock_store::{BatchWork, Committed, Head, Step, StoreError, WriteSet};
 use tokio_postgres::Row;
 
 use crate::apply::statements;
+use crate::clock::{self, Clock};
 use crate::error::corrupt;
 use crate::load::Wanted;
 use crate::pool::{Line, Value, in_time};
@@ -35,13 +36,13 @@ enum Ended {
 
 /// Load, decide, write.
 pub(crate) async fn run(
-    pool: &Pool,
+    (pool, clock): (&Pool, &Clock),
     pk: i64,
     ws: WorkspaceId,
     work: &mut dyn BatchWork,
 ) -> Result<Committed, StoreError> {
     let line = Line::take(pool).await?;
-    match decide_and_write(&line, pk, ws, work).await? {
+    match decide_and_write((&line, clock), pk, ws, work).await? {
         Ended::Done(committed) => {
             line.give_back();
             Ok(committed)
@@ -54,13 +55,15 @@ pub(crate) async fn run(
 }
 
 async fn decide_and_write(
-    line: &Line,
+    (line, clock): (&Line, &Clock),
     pk: i64,
     ws: WorkspaceId,
     work: &mut dyn BatchWork,
 ) -> Result<Ended, StoreError> {
     let (keys, mut facts) = work.start();
+    let asked = clock::here();
     let mut head = in_time(begin(line, pk, ws, keys, &mut facts)).await?;
+    clock.hear(asked, head.wall_now);
     if work.tree_size() != Some(head.size) {
         head.edge = Some(in_time(edge(line, pk, head.size)).await?);
     }

@@ -8,6 +8,7 @@ mod anchor;
 mod apply;
 mod archive;
 mod batch;
+mod clock;
 mod denial;
 mod error;
 mod job;

@@ -8,7 +8,7 @@ use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::text::Digest;
-use interlock_core::wake::{Asks, AsksKey, Halt, Lease, Wake};
+use interlock_core::wake::{Asks, AsksKey, Halt, Lease, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
@@ -60,6 +60,8 @@ const TERMINALS: &str =
     "SELECT doc FROM session WHERE ws = $1 AND terminal AND $2::bool ORDER BY agent, session";
 const SESSIONS_OLDEST: &str = "SELECT doc FROM session WHERE ws = $1
     ORDER BY seen_at DESC, agent DESC, session DESC LIMIT ($2::bigint[])[1] OFFSET ($2::bigint[])[2]";
+// With nothing to look for but whether they are wanted.
+const SUPERVISORS: &str = "SELECT doc FROM supervisor WHERE ws = $1 AND $2::bool ORDER BY name";
 const JOBS: &str = "SELECT doc FROM job WHERE ws = $1 AND id = ANY($2)";
 // Each pair is a kind, which has no space, a space, and a name.
 const JOBS_NAMED: &str = "SELECT j.doc FROM unnest($2::text[]) AS pair JOIN job j ON j.ws = $1
@@ -94,6 +96,7 @@ pub(crate) struct Wanted {
     terminals: bool,
     /// How many, and behind how many that stay.
     sessions_oldest: Vec<i64>,
+    supervisors: bool,
     jobs: Vec<Vec<u8>>,
     jobs_named: Vec<String>,
     /// How many of each state, and for how long completed ones are kept.
@@ -129,6 +132,7 @@ impl Wanted {
                     wanted.sessions_oldest =
                         vec![i64::from(limits::SESSIONS_FORGOTTEN_MAX), i64::from(limits::SESSIONS_MAX) - 1];
                 }
+                Key::Supervisors => wanted.supervisors = true,
                 Key::Job(id) => wanted.jobs.push(id.to_bytes().to_vec()),
                 Key::JobNamed(kind, name) => wanted.jobs_named.push(format!("{kind} {name}")),
                 Key::Webhooks => wanted.webhooks = true,
@@ -177,6 +181,9 @@ impl Wanted {
         }
         if !self.sessions_oldest.is_empty() {
             asks.push((SESSIONS_OLDEST, &self.sessions_oldest));
+        }
+        if self.supervisors {
+            asks.push((SUPERVISORS, &self.supervisors));
         }
         if self.webhooks {
             asks.push((WEBHOOKS, &self.webhooks));
@@ -234,6 +241,7 @@ impl Wanted {
                 Key::OldestSessions => {
                     facts.put_oldest_sessions(std::mem::take(&mut found.sessions_oldest));
                 }
+                Key::Supervisors => facts.put_supervisors(std::mem::take(&mut found.supervisors)),
                 Key::Job(id) => facts.put_job(id, found.jobs.remove(&id)),
                 Key::JobNamed(kind, name) => {
                     let id = found.jobs_named.remove(&(kind.clone(), name.clone()));
@@ -282,6 +290,7 @@ struct Found {
     sessions: BTreeMap<AgentName, Vec<Session>>,
     terminals: Vec<Session>,
     sessions_oldest: Vec<Session>,
+    supervisors: Vec<Supervisor>,
     jobs: BTreeMap<JobId, Job>,
     jobs_named: BTreeMap<(String, String), JobId>,
     jobs_due: Vec<Job>,
@@ -326,6 +335,7 @@ impl Found {
                 }
                 TERMINALS => self.terminals.push(document("session", get(row, 0)?)?),
                 SESSIONS_OLDEST => self.sessions_oldest.push(document("session", get(row, 0)?)?),
+                SUPERVISORS => self.supervisors.push(document("supervisor", get(row, 0)?)?),
                 JOBS => {
                     let job: Job = document("job", get(row, 0)?)?;
                     self.jobs.insert(job.job_id, job);

@@ -7,16 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use interlock_core::Timestamp;
 use interlock_core::id::{ThreadId, WorkspaceId};
 use interlock_store::{Heard, Neighbours, Order, StoreError, WORD_THREADS_MAX, Word};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
+use crate::clock::{self, Clock};
 use crate::error;
 use crate::open::Way;
 use crate::pool::in_time;
-use crate::row::{bytes, number};
+use crate::row::{bytes, get, number};
 
 /// The channel. It belongs to the database, so that other databases of the server hear nothing.
 const CHANNEL: &str = "interlock";
@@ -30,13 +32,14 @@ type Sizes = BTreeMap<WorkspaceId, u64>;
 /// The way to the other servers.
 pub(crate) struct Circle {
     way: Way,
+    clock: Clock,
     mouth: Mutex<Option<Client>>,
     ear: Mutex<Option<Ear>>,
 }
 
 impl Circle {
-    pub(crate) fn new(way: Way) -> Self {
-        Self { way, mouth: Mutex::default(), ear: Mutex::default() }
+    pub(crate) fn new(way: Way, clock: Clock) -> Self {
+        Self { way, clock, mouth: Mutex::default(), ear: Mutex::default() }
     }
 }
 
@@ -64,7 +67,7 @@ impl Neighbours for Circle {
     async fn hear(&self) -> Result<Heard, StoreError> {
         let mut ear = self.ear.lock().await;
         let Some(open) = ear.as_mut() else {
-            *ear = Some(in_time(Ear::open(&self.way)).await?);
+            *ear = Some(in_time(Ear::open(&self.way, self.clock.clone())).await?);
             return Ok(Heard::Anything);
         };
         let heard = open.next().await;
@@ -88,6 +91,7 @@ async fn speak(way: &Way) -> Result<Client, StoreError> {
 /// A connection that listens.
 struct Ear {
     client: Client,
+    clock: Clock,
     words: mpsc::Receiver<String>,
     /// How large each ledger was when it was last heard of, and when it was last looked at.
     heard: Sizes,
@@ -97,20 +101,25 @@ struct Ear {
 
 impl Ear {
     /// Listen first and look then: what happens in between is heard.
-    async fn open(way: &Way) -> Result<Self, StoreError> {
+    async fn open(way: &Way, clock: Clock) -> Result<Self, StoreError> {
         let (sender, words) = mpsc::channel(WORDS_MAX);
         let client = way.connect(Some(sender)).await?;
         client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(|error| error::store(&error))?;
         let look_at = Instant::now() + LOOK;
-        let mut ear = Self { client, words, heard: Sizes::new(), seen: Sizes::new(), look_at };
+        let mut ear = Self { client, clock, words, heard: Sizes::new(), seen: Sizes::new(), look_at };
         ear.seen = ear.look().await?;
         ear.heard.clone_from(&ear.seen);
         Ok(ear)
     }
 
+    /// The ledgers' sizes, and what time it is: a server that only reads must know it too.
     async fn look(&self) -> Result<Sizes, StoreError> {
-        let rows = self.client.query("SELECT id, size FROM workspace", &[]).await;
+        let asked = clock::here();
+        let rows = self.client.query(&format!("SELECT id, size, {} FROM workspace", clock::NOW), &[]).await;
         let rows = rows.map_err(|error| error::store(&error))?;
+        if let Some(row) = rows.first() {
+            self.clock.hear(asked, Timestamp::from_millis(get(row, 2)?));
+        }
         rows.iter()
             .map(|row| Ok((WorkspaceId::from_u128(u128::from_be_bytes(bytes(row, 0)?)), number(row, 1)?)))
             .collect()

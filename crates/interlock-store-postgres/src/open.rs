@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::str::FromStr as _;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use interlock_core::Timestamp;
 use interlock_core::id::WorkspaceId;
 use interlock_store::StoreError;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,12 +13,13 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::clock::{self, Clock};
 use crate::error;
 use crate::pool::{CONNECT_MAX, Line, in_time};
 use crate::tls::{Secured, secured};
 
 /// The migrations, in order; `interlock_schema` counts those applied.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0001_init.sql"),
     include_str!("../migrations/0002_search.sql"),
     include_str!("../migrations/0003_reasons.sql"),
@@ -27,6 +29,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0007_denials.sql"),
     include_str!("../migrations/0008_agents.sql"),
     include_str!("../migrations/0009_sessions.sql"),
+    include_str!("../migrations/0010_supervisors.sql"),
 ];
 
 /// Names the lock that one migration at a time holds: `ILOK`.
@@ -84,8 +87,7 @@ pub(crate) struct Way {
 impl Way {
     pub(crate) fn of(options: &Options) -> Result<Self, StoreError> {
         let Secured { url, tls } = secured(&options.url)?;
-        let mut config = Config::from_str(&url)
-            .map_err(|error| StoreError::Unavailable(format!("the database URL cannot be read: {error}")))?;
+        let mut config = Config::from_str(&url).map_err(|error| StoreError::Address(error.to_string()))?;
         let ours =
             config.get_options().map_or_else(|| SESSION.to_owned(), |theirs| format!("{theirs} {SESSION}"));
         config.options(&ours).application_name(&options.name).connect_timeout(CONNECT_MAX);
@@ -153,6 +155,17 @@ pub(crate) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
         line.plain("COMMIT").await
     })
     .await?;
+    line.give_back();
+    Ok(())
+}
+
+/// Ask the database what time it is.
+pub(crate) async fn compare(pool: &Pool, clock: &Clock) -> Result<(), StoreError> {
+    let line = Line::take(pool).await?;
+    let asked = clock::here();
+    let said = in_time(line.one(&format!("SELECT {}", clock::NOW), &[])).await?;
+    let said = said.ok_or_else(|| StoreError::Unavailable("the database tells no time".into()))?;
+    clock.hear(asked, Timestamp::from_millis(crate::row::get(&said, 0)?));
     line.give_back();
     Ok(())
 }

@@ -5,7 +5,7 @@ use interlock_core::agent::Agent;
 use interlock_core::facts::Position;
 use interlock_core::id::{MessageId, ThreadId, WakeId};
 use interlock_core::thread::{Answer, Finding, Thread};
-use interlock_core::wake::{Halt, Wake};
+use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::{Hybrid, Timestamp};
 use interlock_ledger::{TILE_WIDTH, TileAt};
 use interlock_store::{
@@ -133,6 +133,13 @@ pub(crate) async fn answers(
 pub(crate) async fn halt(line: &Line, ws: i64) -> Result<Option<Halt>, StoreError> {
     let found = line.one("SELECT doc FROM halt WHERE ws = $1", &[&ws]).await?;
     found.map(|found| document("halt", get(&found, 0)?)).transpose()
+}
+
+pub(crate) async fn supervisors(line: &Line, ws: i64) -> Result<Vec<Supervisor>, StoreError> {
+    documents(
+        "supervisor",
+        &line.all("SELECT doc FROM supervisor WHERE ws = $1 ORDER BY name", &[&ws]).await?,
+    )
 }
 
 pub(crate) async fn inbox(line: &Line, ws: i64, agent: &AgentName) -> Result<Vec<InboxRow>, StoreError> {

@@ -13,7 +13,7 @@ use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, Workspace
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
-use interlock_core::wake::{Halt, Wake};
+use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
@@ -22,6 +22,7 @@ use interlock_store::{
     StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 
+use crate::clock::Clock;
 use crate::neighbours::Circle;
 use crate::open::Way;
 use crate::pool::{Line, in_time};
@@ -35,6 +36,7 @@ const KNOWN_MAX: usize = 10_000;
 pub struct PostgresStore {
     pool: Pool,
     way: Way,
+    clock: Clock,
     known: RwLock<BTreeMap<WorkspaceId, i64>>,
 }
 
@@ -62,12 +64,14 @@ impl PostgresStore {
         let way = Way::of(options)?;
         let pool = way.pool(options.connections)?;
         open::migrate(&pool).await?;
-        Ok(Self { pool, way, known: RwLock::default() })
+        let clock = Clock::default();
+        open::compare(&pool, &clock).await?;
+        Ok(Self { pool, way, clock, known: RwLock::default() })
     }
 
     /// The way to the other servers that use the database.
     pub fn neighbours(&self) -> Arc<dyn Neighbours> {
-        Arc::new(Circle::new(self.way.clone()))
+        Arc::new(Circle::new(self.way.clone(), self.clock.clone()))
     }
 
     /// A workspace's number inside the database, which never changes.
@@ -118,10 +122,14 @@ impl Store for PostgresStore {
         mut work: Box<dyn BatchWork>,
     ) -> (Box<dyn BatchWork>, Result<Committed, StoreError>) {
         let result = match in_time(self.pk(ws)).await {
-            Ok(pk) => batch::run(&self.pool, pk, ws, work.as_mut()).await,
+            Ok(pk) => batch::run((&self.pool, &self.clock), pk, ws, work.as_mut()).await,
             Err(error) => Err(error),
         };
         (work, result)
+    }
+
+    fn ahead_ms(&self) -> i64 {
+        self.clock.ahead_ms()
     }
 
     /// Takes a row's lock, which a database that refuses writes refuses too.
@@ -236,6 +244,10 @@ impl Store for PostgresStore {
 
     async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError> {
         read!(self, ws, session::of_all, &agents)
+    }
+
+    async fn supervisors(&self, ws: WorkspaceId) -> Result<Vec<Supervisor>, StoreError> {
+        read!(self, ws, query::supervisors)
     }
 
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {

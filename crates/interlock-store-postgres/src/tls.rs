@@ -43,7 +43,7 @@ pub(crate) fn secured(address: &str) -> Result<Secured, StoreError> {
 }
 
 fn refused(why: &str) -> StoreError {
-    StoreError::Unavailable(why.to_owned())
+    StoreError::Address(why.to_owned())
 }
 
 /// What an address says of encryption.
@@ -197,8 +197,9 @@ mod tests {
             ("postgresql://h/d?sslmode=require&sslrootcert=/nonexistent", "`/nonexistent`"),
             ("postgresql://h/d?sslmode=verify-full&sslrootcert=/dev/null", "no certificate"),
         ] {
-            let error = secured(address).map(|_| ()).unwrap_err().to_string();
-            assert!(error.contains(word), "{address}: {error}");
+            let error = secured(address).map(|_| ()).unwrap_err();
+            assert!(matches!(error, StoreError::Address(_)), "{address}: {error:?}");
+            assert!(error.to_string().contains(word), "{address}: {error}");
         }
         assert!(secured("postgresql://h/d?sslmode=require").unwrap().tls.is_some());
         assert!(secured("postgresql://h/d").unwrap().tls.is_none());

@@ -3,7 +3,7 @@
 use interlock_core::facts::{Position, RowChange};
 use interlock_core::id::{MessageId, ThreadId};
 use interlock_core::thread::{Answer, Message};
-use interlock_core::wake::{Halt, Wake};
+use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_ledger::TILE_WIDTH;
 use interlock_store::{StoreError, WriteSet};
 use rusqlite::{Connection, ToSql, params};
@@ -108,12 +108,27 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             run(connection, sql, params![ws, lease.wake_id.to_bytes(), text("lease", lease)?])
         }
         RowChange::Session(_) | RowChange::Unsession(_) => session::change(connection, ws, row),
+        RowChange::Supervisor(name, supervisor) => put_supervisor(connection, ws, name, supervisor.as_ref()),
         RowChange::Job(_) | RowChange::Unjob(_) => job::change(connection, ws, row),
         RowChange::Webhook(_) | RowChange::Unwebhook(_) => webhook::change(connection, ws, row),
         RowChange::Unlease(wake) => {
             run(connection, "DELETE FROM lease WHERE ws = ? AND wake = ?", params![ws, wake.to_bytes()])
         }
     }
+}
+
+fn put_supervisor(
+    connection: &Connection,
+    ws: i64,
+    name: &str,
+    supervisor: Option<&Supervisor>,
+) -> Result<(), StoreError> {
+    let Some(supervisor) = supervisor else {
+        return run(connection, "DELETE FROM supervisor WHERE ws = ? AND name = ?", params![ws, name]);
+    };
+    let sql = "INSERT INTO supervisor (ws, name, doc) VALUES (?, ?, ?)
+               ON CONFLICT (ws, name) DO UPDATE SET doc = excluded.doc";
+    run(connection, sql, params![ws, name, text("supervisor", supervisor)?])
 }
 
 fn append_message(

@@ -5,7 +5,7 @@ use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{MessageId, ThreadId, WakeId};
 use interlock_core::text::{Digest, Salt};
 use interlock_core::thread::{Finding, Thread};
-use interlock_core::wake::{Ask, Asks, AsksKey, Lease, Wake};
+use interlock_core::wake::{Ask, Asks, AsksKey, Lease, Supervisor, Wake};
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
@@ -39,6 +39,7 @@ pub(crate) fn load(
             Key::Sessions(name) => facts.put_sessions(name.clone(), session::of(connection, ws, name)?),
             Key::Terminals => facts.put_terminals(session::terminals(connection, ws)?),
             Key::OldestSessions => facts.put_oldest_sessions(session::oldest(connection, ws)?),
+            Key::Supervisors => facts.put_supervisors(supervisors(connection, ws)?),
             Key::Job(id) => facts.put_job(*id, job::job(connection, ws, *id)?),
             Key::JobNamed(kind, name) => {
                 let found = job::named(connection, ws, kind, name)?;
@@ -72,6 +73,13 @@ pub(crate) fn all<T>(
     let mut statement = connection.prepare_cached(sql).map_err(|e| store(&e))?;
     let rows = statement.query_map(values, read).map_err(|e| store(&e))?;
     rows.collect::<rusqlite::Result<Vec<T>>>().map_err(|e| store(&e))
+}
+
+/// What was heard of supervisors, by name.
+pub(crate) fn supervisors(connection: &Connection, ws: i64) -> Result<Vec<Supervisor>, StoreError> {
+    let sql = "SELECT doc FROM supervisor WHERE ws = ? ORDER BY name";
+    let docs = all(connection, sql, params![ws], |row| row.get::<_, String>(0))?;
+    docs.iter().map(|doc| document("supervisor", doc)).collect()
 }
 
 /// What is needed of an entry to rebuild an answer.

@@ -11,7 +11,7 @@ use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, Workspace
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
-use interlock_core::wake::{Halt, Wake};
+use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
@@ -219,6 +219,10 @@ impl Store for SqliteStore {
 
     async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError> {
         self.read(ws, move |c, ws| session::of_all(c, ws, &agents)).await
+    }
+
+    async fn supervisors(&self, ws: WorkspaceId) -> Result<Vec<Supervisor>, StoreError> {
+        self.read(ws, load::supervisors).await
     }
 
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {

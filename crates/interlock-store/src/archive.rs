@@ -56,7 +56,7 @@ const fn table(name: &'static str, key: usize, columns: &'static [(&'static str,
 use Kind::{Bytes, Flag, Number, Text};
 
 /// Every table but that of the workspaces themselves.
-pub const TABLES: [Table; 18] = [
+pub const TABLES: [Table; 19] = [
     table("ledger_entry", 1, &[("idx", Number), ("leaf", Bytes), ("envelope", Bytes)]),
     table("ledger_tile", 2, &[("level", Number), ("n", Number), ("width", Number), ("hashes", Bytes)]),
     table("ledger_checkpoint", 1, &[("size", Number), ("note", Text)]),
@@ -119,6 +119,7 @@ pub const TABLES: [Table; 18] = [
         2,
         &[("agent", Text), ("session", Bytes), ("terminal", Flag), ("seen_at", Number), ("doc", Text)],
     ),
+    table("supervisor", 1, &[("name", Text), ("doc", Text)]),
     table(
         "webhook",
         1,

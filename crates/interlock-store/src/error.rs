@@ -10,6 +10,9 @@ pub enum StoreError {
     /// trying again will not help.
     #[error("the store refuses the change: {0}")]
     Rejected(String),
+    /// What names the database makes no sense; trying again will not help.
+    #[error("the database's address makes no sense: {0}")]
+    Address(String),
     /// Stored data is broken or contradicts itself.
     #[error("the store is broken: {0}")]
     Corrupt(String),

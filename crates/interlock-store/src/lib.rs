@@ -34,7 +34,7 @@ use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, Workspace
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
-use interlock_core::wake::{Halt, Wake};
+use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 
@@ -66,6 +66,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// A real query: whether the store can be read and written now.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// By how many milliseconds the clock that decides is ahead of this machine's, as far as it is known now: nothing where
+    /// it is this machine's own.
+    fn ahead_ms(&self) -> i64 {
+        0
+    }
 
     /// One thread.
     async fn thread(&self, ws: WorkspaceId, id: ThreadId) -> Result<Option<Thread>, StoreError>;
@@ -151,6 +157,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The sessions of these agents, as they were last heard of.
     async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError>;
+
+    /// What was last heard of supervisors, by name.
+    async fn supervisors(&self, ws: WorkspaceId) -> Result<Vec<Supervisor>, StoreError>;
 
     /// One job.
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError>;

@@ -1,6 +1,6 @@
 //! One attempt at one wake, as a pure state machine: what happened goes in, what to do comes out.
 //!
-//! It reads no clock: every input carries the milliseconds of the supervisor's monotonic one. The shell around it
+//! It reads no clock: every input carries the milliseconds of the supervisor's, which counts the machine's sleep. The shell around it
 //! (`runner.rs`) owns the process, the timer and the reports, and decides nothing.
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
@@ -179,6 +179,11 @@ impl Attempt {
     /// Whether nothing of the agent lives and nothing more will come out.
     pub(crate) fn is_over(&self) -> bool {
         self.phase == Phase::Over
+    }
+
+    /// When its lease is over, unless it is renewed.
+    pub(crate) const fn lease_until_ms(&self) -> u64 {
+        self.lease_until_ms
     }
 
     /// When to say [`Input::Timer`] next.

@@ -9,6 +9,7 @@
 //! environment (the binary hands it in), shells (a command line comes as words).
 
 mod attempt;
+mod clock;
 mod codex_server;
 mod config;
 mod credential;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::net::unix::pipe::Sender;
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::protocol::{Notice, Order, Plan, line};
 use crate::shim::lock;
@@ -20,7 +21,7 @@ const EXIT_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Shim {
     child: Child,
-    input: ChildStdin,
+    input: Sender,
     notices: Lines<BufReader<ChildStdout>>,
     /// The agent's process group, once it is known.
     pub(crate) group: Option<i32>,
@@ -30,17 +31,21 @@ impl Shim {
     /// Start a shim with this plan.
     pub(crate) async fn start(words: &[OsString], plan: &Plan) -> io::Result<Self> {
         let (program, args) = words.split_first().ok_or(io::ErrorKind::NotFound)?;
+        let (order, input) = io::pipe()?;
+        let mut input = Sender::from_owned_fd(input.into())?;
+        let plan = line(plan)?;
+        // The plan lies in the pipe before the shim begins, so that it need not wait until this process has its turn again.
+        let written = first_write(&input, &plan)?;
         let mut child = Command::new(program)
             .args(args)
             .env_clear()
-            .stdin(Stdio::piped())
+            .stdin(order)
             .stdout(Stdio::piped())
             // A Ctrl-C at the supervisor's terminal is for the supervisor, who knows how agents are stopped.
             .process_group(0)
             .spawn()?;
-        let mut input = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        input.write_all(&line(plan)?).await?;
+        input.write_all(plan.get(written..).unwrap_or_default()).await?;
         Ok(Self { child, input, notices: BufReader::new(output).lines(), group: None })
     }
 
@@ -61,6 +66,14 @@ impl Shim {
         if let Ok(bytes) = line(&order) {
             let _gone = self.input.write_all(&bytes).await;
         }
+    }
+}
+
+/// Write what has room in the pipe now; gives how much that is.
+fn first_write(input: &Sender, bytes: &[u8]) -> io::Result<usize> {
+    match input.try_write(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        written => written,
     }
 }
 

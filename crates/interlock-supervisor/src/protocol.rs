@@ -39,6 +39,9 @@ pub(crate) struct Plan {
     pub(crate) interrupt_ms: u64,
     /// Between SIGTERM and SIGKILL.
     pub(crate) terminate_ms: u64,
+    /// When the lease is over, by the clock of leases; absent = it is not over by itself.
+    #[serde(default)]
+    pub(crate) lease_until_ms: Option<u64>,
 }
 
 const fn command() -> Runtime {
@@ -53,6 +56,12 @@ pub(crate) enum Order {
     Stop,
     /// End it at once.
     Kill,
+    /// The lease was renewed. When it is over without another word of this kind, the shim ends the agent by itself: its
+    /// supervisor may be stopped, or hang.
+    Lease {
+        /// When it is over, by the clock of leases.
+        until_ms: u64,
+    },
 }
 
 /// What a shim says, one line each: `Started` and `Output` come once at most, one of the last six as the last.
@@ -89,6 +98,8 @@ pub(crate) enum Notice {
     Cancelled,
     /// The command could not be started.
     Failed(Failure),
+    /// The lease is over, and so is the agent: another supervisor may have the wake by now.
+    LeaseOver,
     /// It ended by itself, and everything it had started is gone.
     Exited {
         /// Its exit code.

@@ -75,6 +75,9 @@ pub(crate) async fn run(
                 Output::Kill => runner.order(Order::Kill).await,
             }
         }
+        if let Input::Renewed { .. } = input {
+            runner.order(Order::Lease { until_ms: runner.attempt.lease_until_ms() }).await;
+        }
         if let (Input::StartDelivered, Body::Live(live)) = (input, &runner.body) {
             // Not before: what the server does not know of cannot be looked for.
             live.tell(Event::Go);
@@ -203,6 +206,7 @@ impl Runner {
             runtime: self.claimed.runtime,
             interrupt_ms: as_ms(config.kill_order.interrupt),
             terminate_ms: as_ms(config.kill_order.terminate),
+            lease_until_ms: Some(self.attempt.lease_until_ms()),
         })
     }
 
@@ -306,6 +310,10 @@ impl Runner {
                 self.failed(&failure);
                 Input::SpawnFailed
             }
+            Some(Notice::LeaseOver) => {
+                tracing::warn!(%wake_id, %agent, "wake.lease_over");
+                Input::Lost
+            }
             Some(Notice::Exited { code }) => {
                 tracing::info!(%wake_id, %agent, code, "wake.exited");
                 Input::Exited { code }
@@ -354,7 +362,11 @@ impl Runner {
         match &mut self.body {
             Body::Shim(shim) => shim.order(order).await,
             // A turn is interrupted; there is no process of ours to kill.
-            Body::Live(live) => live.tell(if order == Order::Kill { Event::Leave } else { Event::Stop }),
+            Body::Live(live) => match order {
+                Order::Kill => live.tell(Event::Leave),
+                Order::Stop => live.tell(Event::Stop),
+                Order::Lease { .. } => {}
+            },
             Body::None(_) => {}
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use interlock_api::Problem;
 use interlock_api::v1::wake::UrgentWake;
@@ -16,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 
 use crate::attempt::Input;
+use crate::clock;
 use crate::codex_server::servers::Servers;
 use crate::codex_server::watchers::Watchers;
 use crate::config::{CONCURRENCY_MAX, Standing, SupervisorConfig};
@@ -51,7 +51,6 @@ pub(crate) struct Shared {
     pub(crate) servers: Servers,
     /// What watches servers of Codex for people.
     pub(crate) watchers: Watchers,
-    origin: Instant,
     wakes: Mutex<BTreeMap<Held, UnboundedSender<Input>>>,
     /// What turns are to be told of, by the wake that runs.
     urgent: Mutex<BTreeMap<WakeId, UrgentWake>>,
@@ -73,7 +72,6 @@ impl Shared {
             lacking: Mutex::default(),
             servers: Servers::default(),
             watchers: Watchers::default(),
-            origin: Instant::now(),
             wakes: Mutex::default(),
             urgent: Mutex::default(),
             count: watch::channel(0).0,
@@ -82,14 +80,16 @@ impl Shared {
         })
     }
 
-    /// Milliseconds of the monotonic clock.
+    /// Milliseconds of the clock of leases.
+    #[expect(clippy::unused_self, reason = "a supervisor's tasks go by one clock")]
     pub(crate) fn now_ms(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+        clock::now_ms()
     }
 
-    /// The moment at which [`Self::now_ms`] will be this.
+    /// The moment at which [`Self::now_ms`] will be this, or an earlier one at which to look again.
+    #[expect(clippy::unused_self, reason = "a supervisor's tasks go by one clock")]
     pub(crate) fn moment(&self, at_ms: u64) -> tokio::time::Instant {
-        (self.origin + std::time::Duration::from_millis(at_ms)).into()
+        tokio::time::Instant::now() + clock::until(at_ms)
     }
 
     /// How many agents may run at once.
@@ -158,7 +158,7 @@ impl Shared {
     }
 
     /// Something that cannot wait is there for the turn of a wake that is held. Of what nobody took yet the last is kept.
-    pub(crate) fn tell(&self, urgent: UrgentWake) {
+    pub(crate) fn tell(&self, urgent: &UrgentWake) {
         let wakes = self.wakes();
         let running = wakes.iter().filter(|(held, _)| held.wake_id == urgent.running);
         for (_, inbox) in running {

@@ -184,7 +184,7 @@ impl Claimer {
             tracing::info!(%wake_id, "wake.cancelled");
             self.shared.cancel(wake_id);
         }
-        for urgent in answer.urgent {
+        for urgent in &answer.urgent {
             self.shared.tell(urgent);
         }
         for claimed in answer.wakes {
@@ -243,7 +243,7 @@ async fn renew(shared: Arc<Shared>) {
 }
 
 async fn wait_for_renewal(shared: &Shared) {
-    let start = tokio::time::Instant::now();
+    let start_ms = shared.now_ms();
     let mut count = shared.count();
     loop {
         let held = shared.held();
@@ -251,8 +251,12 @@ async fn wait_for_renewal(shared: &Shared) {
         let Some(lease_ms) = held.iter().map(|held| held.lease_ms).min() else { return };
         let third = Duration::from_millis(u64::from(lease_ms / 3));
         let wait = if held.len() >= shared.slots() { third.min(RENEW_FULL_MAX) } else { third };
+        let due_ms = start_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        if shared.now_ms() >= due_ms {
+            return;
+        }
         tokio::select! {
-            () = tokio::time::sleep_until(start + wait) => return,
+            () = tokio::time::sleep_until(shared.moment(due_ms)) => {}
             () = shared.renew_now.notified() => return,
             _changed = count.changed() => {}
         }
@@ -303,7 +307,7 @@ fn on_renewed(shared: &Shared, held: &[Held], answer: &RenewWakesResponse, asked
         if kept.is_some_and(|wake| wake.is_cancelled) {
             shared.send(held, Input::Cancel);
         }
-        if let Some(urgent) = kept.and_then(|wake| wake.urgent.clone()) {
+        if let Some(urgent) = kept.and_then(|wake| wake.urgent.as_ref()) {
             shared.tell(urgent);
         }
     }

@@ -14,7 +14,7 @@ use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, Workspace
 use interlock_core::job::Job;
 use interlock_core::session::Session;
 use interlock_core::thread::{Answer, Finding, Thread};
-use interlock_core::wake::{Halt, Wake};
+use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
@@ -210,6 +210,10 @@ impl Store for FaultyStore {
         self.call(self.inner.ping()).await
     }
 
+    fn ahead_ms(&self) -> i64 {
+        self.inner.ahead_ms()
+    }
+
     async fn thread(&self, ws: WorkspaceId, id: ThreadId) -> Result<Option<Thread>, StoreError> {
         self.call(self.inner.thread(ws, id)).await
     }
@@ -309,6 +313,10 @@ impl Store for FaultyStore {
 
     async fn sessions(&self, ws: WorkspaceId, agents: Vec<AgentName>) -> Result<Vec<Session>, StoreError> {
         self.call(self.inner.sessions(ws, agents)).await
+    }
+
+    async fn supervisors(&self, ws: WorkspaceId) -> Result<Vec<Supervisor>, StoreError> {
+        self.call(self.inner.supervisors(ws)).await
     }
 
     async fn job(&self, ws: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {

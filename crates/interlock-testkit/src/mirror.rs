@@ -11,7 +11,7 @@ use interlock_core::job::Job;
 use interlock_core::session::{Session, SessionKey};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Answer, Finding, Thread};
-use interlock_core::wake::{Halt, Lease, Wake, WakeState};
+use interlock_core::wake::{Halt, Lease, Supervisor, Wake, WakeState};
 use interlock_core::webhook::Webhook;
 use interlock_store::{StoredMessage, TimelineRow};
 
@@ -38,6 +38,8 @@ pub struct Mirror {
     pub leases: BTreeMap<WakeId, Lease>,
     /// Sessions.
     pub sessions: BTreeMap<SessionKey, Session>,
+    /// What was heard of supervisors.
+    pub supervisors: BTreeMap<String, Supervisor>,
     /// Jobs.
     pub jobs: BTreeMap<JobId, Job>,
     /// Webhooks.
@@ -85,6 +87,8 @@ impl Mirror {
                 RowChange::Unlease(id) => drop(self.leases.remove(&id)),
                 RowChange::Session(session) => drop(self.sessions.insert(session.key(), *session)),
                 RowChange::Unsession(key) => drop(self.sessions.remove(&key)),
+                RowChange::Supervisor(name, Some(one)) => drop(self.supervisors.insert(name, one)),
+                RowChange::Supervisor(name, None) => drop(self.supervisors.remove(&name)),
                 RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
                 RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
                 RowChange::Webhook(one) => drop(self.webhooks.insert(one.webhook_id, *one)),
@@ -141,6 +145,7 @@ const fn kind(change: &RowChange) -> &'static str {
         RowChange::Unlease(_) => "unlease",
         RowChange::Session(_) => "session",
         RowChange::Unsession(_) => "unsession",
+        RowChange::Supervisor(..) => "supervisor",
         RowChange::Job(_) => "job",
         RowChange::Unjob(_) => "unjob",
         RowChange::Webhook(_) => "webhook",
@@ -149,4 +154,4 @@ const fn kind(change: &RowChange) -> &'static str {
 }
 
 /// How many kinds of changes there are.
-pub(crate) const KINDS: usize = 20;
+pub(crate) const KINDS: usize = 21;

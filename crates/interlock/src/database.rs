@@ -47,8 +47,12 @@ pub(crate) fn away(error: &StoreError) -> Problem {
         StoreError::Foreign(_) => Reason::DatabaseForeign,
         StoreError::TooNew { .. } => Reason::SchemaTooNew,
         StoreError::Corrupt(_) => Reason::DatabaseBroken,
+        StoreError::Address(_) => Reason::ConfigInvalid,
         _ => Reason::StoreUnavailable,
     };
-    Problem::new(reason, &format!("the PostgreSQL database: {error}"), "")
-        .hint("check the database URL, and that the server runs and lets this user in")
+    let hint = match error {
+        StoreError::Address(_) => "see docs/postgresql.md for what a database's URL may say",
+        _ => "check the database URL, and that the server runs and lets this user in",
+    };
+    Problem::new(reason, &format!("the PostgreSQL database: {error}"), "").hint(hint)
 }

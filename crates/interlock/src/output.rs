@@ -17,14 +17,17 @@ use crate::render::style::Style;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
-    /// Colours of standard output.
+    /// Colours and width of standard output.
     style: Style,
 }
 
 impl Output {
     /// The output of this process.
     pub(crate) fn new(json: bool, no_color: bool) -> Self {
-        Self { json, style: Style::new(!json && !no_color && stdout().is_terminal()) }
+        let style = Style::new(!json && !no_color && stdout().is_terminal());
+        let columns = rustix::termios::tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
+        // A terminal that does not say how wide it is breaks lines itself.
+        Self { json, style: if json || columns == 0 { style } else { style.within(columns) } }
     }
 
     /// Whether machines read standard output.

@@ -1,11 +1,13 @@
 //! What was promised of version 1 still holds: the contract against the frozen one, by two comparisons.
 //!
-//! `docs/reference/v1/` holds the contract as it was frozen last: the HTTP interface and the MCP tools. What is there only
-//! grows. The HTTP interface is compared by oasdiff, the tools by [`tools`]; both are first shown broken copies, which
-//! they must refuse. `cargo xtask freeze` freezes what has come since.
+//! `docs/reference/v1/` holds the contract as it was frozen last: the HTTP interface, the MCP tools, and payloads that
+//! people may have kept. What is there only grows. The HTTP interface is compared by oasdiff, the tools by [`tools`]; both
+//! are first shown broken copies, which they must refuse; [`payloads`] stay as they are. `cargo xtask freeze` freezes what
+//! has come since.
 
 mod broken;
 mod oasdiff;
+mod payloads;
 mod shapes;
 mod spectral;
 mod tools;
@@ -68,6 +70,9 @@ pub(crate) fn freeze() -> Result<ExitCode> {
     for name in [OPENAPI, TOOLS] {
         fs::copy(now.file(name), frozen.file(name)).with_context(|| format!("`{name}` cannot be frozen"))?;
     }
+    for (kind, files) in payloads::KINDS {
+        payloads::freeze(&shell::root().join(files), &frozen.folder.join(kind))?;
+    }
     println!("frozen: {}", frozen.folder.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -84,7 +89,7 @@ pub(crate) fn verify(modules: &Path) -> Result<Vec<String>> {
     are_awake(&oasdiff, &frozen)?;
     let lost = lost(&oasdiff, &now, &frozen)?;
     if lost.is_empty() {
-        println!("oasdiff and tools: everything frozen is still there");
+        println!("oasdiff, tools and payloads: everything frozen is still there");
     }
     Ok(lost)
 }
@@ -99,6 +104,9 @@ fn lost(oasdiff: &Path, now: &Contract, frozen: &Contract) -> Result<Vec<String>
     lost.extend(tools::breaking(&frozen.read(TOOLS)?, &now.read(TOOLS)?));
     for name in [OPENAPI, TOOLS] {
         lost.extend(shapes::closed(&now.read(name)?));
+    }
+    for (kind, files) in payloads::KINDS {
+        lost.extend(payloads::lost(&shell::root().join(files), &frozen.folder.join(kind))?);
     }
     Ok(lost)
 }

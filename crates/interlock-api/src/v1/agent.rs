@@ -43,6 +43,9 @@ pub struct SpentView {
     pub tokens: u64,
     /// When the day is over; what is used after that begins the next.
     pub until: Timestamp,
+    /// Tokens at which its wakes wait for the end of the day; absent = any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_max: Option<i64>,
 }
 
 /// An agent as it is read.

@@ -73,4 +73,7 @@ pub struct BecauseView {
     /// Until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// How many agents' messages led to one another before that wake; absent = none, or it is about no wake.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub hops: u32,
 }

@@ -59,6 +59,10 @@ pub struct MessageView {
     /// Who took it back or put another in its place, when and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawal: Option<WithdrawalView>,
+    /// How many agents' messages led to one another, this one counted; absent = a person, or a program that no supervisor
+    /// runs, said it.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub hops: u32,
     /// When it was posted.
     pub posted_at: Timestamp,
     /// Text for people.
@@ -73,8 +77,8 @@ pub struct MessageView {
 
 impl MessageView {
     /// What the server says of a message, besides what its sender sent: a sender's field of such a name is not kept.
-    pub const SAID_BY_SERVER: [&str; 7] =
-        ["message_id", "seq", "from", "state", "superseded_by", "withdrawal", "posted_at"];
+    pub const SAID_BY_SERVER: [&str; 8] =
+        ["message_id", "seq", "from", "state", "superseded_by", "withdrawal", "hops", "posted_at"];
 }
 
 /// That a message does not count any more.

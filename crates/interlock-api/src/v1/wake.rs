@@ -77,6 +77,12 @@ pub struct WakeView {
     /// When a process was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatched_at: Option<Timestamp>,
+    /// When an open session of the agent was told by its own hooks what waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
+    /// When somebody was told that no supervisor takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stranded_at: Option<Timestamp>,
     /// When the runtime accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<Timestamp>,

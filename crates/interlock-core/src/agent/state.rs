@@ -63,6 +63,10 @@ pub struct Signs<'a> {
     pub human: Option<Timestamp>,
     /// When the session that it would be woken in last showed a sign of life, and after how long it is not resumed.
     pub session: Option<(Timestamp, i64)>,
+    /// Why nothing wakes it before then: what it may use up is used up.
+    pub spent: Option<(Reason, Timestamp)>,
+    /// Why the thread of a wake that is held back is not active.
+    pub held_for: Option<Reason>,
 }
 
 /// What the agent does.
@@ -84,16 +88,22 @@ pub fn standing(agent: &Agent, signs: &Signs<'_>, now: Timestamp) -> Standing {
         Some((at, true)) if now.ms_since(at) <= PRESENT_MS => {
             Standing { since: Some(at), ..bare(AgentState::Active) }
         }
-        Some((at, false)) => Standing { since: Some(at), ..bare(AgentState::Dormant) },
-        _ => dormant(agent, signs),
+        heard => quiet(agent, signs, heard),
     }
 }
 
 /// It is to be woken; why that has not happened yet says what is the matter.
 fn waiting(wake: &Wake, signs: &Signs<'_>, now: Timestamp) -> Standing {
     if wake.held {
-        let reason = Some(Reason::ThreadWrongStatus);
-        return Standing { reason, ..of_wake(AgentState::Waiting, wake, Some(wake.requested_at)) };
+        let (state, reason) = match signs.held_for {
+            Some(Reason::BudgetSpent) => (AgentState::BlockedByBudget, Reason::BudgetSpent),
+            _ => (AgentState::Waiting, Reason::ThreadWrongStatus),
+        };
+        return Standing { reason: Some(reason), ..of_wake(state, wake, Some(wake.requested_at)) };
+    }
+    if let Some((reason, until)) = signs.spent {
+        let standing = of_wake(AgentState::BlockedByBudget, wake, Some(wake.requested_at));
+        return Standing { reason: Some(reason), until: Some(until), ..standing };
     }
     let since = wake.deferred_since.or(Some(wake.requested_at));
     let until = Some(wake.due_at).filter(|due| *due > now);
@@ -113,7 +123,15 @@ fn is_stale(signs: &Signs<'_>, now: Timestamp) -> bool {
     signs.session.is_some_and(|(at, stale_ms)| now.ms_since(at) > stale_ms)
 }
 
-fn dormant(agent: &Agent, signs: &Signs<'_>) -> Standing {
+/// Nothing of it is to be seen, and nothing waits for it.
+fn quiet(agent: &Agent, signs: &Signs<'_>, heard: Option<(Timestamp, bool)>) -> Standing {
+    if let Some((reason, until)) = signs.spent {
+        let (reason, until) = (Some(reason), Some(until));
+        return Standing { until, reason, ..bare(AgentState::BlockedByBudget) };
+    }
+    if let Some((at, false)) = heard {
+        return Standing { since: Some(at), ..bare(AgentState::Dormant) };
+    }
     match signs.last {
         Some(wake) => of_wake(AgentState::Dormant, wake, wake.ladder.finished_at),
         None => Standing { since: Some(agent.created_at), ..bare(AgentState::Dormant) },

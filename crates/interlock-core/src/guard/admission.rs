@@ -42,8 +42,9 @@ pub(crate) fn surplus(policy: &Policy, due: &mut Vec<Wake>) -> Vec<Wake> {
     let mut caused = 0_u32;
     let max = policy.backlog_wakes_max;
     let is_too_many = |wake: &mut Wake| {
-        caused = caused.saturating_add(u32::from(wake.chain.is_some()));
-        max > 0 && wake.chain.is_some() && caused > max
+        let is_caused = wake.is_by_agents_alone();
+        caused = caused.saturating_add(u32::from(is_caused));
+        max > 0 && is_caused && caused > max
     };
     due.extract_if(.., is_too_many).collect()
 }
@@ -79,14 +80,16 @@ fn of_agent(policy: &Policy, agent: &Agent, now: Timestamp) -> impl Iterator<Ite
 /// So many wakes a minute. People's wakes are held against people's alone; agents' against all.
 fn rate(policy: &Policy, wake: &Wake, member: &Member, now: Timestamp) -> Option<Wait> {
     let max = usize::try_from(policy.wakes_per_minute_max).ok().filter(|max| *max > 0)?;
-    let caused = member.pace.caused.iter().filter(|_| wake.chain.is_some());
+    let caused = member.pace.caused.iter().filter(|_| wake.is_by_agents_alone());
     let times = member.pace.asked.iter().chain(caused).copied();
     Some((Pace::opens(times, max, MINUTE_MS, now)?, Reason::WakeRateLimited))
 }
 
 /// So many wakes by agents alone while nothing gets on and no person says anything, and not too close together.
 fn budget(policy: &Policy, wake: &Wake, guard: &Guard, member: &Member, now: Timestamp) -> Option<Wait> {
-    wake.chain.as_ref()?;
+    if !wake.is_by_agents_alone() {
+        return None;
+    }
     let counts = |at: &&Timestamp| guard.attended_at.is_none_or(|since| **at >= since);
     let times = || member.pace.caused.iter().filter(counts).copied();
     let max = usize::try_from(policy.auto_wakes_max).ok().filter(|max| *max > 0);

@@ -27,18 +27,24 @@ pub(crate) fn chain(
         Some(wake_id) => facts.wake(wake_id)?,
         None => None,
     };
-    if env.actor.wake_id.is_none() && !is_managed(facts, env, thread)? {
+    if !is_agent(facts, env, thread)? {
         return Ok(None);
     }
     let before = run.filter(|wake| wake.agent == env.actor.name).and_then(|wake| wake.chain.as_ref());
     let goes_on = before.filter(|chain| thread.guard.progress_at.is_none_or(|at| at <= chain.since));
-    let mut chain = goes_on.cloned().unwrap_or(Chain { hops: 0, since: now.at.at, via: Vec::new() });
+    let mut chain = goes_on.cloned().unwrap_or_else(|| Chain::from(now.at.at));
     chain.hops = chain.hops.saturating_add(1);
+    chain.is_escalation = false;
     chain.via.push(env.actor.name.clone());
     if chain.via.len() > CHAIN_NAMES_MAX {
         chain.via.remove(0);
     }
     Ok(Some(chain))
+}
+
+/// Whether an agent acts here: in the run of a wake, or under the name of somebody whom a supervisor runs.
+fn is_agent(facts: &Facts, env: &Envelope, thread: &Thread) -> Result<bool, Stop> {
+    Ok(env.actor.wake_id.is_some() || is_managed(facts, env, thread)?)
 }
 
 fn is_managed(facts: &Facts, env: &Envelope, thread: &Thread) -> Result<bool, Stop> {
@@ -58,7 +64,7 @@ pub(super) fn restart(facts: &mut Facts, thread_id: ThreadId, at: Timestamp) -> 
     for wake_id in chained {
         if let Some(chain) = &mut facts.wake_mut(wake_id)?.chain {
             let via = chain.via.pop().into_iter().collect();
-            *chain = Chain { hops: 1, since: at, via };
+            *chain = Chain { hops: 1, since: at, via, is_escalation: chain.is_escalation };
         }
     }
     Ok(())

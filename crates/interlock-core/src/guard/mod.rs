@@ -22,14 +22,15 @@ pub(crate) use spend::on_usage;
 pub(crate) use tripped::{Posted, on_post, on_trigger};
 pub(crate) use turns::on_turn;
 
+use crate::agent::Agent;
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position};
 use crate::id::{ThreadId, WakeId};
+use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::text::Digest;
-use crate::thread::{MessageHead, MessageKind, Status};
+use crate::thread::Status;
 use crate::time::Timestamp;
-use crate::wake::{Usage, WakeResult};
+use crate::wake::{Usage, Wake, WakeResult, WakeState};
 
 /// What a wake may be put off for.
 pub const DEFERRALS: [Reason; 10] = [
@@ -48,6 +49,13 @@ pub const DEFERRALS: [Reason; 10] = [
 /// Whether a wake that waits for this is put off, and has not failed.
 pub fn is_deferral(reason: Reason) -> bool {
     DEFERRALS.contains(&reason)
+}
+
+/// Until when nothing wakes an agent because what it may use up is used up: its quota, or its tokens of the day.
+pub fn spent_until(policy: &Policy, agent: &Agent, now: Timestamp) -> Option<(Reason, Timestamp)> {
+    let quota = quota::agent_waits(agent, now).map(|until| (Reason::ModelQuota, until));
+    let day = spend::agent_waits(policy, agent, now).map(|until| (Reason::BudgetSpent, until));
+    [quota, day].into_iter().flatten().max_by_key(|(_, until)| *until)
 }
 
 /// Whether only wakes that agents alone caused wait for this: a person who asks too ends it.
@@ -72,20 +80,18 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 quota::over(facts, agent)?;
             }
         }
-        Event::StatusChanged { thread_id, from, to, by, .. } => {
-            let is_let_go_on = *from == Status::Blocked && *to == Status::Active;
-            let thread = facts.thread_mut(*thread_id)?;
-            // An agent that leads grants itself nothing.
-            if is_let_go_on && !thread.members.get(by).is_some_and(|member| member.managed) {
-                thread.guard.spent = Usage::NONE;
+        // An agent that leads grants itself nothing.
+        Event::StatusChanged { is_agents: true, .. } => {}
+        Event::StatusChanged { thread_id, from, to, .. } => {
+            if *from == Status::Blocked && *to == Status::Active {
+                let guard = &mut facts.thread_mut(*thread_id)?.guard;
+                (guard.spent, guard.pushes) = (Usage::NONE, 0);
             }
             progress(facts, *thread_id, at)?;
         }
-        Event::MessagePosted { thread_id, message, said_print, .. } => {
-            posted(facts, *thread_id, message, *said_print, at)?;
-        }
+        Event::MessagePosted { .. } => posted(facts, event, at)?,
         Event::WakeDispatched { wake_id, thread_id, agent, .. } => {
-            let is_caused = facts.wake(*wake_id)?.is_some_and(|wake| wake.chain.is_some());
+            let is_caused = facts.wake(*wake_id)?.is_some_and(Wake::is_by_agents_alone);
             if let Some(member) = facts.thread_mut(*thread_id)?.members.get_mut(agent) {
                 member.pace.note(at, is_caused);
             }
@@ -101,22 +107,35 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
     Ok(())
 }
 
-fn posted(
-    facts: &mut Facts,
-    thread_id: ThreadId,
-    message: &MessageHead,
-    print: Option<Digest>,
-    at: Timestamp,
-) -> Result<(), Corrupt> {
-    let guard = &mut facts.thread_mut(thread_id)?.guard;
-    if turns::is_progress(guard, message) {
-        guard.note_commit(message);
-        progress(facts, thread_id, at)?;
-    } else if message.hops == 0 && message.kind != MessageKind::System {
-        attended(facts, thread_id, at)?;
+/// A wake waits again without having lost an attempt: if its process was started, that is no wake that was dispatched.
+pub(crate) fn not_begun(facts: &mut Facts, wake_id: WakeId) -> Result<(), Corrupt> {
+    let Some(wake) = facts.wake(wake_id)?.filter(|wake| wake.state == WakeState::Running) else {
+        return Ok(());
+    };
+    let (thread_id, agent, dispatched_at) = (wake.thread_id, wake.agent.clone(), wake.ladder.dispatched_at);
+    if let Some(at) = dispatched_at
+        && let Some(member) = facts.thread_mut(thread_id)?.members.get_mut(&agent)
+    {
+        member.pace.take_back(at);
     }
-    if let Some(print) = print
-        && let Some(member) = facts.thread_mut(thread_id)?.members.get_mut(&message.from)
+    Ok(())
+}
+
+fn posted(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Corrupt> {
+    let Event::MessagePosted { thread_id, message, said_print, is_verified_again, .. } = event else {
+        return Ok(());
+    };
+    let pushes_max = facts.policy.commits_as_progress_max;
+    let guard = &mut facts.thread_mut(*thread_id)?.guard;
+    if turns::is_progress(guard, message, *is_verified_again, pushes_max) {
+        guard.note_commit(message);
+        progress(facts, *thread_id, at)?;
+    } else if message.is_from_outside() {
+        guard.pushes = 0;
+        attended(facts, *thread_id, at)?;
+    }
+    if let Some(print) = *said_print
+        && let Some(member) = facts.thread_mut(*thread_id)?.members.get_mut(&message.from)
     {
         member.said = Some(Said::then(member.said, print));
     }

@@ -35,6 +35,16 @@ impl Pace {
         times.push(at);
     }
 
+    /// What was dispatched then came to nothing through no fault of the agent's, and counts for nothing.
+    pub(super) fn take_back(&mut self, at: Timestamp) {
+        let times = [&mut self.caused, &mut self.asked].into_iter().find(|times| times.contains(&at));
+        if let Some(times) = times
+            && let Some(place) = times.iter().rposition(|then| *then == at)
+        {
+            times.remove(place);
+        }
+    }
+
     /// When fewer than `max` of these dispatches lie in the window that ends there; nothing when that is so now. A time
     /// that lies further in the future than the window is long comes from a clock that was put back, and counts for nothing.
     pub(super) fn opens(

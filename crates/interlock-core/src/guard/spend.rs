@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::thread::{Status, StatusChange, Thread, status_events};
 use crate::time::{Now, Timestamp};
-use crate::wake::Usage;
+use crate::wake::{Usage, Wake};
 
 /// The window of `agent_tokens_per_day_max`.
 const DAY_MS: i64 = 86_400_000;
@@ -73,18 +73,18 @@ pub(super) fn used(
 pub(crate) fn on_usage(
     facts: &Facts,
     env: &Envelope,
-    thread_id: ThreadId,
+    wake: &Wake,
     usage: Usage,
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
-    let Some(thread) = facts.thread(thread_id)? else { return Ok(()) };
+    let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
     let is_blocked = |event: &Event| matches!(event, Event::StatusChanged { .. });
     if thread.status != Status::Active || events.iter().any(is_blocked) {
         return Ok(());
     }
     if let Some(text) = overdrawn(&facts.policy, thread, usage) {
-        let change = StatusChange::guard(Reason::BudgetSpent, &text);
+        let change = StatusChange::guard(Reason::BudgetSpent, &text, wake.chain.clone());
         status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     }
     Ok(())

@@ -19,6 +19,8 @@ pub(crate) struct Posted<'a> {
     pub(crate) message: &'a MessageHead,
     /// How often the finding it is about has come back with it; 0 when it is about none.
     pub(crate) cycles: u32,
+    /// Whether it verifies what was verified before.
+    pub(crate) is_verified_again: bool,
     /// What it says, when an agent says it.
     pub(crate) print: Option<Digest>,
     /// The chain of agents' wakes that it belongs to.
@@ -37,7 +39,10 @@ pub(crate) fn on_post(
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
-    let is_progress = super::turns::is_progress(&thread.guard, posted.message);
+    let pushes_max = facts.policy.commits_as_progress_max;
+    let is_progress =
+        super::turns::is_progress(&thread.guard, posted.message, posted.is_verified_again, pushes_max);
+    let chain = posted.chain;
     let found = findings(&facts.policy, posted.cycles);
     // What gets the thread on does not stop it.
     let stuck = || {
@@ -45,7 +50,7 @@ pub(crate) fn on_post(
             .or_else(|| looped(&facts.policy, posted.chain))
             .filter(|_| !is_progress)
     };
-    block(facts, env, thread, found.or_else(stuck), posted.message.seq + 1, now, events)
+    block(facts, env, thread, (found.or_else(stuck), chain), posted.message.seq + 1, now, events)
 }
 
 /// Events that block the thread because an agent asked for a wake without a message.
@@ -57,20 +62,20 @@ pub(crate) fn on_trigger(
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
-    block(facts, env, thread, looped(&facts.policy, chain), thread.seq + 1, now, events)
+    block(facts, env, thread, (looped(&facts.policy, chain), chain), thread.seq + 1, now, events)
 }
 
 fn block(
     facts: &Facts,
     env: &Envelope,
     thread: &Thread,
-    trip: Option<Trip>,
+    (trip, chain): (Option<Trip>, Option<&Chain>),
     seq: u64,
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     if let Some((reason, body)) = trip.filter(|_| thread.status == Status::Active) {
-        let change = StatusChange::guard(reason, &body);
+        let change = StatusChange::guard(reason, &body, chain.cloned());
         status_events(facts, env, thread, &change, seq, now, events)?;
     }
     Ok(())

@@ -157,9 +157,9 @@ fn see(session: &mut Session, command: &ObserveSession, is_ours: bool, at: Times
     }
 }
 
-/// Threads in which something waits that the session was not told of, or that it is reminded of by its person's own
-/// prompt; and what becomes of the wakes that wait for them: they count as accepted, and as not needed once the agent
-/// acknowledges in time.
+/// Threads in which something waits: a person's own prompt brings all of them along, the end of a turn those that no end of
+/// a turn has told of before, whatever a prompt brought along, because nobody knows whether it was heard. And what becomes
+/// of the wakes that wait for them: they are not needed once the agent acknowledges in time.
 fn tell(
     facts: &Facts,
     command: &ObserveSession,
@@ -171,12 +171,15 @@ fn tell(
     for id in command.threads.iter().take(SESSION_THREADS_MAX) {
         let Some(thread) = facts.thread(*id)? else { continue };
         let Some(member) = thread.members.get(&command.agent) else { continue };
-        let last = session.told.get(id).copied().unwrap_or_default().max(member.cursor);
+        let last = session.told_at_end.get(id).copied().unwrap_or_default().max(member.cursor);
         if member.cursor >= thread.seq || (!is_reminder && last >= thread.seq) {
             continue;
         }
         told.push(*id);
         session.told.insert(*id, thread.seq);
+        if !is_reminder {
+            session.told_at_end.insert(*id, thread.seq);
+        }
         events.extend(wake::on_hook(facts, thread, &command.agent, now)?);
     }
     while session.told.len() > SESSION_THREADS_MAX {
@@ -186,6 +189,7 @@ fn tell(
             break;
         }
     }
+    session.told_at_end.retain(|id, _| session.told.contains_key(id));
     Ok((told, events))
 }
 

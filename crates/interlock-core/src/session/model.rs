@@ -84,6 +84,9 @@ pub struct Session {
     /// Up to which message of each thread the session was told that something waits.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub told: BTreeMap<ThreadId, u64>,
+    /// The same, of what a turn that would have ended was told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told_at_end: BTreeMap<ThreadId, u64>,
 }
 
 impl Session {
@@ -102,6 +105,7 @@ impl Session {
             human_at: None,
             is_active: None,
             told: BTreeMap::new(),
+            told_at_end: BTreeMap::new(),
         }
     }
 
@@ -113,6 +117,12 @@ impl Session {
     /// Whether a person has it open.
     pub fn is_terminal(&self) -> bool {
         self.is_open && self.place == Place::Terminal
+    }
+
+    /// Whether a turn that is no wake's runs in it, which was told of the messages of this thread up to this one.
+    pub(crate) fn is_busy_with(&self, thread: ThreadId, seq: u64) -> bool {
+        let is_busy = self.activity != Activity::Idle && !self.is_our_turn;
+        is_busy && self.told.get(&thread).is_some_and(|told| *told >= seq)
     }
 
     /// Whether nobody may enter it now because of the person who has it open: the last prompt is too young, or a turn

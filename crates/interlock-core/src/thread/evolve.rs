@@ -67,7 +67,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 member.session_usage = member.session_usage.plus(*usage);
             }
         }
-        Event::StatusChanged { thread_id, from, to, reason, owner, by } => {
+        Event::StatusChanged { thread_id, from, to, reason, owner, by, .. } => {
             let thread = facts.thread_mut(*thread_id)?;
             if thread.status != *from {
                 return Err(Corrupt(format!("{thread_id} is {} and not {from}", thread.status)));

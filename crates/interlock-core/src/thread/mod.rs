@@ -15,7 +15,7 @@ mod withdraw;
 
 pub(crate) use ack::ack;
 pub(crate) use create::create;
-pub(crate) use escalation::{assign_owner, remind_owner};
+pub(crate) use escalation::{assign_owner, hand_on, remind_owner, tell_of_stranded};
 pub(crate) use evolve::evolve;
 pub(crate) use members::{add, remove};
 pub use model::{
@@ -26,6 +26,7 @@ pub use model::{
 pub(crate) use operate::operate;
 pub use post::{check_event_type, is_for};
 pub(crate) use post::{is_addressed, post, post_as_lead, post_keys};
+use status::person_required;
 pub(crate) use status::{StatusChange, change_status, may_lead, not_coordinator, status_events};
 pub(crate) use system::{Said, message as system_message};
 

@@ -8,9 +8,10 @@ use crate::guard::{Pace, Said};
 use crate::id::{FindingId, MessageId, SessionId, ThreadId, WakeId};
 use crate::limits::{ACKS_MAX, SESSION_FAILURES_MAX};
 use crate::reason::Reason;
+use crate::session::Session;
 use crate::text::{Digest, Salt};
 use crate::time::Timestamp;
-use crate::wake::Usage;
+use crate::wake::{Chain, Usage};
 
 closed_set! {
     /// Where a thread stands (docs/messaging.md).
@@ -150,9 +151,9 @@ pub mod event_type {
     pub const THREAD_ESCALATED: &str = "thread_escalated";
     /// Emitted on every other change of status; nobody may post it.
     pub const THREAD_STATUS_CHANGED: &str = "thread_status_changed";
-    /// Said by Interlock to whoever must act in a blocked thread from now on.
+    /// Said by Interlock to whoever must act in a blocked thread from now on; nobody may post it.
     pub const ESCALATION_ASSIGNED: &str = "escalation_assigned";
-    /// Said by Interlock to whoever must act in a blocked thread and has not yet.
+    /// Said by Interlock to whoever must act in a blocked thread and has not yet; nobody may post it.
     pub const ESCALATION_REMINDER: &str = "escalation_reminder";
     /// Work is given to a participant by whoever leads.
     pub const TASK_ASSIGNED: &str = "task_assigned";
@@ -160,9 +161,29 @@ pub mod event_type {
     /// Emitted when an operator has an agent woken although a person is at work in its session; nobody may post it.
     pub const WAKE_OVERRIDDEN: &str = "wake_overridden";
 
+    /// Said by Interlock to whoever answers for the thread when no supervisor takes a wake; nobody may post it.
+    pub const WAKE_STRANDED: &str = "wake_stranded";
+
     /// Types that only rules emit.
-    pub const RESERVED: [&str; 4] =
-        [THREAD_RESOLVED, THREAD_ESCALATED, THREAD_STATUS_CHANGED, WAKE_OVERRIDDEN];
+    pub const RESERVED: [&str; 7] = [
+        THREAD_RESOLVED,
+        THREAD_ESCALATED,
+        THREAD_STATUS_CHANGED,
+        ESCALATION_ASSIGNED,
+        ESCALATION_REMINDER,
+        WAKE_OVERRIDDEN,
+        WAKE_STRANDED,
+    ];
+    /// The others: types that anybody who takes part may post.
+    pub const POSTED: [&str; 7] = [
+        FIX_PUSHED,
+        RE_REVIEW_REQUESTED,
+        FINDING_REPORTED,
+        FINDING_VERIFIED,
+        FINDING_REJECTED,
+        FINDING_UNRESOLVED,
+        TASK_ASSIGNED,
+    ];
 }
 
 /// One participant as the thread's row holds it.
@@ -262,6 +283,11 @@ impl Member {
         Some(if is_first { SeenAt::NoLaterThan(at) } else { SeenAt::At(at) })
     }
 
+    /// When its session last showed a sign of life: in a turn of ours, or to whoever was seen at work in it.
+    pub fn last_life(&self, seen: Option<&Session>) -> Option<Timestamp> {
+        self.session_at.map(|at| seen.map_or(at, |session| at.max(session.seen_at)))
+    }
+
     /// Its session is alive at this time.
     pub(crate) fn note_life(&mut self, at: Timestamp) {
         if self.session.is_some() {
@@ -299,6 +325,9 @@ pub struct Guard {
     /// Commits already announced as `fix_pushed`; a repeated one is no progress. The last 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<String>,
+    /// How many of them counted as progress in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pushes: u64,
     /// When the last progress was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_at: Option<Timestamp>,
@@ -365,6 +394,9 @@ pub struct Escalation {
     /// What the ledger's digest of the words is salted with.
     #[serde(default)]
     pub salt: [u8; 16],
+    /// Whether a person named whoever must act, after the thread was blocked: an agent, too, may then let it go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_entrusted: bool,
     /// How often whoever must act was told again.
     #[serde(default)]
     pub reminders: u32,
@@ -381,6 +413,13 @@ impl Thread {
             && self.reason != Some(Reason::Paused)
             && self.owner.as_ref() == Some(agent);
         self.status != Status::Active && !acts
+    }
+
+    /// Whether a wake of this participant that such a chain asks for is held back. In a blocked thread agents' words wake
+    /// nobody, not even whoever must act: two of them would wake each other there, and no guard would count.
+    pub(crate) fn holds_back(&self, agent: &AgentName, chain: Option<&Chain>) -> bool {
+        let is_by_agents = chain.is_some_and(|chain| !chain.is_escalation);
+        self.is_held_for(agent) || (self.status == Status::Blocked && is_by_agents)
     }
 }
 
@@ -410,6 +449,18 @@ impl Message {
 }
 
 impl MessageHead {
+    /// Whether a person says it, or a program that no supervisor runs.
+    pub(crate) fn is_from_outside(&self) -> bool {
+        self.hops == 0 && self.kind != MessageKind::System
+    }
+
+    /// Whether it may make due what was put off as agents' doing: somebody looks after the thread, or it may be progress.
+    pub(crate) fn may_free_wakes(&self) -> bool {
+        let may_be_progress = [event_type::FIX_PUSHED, event_type::FINDING_VERIFIED];
+        self.is_from_outside()
+            || self.event_type.as_deref().is_some_and(|name| may_be_progress.contains(&name))
+    }
+
     /// Whether its time is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|at| at <= now)

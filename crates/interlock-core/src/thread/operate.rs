@@ -36,7 +36,7 @@ pub(crate) fn operate(
             .into());
     }
     let (to, owner) = target(thread, &command.action)?;
-    let change = StatusChange { to, reason, owner, text: &command.text };
+    let change = StatusChange::wished(facts, env, thread, (to, reason, owner), &command.text, now)?;
     let mut events = Vec::new();
     let effects = status_events(facts, env, thread, &change, thread.seq + 1, now, &mut events)?;
     Ok(Decision { effects, ..Decision::of(events) })

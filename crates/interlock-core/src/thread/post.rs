@@ -61,6 +61,7 @@ pub(crate) fn post(
     }
     let expires_at = expiry(&command.terms, now)?;
     let cycles = finding_cycles(facts, command, &known)?;
+    let is_verified_again = is_verified_again(facts, command, &known)?;
 
     let mut events = Vec::with_capacity(3);
     if !thread.members.contains_key(&env.actor.name) {
@@ -77,13 +78,21 @@ pub(crate) fn post(
     let ask = wake::Ask { seq: message.seq, expires_at, is_withdrawn: false };
     let is_urgent = message.priority == Priority::Urgent;
     let (thread_id, head) = (command.thread_id, message.clone());
-    events.push(Event::MessagePosted { thread_id, message: head, finding_print, said_print, text });
+    let posted =
+        Event::MessagePosted { thread_id, message: head, finding_print, said_print, is_verified_again, text };
+    events.push(posted);
     wake::on_post(facts, env, thread, (ask, is_urgent, chain.clone()), &asked, now, &mut events)?;
     let effects = match command.terms.supersedes {
         Some(old) => supersede(facts, env, thread, (old, message.message_id), now, &mut events)?,
         None => Vec::new(),
     };
-    let posted = guard::Posted { message: &message, cycles, print: said_print, chain: chain.as_ref() };
+    let posted = guard::Posted {
+        message: &message,
+        cycles,
+        is_verified_again,
+        print: said_print,
+        chain: chain.as_ref(),
+    };
     guard::on_post(facts, env, thread, &posted, now, &mut events)?;
     Ok(Decision { effects, ..Decision::of(events) })
 }
@@ -182,9 +191,11 @@ fn check_shape(thread: &Thread, command: &PostMessage) -> Result<EventFacts, Ref
             if et::RESERVED.contains(&name) {
                 return Err(Refusal::new(
                     Reason::EventTypeReserved,
-                    format!("`{name}` is emitted by status changes; nobody may post it"),
+                    format!("`{name}` is said by Interlock alone; nobody may post it"),
                 )
-                .hint("change the thread's status instead"));
+                .hint(
+                    "change what it tells of, such as the thread's status: the message follows by itself",
+                ));
             }
             check_event_type(name)?;
             event_data::read(name, command.data.as_ref(), &thread.title_salt)
@@ -260,6 +271,19 @@ fn finding_cycles(facts: &Facts, command: &PostMessage, known: &EventFacts) -> R
             }
         },
     }
+}
+
+/// Whether it verifies what is verified already, or what was verified at this very commit before, under whatever id.
+fn is_verified_again(facts: &Facts, command: &PostMessage, known: &EventFacts) -> Result<bool, Stop> {
+    let Some(id) = known.finding_id.filter(|_| command.event_type.as_deref() == Some(et::FINDING_VERIFIED))
+    else {
+        return Ok(false);
+    };
+    let findings = facts.findings(command.thread_id)?;
+    let Some(own) = findings.iter().find(|finding| finding.finding_id == id) else { return Ok(false) };
+    let same = findings.iter().filter(|finding| finding.print == own.print);
+    let is_at_this = |commit: &Option<String>| commit.is_some() && *commit == known.commit;
+    Ok(own.state == FindingState::Verified || same.map(|finding| &finding.commit).any(is_at_this))
 }
 
 fn compose(

@@ -7,10 +7,11 @@ use crate::command::{ChangeStatus, Envelope};
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Facts};
+use crate::guard;
 use crate::limits::REASON_BYTES_MAX;
 use crate::reason::{Reason, Refusal};
 use crate::time::Now;
-use crate::wake;
+use crate::wake::{self, Chain};
 
 /// Reasons that a caller may give; the others are given by rules.
 const CALLER_REASONS: [Reason; 6] = [
@@ -29,12 +30,33 @@ pub(crate) struct StatusChange<'a> {
     pub(crate) reason: Reason,
     pub(crate) owner: Option<AgentName>,
     pub(crate) text: &'a str,
+    /// How agents' wakes led to it; absent = a person, or a program that no supervisor runs, wishes it.
+    pub(crate) chain: Option<Chain>,
+    /// Whether an agent wishes it.
+    pub(crate) is_agents: bool,
 }
 
 impl<'a> StatusChange<'a> {
-    /// A guard blocks the thread; who has to act is said by the rule of escalation.
-    pub(crate) const fn guard(reason: Reason, text: &'a str) -> Self {
-        Self { to: Status::Blocked, reason, owner: None, text }
+    /// A guard blocks the thread that this chain has brought to it; who has to act is said by the rule of escalation.
+    pub(crate) const fn guard(reason: Reason, text: &'a str, chain: Option<Chain>) -> Self {
+        Self { to: Status::Blocked, reason, owner: None, text, chain, is_agents: false }
+    }
+
+    /// The change that somebody wishes.
+    pub(crate) fn wished(
+        facts: &Facts,
+        env: &Envelope,
+        thread: &Thread,
+        (to, reason, owner): (Status, Reason, Option<AgentName>),
+        text: &'a str,
+        now: &Now,
+    ) -> Result<Self, Stop> {
+        let chain = guard::chain(facts, env, thread, now)?;
+        let is_agents = chain.is_some();
+        if is_agents && to == Status::Active {
+            goes_on(thread, env)?;
+        }
+        Ok(Self { to, reason, owner, text, chain, is_agents })
     }
 }
 
@@ -78,7 +100,8 @@ pub(crate) fn change_status(
         .into());
     }
     let owner = owner(thread, command)?;
-    let change = StatusChange { to: command.status, reason: command.reason, owner, text: &command.text };
+    let what = (command.status, command.reason, owner);
+    let change = StatusChange::wished(facts, env, thread, what, &command.text, now)?;
     let mut events = Vec::new();
     let effects = status_events(facts, env, thread, &change, thread.seq + 1, now, &mut events)?;
     Ok(Decision { effects, ..Decision::of(events) })
@@ -88,6 +111,53 @@ pub(crate) fn change_status(
 pub(crate) fn may_lead(thread: &Thread, env: &Envelope) -> bool {
     let leads = thread.members.get(&env.actor.name).is_some_and(|m| m.role == ThreadRole::Coordinator);
     leads || matches!(env.actor.role, Role::Operator | Role::Admin | Role::Coordinator)
+}
+
+/// Whether an agent may let a blocked thread go on. What a guard blocked waits for a person, and so does what somebody
+/// else stopped: else an agent would only have to say so, and nothing would hold it. A person may entrust it with that.
+fn goes_on(thread: &Thread, env: &Envelope) -> Result<(), Refusal> {
+    let name = &env.actor.name;
+    let known = thread.escalation.as_ref();
+    let is_entrusted = known.is_some_and(|known| known.is_entrusted) && thread.owner.as_ref() == Some(name);
+    let is_own = known.is_some_and(|known| known.assigned_by == *name);
+    let waits = |reason: &Reason| reason.is_guards() || (reason.is_stop() && !is_own);
+    match thread.reason.filter(waits) {
+        Some(reason) if !is_entrusted => Err(person_required(thread, env, reason)),
+        _ => Ok(()),
+    }
+}
+
+/// The refusal for an agent where only a person may go on.
+pub(super) fn person_required(thread: &Thread, env: &Envelope, reason: Reason) -> Refusal {
+    let owner = thread.owner.as_ref().map_or_else(String::new, |owner| format!("; `{owner}` must act"));
+    let detail = format!(
+        "the thread waits for a person ({reason}: {}), and `{}` is an agent{owner}",
+        reason.title(),
+        env.actor.name
+    );
+    Refusal::new(Reason::PersonRequired, detail)
+        .hint("tell a person; name one who must act with: interlock thread owner")
+}
+
+impl Reason {
+    /// Whether a guard gives it to a thread that it blocks.
+    pub(super) const fn is_guards(self) -> bool {
+        matches!(
+            self,
+            Self::NoProgress
+                | Self::IdenticalFindings
+                | Self::RepeatedMessages
+                | Self::CausalLoop
+                | Self::BudgetSpent
+                | Self::WakeFailed
+                | Self::WakeInDoubt
+        )
+    }
+
+    /// Whether somebody stopped the thread with it, for whom it waits.
+    pub(super) const fn is_stop(self) -> bool {
+        matches!(self, Self::Paused | Self::LeashReached)
+    }
 }
 
 /// The refusal for somebody who has none.
@@ -120,8 +190,7 @@ pub(crate) fn status_events(
 ) -> Result<Vec<crate::facts::Effect>, Stop> {
     let thread_id = thread.thread_id;
     // Number 0 of this entropy may be the message that led here, and one entry may announce several threads' ends.
-    let before = events.iter().filter(|event| matches!(event, Event::StatusChanged { .. })).count();
-    let number = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
+    let number = super::escalation::announcements(events).saturating_add(1);
     let owner = owner_of(facts, thread, change, events);
     events.push(Event::StatusChanged {
         thread_id,
@@ -130,9 +199,17 @@ pub(crate) fn status_events(
         reason: change.reason,
         owner: owner.clone(),
         by: env.actor.name.clone(),
+        is_agents: change.is_agents,
     });
     let (message, text) = announcement(env, change, owner.as_ref(), seq, number, now);
-    events.push(Event::MessagePosted { thread_id, message, finding_print: None, said_print: None, text });
+    events.push(Event::MessagePosted {
+        thread_id,
+        message,
+        finding_print: None,
+        said_print: None,
+        is_verified_again: false,
+        text,
+    });
     if let Some(owner) = owner {
         let blocked = Thread {
             status: change.to,
@@ -140,11 +217,11 @@ pub(crate) fn status_events(
             owner: Some(owner.clone()),
             ..thread.clone()
         };
-        wake::on_escalation(facts, env, &blocked, (&owner, seq), now, events)?;
+        wake::on_escalation(facts, env, &blocked, (&owner, seq, change.chain.clone()), now, events)?;
     }
     match change.to {
         Status::Resolved | Status::Closed => return wake::on_thread_end(facts, thread_id, events),
-        Status::Active => wake::on_thread_active(facts, env, thread, now, events)?,
+        Status::Active => wake::on_thread_active(facts, env, (thread, change.chain.as_ref()), now, events)?,
         Status::Blocked => {}
     }
     Ok(Vec::new())

@@ -11,7 +11,7 @@ use crate::actor::AgentName;
 use crate::command::{ClaimWakes, Envelope, RenewWakes};
 use crate::decide::Stop;
 use crate::event::Event;
-use crate::facts::{Decision, Effect, Facts, Kept, Key, Keys, Reply};
+use crate::facts::{Decision, Effect, Facts, Kept, Key, Keys, Missing, Reply};
 use crate::guard::{self, Admission};
 use crate::limits::{CLAIM_ASKED_MAX, CLAIM_ASKED_OF_AGENT_MAX, CLAIM_EVENTS_MAX, CLAIM_WAKES_MAX};
 use crate::reason::Reason;
@@ -147,21 +147,28 @@ fn look(
     }
     let is_later = |wake: &&Wake| wake.is_in_doubt() && !is_ready(wake, now.wall);
     busy.extend(ready.iter().filter(is_later).map(|wake| wake.agent.clone()));
-    let is_elsewhere = |wake: &Wake| placed(facts, wake, command, now.wall) == Place::Elsewhere;
-    let is_begun = |wake: &Wake| !is_over(wake, events) && !is_elsewhere(wake);
-    ready.retain(|wake| is_ready(wake, now.wall) && (wake.is_in_doubt() || is_begun(wake)));
-    Ok(Found { ready, busy })
+    // What waits for an agent that runs takes nobody's place among those that are asked for, and is no storm.
+    let is_free = |wake: &Wake| !busy.contains(&wake.agent) && !is_over(wake, events);
+    ready.retain(|wake| is_ready(wake, now.wall) && (wake.is_in_doubt() || is_free(wake)));
+    let mut here = Vec::with_capacity(ready.len());
+    for wake in ready {
+        if wake.is_in_doubt() || placed(facts, &wake, command, now.wall)? != Place::Elsewhere {
+            here.push(wake);
+        }
+    }
+    Ok(Found { ready: here, busy })
 }
 
 /// What a claim needs to know besides, now that the live wakes are there: what is lost, and what it may hand out.
 pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) -> Keys {
     let mut keys = Keys::new();
     let mut ready = Vec::new();
+    let mut busy = BTreeSet::new();
     for wake in facts.live_wakes().into_iter().flatten() {
         match takeover::holder(facts, wake, command, now) {
-            Holder::Other => {}
+            Holder::Other => drop(busy.insert(&wake.agent)),
             Holder::Nobody if wake.state == WakeState::Pending => {
-                let is_here = wake.is_in_doubt() || placed(facts, wake, command, now) != Place::Elsewhere;
+                let is_here = wake.is_in_doubt() || placed(facts, wake, command, now) != Ok(Place::Elsewhere);
                 ready.extend(Some(wake.clone()).filter(|wake| is_ready(wake, now) && is_here));
             }
             Holder::Nobody | Holder::Unknown => {
@@ -170,6 +177,7 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
             }
         }
     }
+    ready.retain(|wake: &Wake| wake.is_in_doubt() || !busy.contains(&wake.agent));
     let asked = in_turn(facts, ready).asked;
     keys.extend(asked.iter().flat_map(known));
     // Those that nobody can run end here, and their threads with them.
@@ -178,9 +186,10 @@ pub(crate) fn claim_keys(facts: &Facts, command: &ClaimWakes, now: Timestamp) ->
     keys
 }
 
-/// What the guards need to know of a wake.
-fn known(wake: &Wake) -> [Key; 2] {
-    [Key::Thread(wake.thread_id), Key::Agent(wake.agent.clone())]
+/// What the guards, and the way in, need to know of a wake.
+fn known(wake: &Wake) -> [Key; 3] {
+    let agent = &wake.agent;
+    [Key::Thread(wake.thread_id), Key::Agent(agent.clone()), Key::Sessions(agent.clone())]
 }
 
 /// Whether it was loaded. What another command of this batch has raised was not; the note of that command brings the
@@ -290,7 +299,7 @@ fn is_placed(
     now: &Now,
     (events, effects): (&mut Vec<Event>, &mut Vec<Effect>),
 ) -> Result<bool, Stop> {
-    match placed(facts, wake, command, now.wall) {
+    match placed(facts, wake, command, now.wall)? {
         Place::Here => return Ok(true),
         Place::Elsewhere => {}
         Place::Declined(lack) => events.push(placement::declined(wake, &command.supervisor, lack)),
@@ -302,8 +311,8 @@ fn is_placed(
     Ok(false)
 }
 
-fn placed(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Timestamp) -> Place {
-    place(wake, &command.supervisor, &command.claimant, facts.policy.placement_wait_ms, now)
+fn placed(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: Timestamp) -> Result<Place, Missing> {
+    place(facts, wake, (&command.supervisor, &command.claimant), now)
 }
 
 fn lease(facts: &Facts, wake: &Wake, command: &ClaimWakes, now: &Now) -> Lease {

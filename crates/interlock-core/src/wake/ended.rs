@@ -13,11 +13,25 @@ use crate::event::Event;
 use crate::facts::{Decision, Effect, Facts};
 use crate::guard;
 use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, status_events};
+use crate::thread::{Status, StatusChange, hand_on, status_events};
 use crate::time::Now;
 
 /// The exit code by which a command agent asks to be tried again (docs/command-agents.md).
 const TRY_AGAIN: i32 = 75;
+
+/// Why nothing was started for a claim: a person, or what blocked the thread meanwhile, has had it refused; else something
+/// stands in the way where it was to run.
+fn why_not_started(facts: &Facts, wake: &Wake, lease: &Lease) -> Result<Reason, Stop> {
+    if wake.state != WakeState::Pending {
+        return Ok(Reason::NotStarted);
+    }
+    let is_held = wake.held || !lease.may_start(wake);
+    Ok(match facts.halt()? {
+        Some(_) => Reason::Halted,
+        None if is_held => Reason::HeldBack,
+        None => Reason::NotStarted,
+    })
+}
 
 /// What the end of an attempt means for its wake: it waits again without having lost an attempt, or it has used one.
 pub(super) fn over_with(
@@ -45,7 +59,12 @@ pub(super) fn over_with(
             }
             waits_again(facts, wake, lease, events, now)
         }
-        Outcome::NotStarted if wake.releases < RELEASES_MAX => back(Vec::new(), Reason::NotStarted),
+        Outcome::NotStarted => match why_not_started(facts, wake, lease)? {
+            Reason::NotStarted if wake.releases >= RELEASES_MAX => {
+                ended(facts, env, wake, door, outcome, now)
+            }
+            reason => back(Vec::new(), reason),
+        },
         // What it was lost with stays the reason: it was found to be gone with it.
         Outcome::NotRunning if wake.releases < RELEASES_MAX => {
             expect_state(wake, WakeState::Pending)?;
@@ -65,17 +84,7 @@ pub(super) fn over_with(
             }
             back(released, Reason::SessionGone)
         }
-        Outcome::SessionBusy if wake.releases < RELEASES_MAX => {
-            match session::when_busy(facts, wake, door, now)? {
-                session::Busy::Wait(events) if wake.is_in_doubt() => {
-                    doubt::waits_on(facts, wake, lease, events, now)
-                }
-                session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
-                // It may be its own turn that keeps the session busy.
-                session::Busy::Fresh(_) if wake.is_in_doubt() => doubt::unknown(facts, env, wake, now),
-                session::Busy::Fresh(released) => back(released, Reason::SessionBusy),
-            }
-        }
+        Outcome::SessionBusy if wake.releases < RELEASES_MAX => busy(facts, env, (wake, lease), door, now),
         Outcome::InDoubt => doubt::unknown(facts, env, wake, now),
         Outcome::TurnFailed { fault: TurnFault::ModelRateLimited, reset_in_ms } => {
             expect_state(wake, WakeState::Running)?;
@@ -88,6 +97,23 @@ pub(super) fn over_with(
             }
         }
         _ => ended(facts, env, wake, door, outcome, now),
+    }
+}
+
+/// Somebody else is in the session.
+fn busy(
+    facts: &Facts,
+    env: &Envelope,
+    (wake, lease): (&Wake, &Lease),
+    door: Door,
+    now: &Now,
+) -> Result<Decision, Stop> {
+    match session::when_busy(facts, wake, door, now)? {
+        session::Busy::Wait(events) if wake.is_in_doubt() => doubt::waits_on(facts, wake, lease, events, now),
+        session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
+        // It may be its own turn that keeps the session busy.
+        session::Busy::Fresh(_) if wake.is_in_doubt() => doubt::unknown(facts, env, wake, now),
+        session::Busy::Fresh(released) => given_back(facts, wake, lease, released, Reason::SessionBusy, now),
     }
 }
 
@@ -219,7 +245,7 @@ fn given_back(
     now: &Now,
 ) -> Result<Decision, Stop> {
     // Whoever was to look for what was begun, and did not come to it, leaves the doubt to the next claim.
-    let has_not_looked = matches!(reason, Reason::Halted | Reason::NotStarted);
+    let has_not_looked = matches!(reason, Reason::Halted | Reason::HeldBack | Reason::NotStarted);
     let is_in_doubt = wake.is_in_doubt() && has_not_looked;
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
     events.push(Event::WakeReleased { wake_id, thread_id, agent, reason, is_in_doubt });
@@ -273,9 +299,9 @@ fn turn(
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     let Some(thread) = facts.thread(wake.thread_id)? else { return Ok(()) };
-    let Some(reason) = failure else { return guard::on_turn(facts, env, thread, now, events) };
+    let Some(reason) = failure else { return guard::on_turn(facts, env, (thread, wake), now, events) };
     // What becomes of somebody who was removed is no concern of the thread's any more.
-    if thread.status != Status::Active || !thread.members.contains_key(&wake.agent) {
+    if !thread.members.contains_key(&wake.agent) {
         return Ok(());
     }
     let body = format!(
@@ -284,7 +310,10 @@ fn turn(
         reason.title(),
         wake.wake_id
     );
-    let change = StatusChange::guard(Reason::WakeFailed, &body);
+    if thread.status != Status::Active {
+        return hand_on(facts, env, thread, (&wake.agent, &body), now, events);
+    }
+    let change = StatusChange::guard(Reason::WakeFailed, &body, wake.chain.clone());
     status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())
 }

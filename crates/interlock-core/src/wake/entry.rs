@@ -71,14 +71,14 @@ pub(super) fn of(
     }
     let held = match human::look(facts, wake, now)? {
         Human::Away => None,
-        Human::Wait { due_at } => {
-            return Ok(Entry::Later { first: vec![deferred(wake, Reason::HumanActive, due_at)] });
+        Human::Wait { reason, due_at } => {
+            return Ok(Entry::Later { first: vec![deferred(wake, reason, due_at)] });
         }
         Human::GoOn(held) => held,
     };
     let has_session = member.is_some_and(|member| member.session.is_some());
     let door = door::next(agent.runtime, wake, has_session, known);
-    let unfit = member.and_then(|member| session::unfit(&facts.policy, wake, member, now));
+    let unfit = member.map(|member| session::unfit(facts, wake, member, now)).transpose()?.flatten();
     let (door, mut first) = match (held, unfit) {
         (Some(id), _) => (Door::Spawn, session::pass_over(wake, door, id, Reason::HumanActive)),
         (None, Some(reason)) => (Door::Spawn, session::give_up(facts, wake, door, reason)?),

@@ -23,7 +23,10 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 member.owed = member.owed.filter(|owed| !is_standing && owed.seq != *seq);
             }
         }
-        Event::WakeJoined { wake_id, .. } => joined(facts.wake_mut(*wake_id)?, event),
+        Event::WakeJoined { wake_id, .. } => {
+            joined(facts.wake_mut(*wake_id)?, event);
+            let_go(facts, *wake_id)?;
+        }
         Event::WakeAttemptFailed { wake_id, reason, exit_code, due_at, .. } => {
             attempt_over(facts, *wake_id, Some(*reason), at)?;
             let wake = facts.wake_mut(*wake_id)?;
@@ -33,9 +36,11 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             history::ended(wake, at);
         }
         Event::WakeReleased { wake_id, reason, is_in_doubt, .. } => {
+            guard::not_begun(facts, *wake_id)?;
             released(facts, *wake_id, *reason, *is_in_doubt, at)?;
         }
         Event::WakeDeferred { wake_id, reason, due_at, .. } => {
+            guard::not_begun(facts, *wake_id)?;
             deferred(facts.wake_mut(*wake_id)?, *reason, *due_at, at);
         }
         Event::WakeDeclined { wake_id, supervisor, .. } => {
@@ -43,6 +48,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             wake.reason = Some(Reason::CannotRunHere);
             placement::note(wake, supervisor, at);
         }
+        Event::WakeStranded { wake_id, .. } => facts.wake_mut(*wake_id)?.stranded_at = Some(at),
         Event::WakeUsed { wake_id, usage, .. } => {
             let wake = facts.wake_mut(*wake_id)?;
             wake.usage = Some(wake.usage.unwrap_or_default().plus(*usage));
@@ -55,6 +61,9 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
         Event::WakeFinished { .. } => finished(facts, event, at)?,
         Event::WakeRetryRequested { .. } | Event::WakeCancelRequested { .. } => {
             history::intervened(facts, event, at)?;
+            if let Event::WakeRetryRequested { wake_id, .. } = event {
+                let_go(facts, *wake_id)?;
+            }
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
@@ -104,11 +113,13 @@ fn dispatched(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Cor
         history::began(wake, supervisor, at);
         wake.in_doubt_since = None;
         wake.ladder.dispatched_at = Some(at);
+        wake.ladder.told_at = None;
         wake.ladder.accepted_at = None;
         wake.ladder.evidence = None;
         // Somebody can run it.
         wake.declined_by.clear();
         wake.declined_since = None;
+        wake.stranded_at = None;
     }
     Ok(())
 }
@@ -217,7 +228,8 @@ fn joined(wake: &mut Wake, event: &Event) {
         wake.is_urgent |= *is_urgent;
         if let Some(due_at) = due_at {
             // Nobody was told of this one.
-            (wake.due_at, wake.ladder.accepted_at, wake.ladder.evidence) = (*due_at, None, None);
+            (wake.due_at, wake.ladder.told_at) = (*due_at, None);
+            (wake.ladder.accepted_at, wake.ladder.evidence) = (None, None);
         }
         wake.seq = wake.seq.max(*seq);
         // A later message is unread again.
@@ -281,6 +293,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             on: on.clone(),
             declined_by: Vec::new(),
             declined_since: None,
+            stranded_at: None,
             chain: chain.clone(),
             due_before: None,
         };
@@ -315,7 +328,11 @@ fn deferred(wake: &mut Wake, reason: Reason, due_at: Timestamp, at: Timestamp) {
         Reason::SessionBusy | Reason::HumanActive => {
             wake.deferred_since = Some(wake.waited_since(at).unwrap_or(at));
         }
-        Reason::ToldByHook | Reason::ToldInTurn | Reason::FallbackLimit => {}
+        // From here on it waits for the session, and no longer for its person.
+        Reason::ToldByHook => {
+            (wake.deferred_since, wake.ladder.told_at) = (None, wake.ladder.told_at.or(Some(at)));
+        }
+        Reason::ToldInTurn | Reason::FallbackLimit => {}
         Reason::ModelQuota | Reason::BudgetSpent => wake.waits_for_else(),
         // So short that an operator's word holds.
         _ => wake.deferred_since = None,
@@ -343,9 +360,10 @@ fn released(
 ) -> Result<(), Corrupt> {
     let wake = facts.wake_mut(wake_id)?;
     wake_waits(wake);
-    // A person may stop agents as often as they like.
-    wake.releases = wake.releases.saturating_add(u32::from(reason != Reason::Halted));
-    if matches!(reason, Reason::Halted | Reason::LeaseExpired) {
+    // A person may stop agents, or pause a thread, as often as they like.
+    let is_decided = matches!(reason, Reason::Halted | Reason::HeldBack);
+    wake.releases = wake.releases.saturating_add(u32::from(!is_decided));
+    if is_decided || reason == Reason::LeaseExpired {
         wake.waits_for_else();
     }
     wake.reason = Some(reason);
@@ -370,14 +388,24 @@ fn held(facts: &mut Facts, event: &Event) -> Result<(), Corrupt> {
     }
 }
 
-/// Wakes of a thread that is not active wait until it is again, but for those of whoever must act in it.
+/// A wake that was held back as agents' doing is not any more when somebody else asks too, and its agent must act.
+fn let_go(facts: &mut Facts, wake_id: WakeId) -> Result<(), Corrupt> {
+    let Some(wake) = facts.wake(wake_id)?.filter(|wake| wake.held && !wake.is_by_agents_alone()) else {
+        return Ok(());
+    };
+    let is_held = facts.thread(wake.thread_id)?.is_none_or(|thread| thread.is_held_for(&wake.agent));
+    facts.wake_mut(wake_id)?.held = is_held;
+    Ok(())
+}
+
+/// Wakes of a thread that is not active wait until it is again, but for those that call whoever must act in it.
 fn hold(
     facts: &mut Facts,
     thread_id: ThreadId,
     is_held: bool,
     owner: Option<&AgentName>,
 ) -> Result<(), Corrupt> {
-    let held = |wake: &Wake| is_held && owner != Some(&wake.agent);
+    let held = |wake: &Wake| is_held && (owner != Some(&wake.agent) || wake.is_by_agents_alone());
     let changed: Vec<(WakeId, bool)> = facts
         .thread_wakes(thread_id)?
         .filter(|wake| wake.held != held(wake))

@@ -1,8 +1,9 @@
 //! Why somebody was woken in a thread, or was not: derived from the rows alone, so that it is true whoever asks.
 
-use super::{Halt, Wake, WakeResult, WakeState};
+use super::{Halt, Supervisor, Wake, WakeResult, WakeState, is_anybody_there};
 use crate::actor::{AgentName, closed_set};
 use crate::id::WakeId;
+use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::thread::{Member, Thread};
 use crate::time::Timestamp;
@@ -18,7 +19,7 @@ closed_set! {
         ThreadEnded = "thread_ended",
         /// A person stopped all agents.
         Halted = "halted",
-        /// Its thread is not active, and somebody else must act.
+        /// Its thread is not active, and somebody else must act, or only agents ask for it.
         Held = "held",
         /// It is due later.
         Waits = "waits",
@@ -50,6 +51,16 @@ pub struct Because {
     pub since: Option<Timestamp>,
     /// Until when.
     pub until: Option<Timestamp>,
+    /// How many agents' messages led to one another before that wake; 0 = it is about none, or a person asked for it.
+    pub hops: u32,
+}
+
+impl Because {
+    /// The same, about this wake.
+    fn of(self, wake: &Wake) -> Self {
+        let hops = wake.chain.as_ref().map_or(0, |chain| chain.hops);
+        Self { wake_id: Some(wake.wake_id), hops, ..self }
+    }
 }
 
 /// What is known of a participant.
@@ -69,6 +80,8 @@ pub struct Subject<'a> {
     pub last: Option<&'a Wake>,
     /// That all agents are stopped.
     pub halt: Option<&'a Halt>,
+    /// The supervisors that were heard of, and the policy that says which of them are there.
+    pub supervisors: (&'a [Supervisor], &'a Policy),
 }
 
 /// Everything that explains it, what counts now first.
@@ -102,7 +115,7 @@ pub fn explain(subject: &Subject<'_>, now: Timestamp) -> Vec<Because> {
 }
 
 fn plain(why: Why, detail: impl Into<String>) -> Because {
-    Because { why, detail: detail.into(), wake_id: None, reason: None, since: None, until: None }
+    Because { why, detail: detail.into(), wake_id: None, reason: None, since: None, until: None, hops: 0 }
 }
 
 fn halted(halt: &Halt) -> Because {
@@ -120,11 +133,11 @@ fn runs(wake: &Wake) -> Because {
         }
         None => (Why::Runs, format!("runs, attempt {}", wake.attempts)),
     };
-    Because { wake_id: Some(wake.wake_id), since: wake.ladder.dispatched_at, ..plain(why, detail) }
+    Because { since: wake.ladder.dispatched_at, ..plain(why, detail) }.of(wake)
 }
 
 fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
-    let about = |why, detail: String| Because { wake_id: Some(wake.wake_id), ..plain(why, detail) };
+    let about = |why, detail: String| plain(why, detail).of(wake);
     if wake.is_in_doubt() && wake.due_at <= now {
         let detail = match &wake.cancelled {
             Some(person) => format!(
@@ -138,6 +151,11 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
             since: wake.in_doubt_since,
             ..about(Why::Due, detail)
         };
+    }
+    if wake.held && !subject.thread.is_held_for(subject.name) {
+        let detail = "must act, and is not woken for what agents alone say while the thread is blocked";
+        let reason = subject.thread.reason;
+        return Because { reason, since: Some(wake.requested_at), ..about(Why::Held, detail.to_owned()) };
     }
     if wake.held {
         let acts = subject
@@ -168,6 +186,12 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
             ..about(Why::Waits, detail.to_owned())
         };
     }
+    let (supervisors, policy) = subject.supervisors;
+    if !is_anybody_there(policy, supervisors, wake.on.as_ref(), now) {
+        let lacks = wake.on.as_ref().map_or_else(String::new, |label| format!(" with the label `{label}`"));
+        let detail = format!("is due, and no supervisor{lacks} is there");
+        return Because { since: Some(wake.due_at), ..about(Why::Due, detail) };
+    }
     let detail = "is due: it waits for a supervisor with room, or for its process in another thread to end";
     Because { since: Some(wake.due_at), ..about(Why::Due, detail.to_owned()) }
 }
@@ -175,7 +199,7 @@ fn waits(subject: &Subject<'_>, wake: &Wake, now: Timestamp) -> Because {
 fn not_asked(subject: &Subject<'_>) -> Because {
     let detail = match subject.last.and_then(|wake| wake.result) {
         _ if subject.member.owed.is_some() => {
-            "is woken again, for what its last wake came to nothing for, once the thread is made active"
+            "its last wake came to nothing: it is woken again once the thread is made active"
         }
         None => "was not woken: what is unread asks for nobody to be woken",
         Some(WakeResult::Failed) => "is not woken again for what its last wake was for, which failed",
@@ -205,9 +229,13 @@ fn ended(wake: &Wake) -> Because {
         (Some(WakeResult::Superseded), _) if wake.reason.is_none() => {
             "an earlier wake took its last one in".to_owned()
         }
-        (Some(WakeResult::Failed), _) => format!("could not be woken in {} attempts", wake.attempts),
+        (Some(WakeResult::Failed), _) => match wake.attempts {
+            0 => "could not be woken: nothing was started".to_owned(),
+            1 => "could not be woken in 1 attempt".to_owned(),
+            n => format!("could not be woken in {n} attempts"),
+        },
         (result, _) => format!("its last wake ended as {}", result.map_or("over", WakeResult::as_str)),
     };
     let (since, reason) = (wake.ladder.finished_at, wake.reason);
-    Because { wake_id: Some(wake.wake_id), since, reason, ..plain(Why::Ended, detail) }
+    Because { reason, since, ..plain(Why::Ended, detail) }.of(wake)
 }

@@ -1,6 +1,7 @@
 //! Rules of the person at the keyboard: a wake waits while somebody is at work in the agent's session, up to a limit, and
 //! never enters a session that a person holds. And the way through that session itself: its own hooks name what waits.
 
+use super::claim::deferred;
 use super::{Evidence, Wake, WakeState, session};
 use crate::actor::AgentName;
 use crate::decide::Stop;
@@ -18,7 +19,7 @@ pub(super) enum Human {
     /// Nobody is in the way.
     Away,
     /// The wake is looked at again then.
-    Wait { due_at: Timestamp },
+    Wait { reason: Reason, due_at: Timestamp },
     /// It has waited for long enough: it goes on without this session, which a person holds, where there is one.
     GoOn(Option<SessionId>),
 }
@@ -32,19 +33,26 @@ pub(super) fn look(facts: &Facts, wake: &Wake, now: &Now) -> Result<Human, Stop>
     let is_in_way = |session: &&Session| session.agent == wake.agent && session.is_held(policy, now.wall);
     let held: Vec<&Session> = facts.terminals()?.filter(is_in_way).collect();
     let Some(first) = held.first() else { return Ok(Human::Away) };
+    let is_told = |session: &&&Session| session.is_busy_with(wake.thread_id, wake.seq);
+    if let Some(told) = held.iter().find(is_told) {
+        // It does what the wake is for: nobody does the same beside it as long as its turn is believed to run.
+        let until = told.activity_at.plus_ms(policy.human_turn_ms_max);
+        let due_at = until.min(now.wall.plus_ms(policy.ack_timeout_ms));
+        return Ok(Human::Wait { reason: Reason::ToldByHook, due_at });
+    }
     let until = wake.waited_since(now.wall).unwrap_or(now.wall).plus_ms(policy.session_defer_max_ms);
     if until > now.wall {
         let due_at = until.min(now.wall.plus_ms(policy.session_recheck_ms));
-        return Ok(Human::Wait { due_at });
+        return Ok(Human::Wait { reason: Reason::HumanActive, due_at });
     }
     let bound = session::bound(facts, wake)?;
     let is_theirs = bound.is_none_or(|id| held.iter().any(|session| session.session_id == Some(id)));
     Ok(Human::GoOn(bound.or(first.session_id).filter(|_| is_theirs)))
 }
 
-/// A session of the agent is told by its own hooks that something waits in the thread: the wake that waits for it counts
-/// as accepted, and is due again when the agent does not acknowledge in time. Once for the same messages: whoever did not
-/// listen is not asked for ever.
+/// A session of the agent is told by its own hooks that something waits in the thread: the wake that waits for it is due
+/// again when the agent does not acknowledge in time. Whether the session heard it nobody knows before: the hook may have
+/// given up. Once for the same messages: whoever did not listen is not asked for ever.
 pub(crate) fn on_hook(
     facts: &Facts,
     thread: &Thread,
@@ -61,12 +69,8 @@ pub(crate) fn on_hook(
             && !wake.is_told()
     };
     let Some(wake) = facts.thread_wakes(thread.thread_id)?.find(waits) else { return Ok(Vec::new()) };
-    let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, agent.clone());
     let due_at = now.wall.plus_ms(facts.policy.ack_timeout_ms);
-    Ok(vec![
-        Event::WakeAccepted { wake_id, thread_id, agent: agent.clone(), evidence: Evidence::Hook },
-        Event::WakeDeferred { wake_id, thread_id, agent, reason: Reason::ToldByHook, due_at },
-    ])
+    Ok(vec![deferred(wake, Reason::ToldByHook, due_at)])
 }
 
 impl Wake {
@@ -86,6 +90,7 @@ impl Wake {
 
     /// Whether a session of the agent was told of everything it is for: by its own hooks, or in the turn that ran.
     pub(super) fn is_told(&self) -> bool {
-        self.state == WakeState::Pending && self.ladder.evidence.is_some_and(Evidence::is_of_a_waiting_wake)
+        let has_heard = self.ladder.told_at.is_some() || self.ladder.evidence == Some(Evidence::Turn);
+        self.state == WakeState::Pending && has_heard
     }
 }

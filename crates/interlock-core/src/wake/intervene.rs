@@ -34,7 +34,7 @@ pub(crate) fn retry(
                 .hint("wake the agent anew with: interlock thread trigger")
                 .into())
         }
-        WakeState::Pending if wake.due_at <= now.wall => Ok(unchanged(wake)),
+        WakeState::Pending if is_asked(wake, chain.as_ref(), now) => Ok(unchanged(wake)),
         WakeState::Pending => Ok(Decision::of(vec![asked_again(env, command, wake, (None, chain), now)])),
         WakeState::Finished if !wake.result.is_some_and(WakeResult::may_be_retried) => {
             Err(wrong_state(wake, "it is over and did what it was for, or another covers it")
@@ -43,6 +43,12 @@ pub(crate) fn retry(
         }
         WakeState::Finished => again(facts, env, command, (wake, thread, chain), now),
     }
+}
+
+/// Whether a wake that waits is asked for already as it would be now: it is due, and not for agents' words alone when
+/// somebody else asks.
+fn is_asked(wake: &Wake, chain: Option<&Chain>, now: &Now) -> bool {
+    wake.due_at <= now.wall && (chain.is_some() || !wake.is_by_agents_alone())
 }
 
 /// The wake of the agent in that thread that takes the place of one that is over.
@@ -57,7 +63,7 @@ fn again(
     let covers = |wake: &&Wake| wake.agent == former.agent && wake.covers_more();
     let mut live = facts.thread_wakes(thread.thread_id)?.filter(covers);
     if let Some(wake) = live.next() {
-        if wake.state == WakeState::Running || wake.due_at <= now.wall {
+        if wake.state == WakeState::Running || is_asked(wake, chain.as_ref(), now) {
             return Ok(unchanged(wake));
         }
         let event = asked_again(env, command, wake, (Some(former.wake_id), chain), now);
@@ -74,7 +80,7 @@ fn again(
             seq: thread.seq,
             cause: env.actor.name.clone(),
             due_at: now.wall,
-            held: thread.is_held_for(&agent),
+            held: thread.holds_back(&agent, chain.as_ref()),
             expires_at: None,
             is_urgent: former.is_urgent,
             is_standing: true,

@@ -17,6 +17,8 @@ mod placement;
 mod reaction;
 mod report;
 mod session;
+mod stranded;
+mod supervisors;
 mod takeover;
 mod trigger;
 mod urgent;
@@ -40,6 +42,9 @@ pub(crate) use reaction::{
     on_withdrawal, withdrawal_keys,
 };
 pub(crate) use report::{expect_held, note_call, report};
+pub(crate) use stranded::note_stranded;
+pub(crate) use supervisors::note_supervisor;
+pub use supervisors::{Supervisor, is_anybody_there};
 pub(crate) use trigger::trigger;
 pub use urgent::Urgent;
 pub(crate) use urgent::is_for_a_turn;

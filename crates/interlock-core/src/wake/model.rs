@@ -179,6 +179,9 @@ impl Usage {
 pub struct Ladder {
     /// A process was started (the last attempt's).
     pub dispatched_at: Option<Timestamp>,
+    /// An open session of the agent was told by its own hooks; whether it heard, its acknowledgement says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
     /// The runtime accepted.
     pub accepted_at: Option<Timestamp>,
     /// By which evidence.
@@ -297,6 +300,9 @@ pub struct Wake {
     /// When the first of them said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declined_since: Option<Timestamp>,
+    /// When somebody was told that no supervisor takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stranded_at: Option<Timestamp>,
     /// The chain of agents' wakes that led to it; absent = a person, or a program that no supervisor runs, asked too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,
@@ -369,12 +375,32 @@ pub struct Chain {
     /// The agents of its last hops, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<AgentName>,
+    /// Interlock asks for the wake, so that somebody acts in a thread that they brought to a halt: the chain goes on there,
+    /// but no guard of agents' wakes puts it off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_escalation: bool,
 }
 
 impl Chain {
+    /// One that begins at this time.
+    pub(crate) const fn from(since: Timestamp) -> Self {
+        Self { hops: 0, since, via: Vec::new(), is_escalation: false }
+    }
+
     /// The chain of a wake that several asked for: of one that a person asked for too it is none, else the longest.
     pub(crate) fn joined(one: Option<Self>, other: Option<Self>) -> Option<Self> {
-        one.zip(other).map(|(one, other)| if other.hops > one.hops { other } else { one })
+        one.zip(other).map(|(one, other)| {
+            let is_escalation = one.is_escalation || other.is_escalation;
+            let longest = if other.hops > one.hops { other } else { one };
+            Self { is_escalation, ..longest }
+        })
+    }
+}
+
+impl Wake {
+    /// Whether only agents' words ask for it: guards may put it off, and hold it back while its thread is blocked.
+    pub fn is_by_agents_alone(&self) -> bool {
+        self.chain.as_ref().is_some_and(|chain| !chain.is_escalation)
     }
 }
 

@@ -1,15 +1,16 @@
 //! Rules of which supervisor runs a wake: any, unless its agent asks for a label or the supervisor lacks what it needs.
 //!
 //! A supervisor that cannot run an agent declines its wake, which consumes no attempt; others get it. Only when every
-//! supervisor that may have it has declined does the wake fail, and a person is told. Who is there is an observation of
-//! the server's that comes with the claim; what was declined stands in the wake's row.
+//! supervisor that may have it has declined does the wake fail, and a person is told. Who is there stands in the supervisors'
+//! rows, whichever server they call; what was declined stands in the wake's row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Wake;
+use super::{Wake, supervisors};
 use crate::actor::{AgentName, closed_set};
 use crate::agent::Label;
 use crate::event::Event;
+use crate::facts::{Facts, Missing};
 use crate::id::WakeId;
 use crate::time::Timestamp;
 
@@ -25,7 +26,7 @@ closed_set! {
     }
 }
 
-/// What a supervisor says of itself when it claims, and what the server knows of the others.
+/// What a supervisor says of itself when it claims, and whether there may be others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claimant {
     /// Its labels.
@@ -34,9 +35,7 @@ pub struct Claimant {
     pub cannot_run: BTreeMap<AgentName, Lack>,
     /// The claims that it knows of; absent = it does not say. Others that it holds were lost on their way to it.
     pub holds: Option<BTreeSet<(WakeId, u64)>>,
-    /// The other supervisors that have called lately, with their labels.
-    pub others: BTreeMap<String, BTreeSet<Label>>,
-    /// There may be others that the server does not know of.
+    /// There may be others that nobody has heard of yet.
     pub may_be_others: bool,
 }
 
@@ -53,32 +52,31 @@ pub(super) enum Place {
     Nowhere,
 }
 
-/// Where a due wake goes when this supervisor asks. Others are given `wait_ms` to come for what this one cannot run.
+/// Where a due wake goes when this supervisor asks. Others are given some time to come for what this one
+/// cannot run, and those that are there are waited for until they have declined.
 pub(super) fn place(
+    facts: &Facts,
     wake: &Wake,
-    supervisor: &str,
-    claimant: &Claimant,
-    wait_ms: i64,
+    (supervisor, claimant): (&str, &Claimant),
     now: Timestamp,
-) -> Place {
+) -> Result<Place, Missing> {
     let is_for = |labels: &BTreeSet<Label>| wake.on.as_ref().is_none_or(|on| labels.contains(on));
     if !is_for(&claimant.labels) {
-        return Place::Elsewhere;
+        return Ok(Place::Elsewhere);
     }
-    let Some(lack) = claimant.cannot_run.get(&wake.agent).copied() else { return Place::Here };
+    let Some(lack) = claimant.cannot_run.get(&wake.agent).copied() else { return Ok(Place::Here) };
     let has_declined = |name: &str| wake.declined_by.iter().any(|by| by == name);
-    let mut others = claimant.others.iter().filter(|(_, labels)| is_for(labels)).peekable();
+    let others = supervisors::others_there(facts, supervisor, now)?;
+    let mut others = others.filter(|other| is_for(&other.labels)).peekable();
     let is_alone = others.peek().is_none() && !claimant.may_be_others;
-    let is_over = |since: Timestamp| is_alone || now >= since.plus_ms(wait_ms);
+    let is_over = |since: Timestamp| is_alone || now >= since.plus_ms(facts.policy.placement_wait_ms);
     if !has_declined(supervisor) {
-        return if is_over(wake.due_at) { Place::Declined(lack) } else { Place::Elsewhere };
+        return Ok(if is_over(wake.due_at) { Place::Declined(lack) } else { Place::Elsewhere });
     }
     let since = wake.declined_since.unwrap_or(wake.due_at).max(wake.due_at);
-    if is_over(since) && others.all(|(name, _)| has_declined(name)) {
-        Place::Nowhere
-    } else {
-        Place::Elsewhere
-    }
+    let is_over = is_over(since);
+    let is_nowhere = is_over && others.all(|other| has_declined(&other.name));
+    Ok(if is_nowhere { Place::Nowhere } else { Place::Elsewhere })
 }
 
 /// A supervisor says that it cannot run a wake's agent.

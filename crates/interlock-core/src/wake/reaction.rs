@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ask, AsksKey, Chain, Forgotten, Wake, WakeResult, WakeState};
+use super::{Ask, AsksKey, Chain, Evidence, Forgotten, Wake, WakeResult, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
@@ -38,14 +38,7 @@ pub(crate) fn on_post(
         let pending = wakes.iter().find(|wake| wake.agent == *agent && wake.is_joinable());
         events.push(match pending {
             // A wake that was started before and waits for its next attempt covers the new message too.
-            Some(wake) => {
-                let mut event = joined(wake.wake_id, thread_id, &ask, is_urgent, chain.clone());
-                if let Event::WakeJoined { due_at, .. } = &mut event {
-                    // What its session was told of is one thing, this message is another: it is due at once.
-                    *due_at = wake.is_told().then_some(now.wall);
-                }
-                event
-            }
+            Some(wake) => joined_now(wake, &ask, is_urgent, chain.clone(), now),
             None => Event::WakeRequested {
                 wake_id: WakeId::derive(now.wall, &env.entropy, n),
                 thread_id,
@@ -54,7 +47,7 @@ pub(crate) fn on_post(
                 cause: env.actor.name.clone(),
                 // The wall clock's, not the entry's: the hybrid clock only orders.
                 due_at: now.wall,
-                held: thread.is_held_for(agent),
+                held: thread.holds_back(agent, chain.as_ref()),
                 expires_at: ask.expires_at,
                 is_urgent,
                 is_standing: false,
@@ -71,12 +64,15 @@ pub(crate) fn on_escalation(
     facts: &Facts,
     env: &Envelope,
     thread: &Thread,
-    (owner, seq): (&AgentName, u64),
+    (owner, seq, chain): (&AgentName, u64, Option<Chain>),
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     let Some(member) = thread.members.get(owner).filter(|member| member.managed) else { return Ok(()) };
-    if thread.is_held_for(owner) {
+    // One that agents led to goes on with their chain, so that it has an end also where nobody but agents must act.
+    let chain = chain.map(|chain| Chain { is_escalation: true, ..chain });
+    let is_too_long = |chain: &Chain| chain.hops > facts.policy.causal_hops_max.saturating_add(1);
+    if thread.is_held_for(owner) || chain.as_ref().is_some_and(is_too_long) {
         return Ok(());
     }
     let thread_id = thread.thread_id;
@@ -90,8 +86,8 @@ pub(crate) fn on_escalation(
         _ => None,
     });
     let event = match (pending, raised) {
-        (Some(wake), _) => joined(wake.wake_id, thread_id, &ask, false, None),
-        (None, Some(wake_id)) => joined(wake_id, thread_id, &ask, false, None),
+        (Some(wake), _) => joined_now(wake, &ask, false, chain, now),
+        (None, Some(wake_id)) => joined(wake_id, thread_id, &ask, false, chain),
         (None, None) => Event::WakeRequested {
             // Far from the numbers that a post's own addressees have; one entry may escalate several threads.
             wake_id: WakeId::derive(now.wall, &env.entropy, ESCALATIONS_FROM.saturating_add(count(events))),
@@ -105,8 +101,7 @@ pub(crate) fn on_escalation(
             is_urgent: false,
             is_standing: false,
             on: member.on.clone(),
-            // Interlock asks for it, whoever led to that: no guard of agents' wakes puts it off.
-            chain: None,
+            chain,
         },
     };
     events.push(event);
@@ -136,6 +131,15 @@ const fn joined(
         chain,
         due_at: None,
     }
+}
+
+/// The same for one that waits. What its session was told of is one thing, this message is another: it is due at once.
+fn joined_now(wake: &Wake, ask: &Ask, is_urgent: bool, chain: Option<Chain>, now: &Now) -> Event {
+    let mut event = joined(wake.wake_id, wake.thread_id, ask, is_urgent, chain);
+    if let Event::WakeJoined { due_at, .. } = &mut event {
+        *due_at = wake.is_told().then_some(now.wall);
+    }
+    event
 }
 
 /// Nobody is woken for what was taken back; a process that runs may finish, and what asks for the same wake besides
@@ -250,6 +254,11 @@ pub(crate) fn on_ack(
                     && !wake.is_in_doubt()
                     && env.actor.wake_id != Some(wake_id) =>
             {
+                if wake.ladder.told_at.is_some() {
+                    // Now it is known that the session heard.
+                    let (agent, evidence) = (agent.clone(), Evidence::Hook);
+                    events.push(Event::WakeAccepted { wake_id, thread_id, agent, evidence });
+                }
                 events.push(Event::WakeFinished {
                     wake_id,
                     thread_id,
@@ -419,7 +428,7 @@ pub(super) fn finished(wake: &Wake, result: WakeResult, reason: Option<Reason>) 
 pub(crate) fn on_thread_active(
     facts: &Facts,
     env: &Envelope,
-    thread: &Thread,
+    (thread, chain): (&Thread, Option<&Chain>),
     now: &Now,
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
@@ -437,7 +446,7 @@ pub(crate) fn on_thread_active(
         // One that waits may be over before: it is for this too.
         if let Some(wake) = live.first() {
             let ask = Ask { seq: owed.seq, expires_at: owed.until, is_withdrawn: false };
-            events.push(joined(wake.wake_id, thread_id, &ask, false, None));
+            events.push(joined_now(wake, &ask, false, chain.cloned(), now));
             continue;
         }
         events.push(Event::WakeRequested {
@@ -452,8 +461,7 @@ pub(crate) fn on_thread_active(
             is_urgent: false,
             is_standing: owed.until.is_none(),
             on: member.on.clone(),
-            // A change of status is progress: every chain begins anew with it.
-            chain: None,
+            chain: chain.cloned(),
         });
     }
     Ok(())

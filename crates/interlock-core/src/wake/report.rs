@@ -42,7 +42,7 @@ pub(crate) fn report(
             };
             if let Some((event, usage)) = session::used(facts, wake, usage, is_session_total)? {
                 decision.events.insert(0, event);
-                guard::on_usage(facts, env, wake.thread_id, usage, now, &mut decision.events)?;
+                guard::on_usage(facts, env, wake, usage, now, &mut decision.events)?;
             }
             Ok(decision)
         }

@@ -8,9 +8,8 @@ use super::reaction::takes_part;
 use super::{Door, Lease, Usage, Wake, WakeState, door};
 use crate::decide::Stop;
 use crate::event::Event;
-use crate::facts::Facts;
+use crate::facts::{Facts, Missing};
 use crate::id::SessionId;
-use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::thread::Member;
 use crate::time::{Now, Timestamp};
@@ -74,20 +73,27 @@ pub(super) fn door_of(facts: &Facts, wake: &Wake, lease: &Lease) -> Result<Door,
 }
 
 /// Why this participant's session is not to be resumed now; nothing when it may be, or there is none.
-pub(super) fn unfit(policy: &Policy, wake: &Wake, member: &Member, now: &Now) -> Option<Reason> {
-    member.session?;
+pub(super) fn unfit(
+    facts: &Facts,
+    wake: &Wake,
+    member: &Member,
+    now: &Now,
+) -> Result<Option<Reason>, Missing> {
+    let Some(session_id) = member.session else { return Ok(None) };
+    let policy = &facts.policy;
     let since = |at: Timestamp| now.wall.ms_since(at);
-    if member.session_at.is_some_and(|at| since(at) > policy.session_stale_ms) {
-        return Some(Reason::SessionStale);
+    let seen = facts.session(&(wake.agent.clone(), Some(session_id)))?;
+    if member.last_life(seen).is_some_and(|at| since(at) > policy.session_stale_ms) {
+        return Ok(Some(Reason::SessionStale));
     }
     // Its own attempts have their own rule: one that was accepted is tried again where it was.
     if wake.attempts > 0 {
-        return None;
+        return Ok(None);
     }
     let recent =
         member.session_failures.iter().filter(|at| since(**at) <= policy.crash_loop_window_ms).count();
     let is_loop = u32::try_from(recent).is_ok_and(|recent| recent >= policy.crash_loop_failures);
-    is_loop.then_some(Reason::CrashLoop)
+    Ok(is_loop.then_some(Reason::CrashLoop))
 }
 
 /// What follows from a session that another process has open.

@@ -9,7 +9,7 @@ use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Effect, Facts};
 use crate::reason::Reason;
-use crate::thread::{Status, StatusChange, status_events};
+use crate::thread::{Status, StatusChange, hand_on, status_events};
 use crate::time::{Now, Timestamp};
 
 /// Who has a wake, as far as the one who claims is concerned.
@@ -172,14 +172,17 @@ fn give_up(
     events: &mut Vec<Event>,
 ) -> Result<(), Stop> {
     events.push(finished(wake, result, Some(reason)));
-    if let Some(thread) = facts.thread(wake.thread_id)?
-        && thread.status == Status::Active
-        && thread.members.contains_key(&wake.agent)
-        // Two wakes of one thread given up in one claim block it once.
-        && !events.iter().any(|e| matches!(e, Event::StatusChanged { thread_id, .. } if *thread_id == wake.thread_id))
-    {
-        let change = StatusChange::guard(blocked, body);
-        status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
+    // Two wakes of one thread given up in one claim block it once.
+    let is_said = |event: &Event| match event {
+        Event::StatusChanged { thread_id, .. } | Event::OwnerAssigned { thread_id, .. } => *thread_id == wake.thread_id,
+        _ => false,
+    };
+    let thread = facts.thread(wake.thread_id)?.filter(|thread| thread.members.contains_key(&wake.agent));
+    let Some(thread) = thread.filter(|_| !events.iter().any(is_said)) else { return Ok(()) };
+    if thread.status != Status::Active {
+        return hand_on(facts, env, thread, (&wake.agent, body), now, events);
     }
+    let change = StatusChange::guard(blocked, body, wake.chain.clone());
+    status_events(facts, env, thread, &change, thread.seq + 1, now, events)?;
     Ok(())
 }

@@ -141,5 +141,12 @@ fn overriding(
         system_message(env, Said { event_type, to: Vec::new(), body: text, data, seq, number }, now);
     let (by, message_id) = (env.actor.name.clone(), message.message_id);
     events.push(Event::WakeOverridden { wake_id, thread_id, agent, by, message_id, due_at: now.wall });
-    events.push(Event::MessagePosted { thread_id, message, finding_print: None, said_print: None, text });
+    events.push(Event::MessagePosted {
+        thread_id,
+        message,
+        finding_print: None,
+        said_print: None,
+        is_verified_again: false,
+        text,
+    });
 }

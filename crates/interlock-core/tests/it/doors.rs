@@ -1,8 +1,9 @@
 //! Doors: which way an attempt goes, when a wake goes on through a lesser one, and when a session is given up.
 
 use interlock_core::agent::Runtime;
-use interlock_core::command::Report;
+use interlock_core::command::{ObserveSession, Report};
 use interlock_core::id::{SessionId, WakeId};
+use interlock_core::session::Observed;
 use interlock_core::thread::ThreadRole;
 use interlock_core::wake::{
     CAPABILITIES, Capability, Door, DoorChange, Evidence, Lane, Outcome, Repeat, TurnFault, WakeResult,
@@ -312,7 +313,7 @@ fn a_session_is_stale_after_twelve_hours_and_not_before() {
 }
 
 #[test]
-fn every_sign_of_life_moves_the_stale_cut_off() {
+fn every_turn_moves_the_stale_cut_off() {
     let mut w = with_session(Runtime::Claude);
     let hours = |w: &mut World| w.advance_ms(w.policy.session_stale_ms - 1);
     for n in 0..3 {
@@ -337,6 +338,31 @@ fn every_sign_of_life_moves_the_stale_cut_off() {
     w.ended(&claim, Outcome::NotAccepted).unwrap();
     w.advance_ms(2_000);
     run(&mut w, Door::Spawn);
+}
+
+/// A person who works in the agent's session keeps it alive, whether it is open still or was closed since; another session
+/// of the agent, and a supervisor's word that comes from before, say nothing of it.
+#[test]
+fn what_is_seen_in_a_session_moves_its_stale_cut_off() {
+    let seen = |number: u128, last: Observed, ago_ms: u64| {
+        let mut w = with_session(Runtime::Claude);
+        w.advance_ms(w.policy.session_stale_ms - 1_000);
+        w.sees("executor", number, Observed::HumanPrompt);
+        w.observes("executor", &ObserveSession { ago_ms, ..World::sight("executor", number, last) }).unwrap();
+        w.advance_ms(w.policy.session_stale_ms);
+        w.says("olga", "go on");
+        w
+    };
+    for last in [Observed::TurnEnded, Observed::Closed] {
+        let mut w = seen(7, last, 0);
+        run(&mut w, Door::Resume);
+        assert_eq!(w.session("executor"), Some(SESSION));
+        let mut w = seen(7, last, 0);
+        w.advance_ms(1);
+        run(&mut w, Door::Spawn);
+        let mut w = seen(8, last, 0);
+        run(&mut w, Door::Spawn);
+    }
 }
 
 /// Three failed attempts of a session within a quarter of an hour: a new wake does not resume it.

@@ -182,7 +182,7 @@ fn a_pause_and_a_persons_word_come_while_it_is_looked_for() {
     let mut day = doubt();
     let claim = day.looks();
     day.w.status("olga", Status::Blocked).unwrap();
-    assert_eq!(day.w.renew(&claim).len(), 1);
+    assert_eq!(day.w.renew(&claim), [(claim.wake_id, true)]);
     day.w.ends("olga", claim.wake_id).unwrap();
     let stops = |day: &mut Doubt| {
         let command = ClaimWakes {

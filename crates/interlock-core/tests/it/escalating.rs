@@ -3,7 +3,7 @@
 use interlock_core::actor::Role;
 use interlock_core::command::ThreadAction;
 use interlock_core::thread::{MessageKind, Status, ThreadRole, event_type as et};
-use interlock_core::wake::WakeState;
+use interlock_core::wake::{Outcome, WakeState};
 use interlock_core::{Event, Reason, Refusal};
 
 use crate::refused;
@@ -51,6 +51,32 @@ fn somebody_always_must_act() {
         w.status("olga", Status::Blocked).unwrap();
         assert_eq!(owner(&w), wanted);
     }
+}
+
+/// Otherwise a blocked thread would wait for somebody who knows of nothing.
+#[test]
+fn when_who_must_act_cannot_be_woken_a_person_must() {
+    let mut w = blocked();
+    w.assigns("olga", "reviewer").unwrap();
+    let claim = w.run_one("sup");
+    assert_eq!(claim.agent, name("reviewer"));
+    let done = w.ended(&claim, Outcome::SpawnFailed).unwrap();
+    assert_eq!(
+        done.kinds(),
+        ["wake.finished", "thread.owner_assigned", "thread.message_posted"],
+        "nothing else changes"
+    );
+    assert_eq!((w.thread().status, owner(&w)), (Status::Blocked, "olga"));
+
+    // Where no person can be named it stays: from agent to agent it would go for ever.
+    let mut w = World::new();
+    w.agent("lead").role(Role::Coordinator).managed();
+    w.agent("hand").managed();
+    w.open("lead", &[("hand", ThreadRole::Coordinator)]);
+    w.status_for("lead", Status::Blocked, Reason::ByRequest, Some("hand")).unwrap();
+    let claim = w.run_one("sup");
+    w.ended(&claim, Outcome::SpawnFailed).unwrap();
+    assert_eq!(owner(&w), "hand");
 }
 
 /// An agent that cannot be woken is no help in deciding what to do about that.
@@ -103,7 +129,7 @@ fn a_wake_that_was_held_back_is_let_go_for_whoever_must_act_now() {
     let mut w = blocked();
     w.post("olga", Post::chat("one").to(&["executor"])).unwrap();
     assert!(w.pending_of("executor")[0].held);
-    assert_eq!(w.assigns("reviewer", "executor").unwrap().kinds()[2..], ["wake.joined"], "one wake, not two");
+    assert_eq!(w.assigns("olga", "executor").unwrap().kinds()[2..], ["wake.joined"], "one wake, not two");
     assert!(!w.pending_of("executor")[0].held);
     let claim = w.claim_one("sup");
     w.assigns("reviewer", "olga").unwrap();
@@ -132,8 +158,9 @@ fn a_managed_opener_is_woken_when_its_thread_is_blocked() {
 #[test]
 fn who_may_give_an_escalation_away_and_to_whom() {
     for (who, role, wanted) in [
-        ("reviewer", Role::Participant, None),
+        ("carl", Role::Coordinator, None),
         ("olga", Role::Operator, None),
+        ("reviewer", Role::Participant, Some(Reason::PersonRequired)),
         ("executor", Role::Participant, Some(Reason::NotCoordinator)),
         ("axel", Role::Auditor, Some(Reason::NotCoordinator)),
         ("paul", Role::Participant, Some(Reason::ThreadNotFound)),
@@ -170,7 +197,11 @@ fn whoever_has_not_acted_is_told_again() {
     assert_eq!(w.reminds().kinds()[2..], ["wake.requested"], "and it is woken");
     let (message, _) = &w.rows.messages[&(w.thread_id, w.thread().seq)];
     assert_eq!(message.head.event_type.as_deref(), Some(et::ESCALATION_REMINDER));
+    assert_eq!((message.head.kind, message.head.event_version), (MessageKind::System, 1));
     assert_eq!(message.head.to, [name("reviewer")]);
+    let data: serde_json::Value = serde_json::from_str(&message.text.data).unwrap();
+    let reason = w.thread().reason.unwrap().as_str();
+    assert_eq!(data, serde_json::json!({"status": "blocked", "reason": reason, "owner": "reviewer"}));
 }
 
 #[test]
@@ -266,20 +297,25 @@ fn closing_over_open_work_takes_an_override() {
 
 #[test]
 fn a_coordinator_goes_on_by_overriding_in_so_many_words() {
+    let led_by_carl = || {
+        let mut w = blocked();
+        w.agent("carl").unmanaged();
+        w.adds("olga", "carl", ThreadRole::Coordinator).unwrap();
+        w
+    };
     for (who, text, wanted) in [
-        ("reviewer", "coordinator_override: the test is flaky", None),
-        ("reviewer", "coordinator_override: ", Some(Reason::OverrideRequired)),
-        ("reviewer", "go on", Some(Reason::OverrideRequired)),
+        ("carl", "coordinator_override: the test is flaky", None),
+        ("carl", "coordinator_override: ", Some(Reason::OverrideRequired)),
+        ("carl", "go on", Some(Reason::OverrideRequired)),
         ("executor", "coordinator_override: me too", Some(Reason::NotCoordinator)),
         ("olga", "go on", None),
         ("olga", " ", Some(Reason::ParameterInvalid)),
     ] {
-        let mut w = blocked();
-        let done = w.operates(who, ThreadAction::Unblock, text, None);
+        let done = led_by_carl().operates(who, ThreadAction::Unblock, text, None);
         assert_eq!(done.err().map(|refusal| refusal.reason), wanted, "{who}: {text}");
     }
-    let mut w = blocked();
-    let done = w.operates("reviewer", ThreadAction::Unblock, "coordinator_override: flaky", None).unwrap();
+    let done =
+        led_by_carl().operates("carl", ThreadAction::Unblock, "coordinator_override: flaky", None).unwrap();
     assert!(matches!(&done.events[0], Event::StatusChanged { reason: Reason::CoordinatorOverride, .. }));
 }
 

@@ -1,11 +1,13 @@
 //! What an agent does now, and why it is woken or not: pure, from rows alone.
 
+use interlock_core::actor::Role;
 use interlock_core::agent::{AgentState, Signs, standing};
+use interlock_core::guard::spent_until;
 use interlock_core::id::SessionId;
 use interlock_core::limits::PRESENT_MS;
 use interlock_core::session::Observed;
-use interlock_core::thread::Status;
-use interlock_core::wake::{Outcome, Subject, Wake, WakeState, Why, explain};
+use interlock_core::thread::{Status, ThreadRole};
+use interlock_core::wake::{Because, Outcome, Subject, Usage, Wake, WakeState, Why, explain};
 use interlock_core::{Reason, Timestamp};
 
 use crate::world::{Post, World, name};
@@ -19,19 +21,81 @@ fn state_of(w: &World, agent: &str, heard: Option<(Timestamp, bool)>) -> AgentSt
     let session = session_at.map(|at| (at, w.policy.session_stale_ms));
     let theirs = w.rows.sessions.values().filter(|session| session.agent.as_str() == agent);
     let human = theirs.filter(|session| session.is_held(&w.policy, w.now())).find_map(|s| s.human_at);
-    let signs = Signs { wake: live, last, halt: w.rows.halt.as_ref(), heard, human, session };
+    let spent = spent_until(&w.policy, &w.rows.agents[&name(agent)], w.now());
+    let held_for = live.filter(|wake| wake.held).and_then(|_| w.thread().reason);
+    let halt = w.rows.halt.as_ref();
+    let signs = Signs { wake: live, last, halt, heard, human, session, spent, held_for };
     standing(&w.rows.agents[&name(agent)], &signs, w.now()).state
 }
 
 fn whys(w: &World, agent: &str, unread: u64) -> Vec<Why> {
+    explained(w, agent, unread).into_iter().map(|because| because.why).collect()
+}
+
+/// Why an agent is woken in the world's thread, or not.
+pub(crate) fn explained(w: &World, agent: &str, unread: u64) -> Vec<Because> {
     let (live, over): (Vec<Wake>, Vec<Wake>) =
         w.wakes_of(agent).into_iter().cloned().partition(|wake| wake.state != WakeState::Finished);
     let thread = w.thread();
     let agent = name(agent);
     let member = &thread.members[&agent];
     let halt = w.rows.halt.as_ref();
-    let subject = Subject { thread, name: &agent, member, unread, live: &live, last: over.last(), halt };
-    explain(&subject, w.now()).into_iter().map(|because| because.why).collect()
+    let supervisors: Vec<_> = w.rows.supervisors.values().cloned().collect();
+    let supervisors = (supervisors.as_slice(), &w.policy);
+    let last = over.last();
+    let subject = Subject { thread, name: &agent, member, unread, live: &live, last, halt, supervisors };
+    explain(&subject, w.now())
+}
+
+/// What is said of a wake that is due names what is missing: any supervisor, one with the label, or room.
+#[test]
+fn what_a_due_wake_waits_for_is_named() {
+    let mut w = World::new();
+    w.agent("renderer").managed_on("gpu");
+    w.person("olga", Role::Operator);
+    w.open("olga", &[("renderer", ThreadRole::Participant)]);
+    w.post("olga", Post::chat("go").to(&["renderer"])).unwrap();
+    let said = |w: &World| explained(w, "renderer", 1)[0].detail.clone();
+    assert_eq!(said(&w), "is due, and no supervisor with the label `gpu` is there");
+    w.calls("plain", &[]);
+    assert_eq!(said(&w), "is due, and no supervisor with the label `gpu` is there");
+    w.calls("strong", &["gpu"]);
+    assert!(said(&w).starts_with("is due: it waits for a supervisor with room"), "{}", said(&w));
+    w.advance_ms(w.policy.lease_ms);
+    assert_eq!(said(&w), "is due, and no supervisor with the label `gpu` is there");
+}
+
+/// An agent whose budget is used up is said to be that, whether anything waits for it or not.
+#[test]
+fn a_spent_budget_is_told_also_when_nothing_waits() {
+    let mut w = World::pair();
+    w.policy.agent_tokens_per_day_max = 10;
+    assert_eq!(state_of(&w, "executor", None), AgentState::Dormant);
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let claim = w.run_one("sup");
+    w.ack("executor", 1).unwrap();
+    w.ended_with(&claim, Outcome::Exited { code: 0 }, Usage { input_tokens: 10, ..Usage::NONE }).unwrap();
+    assert_eq!(state_of(&w, "executor", None), AgentState::BlockedByBudget, "nothing waits");
+    w.post("olga", Post::chat("more").to(&["executor"])).unwrap();
+    assert_eq!(state_of(&w, "executor", None), AgentState::BlockedByBudget, "and nobody has asked yet");
+    w.advance_ms(86_400_000);
+    assert_eq!(state_of(&w, "executor", None), AgentState::Waiting);
+}
+
+/// A thread whose budget is spent holds its wakes back for that.
+#[test]
+fn a_thread_whose_budget_is_spent_blocks_its_agents() {
+    let mut w = World::pair();
+    w.policy.thread_tokens_max = 10;
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let claim = w.run_one("sup");
+    w.ack("executor", 1).unwrap();
+    w.ended_with(&claim, Outcome::Exited { code: 0 }, Usage { input_tokens: 10, ..Usage::NONE }).unwrap();
+    w.post("olga", Post::chat("more").to(&["executor"])).unwrap();
+    assert_eq!(state_of(&w, "executor", None), AgentState::BlockedByBudget);
+    w.status("olga", Status::Active).unwrap();
+    w.status("olga", Status::Blocked).unwrap();
+    assert_eq!(state_of(&w, "executor", None), AgentState::Waiting);
 }
 
 #[test]
@@ -146,11 +210,7 @@ fn too_many_fallbacks_are_told_as_such() {
     w.advance_ms(w.policy.session_stale_ms + 1);
     w.post("olga", Post::chat("more").to(&["executor"])).unwrap();
     assert_eq!(w.claim("sup"), []);
-    let live: Vec<Wake> = w.pending_of("executor").into_iter().cloned().collect();
-    let (thread, agent) = (w.thread(), name("executor"));
-    let member = &thread.members[&agent];
-    let subject = Subject { thread, name: &agent, member, unread: 1, live: &live, last: None, halt: None };
-    let because = &explain(&subject, w.now())[0];
+    let because = &explained(&w, "executor", 1)[0];
     assert_eq!((because.why, because.reason), (Why::Waits, Some(Reason::FallbackLimit)));
     assert!(because.detail.contains("fresh session"), "{because:?}");
 }

@@ -49,17 +49,29 @@ const fn place(event: &Event) -> usize {
         Event::WakeDoorChanged { .. } => 34,
         Event::WakeOverridden { .. } => 35,
         Event::WakeDeclined { .. } => 36,
+        Event::WakeStranded { .. } => 41,
     }
 }
 
-const FILES: [&[&str]; 41] = [
+const FILES: [&[&str]; 42] = [
     &["agent.registered-1", "agent.registered-1-placed"],
     &["thread.created-1"],
     &["thread.participant_added-1", "thread.participant_added-1-placed"],
-    &["thread.message_posted-1", "thread.message_posted-1-full", "thread.message_posted-1-order"],
+    &[
+        "thread.message_posted-1",
+        "thread.message_posted-1-full",
+        "thread.message_posted-1-order",
+        "thread.message_posted-1-again",
+    ],
     &["thread.cursor_moved-1"],
-    &["thread.status_changed-1", "thread.status_changed-1-owner"],
-    &["wake.requested-1", "wake.requested-1-order", "wake.requested-1-chain", "wake.requested-1-placed"],
+    &["thread.status_changed-1", "thread.status_changed-1-owner", "thread.status_changed-1-agents"],
+    &[
+        "wake.requested-1",
+        "wake.requested-1-order",
+        "wake.requested-1-chain",
+        "wake.requested-1-placed",
+        "wake.requested-1-escalation",
+    ],
     &[
         "wake.joined-1",
         "wake.joined-1-standing",
@@ -100,10 +112,11 @@ const FILES: [&[&str]; 41] = [
     &["wake.door_changed-1"],
     &["wake.overridden-1"],
     &["wake.declined-1"],
-    &["thread.owner_assigned-1", "thread.owner_assigned-1-first"],
+    &["thread.owner_assigned-1", "thread.owner_assigned-1-first", "thread.owner_assigned-1-entrusted"],
     &["thread.owner_reminded-1"],
     &["wake.retry_requested-1", "wake.retry_requested-1-former"],
     &["wake.cancel_requested-1"],
+    &["wake.stranded-1", "wake.stranded-1-placed"],
 ];
 
 fn folder() -> &'static Path {

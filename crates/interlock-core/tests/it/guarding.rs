@@ -91,6 +91,30 @@ fn talk_is_no_progress() {
     }
 }
 
+/// Nobody looks whether a commit is there: agents that announce ever new ones are stopped all the same, and go on when
+/// something else shows that they get on.
+#[test]
+fn commits_alone_are_no_progress_for_ever() {
+    let fix = |w: &mut World, n: u32| {
+        drop(w.post("executor", Post::fix(&format!("{n:07x}")).to(&["olga"])).unwrap());
+        w.turn("reviewer", "executor");
+    };
+    let mut w = World::pair();
+    // What else would stop them is none of this test's business.
+    (w.policy.identical_messages_max, w.policy.auto_wakes_max) = (1_000, 0);
+    for n in 1..=w.policy.commits_as_progress_max {
+        fix(&mut w, n);
+        assert_eq!(w.thread().guard.turns, 1, "commit {n} is progress");
+    }
+    let mut heard = w.clone();
+    let more = 1_000..1_000 + w.policy.turns_without_progress_max - 1;
+    more.clone().for_each(|n| fix(&mut w, n));
+    assert_eq!((w.thread().status, w.thread().reason), (Status::Blocked, Some(Reason::NoProgress)));
+    heard.post("olga", Post::chat("go on").to(&["executor"])).unwrap();
+    more.for_each(|n| fix(&mut heard, n));
+    assert_eq!(heard.thread().status, Status::Active);
+}
+
 #[test]
 fn failed_turns_count_and_reading_in_time_does_not() {
     let mut w = World::pair();
@@ -118,6 +142,49 @@ fn the_third_identical_finding_blocks_the_thread() {
     }
     assert_eq!((w.thread().status, w.thread().reason), (Status::Blocked, Some(Reason::IdenticalFindings)));
     assert_eq!(w.thread().owner, Some(name("olga")));
+}
+
+/// S002-83: each finding has a count of its own. Another one in between begins its own and leaves the first where it is: a
+/// review that finds the same two things three times over has come back three times, and so has work that goes to and fro
+/// between two findings.
+#[test]
+fn findings_that_take_turns_are_each_counted() {
+    for others in [1_u128, 4] {
+        let mut w = World::pair();
+        for round in 0..3_u128 {
+            assert_eq!(w.thread().status, Status::Active, "before round {round}");
+            for finding in 0..=others {
+                let id = finding_id(100 * round + finding);
+                w.post("reviewer", Post::finding(id, &format!("src/{finding}.rs"))).unwrap();
+                if w.thread().status == Status::Blocked {
+                    break;
+                }
+            }
+        }
+        assert_eq!((w.thread().reason, w.thread().guard.turns), (Some(Reason::IdenticalFindings), 0));
+        let last = w.findings().iter().map(|finding| finding.cycles).max();
+        assert_eq!(last, Some(3));
+        w.status("olga", Status::Active).unwrap();
+        w.post("reviewer", Post::finding(finding_id(999), "src/new.rs")).unwrap();
+        assert_eq!(w.thread().status, Status::Active, "another finding begins at one");
+    }
+}
+
+/// So many announced commits are remembered; with one more the first is forgotten.
+#[test]
+fn commits_are_remembered_up_to_their_limit() {
+    use interlock_core::limits::COMMITS_REMEMBERED_MAX;
+    for (others, is_progress) in [(COMMITS_REMEMBERED_MAX - 1, false), (COMMITS_REMEMBERED_MAX, true)] {
+        let mut w = World::pair();
+        w.policy.commits_as_progress_max = u32::MAX;
+        for n in 0..=others {
+            w.post("executor", Post::fix(&format!("{n:07x}")).to(&["olga"])).unwrap();
+        }
+        turns(&mut w, 1);
+        w.post("executor", Post::fix("0000000").to(&["olga"])).unwrap();
+        assert_eq!(w.thread().guard.turns == 0, is_progress, "{others}");
+        assert!(w.thread().guard.commits.len() <= COMMITS_REMEMBERED_MAX);
+    }
 }
 
 #[test]

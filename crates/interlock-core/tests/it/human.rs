@@ -10,7 +10,7 @@ use interlock_core::wake::{Evidence, Lane, Outcome, TurnFault, WakeResult, WakeS
 use interlock_core::{Command, Event, Reason, Reply};
 
 use crate::refused;
-use crate::world::{Claim, Post, World, name};
+use crate::world::{Claim, Done, Post, World, name};
 
 const QUIET_MS: i64 = 20_000;
 const DEFER_MS: i64 = 60_000;
@@ -442,7 +442,7 @@ fn hook(w: &mut World, number: u128, observed: Observed) -> Vec<String> {
     kinds
 }
 
-const TOLD: [&str; 3] = ["told 1", "wake.accepted", "wake.deferred"];
+const TOLD: [&str; 2] = ["told 1", "wake.deferred"];
 
 /// The session is told, its agent reads by itself: no process is needed.
 #[test]
@@ -450,12 +450,16 @@ fn a_session_that_is_told_makes_its_wake_needless() {
     let mut w = asked();
     assert_eq!(hook(&mut w, 7, Observed::HumanPrompt), TOLD);
     let wake = w.pending_of("executor")[0];
-    assert_eq!((wake.ladder.evidence, wake.ladder.accepted_at), (Some(Evidence::Hook), Some(w.now())));
+    let ladder = &wake.ladder;
+    assert_eq!((ladder.told_at, ladder.evidence, ladder.accepted_at), (Some(w.now()), None, None));
     assert_eq!(waits(&w), (Some(Reason::ToldByHook), 120_000));
     assert_eq!(w.claim("sup"), []);
     let wake_id = w.pending_of("executor")[0].wake_id;
+    w.advance_ms(2_000);
     w.ack("executor", 1).unwrap();
-    assert_eq!(w.wake(wake_id).result, Some(WakeResult::AlreadyActive));
+    let wake = w.wake(wake_id);
+    assert_eq!(wake.result, Some(WakeResult::AlreadyActive));
+    assert_eq!((wake.ladder.evidence, wake.ladder.accepted_at), (Some(Evidence::Hook), Some(w.now())));
     assert_eq!(hook(&mut w, 7, Observed::TurnEnded), ["told 0"], "nothing is left to tell");
 }
 
@@ -476,12 +480,59 @@ fn who_is_told_and_does_not_read_is_woken() {
     w.advance_ms(1);
     let claim = w.claim_one("sup");
     w.started(&claim).unwrap();
-    assert_eq!(w.wake(claim.wake_id).ladder.evidence, None, "what was told does not prove this attempt");
+    assert_eq!(w.wake(claim.wake_id).ladder.told_at, None, "what was told does not prove this attempt");
     assert_eq!(
         hook(&mut w, 7, Observed::HumanPrompt),
         ["told 1"],
         "a person's prompt is a good moment again"
     );
+}
+
+/// The answer to the hook was lost, or its program did not listen: the turn that the prompt began ends without a word of it,
+/// and then it is said again, once.
+#[test]
+fn what_was_told_in_vain_is_said_again_when_the_turn_ends() {
+    let mut w = asked();
+    assert_eq!(hook(&mut w, 7, Observed::HumanPrompt)[0], "told 1");
+    assert_eq!(w.pending_of("executor")[0].ladder.accepted_at, None, "nobody knows whether it was heard");
+    w.advance_ms(5_000);
+    assert_eq!(hook(&mut w, 7, Observed::TurnEnded)[0], "told 1");
+    w.advance_ms(5_000);
+    assert_eq!(hook(&mut w, 7, Observed::TurnEnded)[0], "told 0", "once");
+    assert_eq!(w.pending_of("executor").len(), 1);
+}
+
+/// Whoever was told and works on is not overtaken by a fresh session for the same work, however long the wake had waited
+/// before; when the turn is over and nothing was acknowledged it goes on.
+#[test]
+fn a_session_that_is_busy_with_what_it_was_told_is_waited_for() {
+    let mut w = resumed();
+    w.sees("executor", 7, Observed::HumanPrompt);
+    assert_eq!(w.claim("sup"), []);
+    w.advance_ms(DEFER_MS - 1_000);
+    assert_eq!(waits(&w).0, Some(Reason::HumanActive));
+    assert_eq!(hook(&mut w, 7, Observed::HumanPrompt)[0], "told 1");
+    for _ in 0..5 {
+        w.advance_ms(120_000);
+        assert_eq!(w.claim("sup"), [], "its turn goes on");
+        assert_eq!(waits(&w), (Some(Reason::ToldByHook), 120_000));
+    }
+    w.sees("executor", 7, Observed::TurnEnded);
+    w.advance_ms(120_000);
+    assert_eq!(w.claim("sup").len(), 1);
+    assert_eq!(w.session("executor"), Some(session(7)), "nobody is in it any more");
+}
+
+/// A turn of which nobody tells the end is not believed in for ever.
+#[test]
+fn a_turn_that_was_told_and_never_ends_is_passed_over() {
+    let mut w = resumed();
+    assert_eq!(hook(&mut w, 7, Observed::HumanPrompt)[0], "told 1");
+    let began = w.now();
+    while w.claim("sup").is_empty() {
+        w.advance_ms(1_000);
+    }
+    assert_eq!(w.now().ms_since(began), w.policy.human_turn_ms_max);
 }
 
 /// A message that came after is another one: it does not wait for what was told before.
@@ -493,10 +544,30 @@ fn a_later_message_is_due_at_once() {
     w.advance_ms(1_000);
     w.post("olga", Post::chat("and this").to(&["executor"])).unwrap();
     assert_eq!(waits(&w), (Some(Reason::ToldByHook), 0));
-    assert_eq!(w.pending_of("executor")[0].ladder.evidence, None);
+    assert_eq!(w.pending_of("executor")[0].ladder.told_at, None);
     let mut told = w.clone();
     assert_eq!(hook(&mut told, 7, Observed::TurnEnded), TOLD, "or the session hears of it first");
     assert_eq!(w.claim("sup").len(), 1);
+}
+
+/// The same for an agent's message, and for what Interlock itself says to whoever must act; supervisors hear of both.
+#[test]
+fn whatever_comes_after_what_was_told_is_due_and_announced_at_once() {
+    let comes: [fn(&mut World) -> Done; 2] = [
+        |w| w.post("reviewer", Post::chat("and this").to(&["executor"])).unwrap(),
+        |w| w.status_for("olga", Status::Blocked, Reason::ByRequest, Some("executor")).unwrap(),
+    ];
+    for (n, comes) in comes.into_iter().enumerate() {
+        let mut w = asked();
+        hook(&mut w, 7, Observed::TurnEnded);
+        w.sees("executor", 7, Observed::TurnEnded);
+        w.advance_ms(1_000);
+        let done = comes(&mut w);
+        let due_at = w.pending_of("executor")[0].due_at;
+        assert_eq!(due_at, w.now(), "{n}");
+        assert!(done.events.iter().any(Event::concerns_supervisors), "{n}");
+        assert_eq!(w.claim("sup").iter().filter(|claim| claim.agent == name("executor")).count(), 1, "{n}");
+    }
 }
 
 /// A wake that a supervisor holds, or that is held back, is not handed over twice.
@@ -508,7 +579,7 @@ fn what_is_on_its_way_is_not_told_for() {
     w.started(&claim).unwrap();
     assert_eq!(hook(&mut w, 8, Observed::TurnEnded), ["told 1"]);
     let mut w = asked();
-    w.status("olga", interlock_core::thread::Status::Blocked).unwrap();
+    w.status("olga", Status::Blocked).unwrap();
     assert_eq!(hook(&mut w, 7, Observed::TurnEnded), ["told 1"]);
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use interlock_core::actor::AgentName;
 use interlock_core::guard::is_deferral;
+use interlock_core::id::{ThreadId, WakeId};
 use interlock_core::limits::QUOTA_PAUSE_MS_MAX;
 use interlock_core::thread::Status;
 use interlock_core::wake::WakeState;
@@ -10,7 +12,22 @@ use interlock_core::{Reason, Timestamp};
 
 use crate::rows::Rows;
 
-pub(crate) fn check(before: &Rows, after: &Rows, now: Timestamp) {
+/// What must not go back, as it was before a command.
+pub(crate) struct Before {
+    cursors: BTreeMap<(ThreadId, AgentName), u64>,
+    fences: BTreeMap<WakeId, u64>,
+}
+
+impl Before {
+    pub(crate) fn of(rows: &Rows) -> Self {
+        let members = rows.threads.iter().flat_map(|(id, thread)| {
+            thread.members.iter().map(|(agent, member)| ((*id, agent.clone()), member.cursor))
+        });
+        Self { cursors: members.collect(), fences: fences(rows) }
+    }
+}
+
+pub(crate) fn check(before: &Before, after: &Rows, now: Timestamp) {
     one_pending_wake_per_agent_and_thread(after);
     one_live_lease_per_agent(after, now);
     one_running_wake_per_agent(after);
@@ -106,7 +123,7 @@ fn blocked_threads_have_owners(rows: &Rows) {
 
 fn sequences_have_no_gaps(rows: &Rows) {
     for (id, thread) in &rows.threads {
-        let seqs = rows.messages.keys().filter(|(thread, _)| thread == id).map(|(_, seq)| *seq);
+        let seqs = rows.messages.range((*id, 0)..=(*id, u64::MAX)).map(|((_, seq), _)| *seq);
         assert!(seqs.eq(1..=thread.seq), "{id} has gaps");
         for (agent, member) in &thread.members {
             assert!(member.cursor <= thread.seq, "{agent} has read what is not there");
@@ -115,26 +132,25 @@ fn sequences_have_no_gaps(rows: &Rows) {
     }
 }
 
-fn cursors_never_go_back(before: &Rows, after: &Rows) {
-    for (id, thread) in &before.threads {
-        for (agent, member) in &thread.members {
-            // Who was removed has no cursor any more.
-            let now = after.threads[id].members.get(agent).map(|member| member.cursor);
-            assert!(now.is_none_or(|cursor| cursor >= member.cursor), "{agent} went back in {id}");
-        }
+fn cursors_never_go_back(before: &Before, after: &Rows) {
+    for ((id, agent), before) in &before.cursors {
+        // Who was removed has no cursor any more.
+        let now = after.threads[id].members.get(agent).map(|member| member.cursor);
+        assert!(now.is_none_or(|cursor| cursor >= *before), "{agent} went back in {id}");
     }
 }
 
 /// While a wake lives, a claim has a higher fence than every claim before it.
-fn fences_never_go_back(before: &Rows, after: &Rows) {
-    let fences = |rows: &Rows| -> BTreeMap<_, _> {
-        let fence = |id| rows.leases.get(id).map_or(0, |lease| lease.fence);
-        rows.live().map(|wake| (wake.wake_id, wake.fence.max(fence(&wake.wake_id)))).collect()
-    };
+fn fences_never_go_back(before: &Before, after: &Rows) {
     let after = fences(after);
-    for (id, fence) in fences(before) {
-        assert!(after.get(&id).is_none_or(|new| *new >= fence), "the fence of {id} went back");
+    for (id, fence) in &before.fences {
+        assert!(after.get(id).is_none_or(|new| new >= fence), "the fence of {id} went back");
     }
+}
+
+fn fences(rows: &Rows) -> BTreeMap<WakeId, u64> {
+    let fence = |id| rows.leases.get(id).map_or(0, |lease| lease.fence);
+    rows.live().map(|wake| (wake.wake_id, wake.fence.max(fence(&wake.wake_id)))).collect()
 }
 
 fn ended_threads_have_no_pending_wakes(rows: &Rows) {
@@ -143,9 +159,10 @@ fn ended_threads_have_no_pending_wakes(rows: &Rows) {
         let status = thread.status;
         let is_wanted = status.takes_messages() || wake.is_in_doubt();
         assert!(is_wanted, "{} waits for a thread that is {status}", wake.wake_id);
+        let is_held = status == interlock_core::thread::Status::Blocked && wake.is_by_agents_alone();
         assert_eq!(
             wake.held,
-            thread.is_held_for(&wake.agent),
+            is_held || thread.is_held_for(&wake.agent),
             "{} in a thread that is {status}",
             wake.wake_id
         );

@@ -129,11 +129,17 @@ fn v02_whatever_a_wake_waits_for_the_next_claim_after_it_takes_it() {
         }),
     ];
     for (why, mut w, waits) in ways {
+        let asked_at = w.now();
         waits(&mut w);
         let pending = w.pending_of("executor");
         let [wake] = pending[..] else { panic!("{why}: {pending:?}") };
         let (wake_id, due_in) = (wake.wake_id, wake.due_at.ms_since(w.now()));
         w.advance_ms(due_in.max(0));
+        // A person is looked for again every five seconds, up to a limit.
+        while why == "a person at work" && w.now().ms_since(asked_at) < MINUTE_MS {
+            assert_eq!(w.claim("sup"), []);
+            w.advance_ms(w.policy.session_recheck_ms);
+        }
         let claim = w.claim_one("sup");
         assert_eq!(claim.wake_id, wake_id, "{why}");
         w.started(&claim).unwrap();

@@ -35,6 +35,7 @@ mod spending;
 mod status;
 mod supervising;
 mod throttling;
+mod unattended;
 mod urgent;
 mod values;
 mod waking;

@@ -1,13 +1,18 @@
 //! Which supervisor runs what: labels, what a machine lacks, and claims whose answer was lost.
 
-use interlock_core::actor::Role;
+use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::Label;
+use interlock_core::command::Command;
+use interlock_core::id::WakeId;
+use interlock_core::limits::SUPERVISORS_MAX;
 use interlock_core::thread::{Status, ThreadRole};
 use interlock_core::wake::{Lack, Outcome, WakeResult, WakeState};
 use interlock_core::{Event, Reason};
 
 use crate::world::{Claim, Post, World, name};
 
+/// As `lease_ms`.
+const LEASE_MS: i64 = 60_000;
 /// How long others have to come, as `placement_wait_ms`.
 const WAIT_MS: i64 = 3_000;
 
@@ -18,12 +23,10 @@ fn asked() -> World {
     w
 }
 
-/// These supervisors have called lately.
+/// These supervisors call now, at whichever server.
 fn there(w: &mut World, names: &[&str]) {
-    for me in names {
-        let claimant = w.claimants.entry((*me).into()).or_default();
-        let others = names.iter().filter(|other| *other != me);
-        claimant.others = others.map(|other| ((*other).to_owned(), [].into())).collect();
+    for name in names {
+        w.calls(name, &[]);
     }
 }
 
@@ -94,10 +97,71 @@ fn one_that_is_busy_is_waited_for() {
     there(&mut w, &["a", "b"]);
     let claim = w.claim_one("a");
     declines(&mut w, "a", &claim);
-    w.advance_ms(3_600_000);
-    assert_eq!(w.claim("a"), []);
+    for _ in 0..240 {
+        w.advance_ms(15_000);
+        there(&mut w, &["b"]);
+        assert_eq!(w.claim("a"), []);
+    }
     assert_eq!(w.thread().status, Status::Active, "b is there and has not declined");
     w.run_one("b");
+}
+
+/// Somebody who is gone is not waited for: the last call was a lease's time ago.
+#[test]
+fn one_that_is_gone_is_not_waited_for() {
+    let mut w = asked();
+    there(&mut w, &["a", "b"]);
+    let claim = w.claim_one("a");
+    declines(&mut w, "a", &claim);
+    w.advance_ms(LEASE_MS - 1);
+    assert_eq!((w.claim("a"), w.thread().status), (vec![], Status::Active));
+    w.advance_ms(1);
+    assert_eq!((w.claim("a"), w.thread().status), (vec![], Status::Blocked));
+}
+
+/// One that has not the label is nobody to wait for.
+#[test]
+fn who_has_the_label_is_waited_for() {
+    let mut w = World::new();
+    w.agent("renderer").managed_on("gpu");
+    w.person("olga", Role::Operator);
+    w.open("olga", &[("renderer", ThreadRole::Participant)]);
+    w.post("olga", Post::chat("go").to(&["renderer"])).unwrap();
+    w.claimants.entry("a".into()).or_default().labels.insert(Label::parse("gpu").unwrap());
+    let claim = w.claim_one("a");
+    declines(&mut w, "a", &claim);
+    assert!(w.calls("b", &["gpu"]) && w.calls("c", &[]));
+    assert_eq!((w.claim("a"), w.thread().status), (vec![], Status::Active));
+    assert!(w.calls("b", &["cpu"]), "other labels are written down at once");
+    assert_eq!((w.claim("a"), w.thread().status), (vec![], Status::Blocked));
+}
+
+#[test]
+fn what_is_heard_of_a_supervisor_is_seldom_written() {
+    let mut w = World::pair();
+    let written = (0..600).filter(|_| {
+        w.advance_ms(100);
+        w.calls("a", &["gpu"])
+    });
+    assert_eq!(written.count(), 4, "in a lease's time, however often it calls");
+    // The clock is put back by an hour: nothing counts as fresh that is to come.
+    w.advance_ms(-3_600_000);
+    assert!(w.calls("a", &["gpu"]) && !w.calls("a", &["gpu"]));
+}
+
+#[test]
+fn supervisors_silent_for_longest_are_forgotten() {
+    let mut w = World::pair();
+    for n in 0..=SUPERVISORS_MAX {
+        w.advance_ms(1);
+        there(&mut w, &[&format!("sup-{n:03}")]);
+    }
+    assert_eq!(w.rows.supervisors.len(), SUPERVISORS_MAX);
+    assert!(!w.rows.supervisors.contains_key("sup-000") && w.rows.supervisors.contains_key("sup-001"));
+    // Whoever calls again is no newcomer, and displaces nobody.
+    w.advance_ms(LEASE_MS);
+    there(&mut w, &["sup-001"]);
+    assert_eq!(w.rows.supervisors.len(), SUPERVISORS_MAX);
 }
 
 #[test]
@@ -109,7 +173,7 @@ fn a_supervisor_alone_does_not_wait_for_others() {
     assert_eq!(w.wake(claim.wake_id).result, Some(WakeResult::Failed));
 }
 
-/// A server that has just begun does not know who is there.
+/// A server that has just begun does not know who comes back.
 #[test]
 fn a_server_that_does_not_know_the_others_waits() {
     let mut w = asked();
@@ -179,4 +243,85 @@ fn what_others_hold_stays_theirs() {
     w.claim_one("a");
     w.claimants.entry("b".into()).or_default().holds = Some([].into());
     assert_eq!(w.claim("b"), []);
+}
+
+/// The engine has looked at a wake that is due for long; gives what was said about it, and to whom.
+fn looked_at(w: &mut World, wake_id: WakeId) -> Option<(String, Vec<AgentName>)> {
+    let done = w.give_as("interlock", Role::Supervisor, Command::NoteStranded { wake_id }).unwrap();
+    let kinds = done.kinds();
+    let (message, _) = w.rows.messages.values().next_back().unwrap();
+    let is_said = kinds.contains(&"wake.stranded".to_owned());
+    assert_eq!(is_said, !kinds.is_empty(), "{kinds:?}");
+    is_said.then(|| (message.text.body.clone(), message.head.to.clone()))
+}
+
+/// Ten minutes, not a millisecond less; then a person is told, once, and the wake waits on.
+#[test]
+fn when_no_supervisor_calls_a_person_is_told_once() {
+    let mut w = asked();
+    let wake_id = w.pending_of("executor")[0].wake_id;
+    w.advance_ms(w.policy.stranded_after_ms - 1);
+    assert_eq!(looked_at(&mut w, wake_id), None);
+    w.advance_ms(1);
+    let (body, to) = looked_at(&mut w, wake_id).unwrap();
+    assert_eq!(to, [name("olga")]);
+    assert!(body.starts_with("`executor` is to be woken since ") && body.contains("no supervisor is there"));
+    let wake = w.wake(wake_id);
+    assert_eq!((wake.state, wake.stranded_at), (WakeState::Pending, Some(w.now())));
+    assert_eq!(w.thread().status, Status::Active);
+    w.advance_ms(w.policy.stranded_after_ms);
+    assert_eq!(looked_at(&mut w, wake_id), None, "once");
+    let claim = w.run_one("sup");
+    assert_eq!(w.wake(claim.wake_id).stranded_at, None);
+}
+
+#[test]
+fn when_nobody_has_the_label_a_person_is_told() {
+    let mut w = World::new();
+    w.agent("renderer").managed_on("gpu");
+    w.person("olga", Role::Operator);
+    w.open("olga", &[("renderer", ThreadRole::Participant)]);
+    w.post("olga", Post::chat("go").to(&["renderer"])).unwrap();
+    let wake_id = w.pending_of("renderer")[0].wake_id;
+    w.advance_ms(w.policy.stranded_after_ms);
+    w.calls("strong", &["gpu"]);
+    assert_eq!(looked_at(&mut w, wake_id), None, "somebody is there, however busy");
+    w.advance_ms(LEASE_MS);
+    w.calls("plain", &[]);
+    let (body, to) = looked_at(&mut w, wake_id).unwrap();
+    assert!(body.contains("no supervisor with the label `gpu` is there"), "{body}");
+    assert_eq!(to, [name("olga")]);
+}
+
+/// What a person has stopped, what is held back and what somebody has is not stranded.
+#[test]
+fn what_has_a_reason_to_wait_is_not_stranded() {
+    type Step = fn(&mut World);
+    let steps: [Step; 4] = [
+        |w| drop(w.give("olga", Command::HaltAgents).unwrap()),
+        |w| drop(w.status("olga", Status::Blocked).unwrap()),
+        |w| drop(w.claim_one("sup")),
+        |w| w.policy.stranded_after_ms = 0,
+    ];
+    for step in steps {
+        let mut w = asked();
+        let wake_id = w.pending_of("executor")[0].wake_id;
+        w.advance_ms(w.policy.stranded_after_ms);
+        step(&mut w);
+        assert_eq!(looked_at(&mut w, wake_id), None);
+    }
+}
+
+/// Whoever opened the thread is an agent: it is told, and woken as soon as somebody can.
+#[test]
+fn an_agent_that_answers_for_the_thread_is_woken_for_it() {
+    let mut w = World::new();
+    w.agent("lead").managed();
+    w.agent("renderer").managed_on("gpu");
+    w.open("lead", &[("renderer", ThreadRole::Participant)]);
+    w.post("lead", Post::chat("go").to(&["renderer"])).unwrap();
+    let wake_id = w.pending_of("renderer")[0].wake_id;
+    w.advance_ms(w.policy.stranded_after_ms);
+    assert_eq!(looked_at(&mut w, wake_id).unwrap().1, [name("lead")]);
+    assert_eq!(w.claim_one("plain").agent, name("lead"));
 }

@@ -167,7 +167,7 @@ fn texts_end_at_their_limits() {
 }
 
 #[test]
-fn only_status_changes_emit_the_reserved_types() {
+fn what_interlock_alone_says_is_posted_by_nobody() {
     for event_type in et::RESERVED {
         let done = World::pair().post("reviewer", Post::event(event_type, json!({})));
         assert_eq!(refused(done), Reason::EventTypeReserved, "{event_type}");

@@ -12,7 +12,7 @@ use interlock_core::limits::{DUE_JOBS_MAX, JOB_KEPT_MS, SESSIONS_FORGOTTEN_MAX, 
 use interlock_core::session::{Session, SessionKey};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Answer, Finding, Message, Thread};
-use interlock_core::wake::{Asks, Halt, Lease, Wake, WakeState};
+use interlock_core::wake::{Asks, Halt, Lease, Supervisor, Wake, WakeState};
 use interlock_core::webhook::{Progress, Webhook};
 use interlock_core::{Event, Timestamp};
 
@@ -32,6 +32,7 @@ pub(crate) struct Rows {
     pub(crate) halt: Option<Halt>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) sessions: BTreeMap<SessionKey, Session>,
+    pub(crate) supervisors: BTreeMap<String, Supervisor>,
 }
 
 impl Rows {
@@ -83,6 +84,7 @@ impl Rows {
                     let terminals = self.sessions.values().filter(|session| session.is_terminal());
                     facts.put_terminals(terminals.cloned().collect());
                 }
+                Key::Supervisors => facts.put_supervisors(self.supervisors.values().cloned().collect()),
                 Key::OldestSessions => facts.put_oldest_sessions(self.oldest_sessions()),
                 Key::Job(id) => facts.put_job(*id, self.jobs.get(id).cloned()),
                 Key::JobNamed(kind, name) => {
@@ -205,6 +207,8 @@ impl Rows {
                 RowChange::Unlease(id) => drop(self.leases.remove(&id)),
                 RowChange::Session(session) => drop(self.sessions.insert(session.key(), *session)),
                 RowChange::Unsession(key) => drop(self.sessions.remove(&key)),
+                RowChange::Supervisor(name, Some(one)) => drop(self.supervisors.insert(name, one)),
+                RowChange::Supervisor(name, None) => drop(self.supervisors.remove(&name)),
                 RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
                 RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
                 RowChange::Webhook(one) => drop(self.webhooks.insert(one.webhook_id, *one)),
@@ -220,6 +224,7 @@ impl Rows {
             webhook.progress = Progress::default();
         }
         let (leases, jobs, used) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { used, leases, jobs, webhooks, sessions: BTreeMap::new(), ..self.clone() }
+        let (sessions, supervisors) = (BTreeMap::new(), BTreeMap::new());
+        Self { used, leases, jobs, webhooks, sessions, supervisors, ..self.clone() }
     }
 }

@@ -82,6 +82,9 @@ fn people_grant_a_budget_anew() {
     let mut w = World::pair();
     w.policy.thread_tokens_max = 1_000;
     spends(&mut w, usage(1_000, 0, None));
+    w.assigns("olga", "reviewer").unwrap();
+    let claim = w.run_one("sup");
+    w.does_its_turn(&claim);
     w.status("reviewer", Status::Active).unwrap();
     spends(&mut w, usage(1, 0, None));
     assert_eq!(w.thread().reason, Some(Reason::BudgetSpent), "an agent granted itself a budget");

@@ -510,6 +510,34 @@ fn what_cannot_be_started_is_not_tried_for_ever() {
     assert_eq!(w.rows.leases.len(), 0);
 }
 
+/// Whoever reads that a former process does not end looks for one. That somebody blocked the thread, or stopped all agents,
+/// between claim and start is another story, is told as such, and uses nothing up.
+#[test]
+fn a_start_that_was_refused_says_why() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    for _ in 0..=RELEASES_MAX {
+        let claim = w.claim_one("sup");
+        w.status_for("olga", Status::Blocked, Reason::Paused, None).unwrap();
+        assert_eq!(w.started(&claim).unwrap_err().reason, Reason::WakeWrongState);
+        assert_eq!(w.ended(&claim, Outcome::NotStarted).unwrap().kinds(), ["wake.released"]);
+        assert_eq!(w.wake(claim.wake_id).reason, Some(Reason::HeldBack));
+        w.status_for("olga", Status::Active, Reason::ByRequest, None).unwrap();
+    }
+    // The thread was blocked and let go again before the start: this claim may not start any more all the same.
+    let claim = w.claim_one("sup");
+    w.status_for("olga", Status::Blocked, Reason::Paused, None).unwrap();
+    w.status_for("olga", Status::Active, Reason::ByRequest, None).unwrap();
+    w.ended(&claim, Outcome::NotStarted).unwrap();
+    assert_eq!(w.wake(claim.wake_id).reason, Some(Reason::HeldBack));
+    let claim = w.claim_one("sup");
+    w.give("olga", interlock_core::Command::HaltAgents).unwrap();
+    w.ended(&claim, Outcome::NotStarted).unwrap();
+    let wake = w.wake(claim.wake_id);
+    assert_eq!((wake.state, wake.reason), (WakeState::Pending, Some(Reason::Halted)));
+    assert_eq!((wake.releases, wake.attempts), (0, 0));
+}
+
 #[test]
 fn a_person_may_stop_agents_as_often_as_they_like() {
     let mut w = World::pair();

@@ -395,3 +395,87 @@ fn a_busy_agent_hides_nobody() {
     assert_eq!(taken.len(), 41);
     assert_eq!(taken.iter().filter(|agent| *agent == "many").count(), 1);
 }
+
+/// What waits behind agents that run takes nobody's place: an agent that is free is handed out however many are ahead of
+/// it, and they are no storm.
+#[test]
+fn agents_that_run_hide_nobody() {
+    for speaker in ["olga", "chief"] {
+        let mut w = crowd(140, speaker);
+        w.policy.backlog_wakes_max = if speaker == "olga" { 0 } else { 100 };
+        let mut running: Vec<Claim> = Vec::new();
+        while running.len() < 140 {
+            let claims = w.claim("sup");
+            assert!(!claims.is_empty());
+            for claim in &claims {
+                w.started(claim).unwrap();
+            }
+            running.extend(claims);
+            w.advance_ms(60_000);
+            for claim in &running {
+                w.renew(claim);
+            }
+        }
+        for claim in &running {
+            w.thread_id = w.wake(claim.wake_id).thread_id;
+            w.post(speaker, Post::chat("and this").to(&[claim.agent.as_str()])).unwrap();
+        }
+        w.advance_ms(1);
+        w.agent("free").managed();
+        w.open("olga", &[("free", ThreadRole::Participant), ("chief", ThreadRole::Coordinator)]);
+        w.post(speaker, Post::chat("you").to(&["free"])).unwrap();
+        assert_eq!(w.claim_one("sup").agent, name("free"), "{speaker}");
+        let waits = |wake: &&interlock_core::wake::Wake| wake.reason == Some(Reason::WakeBacklog);
+        assert_eq!(w.rows.live().filter(waits).count(), 0, "{speaker}: nobody is put off");
+    }
+}
+
+/// What was begun and gave way to somebody in its session, or lost its supervisor, was no wake: the rate is for those that
+/// were.
+#[test]
+fn an_attempt_that_is_given_back_is_no_wake() {
+    for outcome in [Outcome::SessionBusy, Outcome::Halted, Outcome::NotStarted] {
+        let mut w = rated();
+        w.policy.wakes_per_minute_max = 2;
+        w.post("reviewer", Post::chat("go").to(&["executor"])).unwrap();
+        for n in 0..12 {
+            let claim = w.run_one("sup");
+            w.ended(&claim, outcome).unwrap();
+            assert!(w.thread().members[&name("executor")].pace.is_none(), "{outcome:?} {n}");
+            w.advance_ms(if outcome == Outcome::SessionBusy { 5_000 } else { 1 });
+        }
+        let claim = w.run_one("sup");
+        w.does_its_turn(&claim);
+        assert_eq!(w.thread().members[&name("executor")].pace.caused.len(), 1, "{outcome:?}");
+    }
+}
+
+/// What is due at once because of this is told to supervisors at once: none has to wait for its next look.
+#[test]
+fn what_becomes_due_is_announced() {
+    let is_announced = |done: &crate::world::Done| done.events.iter().any(Event::concerns_supervisors);
+    let acts: [fn(&mut World) -> crate::world::Done; 3] = [
+        |w| w.post("reviewer", Post::fix("aaaaaaa").to(&["olga"])).unwrap(),
+        |w| w.post("olga", Post::chat("well").to(&["olga"])).unwrap(),
+        |w| {
+            w.post("reviewer", Post::verified(interlock_core::id::FindingId::from_u128(1)).to(&["olga"]))
+                .unwrap()
+        },
+    ];
+    for (n, act) in acts.into_iter().enumerate() {
+        let mut w = budgeted();
+        w.post("olga", Post::finding(interlock_core::id::FindingId::from_u128(1), "a").to(&["olga"]))
+            .unwrap();
+        for _ in 0..10 {
+            agents_turn(&mut w);
+        }
+        w.post("reviewer", Post::chat("again").to(&["executor"])).unwrap();
+        assert_eq!(w.claim("sup"), [], "{n}");
+        let talk = w.post("reviewer", Post::chat("and I").to(&["olga"])).unwrap();
+        assert!(!is_announced(&talk), "{n}: nothing is due because of that");
+        let done = act(&mut w);
+        assert_eq!(done.kinds(), ["thread.message_posted"], "{n}");
+        assert_eq!(waits(&w, "executor").0, None, "{n}");
+        assert!(is_announced(&done), "{n}");
+    }
+}

@@ -6,8 +6,8 @@ use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::agent::{Label, Launch, Runtime};
 use interlock_core::command::{
     AckRead, AddParticipant, AssignOwner, CancelMessage, ChangeStatus, ClaimWakes, CreateThread,
-    InterveneWake, ObserveSession, OperateThread, PostMessage, RegisterAgent, RemindOwner, RemoveParticipant,
-    RenewWakes, Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
+    InterveneWake, NoteSupervisor, ObserveSession, OperateThread, PostMessage, RegisterAgent, RemindOwner,
+    RemoveParticipant, RenewWakes, Report, ReportWake, Terms, ThreadAction, TriggerParticipant,
 };
 use interlock_core::facts::{Facts, Kept, Position};
 use interlock_core::id::{CommandId, FindingId, MessageId, SessionId, ThreadId, WakeId, WorkspaceId};
@@ -15,7 +15,7 @@ use interlock_core::policy::Policy;
 use interlock_core::session::Observed;
 use interlock_core::text::fingerprint;
 use interlock_core::thread::{Finding, MessageKind, Status, Thread, ThreadKind, ThreadRole};
-use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Usage, Wake, WakeState};
+use interlock_core::wake::{Claimant, Door, Evidence, Lane, Lease, Outcome, Urgent, Usage, Wake, WakeState};
 use interlock_core::{
     Command, Envelope, Event, Hybrid, Now, Reason, Refusal, Reply, Stop, Timestamp, decide, evolve,
     idempotency_digest, keys, more_keys,
@@ -163,6 +163,14 @@ pub(crate) struct Claim {
     pub(crate) wake_id: WakeId,
     pub(crate) agent: AgentName,
     pub(crate) lease: Lease,
+}
+
+/// What a supervisor that asks for wakes is answered.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) stop: Vec<WakeId>,
+    pub(crate) tell: Vec<Urgent>,
 }
 
 /// A workspace in memory with its clock, people and agents.
@@ -351,23 +359,42 @@ impl World {
 
     // Supervisors.
 
+    /// A supervisor with these labels calls, at whichever server; says whether that was written down.
+    pub(crate) fn calls(&mut self, supervisor: &str, labels: &[&str]) -> bool {
+        let labels = labels.iter().map(|label| Label::parse(label).unwrap()).collect();
+        let before = self.rows.supervisors.clone();
+        let command = NoteSupervisor { supervisor: supervisor.into(), labels };
+        let done = self.give_as(supervisor, Role::Supervisor, Command::NoteSupervisor(command)).unwrap();
+        assert!(done.events.is_empty(), "operational");
+        self.rows.supervisors != before
+    }
+
     /// Everything due that supervisor `sup` may have, in its first life.
     pub(crate) fn claim(&mut self, sup: &str) -> Vec<Claim> {
         self.claim_in(sup, "life-1", 32)
     }
 
     pub(crate) fn claim_in(&mut self, sup: &str, incarnation: &str, limit: u32) -> Vec<Claim> {
+        self.asks(sup, incarnation, limit).claims
+    }
+
+    /// A supervisor asks, and hears what it may start, has to stop, and has to tell.
+    pub(crate) fn asks(&mut self, sup: &str, incarnation: &str, limit: u32) -> Answer {
         let command = self.claiming(sup, incarnation, limit);
         let done = self.give_as(sup, Role::Supervisor, Command::ClaimWakes(command)).unwrap();
-        let claimed = match done.reply {
-            Reply::Claimed(claimed) => claimed,
-            Reply::Halted(_) | Reply::ToStop(_) | Reply::ToTell(_) => Vec::new(),
+        let mut answer = Answer::default();
+        match done.reply {
+            Reply::Claimed(claimed) => {
+                let claim =
+                    |(wake, lease): (Wake, Lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease };
+                answer.claims = claimed.into_iter().map(claim).collect();
+            }
+            Reply::ToStop(wakes) => answer.stop = wakes,
+            Reply::ToTell(urgent) => answer.tell = urgent,
+            Reply::Halted(_) => {}
             _ => panic!("no claim: {done:?}"),
-        };
-        claimed
-            .into_iter()
-            .map(|(wake, lease)| Claim { wake_id: wake.wake_id, agent: wake.agent, lease })
-            .collect()
+        }
+        answer
     }
 
     fn claiming(&self, sup: &str, incarnation: &str, limit: u32) -> ClaimWakes {
@@ -392,6 +419,7 @@ impl World {
         self.renewed(claim).into_iter().map(|kept| (kept.wake_id, kept.is_accepted)).collect()
     }
 
+    /// The same, with all that the answer says.
     pub(crate) fn renewed(&mut self, claim: &Claim) -> Vec<Kept> {
         let command = RenewWakes {
             supervisor: claim.lease.supervisor.clone(),
@@ -681,7 +709,7 @@ impl World {
             self.times.push(now.at);
             self.last_at = now.at;
         }
-        let before = self.rows.clone();
+        let before = invariants::Before::of(&self.rows);
         self.rows.apply(facts.take_changes());
         assert!(facts.take_changes().is_empty(), "changes are taken once");
         invariants::check(&before, &self.rows, self.wall);
@@ -705,6 +733,13 @@ impl Newcomer<'_> {
     /// Run by a supervisor.
     pub(crate) fn managed(self) {
         self.run_by(Runtime::Command);
+    }
+
+    /// Run by a supervisor as this runtime, where it has this label.
+    pub(crate) fn run_as(self, runtime: Runtime, label: Option<&str>) {
+        let command = if runtime == Runtime::Command { vec!["agent".into()] } else { Vec::new() };
+        let label = label.map(|label| Label::parse(label).unwrap());
+        self.register_on(runtime, Launch { command, ..Launch::default() }, label);
     }
 
     /// Run by a supervisor as this runtime.
@@ -748,6 +783,8 @@ const fn operation(command: &Command) -> &'static str {
         Command::RemoveParticipant(_) => "remove_participant",
         Command::ClaimWakes(_) => "claim_wakes",
         Command::RenewWakes(_) => "renew_wakes",
+        Command::NoteSupervisor(_) => "note_supervisor",
+        Command::NoteStranded { .. } => "note_stranded",
         Command::ReportWake(_) => "report_wake",
         Command::TriggerParticipant(_) => "trigger_participant",
         Command::RetryWake(_) => "retry_wake",

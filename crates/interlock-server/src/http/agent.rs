@@ -7,7 +7,9 @@ use interlock_api::v1::agent::{
 use interlock_core::actor::{AgentName, Role};
 use interlock_core::agent::{Agent, Signs, standing};
 use interlock_core::command::{Command, RegisterAgent};
+use interlock_core::guard::spent_until;
 use interlock_core::id::ThreadId;
+use interlock_core::session::Session;
 use interlock_core::thread::Member;
 use interlock_core::wake::{Wake, WakeState};
 use interlock_core::{Reason, Refusal, Timestamp};
@@ -33,7 +35,7 @@ pub(crate) async fn register(
     cx.engine().execute(&permit, &cx.request, command).await?;
     let agent = cx.store().agent(cx.workspace(), name.clone()).await.map_err(failed)?;
     agent
-        .map(|agent| view::agent(agent, cx.actor.role))
+        .map(|agent| view::agent(agent, cx.engine().policy(), cx.actor.role))
         .ok_or_else(|| Refusal::new(Reason::AgentNotFound, format!("there is no agent `{name}`")))
 }
 
@@ -73,9 +75,10 @@ async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, R
         let heard = own().find_map(|session| Some((session.seen_at, session.is_active?)));
         let held = own().filter(|session| session.is_held(policy, now));
         let human = held.filter_map(|session| session.human_at.or(Some(session.activity_at))).max();
-        let session = session(cx, wakes.live.as_ref()).await?;
+        let (session, held_for) = scene(cx, wakes.live.as_ref(), &sessions).await?;
+        let spent = spent_until(policy, &agent, now);
         let (wake, last) = (wakes.live.as_ref(), wakes.last.as_ref());
-        let signs = Signs { wake, last, halt: halt.as_ref(), heard, human, session };
+        let signs = Signs { wake, last, halt: halt.as_ref(), heard, human, session, spent, held_for };
         let standing = standing(&agent, &signs, now);
         let may_know = sees_all || agent.name == cx.actor.name;
         let thread = standing.thread_id.filter(|_| may_know && agent.launch.live);
@@ -85,19 +88,33 @@ async fn with_standing(cx: &Ctx, agents: Vec<Agent>) -> Result<Vec<AgentView>, R
         };
         views.push(AgentView {
             now: Some(StandingView { session_id, ..view::standing(standing, may_know) }),
-            ..view::agent(agent, cx.actor.role)
+            ..view::agent(agent, cx.engine().policy(), cx.actor.role)
         });
     }
     Ok(views)
 }
 
-/// The last sign of life of the session that a wake which waits would be started in, and after how long it is not resumed.
-async fn session(cx: &Ctx, wake: Option<&Wake>) -> Result<Option<(Timestamp, i64)>, Refusal> {
-    let Some(wake) = wake.filter(|wake| wake.state == WakeState::Pending && !wake.held) else {
-        return Ok(None);
+/// The last sign of life of the session that a wake which waits would be started in, and after how long it is not resumed; or
+/// why its thread is not active, when it is held back.
+async fn scene(
+    cx: &Ctx,
+    wake: Option<&Wake>,
+    sessions: &[Session],
+) -> Result<(Option<(Timestamp, i64)>, Option<Reason>), Refusal> {
+    let Some(wake) = wake.filter(|wake| wake.state == WakeState::Pending) else { return Ok((None, None)) };
+    let thread = cx.store().thread(cx.workspace(), wake.thread_id).await.map_err(failed)?;
+    let Some(thread) = thread else { return Ok((None, None)) };
+    if wake.held {
+        return Ok((None, thread.reason));
+    }
+    let member = thread.members.get(&wake.agent);
+    let is_bound = |seen: &&Session| {
+        seen.agent == wake.agent
+            && seen.session_id.is_some()
+            && member.is_some_and(|member| member.session == seen.session_id)
     };
-    let at = bound(cx, wake.thread_id, &wake.agent).await?.and_then(|member| member.session_at);
-    Ok(at.map(|at| (at, cx.engine().policy().session_stale_ms)))
+    let at = member.and_then(|member| member.last_life(sessions.iter().find(is_bound)));
+    Ok((at.map(|at| (at, cx.engine().policy().session_stale_ms)), None))
 }
 
 /// What a thread knows of a participant, its session among it.

@@ -9,7 +9,7 @@ use interlock_core::id::WakeId;
 use interlock_core::limits::{LIVE_WAKES_MAX, PAGE_ROWS_MAX};
 use interlock_core::thread::{Answer, Member, MessageHead, MessageState, SeenAt, Thread, is_for};
 use interlock_core::wake::{Wake, WakeResult, WakeState};
-use interlock_core::{Event, Reason, Refusal};
+use interlock_core::{Event, Reason, Refusal, Timestamp};
 use interlock_engine::Permit;
 use interlock_engine::read::{Page, StoredMessage, TimelineRow, WakeFilter};
 
@@ -23,15 +23,17 @@ pub(crate) async fn get(
     let until = deadline(p.wait_ms)?;
     let mut watch = cx.engine().watch();
     loop {
-        let view = look(&cx, &p).await?;
+        let (view, ends_at) = look(&cx, &p).await?;
         let is_there = view.addressees.iter().all(|addressee| addressee.is_past(p.until));
-        if is_there || !cx.wait(&mut watch, until, |note| note.threads.contains(&p.thread_id)).await {
+        let concerns = |note: &interlock_engine::Note| note.threads.contains(&p.thread_id);
+        if is_there || !cx.wait_for_turn(&mut watch, until, ends_at, concerns).await {
             return Ok(view);
         }
     }
 }
 
-async fn look(cx: &Ctx, p: &GetDeliveryParams) -> Result<DeliveryView, Refusal> {
+/// What there is to see now, and when the message is over by itself, while that is to come.
+async fn look(cx: &Ctx, p: &GetDeliveryParams) -> Result<(DeliveryView, Option<Timestamp>), Refusal> {
     let thread = cx.visible(p.thread_id).await?;
     let found = cx.store().message(cx.workspace(), p.thread_id, p.message_id).await.map_err(failed)?;
     let stored = found.ok_or_else(|| {
@@ -48,7 +50,7 @@ async fn look(cx: &Ctx, p: &GetDeliveryParams) -> Result<DeliveryView, Refusal> 
         |(name, member): &(&AgentName, &Member)| is_for(&thread, head, name) && member.since_seq < head.seq;
     let addressees = thread.members.iter().filter(is_addressee);
     let addressees = addressees.map(|(name, member)| addressee(name, member, head, state, &wakes, &answers));
-    Ok(DeliveryView {
+    let view = DeliveryView {
         message_id: p.message_id,
         thread_id: p.thread_id,
         seq: head.seq,
@@ -56,7 +58,8 @@ async fn look(cx: &Ctx, p: &GetDeliveryParams) -> Result<DeliveryView, Refusal> 
         stored_at: head.posted_at,
         ledger_index: stored.index,
         addressees: addressees.collect(),
-    })
+    };
+    Ok((view, head.expires_at.filter(|_| state == MessageState::Live)))
 }
 
 /// The wakes that this message asked for, those that took them in, and those that somebody asked for since and that

@@ -6,7 +6,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::id::ThreadId;
 use interlock_core::limits::{LIVE_WAKES_MAX, PAGE_ROWS_MAX, SUMMARY_MESSAGES_MAX};
 use interlock_core::thread::{Member, Message, MessageKind, MessageState, Thread, is_for};
-use interlock_core::wake::{Because, Halt, Subject, Wake, WakeState, explain};
+use interlock_core::wake::{Because, Halt, Subject, Supervisor, Wake, WakeState, explain};
 use interlock_core::{Reason, Refusal, Timestamp};
 use interlock_engine::Permit;
 use interlock_engine::read::{Page, WakeFilter};
@@ -49,6 +49,7 @@ struct Scene<'a> {
     /// Wakes of the thread that are not over.
     live: Vec<Wake>,
     halt: Option<Halt>,
+    supervisors: Vec<Supervisor>,
     now: Timestamp,
 }
 
@@ -60,7 +61,8 @@ impl<'a> Scene<'a> {
         let page = Page { after: None, limit: LIVE_WAKES_MAX };
         let live = cx.store().wakes(cx.workspace(), filter, page).await.map_err(failed)?;
         let halt = cx.store().halt(cx.workspace()).await.map_err(failed)?;
-        Ok(Self { thread, messages, is_partial, live, halt, now: cx.engine().now() })
+        let supervisors = cx.store().supervisors(cx.workspace()).await.map_err(failed)?;
+        Ok(Self { thread, messages, is_partial, live, halt, supervisors, now: cx.engine().now() })
     }
 
     async fn explained(&self, cx: &Ctx, name: &AgentName, member: &Member) -> Result<ExplainedView, Refusal> {
@@ -81,6 +83,7 @@ impl<'a> Scene<'a> {
             live: &live,
             last: last.as_ref(),
             halt: self.halt.as_ref(),
+            supervisors: (&self.supervisors, cx.engine().policy()),
         };
         Ok(ExplainedView {
             agent: name.clone(),
@@ -119,6 +122,6 @@ async fn last_over(cx: &Ctx, thread: ThreadId, name: &AgentName) -> Result<Optio
 }
 
 fn view(because: Because) -> BecauseView {
-    let Because { why, detail, wake_id, reason, since, until } = because;
-    BecauseView { why, detail, reason, wake_id, since, until }
+    let Because { why, detail, wake_id, reason, since, until, hops } = because;
+    BecauseView { why, detail, reason, wake_id, since, until, hops }
 }

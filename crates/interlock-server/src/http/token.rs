@@ -14,6 +14,6 @@ pub(crate) async fn renew(
     _p: RenewTokenParams,
 ) -> Result<RenewTokenResponse, Refusal> {
     let engine = cx.engine();
-    let token = engine.issuer().mint(&cx.actor, engine.now(), TOKEN_RENEWED_MS)?;
+    let token = engine.issuer().mint(&cx.actor, engine.here(), TOKEN_RENEWED_MS)?;
     Ok(RenewTokenResponse { token, ttl_ms: TOKEN_RENEWED_MS.unsigned_abs() })
 }

@@ -44,18 +44,24 @@ pub(crate) async fn list(
     let after = cursor::<WakeId>(p.cursor.as_ref())?;
     let mut wakes = loop {
         let page = Page { after, limit: limit + 1 };
+        let now = cx.engine().now();
         let filter = WakeFilter {
             thread: p.thread_id,
             agent: agent.clone(),
             state: p.state,
             is_live: false,
             result: p.result,
-            due_by: p.is_due.then(|| cx.engine().now()),
+            due_by: p.is_due.then_some(now),
         };
         let found = cx.store().wakes(workspace, filter, page).await.map_err(failed)?;
         let wanted =
             |note: &interlock_engine::Note| note.workspace_id == workspace && !note.threads.is_empty();
-        if !found.is_empty() || !cx.wait(&mut watch, until, wanted).await {
+        if !found.is_empty() {
+            break found;
+        }
+        // One becomes due by itself when its pause is over.
+        let due_at = if p.is_due { cx.store().next_due(workspace, now).await.map_err(failed)? } else { None };
+        if !cx.wait_for_turn(&mut watch, until, due_at, wanted).await {
             break found;
         }
     };
@@ -147,7 +153,7 @@ pub(crate) async fn claim(
     for (wake, lease) in claimed.wakes {
         wakes.push(hand_over(&cx, wake, &lease, claimed.lane).await?);
     }
-    let urgent = claimed.urgent.into_iter().map(urgent).collect();
+    let urgent = claimed.urgent.iter().map(urgent).collect();
     Ok(ClaimWakesResponse { wakes, halt: claimed.halt, stop: claimed.stop, urgent })
 }
 
@@ -191,7 +197,7 @@ fn prompt(wake: &Wake, is_resumed: bool) -> String {
 }
 
 /// What a turn that runs already is told of what cannot wait: ids only.
-fn urgent(found: Urgent) -> UrgentWake {
+fn urgent(found: &Urgent) -> UrgentWake {
     let Wake { agent, thread_id, seq, wake_id, .. } = &found.wake;
     let prompt = format!(
         "You are `{agent}` in thread {thread_id} of Interlock. Something urgent came: messages up to seq {seq} wait for \
@@ -207,7 +213,7 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
     let found = cx.store().agent(cx.workspace(), wake.agent.clone()).await.map_err(failed)?;
     let agent = found
         .ok_or_else(|| Refusal::new(Reason::AgentNotFound, format!("there is no agent `{}`", wake.agent)))?;
-    let now = engine.now();
+    let now = engine.here();
     let session_id = random_session(now).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
     let policy = engine.policy();
     let run_ms_max = if wake.is_fallback_run() { policy.fallback_run_ms_max } else { policy.run_ms_max };
@@ -261,7 +267,7 @@ pub(crate) async fn renew(
             format!("at most {RENEWALS_MAX} wakes are renewed at once"),
         ));
     }
-    cx.engine().heard_again(cx.workspace(), &p.supervisor);
+    cx.engine().heard_again(cx.workspace(), &p.supervisor).await?;
     let wakes = p.wakes.iter().map(|held| (held.wake_id, held.fence)).collect();
     let command =
         Command::RenewWakes(RenewWakes { supervisor: p.supervisor, incarnation: p.incarnation, wakes });
@@ -271,7 +277,7 @@ pub(crate) async fn renew(
         wake_id,
         is_accepted,
         is_cancelled,
-        urgent: found.map(urgent),
+        urgent: found.as_ref().map(urgent),
     };
     let wakes = kept.into_iter().map(renewed).collect();
     Ok(RenewWakesResponse { wakes, halt: cx.engine().is_halted(cx.workspace()).await })

@@ -18,7 +18,7 @@ Events (kind `event`, with `event_type` and `data`):
 fix_pushed{commit,branch}; re_review_requested{commit}; \
 finding_reported{finding_id,path,line,rule,severity,message} (mint finding_id: `fnd_` and 26 characters of 0-9 A-H J K M N P-T V-Z, first 0-7); \
 finding_verified{finding_id,commit}; finding_rejected{finding_id,commit,message}; finding_unresolved{finding_id,message}.
-A coordinator ends a thread with update_thread_status: `resolved` when all is done, `blocked` with an owner when a person must act.
+A coordinator ends a thread with update_thread_status: `resolved` when all is done, `blocked` with an owner when a person must act. What a guard blocked only a person lets go on.
 
 Every change needs an idempotency_key: the same key for a retry, a fresh one otherwise. Errors carry code, reason and hint.";
 

@@ -7,12 +7,15 @@ use std::time::Instant;
 use interlock_api::{Method, OPERATIONS, Operation, Problem};
 use interlock_core::actor::Actor;
 use interlock_core::{Reason, Refusal};
-use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{CallToolResult, JsonObject, MetaObject, Tool, ToolAnnotations};
 use serde_json::Value;
 
 use super::{Run, schema};
 use crate::call::Call;
 use crate::context::State;
+
+/// The version of the contract that every tool belongs to: a tool of another one has another name.
+const CONTRACT: &str = "v1";
 
 /// The argument that carries the idempotency key.
 const KEY: &str = "idempotency_key";
@@ -143,6 +146,13 @@ fn describe(name: &'static str, row: &Operation) -> Tool {
     Tool::new(name, format!("{}{}", row.summary.trim(), end.unwrap_or_default()), input)
         .with_raw_output_schema(Arc::new(output))
         .with_annotations(annotations)
+        .with_meta(version(row))
+}
+
+/// Of which contract a tool is, and since which version of it.
+fn version(row: &Operation) -> MetaObject {
+    let told = [("interlock/contract", CONTRACT), ("interlock/since", row.since)];
+    MetaObject(told.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
 /// `post_message` as people read it: `Post message`.

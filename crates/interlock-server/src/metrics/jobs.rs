@@ -70,6 +70,6 @@ impl EncodeMetric for Durations {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds within the next 285,000 years")]
-fn seconds(ms: u64) -> f64 {
+pub(super) fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }

@@ -32,6 +32,8 @@ async fn without_a_token_that_holds_nobody_gets_in() {
         for garbage in ["garbage", "ilk_", "ilk_a.b.c", &good[4..], &tampered, &huge] {
             ask.clone().token(garbage).send(&world).await.refused(Reason::TokenInvalid);
         }
+        let twice = ask.clone().token(&good).another("authorization", format!("Bearer {good}"));
+        twice.send(&world).await.refused(Reason::TokenInvalid);
         ask.clone().token(&world.expired_token(role)).send(&world).await.refused(Reason::TokenExpired);
         let nowhere = world.token_of("admin", role, interlock_core::id::WorkspaceId::from_u128(99));
         ask.token(&nowhere).send(&world).await.refused(Reason::WorkspaceUnknown);

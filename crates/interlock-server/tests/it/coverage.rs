@@ -94,6 +94,29 @@ fn every_read_can_wait() {
     }
 }
 
+/// The page names every operation that can wait, and every read that cannot.
+#[test]
+fn what_each_operation_waits_for_is_documented() {
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/messaging.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, section) = page.split_once("\n### Waiting\n").expect("the section is there");
+    let (section, _) = section.split_once("\n### ").unwrap();
+    let (table, rest) = section.split_once("\n\nThree reads").expect("what cannot wait is named");
+    let named = |text: &str| -> BTreeSet<String> {
+        let words = text.split('`').skip(1).step_by(2).map(str::to_owned);
+        words.filter(|word| OPERATIONS.iter().any(|row| row.id == *word)).collect()
+    };
+    let can_wait = |row: &&Operation| {
+        let request = (row.request)(&mut schemars::SchemaGenerator::default());
+        request.get("properties").is_some_and(|properties| properties.get("wait_ms").is_some())
+    };
+    let waiting: BTreeSet<String> = OPERATIONS.iter().filter(can_wait).map(|row| row.id.into()).collect();
+    assert_eq!(named(table), waiting);
+    let reads = OPERATIONS.iter().filter(|row| row.method == interlock_api::Method::Get);
+    let others: BTreeSet<String> = reads.filter(|row| !can_wait(row)).map(|row| row.id.into()).collect();
+    assert_eq!(named(rest), others);
+}
+
 #[test]
 fn the_document_says_of_each_row_what_the_table_says() {
     let document = openapi_document();

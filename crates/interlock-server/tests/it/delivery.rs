@@ -5,6 +5,7 @@ use interlock_api::operations as op;
 use interlock_api::v1::delivery::{AddresseeView, DeliveryView, Standing};
 use interlock_core::Reason;
 use interlock_core::actor::Role;
+use interlock_core::thread::MessageState;
 use interlock_core::wake::Evidence;
 use serde_json::{Value, json};
 
@@ -188,4 +189,19 @@ async fn an_answer_is_found_however_late_it_comes() {
         assert_eq!((acted.seq, acted.message_id), (answer.seq, answer.message_id), "{name}");
         assert_eq!((acted.at, of(&view, name).standing), (answer.posted_at, Standing::Acted), "{name}");
     }
+}
+
+/// Nobody has to do anything for a message to be over: whoever waits is told at its time, and not at the end of the wait.
+#[tokio::test]
+async fn who_waits_is_told_when_a_message_is_over_by_itself() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let order = json!({"thread_id": stage.thread, "body": "while it is hot", "expires_in_ms": 200});
+    let order = call::<op::PostMessage>(&lead, &order, "order").await.unwrap();
+    let params = json!({"thread_id": stage.thread, "message_id": order.message_id, "wait_ms": LONG_MS});
+    let view = soon(call::<op::GetDelivery>(&lead, &params, "")).await.unwrap();
+    assert_eq!(view.state, MessageState::Expired);
+    assert!(view.addressees.iter().all(|one| one.standing == Standing::Expired), "{view:?}");
+    assert_eq!(view.addressees.len(), 2);
 }

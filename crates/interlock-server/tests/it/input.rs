@@ -289,6 +289,25 @@ async fn what_a_later_version_says_in_a_message_is_kept() {
     right(&world, of("post_message"), &params).send(&world).await.refused(Reason::LimitExceeded);
 }
 
+/// What 64 bits hold comes back as it was sent.
+#[tokio::test]
+async fn numbers_come_back_as_the_same_numbers() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let data = r#"{"most":18446744073709551615,"least":-9223372036854775808,"odd":9007199254740993,"one":1,
+                   "third":0.3333333333333333,"tiny":5e-324,"huge":1.7976931348623157e308,"back":-0.1}"#;
+    let post = Ask::new("POST", &format!("/v1/threads/{}/messages", stage.thread)).key("numbers");
+    let post =
+        post.header("content-type", "application/json").body(format!(r#"{{"body":"x","data":{data}}}"#));
+    let token = world.token(Role::Coordinator);
+    let seq = post.token(&token).send(&world).await.done()["seq"].as_u64().unwrap();
+    let read = format!("/v1/threads/{}/messages?after_seq={}", stage.thread, seq - 1);
+    let read = Ask::new("GET", &read).token(&token).send(&world).await.done();
+    assert_eq!(read["messages"][0]["data"], serde_json::from_str::<Value>(data).unwrap());
+    let most = u64::MAX;
+    assert_eq!(read["messages"][0]["data"]["most"].as_u64(), Some(most), "to the last digit");
+}
+
 /// Nobody's field has the name of one that only the server writes.
 #[test]
 fn what_the_server_says_of_a_message_is_what_nobody_sends() {

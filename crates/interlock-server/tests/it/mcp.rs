@@ -131,6 +131,8 @@ async fn every_tool_says_what_it_takes_gives_and_does() {
             assert_eq!((&hints["destructiveHint"], &hints["openWorldHint"]), (&false.into(), &false.into()));
             assert_eq!(hints["idempotentHint"], true, "{name}");
             assert!(tool["description"].as_str().unwrap().len() > 20, "{name}");
+            let version = json!({"interlock/contract": "v1", "interlock/since": row.since});
+            assert_eq!(tool["_meta"], version, "{name}");
             let required = tool["inputSchema"]["required"].to_string();
             assert_eq!(required.contains("idempotency_key"), row.mutates, "{name}");
             for schema in [&tool["inputSchema"], &tool["outputSchema"]] {
@@ -138,6 +140,24 @@ async fn every_tool_says_what_it_takes_gives_and_does() {
                 assert_portable(name, schema);
             }
         }
+    }
+}
+
+/// Whatever was frozen as a tool of version 1 is there under its name.
+#[tokio::test]
+async fn tools_of_version_1_stay() {
+    let frozen = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/v1/tools.json");
+    let frozen: Value = serde_json::from_slice(&std::fs::read(frozen).unwrap()).unwrap();
+    let names = |tools: &Value| -> std::collections::BTreeSet<String> {
+        let tools = tools.as_array().unwrap().iter();
+        tools.map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let frozen = names(&frozen["tools"]);
+    assert!(frozen.contains("post_message"), "{frozen:?}");
+    let world = World::new().await;
+    for era in ERAS {
+        let said = Rpc::of(&world, era, Role::Operator).await.request("tools/list", json!({})).await;
+        assert!(names(&said.result()["tools"]).is_superset(&frozen));
     }
 }
 

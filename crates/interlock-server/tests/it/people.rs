@@ -97,6 +97,35 @@ async fn a_wake_is_explained_at_every_step() {
     assert_eq!(explained(&world, &stage, "executor").await, (0, read));
 }
 
+/// Where people look for the reason why agents wake each other, they see how far from a person that is.
+#[tokio::test]
+async fn what_agents_ask_of_each_other_says_how_far_from_a_person_it_is() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let (lead, operator) = (world.client(Role::Coordinator), world.client(Role::Operator));
+    let agent = json!({"name": "second", "runtime": "command", "launch": {"command": ["true"]}});
+    call::<op::RegisterAgent>(&operator, &agent, "second").await.unwrap();
+    let join = json!({"thread_id": stage.thread, "agent": "second"});
+    call::<op::AddParticipant>(&lead, &join, "join").await.unwrap();
+    let claim = json!({"supervisor": "keeper", "incarnation": "1", "limit": 1});
+    let mut claimed = call::<op::ClaimWakes>(&world.client(Role::Supervisor), &claim, "").await.unwrap();
+    let claimed = claimed.wakes.remove(0);
+    let held = json!({"wake_id": claimed.wake.wake_id, "incarnation": "1", "fence": claimed.fence});
+    reports(&world, &held, json!({"step": "started", "lane": "trigger"}), "started").await;
+
+    let executor = world.client_with(claimed.token);
+    let post = json!({"thread_id": stage.thread, "body": "and you?", "to": ["second"]});
+    let seq = call::<op::PostMessage>(&executor, &post, "post").await.unwrap().seq;
+    let read = json!({"thread_id": stage.thread});
+    let messages = call::<op::ReadMessages>(&lead, &read, "").await.unwrap().messages;
+    let hops = |seq: u64| messages.iter().find(|message| message.seq == seq).unwrap().hops;
+    assert_eq!((hops(1), hops(seq)), (0, 1));
+    let asked = json!({"thread_id": stage.thread, "agent": "second"});
+    let explained = call::<op::ExplainWakes>(&lead, &asked, "").await.unwrap();
+    let because = &explained.participants[0].because;
+    assert_eq!((because[0].why, because[0].hops), (Why::Due, 1), "{because:?}");
+}
+
 #[tokio::test]
 async fn an_explanation_waits_for_a_change_and_knows_only_participants() {
     let world = World::new().await;
@@ -240,4 +269,44 @@ async fn work_is_given_by_those_who_lead() {
         let problem = call::<op::AssignTask>(&lead, &task, "wrong").await.unwrap_err();
         assert_eq!(problem.known_reason(), Some(wanted));
     }
+}
+
+/// An agent that leads a thread cannot let it go on after a guard has blocked it; a person does, as ever.
+#[tokio::test]
+async fn what_a_guard_blocked_waits_for_a_person() {
+    let world = World::new().await;
+    world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let people = json!([{"agent": "executor", "role": "coordinator"}, {"agent": "participant"}]);
+    let thread = json!({"title": "led by an agent", "participants": people});
+    let thread = call::<op::CreateThread>(&lead, &thread, "thread").await.unwrap().thread_id;
+    let executor = world.client_with(world.token_of("executor", Role::Participant, world.here));
+    for n in 1..=3 {
+        let data = json!({"finding_id": FindingId::from_u128(n), "path": "src/lib.rs", "line": n, "rule": "test",
+            "severity": "high", "message": "red"});
+        let finding =
+            json!({"thread_id": thread, "kind": "event", "event_type": "finding_reported", "data": data});
+        call::<op::PostMessage>(&executor, &finding, &format!("finding-{n}")).await.unwrap();
+    }
+    let go_on = json!({"thread_id": thread, "status": "active", "text": "we know better"});
+    let refused = call::<op::UpdateThreadStatus>(&executor, &go_on, "go on").await.unwrap_err();
+    assert_eq!((refused.reason.as_str(), refused.status), ("PERSON_REQUIRED", 403));
+    assert!(
+        refused.detail.contains("IDENTICAL_FINDINGS") && refused.detail.contains("`coordinator` must act")
+    );
+    let go_on = json!({"thread_id": thread, "text": "coordinator_override: we know better"});
+    let refused = call::<op::UnblockThread>(&executor, &go_on, "override").await.unwrap_err();
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
+    let hand_on = json!({"thread_id": thread, "owner": "executor", "text": "I do it"});
+    let refused = call::<op::AssignEscalationOwner>(&executor, &hand_on, "hand on").await.unwrap_err();
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
+    let entrusted = call::<op::AssignEscalationOwner>(&lead, &hand_on, "entrust").await.unwrap();
+    assert_eq!(entrusted.owner.unwrap().as_str(), "executor");
+    let go_on = json!({"thread_id": thread, "status": "active"});
+    call::<op::UpdateThreadStatus>(&executor, &go_on, "entrusted").await.unwrap();
+    let block = json!({"thread_id": thread, "status": "blocked", "reason": "PAUSED"});
+    call::<op::UpdateThreadStatus>(&lead, &block, "pause").await.unwrap();
+    let refused = call::<op::UpdateThreadStatus>(&executor, &go_on, "not yours").await.unwrap_err();
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
+    call::<op::UpdateThreadStatus>(&lead, &go_on, "resume").await.unwrap();
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use interlock_api::client::Client;
+use interlock_api::v1::review::Verdict;
 use interlock_api::{Op, Problem, operations as op};
 use interlock_core::actor::Role;
 use interlock_core::wake::Lane;
@@ -250,4 +251,66 @@ async fn agents_entries_checkpoints_and_the_status_are_waited_for() {
     // They have left that size already.
     assert_eq!(soon(call::<op::GetStatus>(&admin(), &stays, "")).await.unwrap().ledger_size, size + 1);
     assert_eq!(soon(call::<op::GetCheckpoint>(&admin(), &stays, "")).await.unwrap().size, size + 1);
+}
+
+#[tokio::test]
+async fn verdicts_are_waited_for_until_the_last_one_is_in() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let review = json!({"thread_id": stage.thread, "commit": "abcdef1"});
+    let asked = call::<op::RequestReview>(&lead, &review, "review").await.unwrap();
+    let params = json!({"thread_id": stage.thread, "wait_ms": LONG_MS});
+    let poll = waits::<op::CollectVerdicts>(&world, lead, params, 1).await;
+    let says_so = async |name: &str| {
+        let answer = json!({"thread_id": stage.thread, "body": "good", "in_reply_to": asked.message_id,
+                            "data": {"verdict": "accepted"}});
+        let client = world.client_with(world.token_of(name, Role::Participant, world.here));
+        call::<op::PostMessage>(&client, &answer, "verdict").await.unwrap();
+    };
+    let reads = world.store.reads();
+    says_so("participant").await;
+    soon(world.store.reads_reach(reads + 1)).await;
+    assert!(!poll.is_finished(), "the executor has not said anything");
+    says_so("executor").await;
+    let verdicts = soon(poll).await.unwrap().unwrap().verdicts;
+    assert!(verdicts.iter().all(|one| one.verdict == Verdict::Accepted), "{verdicts:?}");
+}
+
+#[tokio::test]
+async fn webhooks_are_waited_for_until_there_is_one() {
+    let world = World::new().await;
+    let operator = || world.client(Role::Operator);
+    let poll = waits::<op::ListWebhooks>(&world, operator(), json!({"wait_ms": LONG_MS}), 1).await;
+    let reads = world.store.reads();
+    call::<op::RegisterAgent>(&operator(), &json!({"name": "zoe"}), "zoe").await.unwrap();
+    soon(world.store.reads_reach(reads + 1)).await;
+    assert!(!poll.is_finished(), "an agent is no webhook");
+    let made = json!({"url": "http://127.0.0.1:1/gone"});
+    let made = call::<op::CreateWebhook>(&operator(), &made, "webhook").await.unwrap().webhook;
+    let webhooks = soon(poll).await.unwrap().unwrap().webhooks;
+    assert_eq!((webhooks.len(), webhooks[0].webhook_id), (1, made.webhook_id));
+}
+
+/// The pause before the next attempt ends without anybody's doing.
+#[tokio::test]
+async fn a_wake_that_becomes_due_by_itself_ends_the_wait_for_one_that_is_due() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let keeper = world.client(Role::Supervisor);
+    let claimed = call::<op::ClaimWakes>(&keeper, &claim(), "").await.unwrap().wakes.remove(0);
+    for (n, report) in [
+        json!({"step": "started", "lane": "trigger"}),
+        json!({"step": "ended", "outcome": {"kind": "exited", "code": 1}}),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let report =
+            json!({"wake_id": stage.wake, "incarnation": "1", "fence": claimed.fence, "report": report});
+        call::<op::ReportWake>(&keeper, &report, &format!("report-{n}")).await.unwrap();
+    }
+    let due = json!({"is_due": true, "wait_ms": LONG_MS});
+    let wakes = soon(call::<op::ListWakes>(&world.client(Role::Operator), &due, "")).await.unwrap().wakes;
+    assert_eq!((wakes.len(), wakes[0].wake_id), (1, stage.wake));
 }

@@ -8,6 +8,7 @@ use interlock_core::thread::Status;
 use interlock_core::wake::{Evidence, WakeResult, WakeState};
 use serde_json::{Value, json};
 
+use crate::ask::Ask;
 use crate::world::{LONG_MS, Stage, World, call, says, soon};
 
 async fn claims(world: &World, incarnation: &str) -> ClaimWakesResponse {
@@ -269,4 +270,22 @@ async fn a_wake_is_held_by_one_supervisor_and_reports_of_the_past_are_refused() 
     let renew = json!({"supervisor": "keeper", "incarnation": "1", "wakes": held});
     let renewed = call::<op::RenewWakes>(&world.client(Role::Supervisor), &renew, "").await.unwrap();
     assert!(renewed.wakes.is_empty());
+}
+
+/// For how long a wake has been due that nobody takes is a number that somebody can be alarmed by.
+#[tokio::test]
+async fn the_age_of_the_oldest_due_wake_is_measured() {
+    let world = World::new().await;
+    let oldest = async || {
+        let text = Ask::new("GET", "/metrics").send(&world).await.text().to_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("interlock_wake_oldest_due_seconds "));
+        line.unwrap().parse::<f64>().unwrap()
+    };
+    assert!(oldest().await.abs() < f64::EPSILON);
+    world.stage().await;
+    world.advance(90_000);
+    assert!(oldest().await >= 90.0);
+    let claim = claimed(&world).await;
+    reports(&world, &claim, json!({"step": "started", "lane": "trigger"})).await;
+    assert!(oldest().await.abs() < f64::EPSILON, "somebody runs for it");
 }

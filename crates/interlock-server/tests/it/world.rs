@@ -80,7 +80,14 @@ impl World {
     pub(crate) async fn with_limits(limits: RateLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let issuer_pem = Issuer::generate_pem().unwrap();
-        Self::boot(folder, None, issuer_pem, limits, quick(), Arc::default()).await
+        Self::boot(folder, database(), issuer_pem, limits, quick(), Arc::default()).await
+    }
+
+    /// The same on a file, whatever the tests are asked to run on.
+    pub(crate) async fn on_a_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let issuer_pem = Issuer::generate_pem().unwrap();
+        Self::boot(folder, None, issuer_pem, RateLimits::default(), quick(), Arc::default()).await
     }
 
     /// The same over a PostgreSQL database, or `None` after a word on why the test is skipped.
@@ -107,7 +114,7 @@ impl World {
     pub(crate) async fn with_webhooks(options: WebhookOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let issuer_pem = Issuer::generate_pem().unwrap();
-        Self::boot(folder, None, issuer_pem, RateLimits::default(), options, Arc::default()).await
+        Self::boot(folder, database(), issuer_pem, RateLimits::default(), options, Arc::default()).await
     }
 
     async fn boot(
@@ -179,14 +186,28 @@ impl World {
     }
 
     fn tells_with(&self, webhooks: Arc<Webhooks>) -> JoinHandle<()> {
-        let options = RunnerOptions { worker: "server".into(), lease_ms: 1_000, concurrency: 16 };
-        let works = vec![webhooks.work(self.here)];
-        let runner = JobRunner::new(Arc::clone(&self.engine), self.here, options, works).unwrap();
+        let runner = self.runner(&webhooks);
         let stop = self.stop.subscribe();
         let telling = webhooks.follow(self.here, stop.clone());
         tokio::spawn(async move {
             tokio::join!(runner.run(stop), telling);
         })
+    }
+
+    /// What its webhooks are to be told becomes jobs, on which nobody works.
+    pub(crate) fn makes_deliveries(&self) -> JoinHandle<()> {
+        tokio::spawn(Arc::clone(&self.webhooks).follow(self.here, self.stop.subscribe()))
+    }
+
+    /// Somebody works on these jobs.
+    pub(crate) fn delivers(&self) -> JoinHandle<()> {
+        tokio::spawn(self.runner(&self.webhooks).run(self.stop.subscribe()))
+    }
+
+    fn runner(&self, webhooks: &Arc<Webhooks>) -> JobRunner {
+        let options = RunnerOptions { worker: "server".into(), lease_ms: 1_000, concurrency: 16 };
+        let works = vec![webhooks.work(self.here)];
+        JobRunner::new(Arc::clone(&self.engine), self.here, options, works).unwrap()
     }
 
     /// The server is told to stop.
@@ -233,7 +254,7 @@ impl World {
     fn mint(&self, name: &str, role: Role, workspace_id: WorkspaceId, ttl_ms: i64) -> String {
         let actor =
             Actor { name: agent(name), role, workspace_id, session_id: None, wake_id: None, fence: None };
-        self.engine.issuer().mint(&actor, self.engine.now(), ttl_ms).unwrap()
+        self.engine.issuer().mint(&actor, self.engine.here(), ttl_ms).unwrap()
     }
 
     /// The typed client of whoever goes by the name of this role, over a real socket.
@@ -343,6 +364,16 @@ impl World {
     pub(crate) async fn ledger(&self) -> Vec<Value> {
         let rows = self.store.entries(self.here, 0, 10_000).await.unwrap();
         rows.iter().map(|row| serde_json::from_slice(&row.envelope).unwrap()).collect()
+    }
+}
+
+/// The database that the tests are asked to run on, where that is not a file: `cargo xtask test` runs them on both.
+fn database() -> Option<TestDatabase> {
+    let store = std::env::var("INTERLOCK_TEST_STORE").unwrap_or_default();
+    match store.as_str() {
+        "" | "sqlite" => None,
+        "postgres" => Some(TestDatabase::make("a test on PostgreSQL").expect("a PostgreSQL server")),
+        other => panic!("INTERLOCK_TEST_STORE is `{other}`: it is `sqlite` or `postgres`"),
     }
 }
 

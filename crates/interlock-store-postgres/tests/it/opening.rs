@@ -39,9 +39,22 @@ fn answers_of_an_earlier_version_are_found() {
         store.dump(tale.sequencer.workspace_id).await.unwrap()
     });
     assert!(before.iter().filter(|line| line.starts_with("answer ")).count() > 40);
-    made.0.sql("DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; DELETE FROM interlock_schema WHERE version > 4");
+    made.0.sql("DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE supervisor; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; DELETE FROM interlock_schema WHERE version > 4");
     let after = block_on(async { made.open().await.dump(WorkspaceId::from_u128(1)).await.unwrap() });
     assert_eq!(after, before);
+}
+
+/// A database of a linguistic order gives the rows of each table in the order that every other store gives them in.
+#[test]
+fn names_are_sorted_alike_whatever_the_databases_own_order_is() {
+    let Some(made) = Made::new("names_are_sorted_alike_whatever_the_databases_own_order_is") else { return };
+    block_on(made.try_open()).unwrap();
+    let found = made.0.sql(
+        "SELECT table_name || '.' || column_name FROM information_schema.columns
+         WHERE table_schema = 'public' AND column_name IN ('agent', 'name')
+         AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C' ORDER BY 1",
+    );
+    assert_eq!(found.trim(), "");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn answers_of_an_earlier_version_are_found() {
     let before = block_on(dump());
     assert!(before.iter().filter(|line| line.starts_with("answer ")).count() > 40);
     let connection = Connection::open(made.path()).unwrap();
-    let back = "DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; PRAGMA user_version = 5";
+    let back = "DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE supervisor; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; PRAGMA user_version = 5";
     connection.execute_batch(back).unwrap();
     drop(connection);
     assert_eq!(block_on(dump()), before);

@@ -58,10 +58,15 @@ pub(crate) fn newest(page: &Value) -> Option<Newest> {
     })
 }
 
-/// Whether a message is named after a wake: nobody else's is.
+/// Whether a message is a wake's: it is named after one, or begins with the words of its prompt, by which a process of its
+/// own was told. Nobody else's is named so.
 fn is_ours(item: &Value) -> bool {
-    member(item, "/clientId").starts_with(WAKE)
+    let text = member(item, "/content/0/text");
+    member(item, "/clientId").starts_with(WAKE) || (text.starts_with(PROMPT[0]) && text.contains(PROMPT[1]))
 }
+
+/// How the prompt of a wake begins, and what stands in it.
+const PROMPT: [&str; 2] = ["You are `", "` in thread thr_"];
 
 /// What a wake's id begins with.
 const WAKE: &str = "wak_";
@@ -115,12 +120,20 @@ mod tests {
             |status: &str, items: &[Value]| json!({"data": [{"id": "t", "status": status, "items": items}]});
         let (ours, theirs) = (said(json!("wak_a.1"), json!(5)), said(Value::Null, json!(9)));
         let other = said(json!("0a1b"), json!(7));
+        let prompt = |text: &str| json!({"type": "userMessage", "clientId": null, "startedAtMs": 3, "content": [{"type": "text", "text": text}]});
         for (page, is_running, is_ours, person_at_ms) in [
             (page("inProgress", &[]), true, None, None),
-            (page("inProgress", &[ours.clone()]), true, Some(true), None),
+            (page("inProgress", std::slice::from_ref(&ours)), true, Some(true), None),
             (page("completed", &[ours, theirs.clone()]), false, Some(true), Some(9)),
             (page("failed", &[theirs, other]), false, Some(false), Some(9)),
             (page("completed", &[said(Value::Null, Value::Null)]), false, Some(false), None),
+            (
+                page("completed", &[prompt("You are `me` in thread thr_0 of Interlock. Read.")]),
+                false,
+                Some(true),
+                None,
+            ),
+            (page("completed", &[prompt("What is `me` in thread thr_0?")]), false, Some(false), Some(3)),
         ] {
             assert_eq!(newest(&page), Some(Newest { is_running, is_ours, person_at_ms }), "{page}");
         }

@@ -153,6 +153,8 @@ fn plan(
         runtime: Runtime::Command,
         interrupt_ms: as_ms(config.kill_order.interrupt),
         terminate_ms: as_ms(config.kill_order.terminate),
+        // It is no wake's, and serves those who are attached to it.
+        lease_until_ms: None,
     }
 }
 

@@ -126,7 +126,8 @@ impl Shell<'_> {
                 Act::Send(text) => {
                     let sent = match &mut self.wire {
                         Some(wire) => wire.send(text).await,
-                        None => return,
+                        // It is asked again when there is a connection.
+                        None => Ok(()),
                     };
                     if sent.is_err() {
                         self.wire = None;

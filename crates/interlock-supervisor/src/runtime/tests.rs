@@ -410,6 +410,29 @@ proptest! {
     }
 }
 
+/// As Claude Code tells those who have a subscription: by the wall clock, and only what is refused is waited for.
+#[test]
+fn when_claude_says_that_a_quota_is_given_again() {
+    let event = |status: &str, at: Value| {
+        json!({"type": "rate_limit_event", "rate_limit_info": {"status": status, "resetsAt": at}}).to_string()
+    };
+    let result =
+        json!({"type": "result", "is_error": true, "api_error_status": 429, "result": "resets 5:43am (UTC)"});
+    for (lines, wanted) in [
+        (vec![event("rejected", 77.into())], Some(77)),
+        (vec![event("rejected", 77.into()), event("allowed", 99.into())], None),
+        (vec![event("allowed_warning", 77.into())], None),
+        (vec![event("rejected", "soon".into())], None),
+        (vec![], None),
+    ] {
+        let lines: Vec<String> = lines.into_iter().chain([result.to_string()]).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let (_, heard) = read(Runtime::Claude, &lines);
+        assert!(heard.is_out_of_quota());
+        assert_eq!((heard.resets_at_s, heard.reset_in_ms), (wanted, None), "{lines:?}");
+    }
+}
+
 #[test]
 fn when_a_models_service_says_that_it_takes_requests_again() {
     for (text, ms) in [

@@ -16,8 +16,12 @@ mod watch;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
+use crate::clock;
 use crate::protocol::{Failure, Notice, Order, Plan, line};
 use crate::runtime::Heard;
 use interlock_core::id::SessionId;
@@ -32,7 +36,7 @@ const MISUSED: u8 = 2;
 /// What the waiting threads tell the loop.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The supervisor wants it; its death is [`Order::Kill`].
+    /// The supervisor wants it; its death is [`Order::Kill`], and what it says of the lease is none.
     Order(Order),
     /// The command is executed, or cannot be.
     Executed(Result<(), Failure>),
@@ -49,7 +53,12 @@ pub(super) enum Event {
     /// Nobody can print any more.
     OutputClosed,
     /// The agent's main process ended.
-    Ended(Notice),
+    Ended {
+        /// How.
+        end: Notice,
+        /// It has left nobody behind.
+        is_alone: bool,
+    },
     /// No process is left.
     AllGone,
 }
@@ -63,17 +72,37 @@ pub(crate) fn run() -> u8 {
         return MISUSED;
     };
     let (sender, events) = channel();
-    let orders = sender.clone();
-    std::thread::spawn(move || read_orders(input, &orders));
-    let last = attempt(&plan, &sender, &events);
+    let lease = Arc::new(Lease(AtomicU64::new(plan.lease_until_ms.unwrap_or(u64::MAX))));
+    let (orders, renewed) = (sender.clone(), Arc::clone(&lease));
+    std::thread::spawn(move || read_orders(input, &renewed, &orders));
+    let last = attempt(&plan, &lease, &sender, &events);
     tell(&last);
     0
 }
 
-fn read_orders(input: impl io::BufRead, orders: &Sender<Event>) {
+/// When the lease is over that the agent runs under, as far as the supervisor has said.
+#[derive(Debug)]
+pub(super) struct Lease(AtomicU64);
+
+impl Lease {
+    /// How long to wait before looking whether it is over; nothing = it is.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let rest = clock::until(self.0.load(Ordering::Relaxed));
+        (!rest.is_zero()).then_some(rest)
+    }
+}
+
+fn read_orders(input: impl io::BufRead, lease: &Lease, orders: &Sender<Event>) {
     for text in input.lines() {
         let order = text.ok().and_then(|text| serde_json::from_str(&text).ok());
-        if orders.send(Event::Order(order.unwrap_or(Order::Kill))).is_err() {
+        let order = match order.unwrap_or(Order::Kill) {
+            Order::Lease { until_ms } => {
+                lease.0.store(until_ms, Ordering::Relaxed);
+                continue;
+            }
+            order => order,
+        };
+        if orders.send(Event::Order(order)).is_err() {
             return;
         }
     }
@@ -89,7 +118,7 @@ pub(super) fn tell(notice: &Notice) {
     }
 }
 
-fn attempt(plan: &Plan, sender: &Sender<Event>, events: &Receiver<Event>) -> Notice {
+fn attempt(plan: &Plan, lease: &Arc<Lease>, sender: &Sender<Event>, events: &Receiver<Event>) -> Notice {
     let pause = || matches!(events.recv_timeout(LOCK_PAUSE), Err(RecvTimeoutError::Timeout));
     let lock = match lock::take(Path::new(&plan.lock), LOCK_GRACE, pause) {
         Ok(Taken::Held(file)) => file,
@@ -102,9 +131,12 @@ fn attempt(plan: &Plan, sender: &Sender<Event>, events: &Receiver<Event>) -> Not
             });
         }
     };
-    let log = open_log(plan);
-    match start::start(plan, lock, log, sender) {
-        Ok(group) => watch::Watch::new(plan, group).run(events),
+    // Another supervisor may have the wake by now.
+    if lease.rest().is_none() {
+        return Notice::Cancelled;
+    }
+    match start::start(plan, lock, sender) {
+        Ok(group) => watch::Watch::new(plan, Arc::clone(lease), group).run(events),
         Err(failure) => Notice::Failed(failure),
     }
 }
@@ -114,7 +146,7 @@ fn redactor(plan: &Plan) -> Redactor {
     Redactor::new(plan.secrets.iter().map(|secret| secret.clone().into_vec()))
 }
 
-fn open_log(plan: &Plan) -> Option<Log> {
+pub(super) fn open_log(plan: &Plan) -> Option<Log> {
     let heading = format!(
         "--- {} {} attempt {} in {}: {}",
         crate::identity::wall_now(),

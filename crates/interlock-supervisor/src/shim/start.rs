@@ -11,17 +11,11 @@ use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use super::Event;
-use super::log::Log;
 use super::output::{self, Source};
 use crate::protocol::{Failure, Notice, Plan};
 
 /// Start the agent as the leader of a group of its own; gives the group. The lock is handed down to it.
-pub(super) fn start(
-    plan: &Plan,
-    lock: File,
-    log: Option<Log>,
-    events: &Sender<Event>,
-) -> Result<Pid, Failure> {
+pub(super) fn start(plan: &Plan, lock: File, events: &Sender<Event>) -> Result<Pid, Failure> {
     let fault = |error: io::Error| Failure {
         detail: format!("the agent's process cannot be made: {error}"),
         hint: "check the limits on processes and open files".into(),
@@ -43,7 +37,10 @@ pub(super) fn start(
     command.arg("--").args(&plan.command);
     command.env_clear().envs(plan.environment.iter().map(|(name, value)| (name, value)));
     let streams = pipes(&mut command, plan.runtime).map_err(fault)?;
-    let child = command.stdin(Stdio::from(status_end)).process_group(0).spawn().map_err(fault)?;
+    let spawned = command.stdin(Stdio::from(status_end)).process_group(0).spawn();
+    // Not before: a new file may wait for the disk, and the agent need not.
+    let log = super::open_log(plan);
+    let child = spawned.map_err(fault)?;
     // Its copies of the pipes' ends would keep them open for ever.
     drop(command);
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -86,13 +83,26 @@ fn wait_for_ends(main: Pid, events: &Sender<Event>) {
             Ok(Some((pid, status))) if pid == main => {
                 // At once and as a whole, so that a group that only forks cannot run away.
                 let _gone: Result<(), _> = rustix::process::kill_process_group(main, Signal::KILL);
-                let _unheard = events.send(Event::Ended(ending(status)));
+                let is_alone = is_nobody_left();
+                let _unheard = events.send(Event::Ended { end: ending(status), is_alone });
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => {
                 let _unheard = events.send(Event::AllGone);
                 return;
             }
+        }
+    }
+}
+
+/// Whether nothing is left of all that the agent has started: whoever loses its parent becomes a child of this process, so
+/// that without a child there is nobody. What has ended is taken away.
+fn is_nobody_left() -> bool {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) => return false,
+            Err(error) => return error == rustix::io::Errno::CHILD,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The shim's loop: passes on what happens to the agent, ends it when told, and everything it leaves behind.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Event, processes, tell};
+use super::{Event, Lease, processes, tell};
+use crate::clock;
 use crate::protocol::{Failure, Notice, Order, Plan};
 
 /// The pause between two sweeps for processes that are left; doubles up to [`SWEEP_PAUSE_MAX`].
@@ -16,8 +18,6 @@ const SWEEP_PAUSE_MAX: Duration = Duration::from_millis(500);
 const SWEEP_PASSES: u32 = 10;
 /// How long the last output may take to be read once no process is left.
 const DRAIN: Duration = Duration::from_secs(2);
-/// How long the loop waits when it waits for nothing in particular.
-const IDLE: Duration = Duration::from_hours(1);
 
 /// How far the agent was brought to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ enum Execution {
 #[derive(Debug)]
 pub(super) struct Watch {
     group: Pid,
+    /// Until it is over.
+    lease: Option<Arc<Lease>>,
     interrupt: Duration,
     terminate: Duration,
     stage: Stage,
@@ -61,9 +63,10 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watch over the agent with this process group.
-    pub(super) fn new(plan: &Plan, group: Pid) -> Self {
+    pub(super) fn new(plan: &Plan, lease: Arc<Lease>, group: Pid) -> Self {
         Self {
             group,
+            lease: Some(lease),
             interrupt: Duration::from_millis(plan.interrupt_ms),
             terminate: Duration::from_millis(plan.terminate_ms),
             stage: Stage::Running,
@@ -81,7 +84,8 @@ impl Watch {
     /// Until nothing of the agent is left; gives its end.
     pub(super) fn run(mut self, events: &Receiver<Event>) -> Notice {
         while !self.is_all_gone || matches!(self.execution, Execution::Pending) {
-            let wait = self.due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+            let rest = self.lease_rest();
+            let wait = self.due.map_or(rest, |due| due.saturating_duration_since(Instant::now()).min(rest));
             match events.recv_timeout(wait) {
                 Ok(event) => self.on_event(event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.on_due(),
@@ -107,7 +111,7 @@ impl Watch {
             Event::Order(Order::Stop) if self.stage == Stage::Running => {
                 self.advance(Stage::Interrupted, Signal::INT, self.interrupt);
             }
-            Event::Order(Order::Stop) => {}
+            Event::Order(Order::Stop | Order::Lease { .. }) => {}
             Event::Executed(Ok(())) => {
                 self.execution = Execution::Done;
                 tell(&Notice::Started { pid: self.group.as_raw_nonzero().get() });
@@ -123,9 +127,12 @@ impl Watch {
             Event::Heard(heard) => self.tell_later(Notice::Heard(heard)),
             Event::Unlogged(detail) => tell(&Notice::Unlogged { detail }),
             Event::OutputClosed => self.is_closed = true,
-            Event::Ended(end) => {
+            Event::Ended { end, is_alone } => {
                 self.ended = Some(end);
-                self.sweep();
+                // A sweep looks at every process of the machine; mostly there is nobody to look for.
+                if !is_alone {
+                    self.sweep();
+                }
             }
             Event::AllGone => self.is_all_gone = true,
         }
@@ -150,7 +157,23 @@ impl Watch {
         self.tell_output();
     }
 
+    /// How long to wait before the lease is looked at again; once it is over nothing of the agent goes on.
+    fn lease_rest(&mut self) -> Duration {
+        if let Some(rest) = self.lease.as_ref().and_then(|lease| lease.rest()) {
+            return rest;
+        }
+        if self.lease.take().is_some() {
+            // Whoever does not listen must not keep it from that.
+            self.sweep();
+            tell(&Notice::LeaseOver);
+        }
+        clock::LOOK_MAX
+    }
+
     fn on_due(&mut self) {
+        if self.due.is_some_and(|due| due > Instant::now()) {
+            return;
+        }
         match self.stage {
             Stage::Running => {}
             Stage::Interrupted => self.advance(Stage::Terminated, Signal::TERM, self.terminate),

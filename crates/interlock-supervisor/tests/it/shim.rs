@@ -266,3 +266,50 @@ fn a_shim_without_a_plan_does_nothing() {
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(2));
 }
+
+/// Its supervisor is stopped, or hangs: what it started ends at the lease's end all the same, and the last word says why.
+#[test]
+fn nothing_outlives_the_lease() {
+    let folder = Folder::new();
+    let mut plan = folder.script(&format!("trap '' INT TERM; {FAMILY} wait"));
+    plan["lease_until_ms"] = json!(boot_ms() + 60_000);
+    let mut shim = Shim::start(&plan);
+    let main = shim.started();
+    let family = until("the family", || pids(&folder.path("pids"), 3));
+    // Renewed, and then no more.
+    shim.say(&json!({"lease": {"until_ms": boot_ms() + 100}}));
+    assert_eq!(shim.next(), json!({"notice": "lease_over"}));
+    assert_eq!(shim.next(), json!({"notice": "signalled", "signal": 9}));
+    assert!(!is_alive(main) && !family.iter().any(|pid| is_alive(*pid)), "{main} {family:?}");
+}
+
+#[test]
+fn nothing_is_started_when_the_lease_is_over() {
+    let folder = Folder::new();
+    let mut plan = folder.script("echo begun > begun");
+    plan["lease_until_ms"] = json!(boot_ms() - 1);
+    assert_eq!(Shim::start(&plan).last(), json!({"notice": "cancelled"}));
+    assert!(!folder.path("begun").exists());
+}
+
+/// A renewal is no order to end, not even for a shim that waits for a former process of its agent.
+#[test]
+fn a_renewed_lease_goes_on() {
+    let folder = Folder::new();
+    let mut first = Shim::start(&folder.script("sleep 1000"));
+    first.started();
+    let mut plan = folder.script("exit 3");
+    plan["lease_until_ms"] = json!(boot_ms() + 60_000);
+    let mut second = Shim::start(&plan);
+    second.say(&json!({"lease": {"until_ms": boot_ms() + 120_000}}));
+    first.abandon();
+    first.last();
+    second.started();
+    assert_eq!(second.last(), json!({"notice": "exited", "code": 3}));
+}
+
+/// The clock of leases.
+fn boot_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(now.tv_sec * 1_000 + now.tv_nsec / 1_000_000).unwrap()
+}

@@ -94,6 +94,23 @@ async fn a_shim_that_does_not_work_is_a_failure_and_not_an_endless_loop() {
     }
 }
 
+/// The plan lies in the shim's pipe before the shim begins, as far as the pipe has room for it; the rest follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_may_be_given_more_than_a_pipe_holds() {
+    let mut rig = Rig::idle().await;
+    for name in ["ONE", "TWO"] {
+        rig.config.environment.insert(name.into(), name.repeat(30_000).into());
+    }
+    rig.start();
+    let launch = json!({"launch": {
+        "command": ["sh", "-c", "echo ${#ONE} ${#TWO}"], "environment": [{"name": "ONE"}, {"name": "TWO"}],
+    }});
+    let wake_id = rig.wake_with("executor", 1, "", &launch);
+    rig.until_reports(&["started", "accepted by output", "exited 0"]).await;
+    assert!(rig.log(&wake_id).contains("90000 90000"), "{}", rig.log(&wake_id));
+    rig.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_survive_a_server_that_is_down() {
     let mut rig = Rig::running().await;

@@ -7,6 +7,7 @@ mod random;
 mod reading;
 mod searching;
 pub(crate) mod sessions;
+mod supervisors;
 pub(crate) mod webhooks;
 mod writing;
 
@@ -16,6 +17,7 @@ pub use random::*;
 pub use reading::*;
 pub use searching::*;
 pub use sessions::*;
+pub use supervisors::*;
 pub use webhooks::*;
 pub use writing::*;
 
@@ -73,6 +75,7 @@ macro_rules! store_conformance {
             sessions_are_what_was_last_heard_of_them
             a_claim_waits_for_a_person
             the_longest_silent_sessions_make_room
+            supervisors_heard_of_at_one_server_are_known_at_every_other
             a_webhook_is_told_of_each_event_once_and_in_order
             deliveries_that_fail_step_aside_up_to_a_limit
             what_is_secret_of_a_webhook_is_in_no_dump

@@ -81,7 +81,7 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     keys.extend(mirror.used.keys().copied().map(Key::Idempotency));
     keys.extend(mirror.wakes.keys().copied().map(Key::Wake));
     keys.extend(mirror.jobs.keys().copied().map(Key::Job));
-    keys.extend([Key::DueJobs, Key::Webhooks, Key::Terminals]);
+    keys.extend([Key::DueJobs, Key::Webhooks, Key::Terminals, Key::Supervisors]);
     keys.extend(mirror.sessions.keys().map(|(agent, _)| Key::Sessions(agent.clone())));
     for thread in mirror.threads.keys() {
         keys.extend([Key::Thread(*thread), Key::ThreadWakes(*thread), Key::Findings(*thread)]);
@@ -99,6 +99,8 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     }
     let open = mirror.sessions.values().filter(|session| session.is_terminal()).collect::<Vec<_>>();
     assert_eq!(facts.terminals().unwrap().collect::<Vec<_>>(), open);
+    let supervisors = mirror.supervisors.values().collect::<Vec<_>>();
+    assert_eq!(facts.supervisors().unwrap().collect::<Vec<_>>(), supervisors);
     assert_eq!(facts.webhooks().unwrap(), &mirror.webhooks);
     let stored = store.webhooks(ws).await.unwrap();
     assert_eq!(stored, mirror.webhooks.values().cloned().collect::<Vec<_>>());

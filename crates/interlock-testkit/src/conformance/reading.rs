@@ -48,6 +48,7 @@ async fn busy(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story) {
     for which in 0..12 {
         tale.sight(thread, 1, which).await;
     }
+    tale.calls("sup", &["gpu"]).await;
     // Asked for, done, and forgotten when they are old.
     for (who, which) in [(0, 0), (1, 1), (0, 2), (2, 8), (0, 1)] {
         tale.work(who, which).await;

@@ -27,12 +27,15 @@ use super::wakes;
 use crate::environment;
 use crate::instance::unwritable;
 
-/// Agents of one thread: with the person who asks they fit into it.
-const OF_A_THREAD: usize = 50;
-/// How long a crowd may take until the measurement is given up.
-const CROWD_MAX: Duration = Duration::from_secs(90);
-/// Between two looks at a crowd: seldom, so that looking is no load.
-const LOOK: Duration = Duration::from_millis(250);
+/// Agents of one thread: fewer than the turns without progress after which a guard blocks it.
+const OF_A_THREAD: usize = 16;
+/// How long nothing may change in a crowd until the measurement is given up. What gets on is waited for, however slowly: a
+/// busy machine or a debug build needs longer, and loses nobody.
+const STILL_MAX: Duration = Duration::from_mins(1);
+/// The first pause between two looks at a crowd; doubles up to [`LOOK_MAX`].
+const LOOK: Duration = Duration::from_millis(50);
+/// The longest one: seldom, so that looking is no load.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 
 /// An agent's command that acknowledges and ends.
 ///
@@ -90,6 +93,8 @@ pub(crate) struct Over {
     pub(crate) once: u32,
     /// Milliseconds from commit to process, of each wake.
     pub(crate) dispatched_ms: Vec<f64>,
+    /// Seconds from the first commit to the end of the last process.
+    pub(crate) took_s: f64,
 }
 
 impl Crowd {
@@ -153,10 +158,14 @@ impl Crowd {
         }
         let is_once = |wakes: &[&WakeView]| matches!(wakes, [wake] if wake.result == Some(WakeResult::Triggered) && wake.attempts == 1);
         let once = of.values().filter(|wakes| is_once(wakes)).count();
+        let first = wakes.iter().map(|wake| wake.requested_at).min();
+        let last = wakes.iter().filter_map(|wake| wake.finished_at).max();
+        let took_ms = first.zip(last).map_or(0, |(first, last)| last.ms_since(first));
         let dispatched = wakes.iter().filter(|wake| wake.dispatched_at.is_some());
         Ok(Over {
             once: u32::try_from(once).unwrap_or(u32::MAX),
             dispatched_ms: dispatched.map(wakes::dispatched_ms).collect::<Result<_, _>>()?,
+            took_s: f64::from(u32::try_from(took_ms).unwrap_or(u32::MAX)) / 1_000.0,
         })
     }
 
@@ -166,18 +175,26 @@ impl Crowd {
         done: impl Fn(&[WakeView]) -> usize,
     ) -> Result<Vec<WakeView>, Problem> {
         let client = stage.operator()?;
-        let until = Instant::now() + CROWD_MAX;
+        let (mut most, mut since, mut pause) = (0, Instant::now(), LOOK);
         loop {
             let wakes = self.wakes(&client).await?;
             let count = done(&wakes);
             if count >= self.count {
                 return Ok(wakes);
             }
-            if Instant::now() > until {
-                let detail = format!("{count} of {} were woken in {CROWD_MAX:?}", self.count);
+            if count > most {
+                (most, since) = (count, Instant::now());
+            }
+            if since.elapsed() > STILL_MAX {
+                let held = wakes.iter().filter(|wake| wake.held).count();
+                let detail = format!(
+                    "{count} of {} were woken, and no further one in {STILL_MAX:?}; {held} are held back",
+                    self.count
+                );
                 return Err(Problem::new(Reason::WakeFailed, &detail, ""));
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK_MAX);
         }
     }
 

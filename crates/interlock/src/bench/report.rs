@@ -144,6 +144,11 @@ impl Figure {
         Self { anchor: Some(anchor), ..self }
     }
 
+    /// The same with how long each of what it is a share of took, in milliseconds.
+    pub(crate) fn spread(self, spread: Spread) -> Self {
+        Self { spread, ..self }
+    }
+
     fn ratio(&self) -> Option<f64> {
         self.anchor.map(|anchor| self.value / anchor)
     }
@@ -287,15 +292,6 @@ impl Report {
     /// The same of which the median counts.
     pub(crate) fn middles(&mut self, case: &'static str, took_ms: Vec<f64>, limit: f64) {
         self.figure(case, "ms", took_ms, Goal::p50_below(limit));
-    }
-
-    /// A share that must be reached, of so many at once; the spread is of how long each took, in milliseconds.
-    pub(crate) fn share(&mut self, case: &'static str, at_once: u32, share: f64, spread: Spread, limit: f64) {
-        self.figure(case, "ratio", vec![share], Goal::at_least(limit));
-        if let Some(row) = self.rows.last_mut() {
-            row.clients = at_once;
-            (row.p50, row.p95, row.p99) = (spread.p50, spread.p95, spread.p99);
-        }
     }
 
     /// What ours takes beyond the anchor, both in milliseconds.

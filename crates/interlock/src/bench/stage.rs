@@ -249,6 +249,14 @@ impl Stage {
         resident.ok_or_else(|| defect(&"the system does not say how much memory the server has"))
     }
 
+    /// The server's process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub(crate) fn pid(&self) -> Result<u32, Problem> {
+        self.running().map(|server| server.pid)
+    }
+
     fn running(&self) -> Result<&Child, Problem> {
         self.server.as_ref().ok_or_else(|| defect(&"the measured server does not run"))
     }

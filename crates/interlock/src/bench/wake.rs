@@ -14,7 +14,7 @@ use interlock_core::wake::Lane;
 
 use super::crowd::{self, Crowd};
 use super::machine::{self, Machine};
-use super::report::Report;
+use super::report::{Figure, Goal, Report};
 use super::runner::Runner;
 use super::stage::{Stage, defect};
 use super::stats::Spread;
@@ -32,7 +32,7 @@ const FLIGHT_MS_MAX: f64 = 500.0;
 /// How often the polling net looks while announcements are dropped, and how much later a wake may be.
 const POLL_MS: u32 = 1_000;
 const POLL_BEYOND_MS: f64 = 100.0;
-/// The share of one core that an idle supervisor may use.
+/// The share of one core that an idle supervisor may use, and the server that it waits at.
 const IDLE_SHARE_MAX: f64 = 0.01;
 /// In many threads with many participants: until a post is read, median and 95th percentile, and until it wakes.
 const VISIBLE_MS_MAX: [f64; 2] = [500.0, 2_000.0];
@@ -240,14 +240,30 @@ impl Bench<'_> {
             crowd.post(self.stage).await?;
             let over = crowd.until_over(self.stage).await?;
             let share = f64::from(over.once) / f64::from(self.pace.dormant);
-            self.report.share("dormant", AT_ONCE, share, Spread::of(over.dispatched_ms), 1.0);
+            let why =
+                format!("{} of {} agents, the last after {:.1} s", over.once, self.pace.dormant, over.took_s);
+            let spread = Spread::of(over.dispatched_ms);
+            self.report.add(Figure::sure("dormant", AT_ONCE, share, Goal::at_least(1.0), why).spread(spread));
         }
         if is_idle {
-            let used = |pid| machine::cpu_seconds(pid).ok_or_else(|| defect(&"the supervisor is gone"));
-            let (before, start) = (used(pid)?, tokio::time::Instant::now());
-            tokio::time::sleep(self.pace.idle).await;
-            let share = (used(pid)? - before) / start.elapsed().as_secs_f64();
-            self.report.value("idle", "ratio", vec![share], IDLE_SHARE_MAX);
+            self.idle(pid).await?;
+        }
+        Ok(())
+    }
+
+    /// What waiting costs, the supervisor and the server that it waits at.
+    async fn idle(&mut self, supervisor: u32) -> Result<(), Problem> {
+        let pids = [supervisor, self.stage.pid()?];
+        let used = || -> Result<Vec<f64>, Problem> {
+            let of = |pid| machine::cpu_seconds(pid).ok_or_else(|| defect(&"a measured process is gone"));
+            pids.into_iter().map(of).collect()
+        };
+        let (before, start) = (used()?, tokio::time::Instant::now());
+        tokio::time::sleep(self.pace.idle).await;
+        let (after, took_s) = (used()?, start.elapsed().as_secs_f64());
+        let shares = after.iter().zip(&before).map(|(after, before)| (after - before) / took_s);
+        for (case, share) in ["idle", "idle_server"].into_iter().zip(shares) {
+            self.report.value(case, "ratio", vec![share], IDLE_SHARE_MAX);
         }
         Ok(())
     }

@@ -193,7 +193,7 @@ async fn list(cx: &Context, page: PageParams) -> End {
     let mut json = to_json(&answer)?;
     for (n, agent) in answer.agents.iter().enumerate() {
         let Some(command) = attach::to_agent(cx, agent).await else { continue };
-        text += &format!("sit down in front of {}: {command}\n", agent.name);
+        text.extend(["sit down in front of ", agent.name.as_str(), ": ", &command, "\n"]);
         if let Some(agent) = json.pointer_mut(&format!("/agents/{n}")).and_then(Value::as_object_mut) {
             agent.insert("attach".into(), command.into());
         }

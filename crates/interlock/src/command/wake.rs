@@ -102,7 +102,7 @@ async fn show(cx: &Context, params: &ShowParams) -> End {
     let mut text = render::wake::show(view(cx), &wake);
     let mut json = to_json(&wake)?;
     if let (Some(command), Some(wake)) = (attach::to_wake(cx, &wake).await?, json.as_object_mut()) {
-        text += &format!("\nsit down in front of it: {command}\n");
+        text.extend(["\nsit down in front of it: ", &command, "\n"]);
         wake.insert("attach".into(), command.into());
     }
     Ok(Answer::new(&json, text)?)

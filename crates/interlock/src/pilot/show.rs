@@ -72,10 +72,14 @@ impl Show {
         }
     }
 
+    /// Columns of a line: of a chaos run what is read closely, else what the terminal has, where it is one.
+    fn width(&self, otherwise: usize) -> usize {
+        if self.is_narrow { LINE_WIDTH } else { self.style.columns().unwrap_or(otherwise) }
+    }
+
     /// A paragraph beside the timeline.
     pub(crate) fn paragraph(&self, text: &str) {
-        let width = if self.is_narrow { LINE_WIDTH } else { usize::MAX };
-        for line in wrapped(text, width) {
+        for line in wrapped(text, self.width(usize::MAX)) {
             self.say(&line);
         }
     }
@@ -141,7 +145,8 @@ impl Show {
             "finding_reported" | "finding_rejected" => Paint::Yellow,
             _ => Paint::Plain,
         };
-        let text_width = if self.is_narrow { LINE_WIDTH - MARGIN - TYPE_WIDTH - 1 } else { TEXT_WIDTH_MAX };
+        let before = MARGIN + TYPE_WIDTH + 1;
+        let text_width = self.width(before + TEXT_WIDTH_MAX).saturating_sub(before).min(TEXT_WIDTH_MAX);
         format!(
             "{} {} {}",
             self.name(message.from.as_str()),
@@ -284,7 +289,7 @@ impl Show {
             format!("{}:{}", finding.path, finding.line)
         };
         let text = format!("{} {}{commit}", safe::line(&finding.rule), safe::line(&place));
-        let width = if self.is_narrow { LINE_WIDTH - 13 } else { usize::MAX };
+        let width = self.width(usize::MAX) - 13;
         format!("  {} {}", self.style.paint(paint, &state), safe::cut(&text, width))
     }
 }
@@ -315,21 +320,9 @@ fn hand_over(outcome: &Outcome, params: &Params) -> Vec<String> {
     ]
 }
 
-/// The text on lines of so many columns at most, broken between words; a longer word has a line of its own.
+/// The text on lines of so many columns at most.
 fn wrapped(text: &str, width_max: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in safe::line(text).split(' ') {
-        let Some(last) = lines.last_mut() else { continue };
-        if last.is_empty() {
-            word.clone_into(last);
-        } else if safe::width(last) + 1 + safe::width(word) <= width_max {
-            last.push(' ');
-            last.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
+    safe::wrapped(&safe::line(text), width_max)
 }
 
 /// The path as a shell takes it for one word.

@@ -1,13 +1,12 @@
 //! Agents.
 
 use interlock_api::v1::agent::{AgentView, ListAgentsResponse, StandingView};
-use interlock_core::agent::{AgentState, Runtime};
-
-use interlock_core::agent::Label;
+use interlock_core::Reason;
+use interlock_core::agent::{AgentState, Label, Runtime};
 
 use super::style::Paint;
 use super::table::{Cell, table};
-use super::{View, more, when};
+use super::{View, more, usage, when};
 
 /// The list of agents.
 pub(crate) fn list(view: View, answer: &ListAgentsResponse) -> String {
@@ -15,11 +14,11 @@ pub(crate) fn list(view: View, answer: &ListAgentsResponse) -> String {
         return "no agents yet; register one with: interlock agent add NAME\n".into();
     }
     let rows: Vec<_> = answer.agents.iter().map(|agent| row(view, agent)).collect();
-    let heading = ["NAME", "NOW", "SINCE", "ROLE", "RUNTIME", "ON", "COMMAND", "WHY"];
+    let heading = ["NAME", "NOW", "SINCE", "ROLE", "RUNTIME", "ON", "COMMAND", "TOKENS", "WHY"];
     table(view.style, heading, &rows) + &more(view.style, answer.next_cursor.as_ref())
 }
 
-fn row(view: View, agent: &AgentView) -> [Cell; 8] {
+fn row(view: View, agent: &AgentView) -> [Cell; 9] {
     let now = agent.now.as_ref();
     let since = now.and_then(|now| now.since);
     [
@@ -30,6 +29,7 @@ fn row(view: View, agent: &AgentView) -> [Cell; 8] {
         agent.runtime.as_str().into(),
         agent.on.as_ref().map_or("", Label::as_str).into(),
         super::safe::cut(&words(&agent.command), 40).into(),
+        tokens(view, agent),
         now.map_or_else(String::new, |now| why(view, now)).into(),
     ]
 }
@@ -51,12 +51,32 @@ fn state(agent: &AgentView) -> Cell {
     }
 }
 
+/// What its models used of the day's budget, and when the next day begins; a day that is over says nothing any more.
+fn tokens(view: View, agent: &AgentView) -> Cell {
+    let today = agent.spent.filter(|spent| spent.until > view.now);
+    let spent = today.map(|spent| {
+        let of = spent
+            .tokens_max
+            .map_or_else(String::new, |max| format!(" of {}", usage::tokens(max.unsigned_abs())));
+        format!("{}{of}, new day {}", usage::tokens(spent.tokens), when::ahead(spent.until, view.now))
+    });
+    let quota = agent.quota_until.filter(|until| *until > view.now);
+    let quota = quota.map(|until| format!("quota used up, back {}", when::ahead(until, view.now)));
+    let is_over =
+        today.is_some_and(|spent| spent.tokens_max.is_some_and(|max| spent.tokens >= max.unsigned_abs()));
+    let paint = if is_over || quota.is_some() { Paint::Red } else { Paint::Plain };
+    Cell::new(spent.into_iter().chain(quota).collect::<Vec<_>>().join("; "), paint)
+}
+
 /// Whose doing it is, why, and until when.
 fn why(view: View, now: &StandingView) -> String {
     let by = now.by.as_ref().map(|by| format!("by {by}"));
-    let reason = now.reason.filter(|_| now.by.is_none()).map(|reason| reason.title().to_owned());
+    let reason = now.reason.filter(|_| now.by.is_none()).map(|reason| match reason {
+        Reason::ThreadWrongStatus => "until its thread is active".to_owned(),
+        reason => reason.title().to_owned(),
+    });
     let until = now.until.map(|at| format!("looked at again {}", when::ahead(at, view.now)));
-    let thread = now.thread_id.filter(|_| now.state != AgentState::Dormant).map(|id| id.to_string());
+    let thread = now.thread_id.filter(|_| now.state != AgentState::Dormant).map(|id| format!("in {id}"));
     by.into_iter().chain(reason).chain(until).chain(thread).collect::<Vec<_>>().join(", ")
 }
 

@@ -4,7 +4,11 @@ use interlock_api::v1::explain::{BecauseView, ExplainWakesResponse, ExplainedVie
 use interlock_core::wake::Why;
 
 use super::style::Paint;
-use super::{View, safe, when};
+use super::table::hanging;
+use super::{View, hops, safe, when};
+
+/// Columns before the words.
+const INDENT: usize = 4;
 
 /// A paragraph for each participant.
 pub(crate) fn show(view: View, answer: &ExplainWakesResponse) -> String {
@@ -40,9 +44,18 @@ fn line(view: View, because: &BecauseView) -> String {
         Why::Ended => format!(", {}", when::ago(since, view.now)),
         _ => format!(", for {}", when::duration(view.now.ms_since(since))),
     });
-    let wake = because.wake_id.map_or_else(String::new, |id| view.style.dim(&format!("  {id}")));
     let (mark, paint) = mark(because.why);
-    format!("  {} {words}{reason}{since}{wake}\n", view.style.paint(paint, mark))
+    let text = hanging(view.style, INDENT, &format!("{words}{reason}{since}{}", hops(because.hops)));
+    let wake = because.wake_id.map_or_else(String::new, |id| beside(view, &text, &id.to_string()));
+    format!("  {} {text}{wake}\n", view.style.paint(paint, mark))
+}
+
+/// An id behind the words, or below them where there is no room.
+fn beside(view: View, text: &str, id: &str) -> String {
+    let last = text.lines().last().map_or(0, safe::width) + if text.contains('\n') { 0 } else { INDENT };
+    let is_full = view.style.columns().is_some_and(|columns| last + 2 + id.len() > columns);
+    let before = if is_full { format!("\n{:INDENT$}", "") } else { "  ".to_owned() };
+    before + &view.style.dim(id)
 }
 
 /// What stands before a line: `>` goes on by itself, `!` waits for somebody, `.` is how things are.

@@ -6,7 +6,7 @@ use interlock_core::thread::{MessageKind, MessageState};
 
 use super::safe;
 use super::style::{Paint, Style};
-use super::{View, when};
+use super::{View, hops, when};
 
 /// Columns before a message's text.
 const INDENT: &str = "    ";
@@ -42,11 +42,13 @@ pub(crate) fn found(view: View, answer: &SearchMessagesResponse) -> String {
 fn full(view: View, message: &MessageView) -> String {
     let ago = view.style.dim(&when::ago(message.posted_at, view.now));
     let message_id = view.style.dim(&message.message_id.to_string());
-    let mut lines = vec![format!("{}  {ago}  {message_id}", heading(view.style, message))];
+    let hops = hops(message.hops);
+    let mut lines =
+        vec![format!("{}  {ago}{}  {message_id}", heading(view.style, message), view.style.dim(&hops))];
     lines.extend(withdrawn(view, message));
     let body = safe::lines(&message.body);
     lines.extend(body.lines().map(|line| format!("{INDENT}{line}").trim_end().to_owned()));
-    lines.extend(message.data.iter().map(|(name, value)| {
+    lines.extend(message.data.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let name = view.style.dim(&format!("{}:", safe::line(name)));
         format!("{INDENT}{name} {}", safe::line(&value))

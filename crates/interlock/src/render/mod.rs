@@ -20,6 +20,7 @@ pub(crate) mod table;
 mod tests;
 pub(crate) mod thread;
 pub(crate) mod timeline;
+pub(crate) mod usage;
 pub(crate) mod wake;
 pub(crate) mod webhook;
 pub(crate) mod when;
@@ -40,6 +41,15 @@ pub(crate) struct View {
 /// `1 thread`, `2 threads`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// How far from a person it is what agents asked of each other in turn: `, 3 hops from a person`; empty where a person did.
+pub(crate) fn hops(hops: u32) -> String {
+    match hops {
+        0 => String::new(),
+        1 => ", 1 hop from a person".into(),
+        n => format!(", {n} hops from a person"),
+    }
 }
 
 /// A person's words in one line, cut where they are many.

@@ -66,6 +66,24 @@ pub(crate) fn cut(text: &str, width_max: usize) -> String {
     kept
 }
 
+/// A text that is harmless already on lines of so many columns at most, broken between words; a longer word has a line of
+/// its own.
+pub(crate) fn wrapped(text: &str, width_max: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(last) = lines.last_mut() else { continue };
+        if last.is_empty() {
+            word.clone_into(last);
+        } else if width(last) + 1 + width(word) <= width_max {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// The columns a text takes in a terminal.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()

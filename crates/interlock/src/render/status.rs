@@ -19,7 +19,8 @@ pub(crate) fn show(view: View, url: &str, status: &StatusView) -> String {
     let mut parts = vec![head(view, url, status)];
     if !status.attention.is_empty() {
         let title = format!("needs a person: {}", count(status.attention.len(), "thread"));
-        parts.push(section(title, attention(view, &status.attention)));
+        let hint = "why: interlock thread show THREAD --why; go on: interlock thread resume THREAD";
+        parts.push(section(title, attention(view, &status.attention) + &view.style.dim(hint) + "\n"));
     }
     if !status.agents.is_empty() {
         parts.push(section(count(status.agents.len(), "agent"), agents(view, &status.agents)));

@@ -1,10 +1,14 @@
-//! Colours, for terminals that want them.
+//! Colours, for terminals that want them, and how much room there is.
 
-/// Whether to paint.
+/// Whether to paint, and how wide lines may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
     is_on: bool,
+    columns: Option<usize>,
 }
+
+/// No terminal is taken to be narrower: lines of fewer columns say nothing.
+const COLUMNS_MIN: usize = 40;
 
 /// How a text stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +30,19 @@ pub(crate) enum Paint {
 }
 
 impl Style {
-    /// A style with or without colours.
+    /// A style with or without colours, for lines of any width: what is no terminal does not break them.
     pub(crate) const fn new(is_on: bool) -> Self {
-        Self { is_on }
+        Self { is_on, columns: None }
+    }
+
+    /// The same for a terminal of so many columns.
+    pub(crate) fn within(self, columns: usize) -> Self {
+        Self { columns: Some(columns.max(COLUMNS_MIN)), ..self }
+    }
+
+    /// The columns of a line, where they are limited.
+    pub(crate) const fn columns(self) -> Option<usize> {
+        self.columns
     }
 
     /// The text in this paint.

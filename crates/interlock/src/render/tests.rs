@@ -14,6 +14,9 @@ use super::{
     when,
 };
 
+mod room;
+mod usage;
+
 const THREAD: &str = "thr_00000000000000000000000001";
 const WAKE: &str = "wak_00000000000000000000000002";
 const MESSAGE: &str = "msg_00000000000000000000000003";
@@ -197,7 +200,7 @@ fn a_wake_that_waits_says_why() {
 #[test]
 fn wakes_are_listed_with_what_they_used() {
     let expected = "\
-WAKE                            AGENT     STATE      TRIES  ASKED   TOOK    USED                           THREAD                          REASON
+WAKE                            AGENT     STATE      TRIES  ASKED   TOOK    USED                           THREAD
 wak_00000000000000000000000002  executor  triggered  1      1m ago  2m 05s  12.3k in, 678 out, 0.0123 USD  thr_00000000000000000000000001
 wak_00000000000000000000000002  executor  triggered  1      1m ago  2m 05s  1.0M in, 0 out                 thr_00000000000000000000000001
 wak_00000000000000000000000002  executor  triggered  1      1m ago  2m 05s                                 thr_00000000000000000000000001
@@ -335,9 +338,10 @@ supervisors: here, there (silent for 2m 00s)
 needs a person: 1 thread
 THREAD                          REASON  OWNER  SINCE   TITLE
 thr_00000000000000000000000001  PAUSED  anna   2m ago  Make it green
+why: interlock thread show THREAD --why; go on: interlock thread resume THREAD
 
 1 agent
-AGENT     ACTIVITY  WAKE  THREAD
+AGENT     ACTIVITY
 executor  dormant
 ";
     let answer: StatusView = of(json!({
@@ -502,12 +506,12 @@ fn agents_are_shown_with_what_they_do_now() {
             "reason": "HALTED"})),
     ]});
     let expected = "\
-NAME     NOW                    SINCE    ROLE         RUNTIME    ON  COMMAND  WHY
+NAME     NOW                    SINCE    ROLE         RUNTIME    WHY
 anna     comes by itself                 participant  unmanaged
-builder  active                 12s ago  participant  command                 thr_00000000000000000000000001
-coder    human at the keyboard  10s ago  participant  codex                   another process has the agent's session open, looked at again in 5s, thr_00000000000000000000000001
+builder  active                 12s ago  participant  command    in thr_00000000000000000000000001
+coder    human at the keyboard  10s ago  participant  codex      another process has the agent's session open, looked at again in 5s, in thr_00000000000000000000000001
 idle     dormant                3h ago   participant  command
-tester   stopped                10m ago  participant  command                 by anna
+tester   stopped                10m ago  participant  command    by anna
 ";
     assert_eq!(agent::list(view(), &of(answer)), expected);
 }
@@ -521,7 +525,7 @@ fn why_somebody_is_woken_or_not_is_a_line_for_each_reason() {
         ]},
         {"agent": "executor", "role": "participant", "managed": true, "acked_seq": 1, "unread": 2, "because": [
             {"why": "held", "detail": "is not woken while the thread is blocked, and `anna` must act",
-             "reason": "NO_PROGRESS", "wake_id": WAKE, "since": "2026-01-02T11:55:50Z"},
+             "reason": "NO_PROGRESS", "wake_id": WAKE, "since": "2026-01-02T11:55:50Z", "hops": 3},
             {"why": "ended", "detail": "could not be woken in 3 attempts", "reason": "NOT_ACKED",
              "wake_id": WAKE, "since": "2026-01-02T11:55:00Z"},
         ]},
@@ -537,7 +541,7 @@ anna  coordinator, comes by itself, nothing unread
   . is run by nobody here, so nobody wakes it: it reads when it looks
 
 executor  participant, woken by Interlock, 2 unread
-  ! is not woken while the thread is blocked, and `anna` must act (NO_PROGRESS: too many turns without progress), for 4m 10s  wak_00000000000000000000000002
+  ! is not woken while the thread is blocked, and `anna` must act (NO_PROGRESS: too many turns without progress), for 4m 10s, 3 hops from a person  wak_00000000000000000000000002
   . could not be woken in 3 attempts (NOT_ACKED: the agent's process ended well but never acknowledged its messages), 5m ago  wak_00000000000000000000000002
 
 late  participant, woken by Interlock, 999 or more unread

@@ -1,11 +1,11 @@
 //! Threads.
 
-use interlock_api::v1::thread::{ListThreadsResponse, ThreadView};
+use interlock_api::v1::thread::{BudgetView, ListThreadsResponse, ThreadView};
 use interlock_core::thread::{FindingState, Status, ThreadRole};
 
 use super::style::Paint;
 use super::table::{Cell, fields, table};
-use super::{View, count, more, when};
+use super::{View, count, more, usage, when};
 
 /// The list of threads.
 pub(crate) fn list(view: View, answer: &ListThreadsResponse) -> String {
@@ -52,6 +52,7 @@ pub(crate) fn head(view: View, thread: &ThreadView) -> String {
     } else {
         String::new()
     };
+    let used = thread.budget.as_ref().filter(|budget| !budget.total.is_none());
     fields(
         view.style,
         &[
@@ -65,8 +66,25 @@ pub(crate) fn head(view: View, thread: &ThreadView) -> String {
             ("changed", when::ago(thread.updated_at, view.now).into()),
             ("messages", thread.last_seq.to_string().into()),
             ("turns", format!("{}{since_progress}", thread.turns).into()),
+            ("budget", thread.budget.as_ref().map_or_else(|| "".into(), budget)),
+            ("used", used.map_or_else(String::new, |one| usage::in_full(one.total)).into()),
         ],
     )
+}
+
+/// What of the budget is used. It has no day: at its end the thread is blocked, and whoever lets it go on grants it again.
+fn budget(budget: &BudgetView) -> Cell {
+    let of = usage::of_budget(budget);
+    if of.is_empty() {
+        return of.into();
+    }
+    if usage::is_spent(budget) {
+        return Cell::new(
+            format!("{of}: it is spent; letting the thread go on grants it once more"),
+            Paint::Red,
+        );
+    }
+    format!("{of}, since a person last let the thread go on; at the end it is blocked").into()
 }
 
 /// Where a thread stands, in a line.

@@ -3,11 +3,11 @@
 use interlock_api::v1::wake::{InterventionView, ListWakesResponse, TriggerParticipantResponse, WakeView};
 use interlock_core::id::WakeId;
 use interlock_core::time::Timestamp;
-use interlock_core::wake::{Usage, WakeResult, WakeState};
+use interlock_core::wake::{WakeResult, WakeState};
 
 use super::style::Paint;
 use super::table::{Cell, fields, table};
-use super::{View, more, when};
+use super::{View, hops, more, usage, when};
 
 /// The list of wakes.
 pub(crate) fn list(view: View, answer: &ListWakesResponse) -> String {
@@ -29,7 +29,7 @@ pub(crate) fn rows(view: View, wakes: &[WakeView]) -> String {
                 wake.attempts.to_string().into(),
                 when::ago(wake.requested_at, view.now).into(),
                 took(wake, view.now).into(),
-                wake.usage.map_or_else(String::new, used_in_short).into(),
+                wake.usage.map_or_else(String::new, usage::in_short).into(),
                 wake.thread_id.to_string().into(),
                 wake.reason.map_or("", interlock_core::Reason::as_str).into(),
             ]
@@ -58,8 +58,8 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
             ("lane", wake.lane.map_or("", interlock_core::wake::Lane::as_str).into()),
             ("door", door(wake).into()),
             ("in doubt", wake.in_doubt_since.map_or_else(String::new, |at| format!("since {at}")).into()),
-            ("used", wake.usage.map_or_else(String::new, used).into()),
-            ("for", format!("message #{}, asked for by {}", wake.seq, wake.cause).into()),
+            ("used", wake.usage.map_or_else(String::new, usage::in_full).into()),
+            ("for", asked_for(wake).into()),
             (
                 "asked again",
                 wake.retried.as_ref().map_or_else(String::new, |one| intervened(view, one)).into(),
@@ -79,6 +79,11 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
         text.push_str(&history(view, wake));
     }
     text
+}
+
+/// For which message, who asked, and how far from a person that was.
+fn asked_for(wake: &WakeView) -> String {
+    format!("message #{}, asked for by {}{}", wake.seq, wake.cause, hops(wake.hops))
 }
 
 /// Who intervened, when and why.
@@ -208,34 +213,6 @@ pub(crate) fn triggered(view: View, answer: &TriggerParticipantResponse) -> Stri
     };
     let more = view.style.dim(&format!("more with: interlock wake show {}", wake.wake_id));
     format!("{} {said}\n{more}\n", wake.agent)
-}
-
-/// US dollars, where they are told.
-fn cost(usage: Usage) -> String {
-    usage.cost_micro_usd.map_or_else(String::new, |micro| {
-        format!(", {}.{:04} USD", micro / 1_000_000, micro % 1_000_000 / 100)
-    })
-}
-
-/// Tokens as people say them: `999`, `12.3k`, `4.0M`.
-fn tokens(n: u64) -> String {
-    match n {
-        0..1_000 => n.to_string(),
-        1_000..1_000_000 => format!("{}.{}k", n / 1_000, n % 1_000 / 100),
-        _ => format!("{}.{}M", n / 1_000_000, n % 1_000_000 / 100_000),
-    }
-}
-
-/// As [`used`], for a column.
-fn used_in_short(usage: Usage) -> String {
-    format!("{} in, {} out{}", tokens(usage.input_tokens), tokens(usage.output_tokens), cost(usage))
-}
-
-/// Tokens and price, as far as the runtime tells.
-pub(crate) fn used(usage: Usage) -> String {
-    let cost = cost(usage);
-    let Usage { input_tokens, cached_input_tokens, output_tokens, .. } = usage;
-    format!("{input_tokens} tokens in ({cached_input_tokens} cached), {output_tokens} out{cost}")
 }
 
 /// When a wake that was put off, or whose next attempt comes later, is due.

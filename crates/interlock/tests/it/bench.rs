@@ -87,6 +87,7 @@ fn wakes_are_measured_with_processes_by_lane_alone_and_among_many() {
         "threads_wake",
         "dormant",
         "idle",
+        "idle_server",
     ];
     assert_eq!(cases, wanted);
     for row in rows {
@@ -104,7 +105,7 @@ fn wakes_are_measured_with_processes_by_lane_alone_and_among_many() {
 fn people_read_a_table() {
     let ran = World::new().run(&["bench", "messaging", "--quick", "--dir", ".", "--case", "binary"]).ok();
     assert!(
-        ran.out.contains("RATIO") && ran.out.contains("binary") && ran.out.contains("fdatasync"),
+        ran.out.contains("GOAL") && ran.out.contains("binary") && ran.out.contains("fdatasync"),
         "{ran:?}"
     );
     assert!(!ran.out.contains("post"), "{ran:?}");

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use interlock_testkit::postgres::TestDatabase;
 use serde_json::{Value, json};
 
 use crate::caller::{Caller, is_gap_free};
+use crate::postgres_nodes::keep_in;
 use crate::site::{Server, Site};
 
 /// Requests of nonsense until the memory is measured for the first time, and after that.
@@ -66,12 +68,24 @@ fn resident_kib(server: &Server) -> u64 {
 
 #[test]
 fn bursts_of_nonsense_are_answered_and_leave_nothing_behind() {
+    bursts_leave_nothing_behind(&Site::with_instance(""));
+}
+
+#[test]
+fn bursts_of_nonsense_leave_nothing_behind_on_postgresql_either() {
+    let test = "bursts_of_nonsense_leave_nothing_behind_on_postgresql_either";
+    let Some(database) = TestDatabase::make(test) else { return };
     let site = Site::with_instance("");
+    keep_in(&site, database.url());
+    bursts_leave_nothing_behind(&site);
+}
+
+fn bursts_leave_nothing_behind(site: &Site) {
     let server = site.up(&["--server-only"]);
     // One that takes part: what is refused to operators is written down, as they must answer for it.
     site.ask(&["agent", "add", "noisy"]);
-    let thread = crate::by_hand::thread_with(&site, "noisy");
-    let caller = Caller::new(&site, &server.url, "ann", &thread);
+    let thread = crate::by_hand::thread_with(site, "noisy");
+    let caller = Caller::new(site, &server.url, "ann", &thread);
     let issued = site.ask(&["token", "issue", "--name", "noisy", "--role", "participant"]);
     let token = issued["token"].as_str().unwrap();
     let (grown, posted) = tokio::runtime::Runtime::new().unwrap().block_on(async {

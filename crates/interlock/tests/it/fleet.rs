@@ -263,6 +263,27 @@ fn a_supervisor_killed_at_every_step_is_replaced_by_the_other() {
     assert_eq!(supervisors[0].until_logged(&site, "tick.completed")["wakes"], 1);
 }
 
+/// Stopped, it can end nothing: its shim does, by itself, before another supervisor is given the wake.
+#[test]
+fn a_supervisor_that_is_stopped_loses_its_agent_before_another_begins_it() {
+    let site = Site::with_instance(POLICY);
+    let server = site.up(&["--server-only"]);
+    let stopped = Supervisor::start(&site, "a", &server.url, &[]);
+    let thread = crowd(&site, &["worker"]).remove(0);
+    until("the first start", || (starts(&site, "worker").len() == 1).then_some(()));
+    let other = Supervisor::start(&site, "b", &server.url, &[]);
+    stopped.running.signal(Signal::STOP);
+    // `starts` would see two of them live at once.
+    until("the second start", || (starts(&site, "worker").len() == 2).then_some(()));
+    allow(&site, "worker", &STEPS);
+    let wake = finished_wakes(&site, &thread).remove(0);
+    assert_eq!((&wake["result"], &wake["attempts"]), (&"triggered".into(), &1.into()), "{wake}");
+    assert_eq!(wake["supervisor"], other.name(&site), "{wake}");
+    stopped.running.signal(Signal::CONT);
+    assert_eq!(stopped.until_logged(&site, "wake.lease_over")["agent"], "worker");
+    assert_eq!(starts(&site, "worker").len(), 2);
+}
+
 /// Each agent in a thread of its own, with a message.
 fn crowd(site: &Site, names: &[&str]) -> Vec<String> {
     names

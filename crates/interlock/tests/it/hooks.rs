@@ -1,6 +1,8 @@
 //! `interlock hook`: what a person's program is told by it, and that it stands in nobody's way.
 
 use std::fs;
+use std::io::Read as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 
@@ -11,14 +13,14 @@ use crate::world::{Ran, World, finish};
 const SESSION: &str = "0198c0de-0000-7000-8000-000000000007";
 
 /// A server, and a participant `me` whom somebody has written to.
-struct Desk {
-    site: Site,
+pub(crate) struct Desk {
+    pub(crate) site: Site,
     server: Server,
     thread: String,
 }
 
 impl Desk {
-    fn new(policy: &str, agent: &[&str]) -> Self {
+    pub(crate) fn new(policy: &str, agent: &[&str]) -> Self {
         let site = Site::with_instance(policy);
         let server = site.up(&[]);
         site.ask(&[&["agent", "add", "me"], agent].concat());
@@ -26,12 +28,12 @@ impl Desk {
         Self { site, server, thread: thread.as_str().unwrap().to_owned() }
     }
 
-    fn posts(&self, text: &str) {
+    pub(crate) fn posts(&self, text: &str) {
         self.site.ask(&["thread", "post", &self.thread, text, "--to", "me"]);
     }
 
     /// What the hook of an event says, as JSON; nothing when it says nothing.
-    fn hook(&self, event: &str, more: &Value) -> Value {
+    pub(crate) fn hook(&self, event: &str, more: &Value) -> Value {
         let mut input =
             json!({"session_id": SESSION, "hook_event_name": event, "cwd": "/", "prompt": "a secret"});
         for (name, value) in more.as_object().unwrap() {
@@ -48,11 +50,11 @@ impl Desk {
         [&["thread", "trigger", self.thread.as_str(), "me"], more].concat()
     }
 
-    fn wake(&self, number: usize) -> Value {
+    pub(crate) fn wake(&self, number: usize) -> Value {
         self.site.ask(&["wake", "list"])["wakes"][number].clone()
     }
 
-    fn sessions(&self) -> Vec<Value> {
+    pub(crate) fn sessions(&self) -> Vec<Value> {
         let status = self.site.ask(&["status"]);
         let agents = status["agents"].as_array().unwrap();
         let me = agents.iter().find(|agent| agent["name"] == "me").unwrap();
@@ -98,6 +100,11 @@ fn a_session_is_told_what_waits() {
     let told =
         json!({"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": text}});
     assert_eq!(desk.hook("UserPromptSubmit", &json!({})), told);
+    let again = desk.hook("Stop", &json!({}));
+    assert!(
+        again["reason"].as_str().unwrap().starts_with("[interlock] 2 unread"),
+        "whether it was heard nobody knows: {again}"
+    );
     assert_eq!(desk.hook("Stop", &json!({})), Value::Null, "it was told just now");
     desk.posts("one more");
     assert_eq!(desk.hook("Stop", &json!({"stop_hook_active": true})), Value::Null, "never round and round");
@@ -118,6 +125,44 @@ fn a_session_is_told_what_waits() {
     assert!(!ledger.contains("a secret"));
     let database = fs::read(desk.site.path(".interlock/interlock.db")).unwrap();
     assert!(!String::from_utf8_lossy(&database).contains("a secret"));
+}
+
+/// What is said here arrives at the server, and what the server answers is lost on its way.
+fn loses_answers(server: &str) -> String {
+    let relay = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (url, server) =
+        (format!("http://{}", relay.local_addr().unwrap()), server.trim_start_matches("http://").to_owned());
+    std::thread::spawn(move || {
+        let near = relay.accept().unwrap().0;
+        let mut far = TcpStream::connect(server).unwrap();
+        let (mut from, mut to) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        // An answer says that everything is done.
+        far.read_exact(&mut [0]).unwrap();
+        near.shutdown(Shutdown::Both).unwrap();
+    });
+    url
+}
+
+/// The server has written down that the session is told, and the session was not: nobody says that it has accepted, and the
+/// end of the turn says it again.
+#[test]
+fn an_answer_that_is_lost_proves_nothing_and_is_given_again() {
+    let policy = "human_quiet_ms = 600000\nsession_recheck_ms = 50\nsession_defer_max_ms = 86000000";
+    let desk = Desk::new(policy, &[&AGENT[..], &["exit 3"]].concat());
+    desk.hook("UserPromptSubmit", &json!({}));
+    desk.posts("look");
+    let token = desk.site.ask(&["token", "issue", "--name", "me", "--role", "participant"])["token"].clone();
+    let url = loses_answers(&desk.server.url);
+    let mut command = desk.site.command(&["hook", "claude", "UserPromptSubmit", "--server", &url]);
+    let input = json!({"session_id": SESSION, "prompt": "go on"}).to_string();
+    let ran = finish(command.env("INTERLOCK_TOKEN", token.as_str().unwrap()), input.as_bytes());
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""), "the hook says nothing");
+    let wake = desk.wake(0);
+    assert_eq!((&wake["reason"], &wake["state"]), (&"TOLD_BY_HOOK".into(), &"pending".into()), "{wake}");
+    assert!(wake["told_at"].is_string() && wake["accepted_at"].is_null(), "{wake}");
+    assert_eq!(desk.hook("Stop", &json!({}))["decision"], "block");
+    assert_eq!(desk.hook("Stop", &json!({})), Value::Null, "once");
 }
 
 /// What hooks tell is there after a restart, in the database and not in a process.

@@ -20,8 +20,8 @@ shift
 exec "$@"
 "#;
 
-/// Tried again soon, and often enough for every kill.
-const POLICY: &str = "retry_backoff_ms = 50\nwake_retries_max = 20";
+/// Tried again soon, and often enough for every kill; so many attempts in a minute are not to be put off.
+const POLICY: &str = "retry_backoff_ms = 50\nwake_retries_max = 20\nwakes_per_minute_max = 0";
 
 /// The branch that the executor works on.
 const BRANCH: &str = "work";

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::by_hand::{add_agent, finished_wakes, script, thread_with};
+use crate::hooks::Desk;
 use crate::people::running;
 use crate::processes::is_alive;
 use crate::scripted::Machine;
@@ -176,6 +177,24 @@ fn a_time_limit_ends_the_work_and_not_only_the_waiting() {
     finish(late.env("INTERLOCK_TOKEN", line(&site.path("token"))), b"").failed(1, "LEASE_LOST");
     let said = site.ask(&["thread", "read", &thread]);
     assert!(!said.to_string().contains("better late"), "{said}");
+}
+
+/// Whoever merely watches a session is taken to be typing in it, and every wake waits until it goes another way.
+#[test]
+fn watching_a_session_keeps_no_wake_waiting() {
+    let policy = "human_quiet_ms = 600000\nsession_defer_max_ms = 86000000\nwake_retries_max = 0";
+    let desk = Desk::new(policy, &["--runtime", "command", "--", "sh", "-c", "exit 3"]);
+    desk.hook("SessionStart", &json!({}));
+    assert_eq!(desk.sessions()[0]["is_open"], true);
+    desk.posts("look");
+    let over = until("the end of the wake", || Some(desk.wake(0)).filter(|wake| wake["state"] == "finished"));
+    assert_eq!(
+        (&over["reason"], &over["attempts"]),
+        (&"EXITED_WITH_ERROR".into(), &1.into()),
+        "it ran: {over}"
+    );
+    let deferred = desk.site.run(&["events", "--until-now", "--type", "wake.deferred", "--json"]).ok().out;
+    assert_eq!(deferred, "");
 }
 
 /// What guards count is in the memory of a process, and its restart begins the count anew.

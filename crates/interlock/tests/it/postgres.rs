@@ -49,6 +49,22 @@ fn a_password_is_never_shown() {
     assert!(!format!("{ran:?}").contains("s3cret"), "{ran:?}");
 }
 
+/// No server is waited for that nothing names.
+#[test]
+fn an_address_that_makes_no_sense_is_no_reason_to_try_again() {
+    let site = Site::with_instance("");
+    for address in [
+        "postgresql://me:s3cret@127.0.0.1:none/interlock",
+        "postgresql://me:s3cret@localhost/interlock?sslmode=verify-ca",
+        "postgresql://me:s3cret@localhost/interlock?sslmode=verify-full",
+        "postgresql://me:s3cret@localhost/interlock?sslmode=require&sslrootcert=/nonexistent",
+        "mysql://me:s3cret@localhost/interlock",
+    ] {
+        let ran = site.run(&["up", "--server-only", "--database-url", address]).failed(2, "CONFIG_INVALID");
+        assert!(!format!("{ran:?}").contains("s3cret"), "{ran:?}");
+    }
+}
+
 /// `init` makes the tables and writes the database down, or makes no instance at all.
 #[test]
 fn a_new_instance_may_name_its_database() {

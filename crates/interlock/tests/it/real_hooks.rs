@@ -181,8 +181,8 @@ fn a_turn_of_claude_goes_on_with_what_waits_and_ends() {
     desk.machine.site.write("go", "");
     talk.ends();
     assert_eq!(desk.was_told(&desk.nudge()).min(1), 1, "{:?}", desk.machine.model.seen().last());
-    let wake = desk.wake("the wake to be told of", |wake| wake["evidence"] == "hook");
-    assert_eq!((&wake["reason"], &wake["state"]), (&"TOLD_BY_HOOK".into(), &"pending".into()));
+    let wake = desk.wake("the wake to be told of", |wake| wake["reason"] == "TOLD_BY_HOOK");
+    assert_eq!((wake["told_at"].is_string(), &wake["state"]), (true, &"pending".into()), "{wake}");
     desk.session("the turn to end", |session| session["activity"] == "idle");
     talk.closes();
 }
@@ -278,12 +278,12 @@ fn a_person_at_work_in_codex_is_waited_for_and_told() {
     assert!(turn.wait().unwrap().success());
     // The turn went on with it when it would have ended.
     assert!(desk.was_told(&desk.nudge()) > 0, "{:?}", desk.machine.model.seen().last());
-    let wake = desk.wake("the wake to be told of", |wake| wake["evidence"] == "hook");
-    assert_eq!((&wake["reason"], &wake["attempts"]), (&"TOLD_BY_HOOK".into(), &0.into()));
+    let wake = desk.wake("the wake to be told of", |wake| wake["reason"] == "TOLD_BY_HOOK");
+    assert_eq!((wake["told_at"].is_string(), &wake["attempts"]), (true, &0.into()), "{wake}");
     let told = desk.was_told(&desk.nudge());
     // A prompt brings it along again, and now it is read.
     talk(&format!("You are `me`. Look into thread {}, for wak_{:026}.", desk.thread, 7));
     assert!(desk.was_told(&desk.nudge()) > told, "{:?}", desk.machine.model.seen().last());
     let over = desk.wake("the end of the wake", |wake| wake["state"] == "finished");
-    assert_eq!(over["result"], "already_active", "{over}");
+    assert_eq!((&over["result"], &over["evidence"]), (&"already_active".into(), &"hook".into()), "{over}");
 }

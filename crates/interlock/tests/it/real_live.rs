@@ -324,9 +324,8 @@ fn the_quiet_window_holds_in_a_persons_own_server() {
     // An operator may have it otherwise.
     let words = ["thread", "trigger", &desk.thread, "worker", "--override", "--reason", "it cannot wait"];
     desk.site.ask(&words);
-    // Nobody lent the person's session our tools, so it is left to them.
-    let second = desk.ended(1);
-    assert!(desk.log(&second).contains("without our tools"), "{second} {}", desk.log(&second));
+    // Then only that nobody gave the person's session our tools keeps it theirs.
+    until("a look at its tools", || desk.log(&wake).contains("without our tools").then_some(()));
 }
 
 /// Something urgent comes while the agent's turn runs: it is said into that turn, which does both and acknowledges both.
@@ -335,8 +334,8 @@ fn a_running_turn_is_told_of_what_cannot_wait() {
     let Some((desk, thread, socket)) = managed("codex live, urgent") else { return };
     desk.ended(0);
     let seen = desk.model.seen().len();
-    // The turn would go on for ever: what is said into it cuts its model's silence short.
-    desk.model.faults().next([Fault::Delay(Duration::from_mins(10))]);
+    // Long enough to be told meanwhile; Codex takes it in with its next request.
+    desk.model.faults().next([Fault::Delay(Duration::from_secs(8))]);
     desk.site.ask(&["thread", "post", &thread, "take your time"]);
     until("the turn to run", || (desk.model.seen().len() > seen).then_some(()));
     until("its acceptance", || desk.wakes().get(1).filter(|wake| wake["accepted_at"].is_string()).cloned());

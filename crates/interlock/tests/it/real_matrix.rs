@@ -34,8 +34,8 @@ fn every_situation_has_its_test_for_every_way() {
         assert_eq!(names.len(), 3, "{row}");
         for name in names {
             let (module, test) = name.split_once("::").unwrap();
-            let (_, text) = FILES.iter().find(|(file, _)| *file == module).unwrap();
-            assert!(text.contains(&format!("#[test]\nfn {test}() {{")), "{name} is no test");
+            let (_, source) = FILES.iter().find(|(file, _)| *file == module).unwrap();
+            assert!(source.contains(&format!("#[test]\nfn {test}() {{")), "{name} is no test");
         }
     }
 }

@@ -33,8 +33,7 @@ fn a_person_at_a_terminal_is_seen_waited_for_and_keeps_their_draft() {
     let work = std::fs::canonicalize(desk.site.path("work")).unwrap();
     let trusted = format!("[projects.\"{}\"]\ntrust_level = \"trusted\"\n", work.display());
     desk.site.write("home/config.toml", &trusted);
-    let settings = desk.settings().iter().map(|one| format!(" -c '{one}'")).collect::<String>();
-    let typed = command.replacen("codex", &format!("'{}'{settings}", program.display()), 1);
+    let typed = command.replacen("codex", &format!("'{}'", program.display()), 1);
     let script = desk.site.write("sit.sh", &format!("cd work && exec {typed}\n"));
     let mut command = std::process::Command::new("script");
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("TERM", "xterm-256color");

@@ -15,10 +15,8 @@ use crate::postgres_nodes::keep_in;
 use crate::site::{Running, Server, Site};
 use crate::wait::PATIENCE;
 
-/// Kills in a run of the tests.
+/// Kills in a run of the tests, on each store.
 const CYCLES: u64 = 200;
-/// Where the database is a server of its own.
-const CYCLES_POSTGRES: u64 = 60;
 const CALLERS: usize = 4;
 /// After how many kills everything is read; and in the end.
 const CHECK_EVERY: u64 = 500;
@@ -165,8 +163,11 @@ fn stillborn(site: &Site, address: &str, after: Duration) {
 
 #[test]
 fn a_server_killed_at_any_moment_keeps_what_it_acknowledged() {
-    let cycles = std::env::var("INTERLOCK_TORTURE_CYCLES").map_or(CYCLES, |text| text.parse().unwrap());
-    killed_again_and_again(&Site::with_instance(""), cycles);
+    killed_again_and_again(&Site::with_instance(""), cycles());
+}
+
+fn cycles() -> u64 {
+    std::env::var("INTERLOCK_TORTURE_CYCLES").map_or(CYCLES, |text| text.parse().unwrap())
 }
 
 /// The same with everything in PostgreSQL, whose sessions of the dead server are still about to end when the next begins.
@@ -176,7 +177,7 @@ fn a_server_on_postgresql_killed_at_any_moment_keeps_what_it_acknowledged() {
     let Some(database) = TestDatabase::make(test) else { return };
     let site = Site::with_instance("");
     keep_in(&site, database.url());
-    killed_again_and_again(&site, CYCLES_POSTGRES);
+    killed_again_and_again(&site, cycles());
 }
 
 fn killed_again_and_again(site: &Site, cycles: u64) {

@@ -6,8 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
+use interlock_testkit::postgres::TestDatabase;
 use serde_json::Value;
 
+use crate::postgres_nodes::keep_in;
 use crate::readme::blocks;
 use crate::site::Site;
 use crate::stub::{Reply, Stub};
@@ -60,7 +62,19 @@ fn site() -> Site {
 
 #[test]
 fn a_server_that_is_killed_again_and_again_tells_of_everything() {
+    everything_is_told(&site());
+}
+
+#[test]
+fn a_server_on_postgresql_that_is_killed_again_and_again_tells_of_everything() {
+    let test = "a_server_on_postgresql_that_is_killed_again_and_again_tells_of_everything";
+    let Some(database) = TestDatabase::make(test) else { return };
     let site = site();
+    keep_in(&site, database.url());
+    everything_is_told(&site);
+}
+
+fn everything_is_told(site: &Site) {
     let Receiver { stub, taken, holds, in_hand, goes_on } = receiver();
     let mut server = site.up(&["--server-only"]);
     let made = site.ask(&["webhook", "add", &stub.url, "--after", "start"]);

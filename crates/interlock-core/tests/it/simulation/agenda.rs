@@ -11,12 +11,14 @@ use interlock_core::id::{SessionId, WakeId};
 pub(super) enum What {
     /// A supervisor asks for wakes: its poll, or because it was told that there are some.
     Claim { supervisor: usize, life: u32, is_poll: bool },
-    /// A supervisor starts the process of a wake that it has claimed.
-    Start { supervisor: usize, life: u32, wake: WakeId },
+    /// A supervisor begins what it has claimed.
+    Start { supervisor: usize, life: u32, wake: WakeId, fence: u64 },
     /// A process takes its next step.
     Step { process: usize },
     /// A process is over its time: to accept, or to run.
     Overdue { process: usize, is_accept: bool },
+    /// A process that was asked to end is made to.
+    Stopped { process: usize },
     /// A supervisor renews its leases, delivers what it could not tell, and ends what it lost.
     Renew { supervisor: usize, life: u32 },
     /// A supervisor is killed.
@@ -25,6 +27,22 @@ pub(super) enum What {
     Restart { supervisor: usize },
     /// It loses its line to the server for so long.
     CutOff { supervisor: usize, ms: i64 },
+    /// It stands still for so long: with the whole machine that it is on, or alone.
+    Freeze { supervisor: usize, ms: i64, is_machine: bool },
+    /// It goes on.
+    Thaw { supervisor: usize },
+    /// The clock of the server is put forward, or back.
+    Clock { ms: i64 },
+    /// The server in which live turns run dies, and all of them with it.
+    CodexDies,
+    /// It is there again.
+    CodexBack,
+    /// Somebody at a terminal ends the turn that runs there.
+    Interrupt,
+    /// The supervisor that follows a live turn loses sight of it, and the turn goes on.
+    LoseSight,
+    /// The server looks whether somebody who must act is to be told again.
+    Remind,
     /// A person does something.
     Person,
     /// A person sends a prompt in a session of an agent that they have open.

@@ -1,74 +1,82 @@
-//! What must hold in every run of the simulation.
+//! What must hold in every run of the simulation, measured from what the test itself saw.
 
 use interlock_core::actor::AgentName;
 use interlock_core::id::WakeId;
-use interlock_core::thread::{Member, MessageHead, MessageState, Status, Thread};
-use interlock_core::wake::{WakeResult, WakeState};
+use interlock_core::thread::{Member, MessageHead, MessageKind, MessageState, Status, Thread};
+use interlock_core::wake::{Door, WakeResult, WakeState};
 use interlock_core::{Event, Reason};
 
-use super::run::Simulation;
+use super::journal::Journal;
+use super::run::{AGENTS, Simulation};
+use super::supervisor::Process;
 use crate::world::Claim;
 
-/// Kinds of events that a day is about.
-pub(super) const HAPPENS: &[&str] = &[
-    "wake.requested",
-    "wake.joined",
-    "wake.dispatched",
-    "wake.accepted",
-    "wake.seen",
-    "wake.acted",
-    "wake.attempt_failed",
-    "wake.released",
-    "wake.deferred",
-    "wake.finished",
-    "workspace.halted",
-    "workspace.resumed",
-    "thread.message_withdrawn",
-    "thread.participant_removed",
-];
-/// How wakes end.
-pub(super) const ENDS: &[WakeResult] = &[
-    WakeResult::Triggered,
-    WakeResult::AlreadyActive,
-    WakeResult::Failed,
-    WakeResult::Superseded,
-    WakeResult::Expired,
-];
-/// Why threads are blocked.
-pub(super) const BLOCKS: &[Reason] =
-    &[Reason::NoProgress, Reason::IdenticalFindings, Reason::RepeatedMessages, Reason::WakeFailed];
-/// Why wakes are put off.
-pub(super) const PUTS_OFF: &[Reason] = &[Reason::HumanActive, Reason::ToldByHook];
+/// How long after a person has ended a wake its process may run on: until it is renewed or its lease is over, and then the
+/// time that it has to end.
+const STOPPED_MS: i64 = 85_000;
+/// How long after the last look at a wake that waits for a person the next one may come, for the wait to count on.
+const LOOKED_MS: i64 = 30_000;
 
-/// Nobody runs twice.
-pub(super) fn may_start(day: &Simulation, agent: &AgentName) {
-    assert!(!day.is_running(agent.as_str()), "{agent} is started while it runs");
+/// Nobody runs twice, whatever door and whichever supervisor; a turn of which nobody can tell any more, and a person was
+/// told so, is the person's.
+pub(super) fn may_start(day: &Simulation, claim: &Claim) {
+    let is_known = |wake: &WakeId| day.world.wake(*wake).result != Some(WakeResult::Unknown);
+    let running: Vec<WakeId> = day.running(claim.agent.as_str()).into_iter().filter(is_known).collect();
+    assert!(running.is_empty(), "{} is started for {} beside {running:?}", claim.agent, claim.wake_id);
 }
 
-/// No wake enters a session in which a person typed just now, whatever else is the matter.
+/// Whether somebody is at work in the session that this claim goes on in.
+pub(super) fn is_typed_in(day: &Simulation, claim: &Claim) -> bool {
+    let wake = day.world.wake(claim.wake_id);
+    let members = &day.world.rows.threads[&wake.thread_id].members;
+    let bound = members.get(&wake.agent).and_then(|member| member.session);
+    let enters = claim.lease.door != Some(Door::Spawn) && !wake.is_override;
+    let (policy, now) = (&day.world.policy, day.world.now());
+    bound.filter(|_| enters).is_some_and(|bound| {
+        day.journal.is_in_way(policy, wake.agent.as_str(), Some(bound), now)
+    })
+}
+
+/// A wake enters no session in which a person is at work, and goes past that person only after it has waited for as long
+/// as it must.
 pub(super) fn was_claimed(day: &Simulation, claim: &Claim) {
     let wake = day.world.wake(claim.wake_id);
-    let thread = &day.world.rows.threads[&wake.thread_id];
-    let Some(bound) = thread.members.get(&wake.agent).and_then(|member| member.session) else { return };
-    for ((agent, session), at) in &day.typed {
-        let is_quiet = day.world.now().ms_since(*at) >= day.world.policy.human_quiet_ms;
-        assert!(
-            is_quiet || *session != bound || *agent != wake.agent.as_str() || wake.in_doubt_since.is_some(),
-            "{agent} is woken in the session in which a person typed at {at:?}: {wake:?}"
-        );
+    if claim.lease.is_in_doubt {
+        // Nothing is begun on it: it is looked whether something runs.
+        return;
     }
+    assert!(!is_typed_in(day, claim), "{} enters a session in which a person is at work: {wake:?}", wake.agent);
+    let (policy, now) = (&day.world.policy, day.world.now());
+    if wake.is_override || !day.journal.is_in_way(policy, wake.agent.as_str(), None, now) {
+        return;
+    }
+    let wait = day.journal.waits.get(&wake.wake_id);
+    let waited = wait.filter(|wait| now.ms_since(wait.looked_at) < LOOKED_MS).map_or(0, |wait| now.ms_since(wait.since));
+    assert!(
+        waited >= policy.session_defer_max_ms,
+        "{} goes past a person after {waited} ms ({wait:?}): {wake:?}",
+        wake.agent
+    );
 }
 
 /// A wake is for something that its agent has not read, the first time at least, and not in a thread where work rests.
-pub(super) fn was_started(day: &Simulation, wake: WakeId) {
-    let wake = day.world.wake(wake);
+pub(super) fn was_started(day: &Simulation, claim: &Claim) {
+    let wake = day.world.wake(claim.wake_id);
     let thread = &day.world.rows.threads[&wake.thread_id];
-    assert_eq!(thread.status, Status::Active, "{} was started in a thread that is not active", wake.wake_id);
-    assert!(day.world.rows.halt.is_none(), "{} was started while all were stopped", wake.wake_id);
+    let acts = thread.status == Status::Blocked && thread.owner.as_ref() == Some(&wake.agent);
+    let is_looked_for = claim.lease.is_in_doubt;
+    assert!(
+        thread.status == Status::Active || (acts && thread.reason != Some(Reason::Paused)) || is_looked_for,
+        "{} was started in a thread where it rests",
+        wake.wake_id
+    );
+    assert!(day.world.rows.halt.is_none() || is_looked_for, "{} was started while all were stopped", wake.wake_id);
+    assert!(!day.journal.cancelled.contains_key(&wake.wake_id) || is_looked_for, "{wake:?} was ended by a person");
+    was_told(day, claim);
     // What a person stopped in the middle goes on, read or not.
     let was_stopped = wake.reason == Some(Reason::Halted);
     let is_first = wake.attempts == 1 && wake.releases == 0 && !was_stopped && wake.ladder.seen_at.is_none();
-    let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing) else {
+    let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing && !acts) else {
         return;
     };
     assert!(
@@ -78,28 +86,66 @@ pub(super) fn was_started(day: &Simulation, wake: WakeId) {
     );
 }
 
-/// After every step.
-pub(super) fn always(day: &Simulation) {
-    people_are_waited_for_so_long_only(day);
-    let limit = day.world.policy.turns_without_progress_max;
-    for thread in day.world.rows.threads.values() {
-        assert!(thread.guard.turns <= limit + 4, "{} turns without progress", thread.guard.turns);
+/// Only the latest claim of a wake is listened to.
+pub(super) fn was_told(day: &Simulation, claim: &Claim) {
+    let latest = day.journal.fences[&claim.wake_id];
+    assert_eq!(claim.lease.fence, latest, "a claim from the past was listened to: {claim:?}");
+}
+
+/// Whoever was told that this wake is the answer gets one that a process can still run for.
+pub(super) fn covers(day: &Simulation, wake: WakeId) {
+    let row = day.world.wake(wake);
+    let is_ended = day.journal.cancelled.contains_key(&wake);
+    assert!(row.state != WakeState::Finished && !is_ended, "the answer was a wake that a person has ended: {row:?}");
+}
+
+/// Something was just written into the ledger.
+pub(super) fn event(journal: &Journal, processes: &[Process], event: &Event) {
+    if let Event::WakeFinished { wake_id, result, .. } = event {
+        let was_cancelled = journal.cancelled.contains_key(wake_id);
         assert!(
-            thread.guard.turns < limit || thread.status != Status::Active,
-            "a thread with {} turns without progress is active",
-            thread.guard.turns
+            !was_cancelled || matches!(result, WakeResult::Cancelled | WakeResult::Unknown | WakeResult::Superseded | WakeResult::Expired),
+            "{wake_id} was ended by a person, and ends {result}"
         );
+        let runs_on = processes.iter().any(|one| one.is_alive && one.is_live() && one.wake == *wake_id);
+        assert!(*result == WakeResult::Unknown || !runs_on, "{wake_id} ends {result} while its turn goes on");
     }
 }
 
-/// A wake that waits for a person waits no longer than it may, and has used no attempt up by that.
-fn people_are_waited_for_so_long_only(day: &Simulation) {
-    let max = day.world.policy.session_defer_max_ms;
-    for wake in day.world.rows.live().filter(|wake| wake.reason == Some(Reason::HumanActive)) {
-        if let Some(since) = wake.deferred_since.filter(|_| wake.state == WakeState::Pending) {
-            assert!(wake.due_at <= since.plus_ms(max), "{wake:?}");
-        }
+/// After every step.
+pub(super) fn always(day: &Simulation) {
+    nobody_runs_twice(day);
+    what_was_ended_ends(day);
+    guards_hold(day);
+}
+
+fn nobody_runs_twice(day: &Simulation) {
+    let is_known = |wake: &WakeId| day.world.wake(*wake).result != Some(WakeResult::Unknown);
+    for agent in AGENTS {
+        let running: Vec<WakeId> = day.running(agent).into_iter().filter(is_known).collect();
+        assert!(running.len() <= 1, "{agent} runs for {running:?} at once");
     }
+}
+
+fn what_was_ended_ends(day: &Simulation) {
+    for process in day.processes.iter().filter(|process| process.is_alive && process.follower.is_some()) {
+        let Some(at) = day.journal.cancelled.get(&process.wake) else { continue };
+        let frozen = day.supervisors[process.machine].is_frozen(day.now());
+        let ms = day.now().ms_since(*at);
+        assert!(frozen || ms < STOPPED_MS, "a process runs {ms} ms after a person has ended {}", process.wake);
+    }
+}
+
+/// In no thread, and not in all of them together, do agents go on for ever without a person and without getting on.
+fn guards_hold(day: &Simulation) {
+    let limit = usize::try_from(day.world.policy.turns_without_progress_max).unwrap();
+    for thread in day.world.rows.threads.values() {
+        let turns = usize::try_from(thread.guard.turns).unwrap();
+        assert!(turns < limit || thread.status != Status::Active, "{turns} turns without progress, and active");
+    }
+    let Journal { turns, progress, .. } = day.journal;
+    let most = (day.threads.len() + progress) * (limit + AGENTS.len() + 6);
+    assert!(turns <= most, "{turns} turns without a person's word, {progress} times with progress");
 }
 
 /// When everybody has become calm.
@@ -108,7 +154,7 @@ pub(super) fn at_the_end(day: &Simulation) {
         let thread = &day.world.rows.threads[&id];
         match status {
             Status::Active => everything_was_read(day, thread),
-            Status::Blocked => assert!(thread.owner.is_some(), "nobody has to act in {id}"),
+            Status::Blocked => somebody_has_to_act(day, thread),
             Status::Resolved | Status::Closed => {
                 let live = day.world.rows.live().find(|wake| wake.thread_id == id);
                 assert!(live.is_none(), "{live:?} lives in a thread that is over");
@@ -116,8 +162,28 @@ pub(super) fn at_the_end(day: &Simulation) {
         }
     }
     each_wake_ends_once(day);
-    let running = day.processes.iter().filter(|process| process.is_alive).count();
+    let is_known = |process: &&Process| day.world.wake(process.wake).result != Some(WakeResult::Unknown);
+    let running = day.processes.iter().filter(|process| process.is_alive).filter(is_known).count();
     assert_eq!(running, 0, "processes that nobody holds");
+}
+
+/// A person, or an agent that was told.
+fn somebody_has_to_act(day: &Simulation, thread: &Thread) {
+    let owner = thread.owner.as_ref().expect("nobody has to act");
+    let Some(member) = thread.members.get(owner).filter(|member| member.managed) else { return };
+    let is_person = |member: &Member| !member.managed;
+    if !thread.members.values().any(is_person) && day.world.policy.escalation_owner.is_none() {
+        return;
+    }
+    let all = day.world.rows.messages.range((thread.thread_id, 0)..=(thread.thread_id, u64::MAX));
+    let told = all.map(|(_, (message, _))| &message.head).filter(|head| head.kind == MessageKind::System);
+    let last = told.map(|head| head.seq).next_back().unwrap_or_default();
+    let read = day.journal.read.get(&(thread.thread_id, owner.clone())).copied().unwrap_or_default();
+    assert!(
+        read.max(member.since_seq) >= last || thread.reason == Some(Reason::Paused),
+        "{owner} has to act in a blocked thread and was never told: {:#?}",
+        story(day, thread, owner)
+    );
 }
 
 /// No wake was lost: who could be woken has read what was for it.
@@ -149,17 +215,18 @@ fn story(day: &Simulation, thread: &Thread, agent: &AgentName) -> Vec<String> {
         .collect()
 }
 
-/// What is for this participant, still counts, and was not read.
+/// What is for this participant, still counts, was not read as far as the test saw, and was not stopped by a person.
 fn unread<'d>(
     day: &'d Simulation,
     thread: &Thread,
     agent: &AgentName,
     member: &Member,
 ) -> impl Iterator<Item = &'d MessageHead> {
-    let (id, agent, role, cursor) = (thread.thread_id, agent.clone(), member.role, member.cursor);
-    let from = cursor.max(member.since_seq);
+    let (id, agent, role) = (thread.thread_id, agent.clone(), member.role);
+    let up_to = |of: &std::collections::BTreeMap<_, u64>| of.get(&(id, agent.clone())).copied().unwrap_or_default();
+    let from = up_to(&day.journal.read).max(up_to(&day.journal.stopped)).max(member.since_seq);
     let now = day.world.now();
-    let all = day.world.rows.messages.range((id, from + 1)..=(id, u64::MAX));
+    let all = day.world.rows.messages.range((id, from + 1)..=(id, u64::MAX.max(from + 1)));
     all.map(|(_, (message, _))| message)
         .filter(move |message| {
             let head = &message.head;
@@ -170,7 +237,7 @@ fn unread<'d>(
             is_for
                 && head.from != agent
                 && message.state(now) == MessageState::Live
-                && head.kind != interlock_core::thread::MessageKind::System
+                && head.kind != MessageKind::System
         })
         .map(|message| &message.head)
 }
@@ -190,7 +257,7 @@ fn each_wake_ends_once(day: &Simulation) {
     asked.sort_unstable();
     ended.sort_unstable();
     let left: Vec<_> =
-        asked.iter().filter(|wake| !ended.contains(wake)).map(|id| day.world.wake(*id)).collect();
+        asked.iter().filter(|wake| ended.binary_search(wake).is_err()).map(|id| day.world.wake(*id)).collect();
     assert!(left.is_empty(), "these neither ended nor wait for their threads: {left:?}");
     assert_eq!(asked, ended, "each wake ends once");
 }

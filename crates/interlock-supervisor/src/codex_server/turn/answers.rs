@@ -101,7 +101,9 @@ impl Turn {
                 self.load(at_ms)
             }
             Some(Found::Over { turn }) => self.on_found_over(at_ms, &turn),
-            None => match history::next(&page).filter(|_| self.pages < HISTORY_TURNS_MAX) {
+            None => match history::next(&page) {
+                // What is further back may be ours: only the end of the history proves that nothing was sent.
+                Some(_) if self.pages >= HISTORY_TURNS_MAX => self.unknown("its thread goes on for too long"),
                 Some(cursor) => self.search(at_ms, Some(&cursor)),
                 None => self.not_found("it is not in the thread's history"),
             },

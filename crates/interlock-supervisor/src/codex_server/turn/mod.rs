@@ -35,7 +35,7 @@ pub(crate) const RESTORE_MS_MAX: u64 = 1_000;
 /// How long a server is looked for that was lost in the middle of a turn.
 pub(crate) const REJOIN_MS_MAX: u64 = 10_000;
 /// Turns of a thread's history that are looked through for our own message.
-pub(crate) const HISTORY_TURNS_MAX: u32 = 20;
+pub(crate) const HISTORY_TURNS_MAX: u32 = 100;
 
 /// What the turn is to be.
 #[derive(Debug, Clone)]

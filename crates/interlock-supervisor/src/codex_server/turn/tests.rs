@@ -669,13 +669,25 @@ fn what_is_in_doubt_is_looked_for_before_anything_is_sent() {
     look(&mut play, "idle");
     play.on(Event::Stop).answer("thread/turns/list", page("wak_x.1", "interrupted", false));
     play.ended(&[Input::NotRunning]);
-    // A history that does not end is not read to its end.
-    let mut play = doubt();
-    look(&mut play, "notLoaded");
-    for _ in 0..HISTORY_TURNS_MAX {
-        play.answer("thread/turns/list", page("else", "completed", true));
-    }
-    play.ended(&[Input::NotRunning]);
+}
+
+/// A history that does not end is not read to its end, and what was not found in it may be further back: nothing is sent. Its
+/// end is the proof, however late it comes.
+#[test]
+fn what_may_be_further_back_is_not_sent_again() {
+    let further_back = |pages: u32| {
+        let mut play = Play::new(Wanted { is_in_doubt: true, ..wanted() });
+        play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
+        for _ in 0..pages {
+            play.answer("thread/turns/list", page("else", "completed", true));
+        }
+        play
+    };
+    let play = further_back(HISTORY_TURNS_MAX);
+    play.ended(&[heard(false, None), Input::Unknown]);
+    assert_eq!(play.sent_turns(), 0);
+    let mut play = further_back(HISTORY_TURNS_MAX - 1);
+    play.answer("thread/turns/list", page("else", "completed", false)).ended(&[Input::NotRunning]);
 }
 
 /// What cannot wait is said into our turn, by the turn's id; that it stands there is the proof.

@@ -160,22 +160,25 @@ impl Watch {
     }
 
     fn greet(&mut self, now: Moment) -> Vec<Act> {
+        self.forget();
         self.greeting_until_ms = Some(now.at_ms + GREETING_MS_MAX);
         self.ask(Question::Greeting, "initialize", &super::greeting())
     }
 
     fn lost(&mut self, is_gone: bool) -> Vec<Act> {
+        self.forget();
+        // What ran there is over with it.
+        let gone = self.threads.iter_mut().filter(|_| is_gone);
+        gone.filter_map(|(id, thread)| closed(thread, *id)).collect()
+    }
+
+    /// What a connection that is over had told: a later one is told anew.
+    fn forget(&mut self) {
         (self.is_greeted, self.greeting_until_ms) = (false, None);
         self.asked.clear();
-        let mut acts = Vec::new();
-        for (id, thread) in &mut self.threads {
+        for thread in self.threads.values_mut() {
             (thread.doing, thread.again_ms) = (Doing::Unknown, None);
-            // What ran there is over with it.
-            if is_gone {
-                acts.extend(closed(thread, *id));
-            }
         }
-        acts
     }
 
     fn know(&mut self, id: SessionId, agent: AgentName) -> Vec<Act> {

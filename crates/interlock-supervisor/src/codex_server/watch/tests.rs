@@ -66,17 +66,17 @@ impl Play {
         self.answer("thread/read", json!({"thread": {"status": {"type": status}}}))
     }
 
-    fn becomes(&mut self, status: Value) -> &mut Self {
+    fn becomes(&mut self, status: &Value) -> &mut Self {
         let params = json!({"threadId": THREAD, "status": status});
         self.on(Event::Heard(Incoming::Notice { method: "thread/status/changed".into(), params }))
     }
 
     fn works(&mut self) -> &mut Self {
-        self.becomes(json!({"type": "active", "activeFlags": []}))
+        self.becomes(&json!({"type": "active", "activeFlags": []}))
     }
 
     fn rests(&mut self) -> &mut Self {
-        self.becomes(json!({"type": "idle"}))
+        self.becomes(&json!({"type": "idle"}))
     }
 
     /// The newest turn, as it is read: its status, and who said something when.
@@ -108,7 +108,7 @@ fn a_persons_turn_is_seen_from_its_words_to_its_end() {
     play.stands("idle").newest("completed", &[("wak_a.1", 0)]).saw(&[]);
     play.at_ms = 5_000;
     play.works().newest("inProgress", &[("theirs", 4_700)]).saw(&[(HumanPrompt, 300)]);
-    play.becomes(json!({"type": "active", "activeFlags": ["waitingOnApproval"]}));
+    play.becomes(&json!({"type": "active", "activeFlags": ["waitingOnApproval"]}));
     play.saw(&[(WaitingApproval, 0)]);
     play.works().saw(&[(TurnStarted, 0)]);
     // Words that went into the turn while it ran are seen when it is over.
@@ -186,8 +186,8 @@ fn what_ends_a_session_closes_it_once() {
         play
     };
     let mut play = begin();
-    play.becomes(json!({"type": "notLoaded"})).saw(&[(Closed, 0)]);
-    play.becomes(json!({"type": "notLoaded"})).saw(&[]);
+    play.becomes(&json!({"type": "notLoaded"})).saw(&[(Closed, 0)]);
+    play.becomes(&json!({"type": "notLoaded"})).saw(&[]);
     let mut play = begin();
     play.on(Event::Lost { is_gone: true }).saw(&[(Closed, 0)]).on(Event::Lost { is_gone: true }).saw(&[]);
     // A connection that broke says nothing of the session: it is looked at again.

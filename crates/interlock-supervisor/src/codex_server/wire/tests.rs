@@ -137,3 +137,26 @@ async fn a_server_that_cannot_be_asked_is_told_by_its_reason() {
     let why = probe::look(&nowhere, thread).await.unwrap_err();
     assert!(why.starts_with("it cannot be connected to: "), "{why}");
 }
+
+/// People are told how to attach only where somebody listens; what was killed leaves its socket behind.
+#[tokio::test]
+async fn our_own_server_answers_or_has_left_its_socket_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, home) = (folder.path(), folder.path().join("home"));
+    assert_eq!(crate::own_server(state, &home).await, None);
+    let socket = crate::codex_server::socket(state, &home);
+    std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let listener = UnixListener::bind(&socket).unwrap();
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        while let Some(Ok(_)) = socket.next().await {}
+    });
+    let attach = ["codex", "--remote", &format!("unix://{}", socket.display()), "resume"];
+    let attach: Vec<String> = attach.into_iter().map(str::to_owned).collect();
+    let server = crate::OwnServer { socket: socket.clone(), answers: true, attach };
+    assert_eq!(crate::own_server(state, &home).await, Some(server.clone()));
+    serving.await.unwrap();
+    let dead = crate::OwnServer { answers: false, ..server };
+    assert_eq!(crate::own_server(state, &home).await, Some(dead));
+}

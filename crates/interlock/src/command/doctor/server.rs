@@ -81,7 +81,10 @@ fn answered(status: &StatusView, took_ms: u128) -> Vec<Check> {
         Check::ok("agents", format!("{} registered", status.agents.len()))
     });
     if !status.attention.is_empty() {
-        let detail = format!("{} blocked threads wait for a person", status.attention.len());
+        let detail = match status.attention.len() {
+            1 => "1 blocked thread waits for a person".to_owned(),
+            n => format!("{n} blocked threads wait for a person"),
+        };
         checks.push(Check::warn("threads", detail, "see them: interlock status"));
     }
     checks
