@@ -110,11 +110,7 @@ fn v02_whatever_a_wake_waits_for_the_next_claim_after_it_takes_it() {
         }),
         ("a person at work", asked(), |w| {
             w.sees("executor", 7, Observed::HumanPrompt);
-            // The person is looked for again every five seconds, up to a limit.
-            for _ in 0..12 {
-                assert_eq!(w.claim("sup"), []);
-                w.advance_ms(w.policy.session_recheck_ms);
-            }
+            assert_eq!(w.claim("sup"), []);
         }),
         ("the session was told", asked(), |w| {
             let threads = vec![w.thread_id];
