@@ -5,7 +5,7 @@ use interlock_core::agent::Label;
 use interlock_core::command::Command;
 use interlock_core::id::WakeId;
 use interlock_core::limits::SUPERVISORS_MAX;
-use interlock_core::thread::{Status, ThreadRole};
+use interlock_core::thread::{Status, ThreadRole, event_type};
 use interlock_core::wake::{Lack, Outcome, WakeResult, WakeState};
 use interlock_core::{Event, Reason};
 
@@ -290,6 +290,12 @@ fn when_nobody_has_the_label_a_person_is_told() {
     w.calls("plain", &[]);
     let (body, to) = looked_at(&mut w, wake_id).unwrap();
     assert!(body.contains("no supervisor with the label `gpu` is there"), "{body}");
+    let (message, _) = w.rows.messages.values().next_back().unwrap();
+    assert_eq!(message.head.event_type.as_deref(), Some(event_type::WAKE_STRANDED));
+    let data: serde_json::Value = serde_json::from_str(&message.text.data).unwrap();
+    let due_at = w.wake(wake_id).due_at;
+    let shape = serde_json::json!({"wake_id": wake_id, "agent": "renderer", "on": "gpu", "due_at": due_at});
+    assert_eq!(data, shape);
     assert_eq!(to, [name("olga")]);
 }
 
