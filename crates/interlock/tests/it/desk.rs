@@ -60,9 +60,12 @@ impl Desk {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let model = runtime.block_on(ScriptedModel::start()).unwrap();
+        let defer_ms = patience.as_millis();
+        // The window is not longer than the wait for it.
+        let quiet = if defer_ms < 20_000 { format!("human_quiet_ms = {defer_ms}\n") } else { String::new() };
         let site = Site::with_instance(&format!(
-            "retry_backoff_ms = 50\nquota_pause_ms = 50\nquota_pauses_max = 2\nsession_recheck_ms = 50\nsession_defer_max_ms = {}\n{policy}",
-            patience.as_millis()
+            "retry_backoff_ms = 50\nquota_pause_ms = 50\nquota_pauses_max = 2\nsession_recheck_ms = 50\n\
+             session_defer_max_ms = {defer_ms}\n{quiet}{policy}"
         ));
         std::fs::create_dir(site.path("work")).unwrap();
         let server = site.up(up);

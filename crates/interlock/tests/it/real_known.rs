@@ -27,7 +27,7 @@ struct Desk {
 
 impl Desk {
     fn open(machine: Machine, runtime: &str) -> Self {
-        machine.site.set_policy("session_recheck_ms = 50\nsession_defer_max_ms = 600");
+        machine.site.set_policy("session_recheck_ms = 50\nhuman_quiet_ms = 600\nsession_defer_max_ms = 600");
         std::fs::create_dir(machine.site.path("work")).unwrap();
         let server = machine.up();
         let work = machine.site.path("work");
