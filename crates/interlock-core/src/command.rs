@@ -514,7 +514,7 @@ pub struct ReportWake {
 }
 
 /// What a supervisor can report of a wake; times are durations it measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// The process was started.
     Started {
@@ -545,5 +545,7 @@ pub enum Report {
         usage: Option<Usage>,
         /// The runtime counts from the beginning of its session, not of this turn.
         is_session_total: bool,
+        /// What the agent said last, without secrets.
+        last_message: Option<String>,
     },
 }

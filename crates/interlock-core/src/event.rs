@@ -351,6 +351,19 @@ pub enum Event {
         #[serde(skip)]
         text_salt: Salt,
     },
+    /// What an agent said last in a turn, as its supervisor heard it. It wakes nobody and is no message.
+    #[serde(rename = "wake.said/1")]
+    WakeSaid {
+        wake_id: WakeId,
+        thread_id: ThreadId,
+        agent: AgentName,
+        /// Of the words.
+        text_digest: Digest,
+        #[serde(skip)]
+        text: String,
+        #[serde(skip)]
+        text_salt: Salt,
+    },
     /// A job failed too often.
     #[serde(rename = "job.died/1")]
     JobDied { job_id: JobId, job: String, attempts: u32, reason: Reason },
@@ -472,6 +485,7 @@ impl Event {
             | Self::OwnerReminded { thread_id, .. }
             | Self::WakeRetryRequested { thread_id, .. }
             | Self::WakeCancelRequested { thread_id, .. }
+            | Self::WakeSaid { thread_id, .. }
             | Self::WakeFinished { thread_id, .. } => Some(*thread_id),
         }
     }
@@ -508,13 +522,16 @@ impl Event {
         )
     }
 
-    /// Whether the thread's timeline gets a row for it. Messages are read from their own rows, and
-    /// acknowledgements are shown by the wakes that they end.
+    /// Whether the thread's timeline gets a row for it. Messages are read from their own rows, acknowledgements are shown
+    /// by the wakes that they end, and last words by the wake that they end.
     pub const fn is_on_timeline(&self) -> bool {
         self.thread_id().is_some()
             && !matches!(
                 self,
-                Self::MessagePosted { .. } | Self::CursorMoved { .. } | Self::WakeJoined { .. }
+                Self::MessagePosted { .. }
+                    | Self::CursorMoved { .. }
+                    | Self::WakeJoined { .. }
+                    | Self::WakeSaid { .. }
             )
     }
 }

@@ -11,6 +11,8 @@ pub const MESSAGE_DATA_BYTES_MAX: usize = 16 * 1024;
 pub const TITLE_BYTES_MAX: usize = 200;
 /// Bytes of a reason that a person or an agent gives.
 pub const REASON_BYTES_MAX: usize = 2_000;
+/// Bytes kept of what an agent said last in a turn; of longer words the beginning.
+pub const LAST_MESSAGE_BYTES_MAX: usize = 2_000;
 /// Participants of one thread.
 pub const PARTICIPANTS_MAX: usize = 64;
 /// Addressees named by one message.

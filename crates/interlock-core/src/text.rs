@@ -7,6 +7,8 @@ use std::fmt;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::Digest as _;
 
+use crate::limits::LAST_MESSAGE_BYTES_MAX;
+
 /// Sixteen bytes that keep a digest of short text from being guessed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Salt(pub [u8; 16]);
@@ -92,6 +94,20 @@ pub fn digest(salt: &Salt, parts: &[&[u8]]) -> Digest {
     let mut all: Vec<&[u8]> = vec![&salt.0];
     all.extend_from_slice(parts);
     parts_digest(b"interlock text 1", &all)
+}
+
+/// What is kept of an agent's last words: of long ones the beginning, and no control characters but the ends of lines and
+/// tabs. Nothing where nothing is left.
+pub fn last_words(text: &str) -> Option<String> {
+    let mut kept = String::new();
+    for c in text.trim().chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')) {
+        if kept.len() + c.len_utf8() > LAST_MESSAGE_BYTES_MAX {
+            break;
+        }
+        kept.push(c);
+    }
+    let kept = kept.trim();
+    (!kept.is_empty()).then(|| kept.to_owned())
 }
 
 /// A digest without salt, for values that are compared; what is secret in them must be hard to guess by itself.

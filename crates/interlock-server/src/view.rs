@@ -259,7 +259,14 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         retries: wake.retries,
         retried: wake.retried.map(intervention),
         cancelled: wake.cancelled.map(intervention),
+        last_message: None,
     }
+}
+
+/// One wake by itself, with what its agent said last: a list of wakes has no room for that.
+pub(crate) fn one_wake(mut wake: Wake) -> WakeView {
+    let last_message = wake.last_message.take().map(|said| said.text);
+    WakeView { last_message, ..self::wake(wake) }
 }
 
 fn attempt(attempt: Attempt) -> AttemptView {
@@ -342,6 +349,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::WakeDeclined { agent, .. }
         | Event::WakeStranded { agent, .. }
         | Event::WakeUsed { agent, .. }
+        | Event::WakeSaid { agent, .. }
         | Event::SessionBound { agent, .. }
         | Event::SessionReleased { agent, .. }
         | Event::WakeFinished { agent, .. } => Some(agent),
@@ -369,6 +377,7 @@ const fn wake_id(event: &Event) -> Option<WakeId> {
         | Event::WakeDeclined { wake_id, .. }
         | Event::WakeStranded { wake_id, .. }
         | Event::WakeUsed { wake_id, .. }
+        | Event::WakeSaid { wake_id, .. }
         | Event::SessionBound { wake_id, .. }
         | Event::SessionReleased { wake_id, .. }
         | Event::WakeRetryRequested { wake_id, .. }

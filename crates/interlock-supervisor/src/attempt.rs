@@ -10,7 +10,7 @@ use interlock_core::wake::{Door, Evidence, Lack, Lane, Outcome, TurnFault};
 use crate::runtime::{Fault, Heard};
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
     /// The agent's process exists.
     Spawned,
@@ -88,7 +88,7 @@ pub(crate) enum Input {
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Output {
     /// Start a process of its own.
     Start,
@@ -362,6 +362,7 @@ impl Attempt {
             outcome,
             usage: self.heard.usage,
             is_session_total: self.heard.is_session_total,
+            last_message: self.heard.last_message.take(),
         })]
     }
 

@@ -27,13 +27,14 @@ pub(crate) async fn deliver(
 ) {
     let mut is_refused = false;
     while let Some(report) = reports.recv().await {
-        let Some(report) = (if is_refused { given_back(report) } else { Some(report) }) else { continue };
+        let Some(report) = (if is_refused { given_back(&report) } else { Some(report) }) else { continue };
         let is_start = matches!(report, ReportParams::Started { .. });
-        let input = match deliver_one(&shared, &held, report).await {
+        let step = step(&report);
+        let input = match deliver_one(&shared, &held, report, &step).await {
             Ok(()) if is_start => Input::StartDelivered,
             Ok(()) => continue,
             Err(problem) => {
-                tracing::warn!(wake_id = %held.wake_id, step = step(report), %problem, "report.refused");
+                tracing::warn!(wake_id = %held.wake_id, step, %problem, "report.refused");
                 match problem.known_reason() {
                     Some(Reason::LeaseLost) => Input::Lost,
                     _ if is_start => Input::StartRefused,
@@ -42,9 +43,10 @@ pub(crate) async fn deliver(
             }
         };
         is_refused |= input == Input::StartRefused;
+        let is_lost = input == Input::Lost;
         // An attempt that is over listens no more.
         let _over = inputs.send(input);
-        if input == Input::Lost {
+        if is_lost {
             return;
         }
     }
@@ -52,12 +54,13 @@ pub(crate) async fn deliver(
 
 /// What is left to be told when the start was refused: for the server nothing has run, so the wake is given back
 /// and does not wait for the end of its lease.
-fn given_back(report: ReportParams) -> Option<ReportParams> {
-    let ReportParams::Ended { usage, is_session_total, .. } = report else { return None };
-    Some(ReportParams::Ended { outcome: Outcome::NotStarted, usage, is_session_total })
+fn given_back(report: &ReportParams) -> Option<ReportParams> {
+    let ReportParams::Ended { usage, is_session_total, .. } = *report else { return None };
+    let outcome = Outcome::NotStarted;
+    Some(ReportParams::Ended { outcome, usage, is_session_total, last_message: None })
 }
 
-async fn deliver_one(shared: &Shared, held: &Held, report: ReportParams) -> Result<(), Problem> {
+async fn deliver_one(shared: &Shared, held: &Held, report: ReportParams, step: &str) -> Result<(), Problem> {
     let params = ReportWakeParams {
         wake_id: held.wake_id,
         incarnation: held.incarnation.clone(),
@@ -65,7 +68,7 @@ async fn deliver_one(shared: &Shared, held: &Held, report: ReportParams) -> Resu
         report,
     };
     // Fences count per wake, so the wake is part of the key.
-    let key = format!("{}:{}:{}:{}", held.incarnation, held.wake_id, held.fence, step(report));
+    let key = format!("{}:{}:{}:{}", held.incarnation, held.wake_id, held.fence, step);
     let mut stuck = None;
     let mut pause = PAUSE;
     loop {
@@ -75,7 +78,7 @@ async fn deliver_one(shared: &Shared, held: &Held, report: ReportParams) -> Resu
             Err(problem) => {
                 shared.note_refusal(&problem);
                 stuck.get_or_insert_with(|| {
-                    tracing::warn!(wake_id = %held.wake_id, step = step(report), %problem, "report.delayed");
+                    tracing::warn!(wake_id = %held.wake_id, step, %problem, "report.delayed");
                     shared.stuck()
                 });
             }
@@ -108,7 +111,7 @@ fn is_final(problem: &Problem) -> bool {
 }
 
 /// Names a report among those of one claim: each comes once.
-fn step(report: ReportParams) -> String {
+fn step(report: &ReportParams) -> String {
     match report {
         ReportParams::Started { .. } => "started".into(),
         ReportParams::Accepted { .. } => "accepted".into(),

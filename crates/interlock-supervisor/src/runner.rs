@@ -62,7 +62,7 @@ pub(crate) async fn run(
         let input = runner.next().await;
         let input = runner.completed(input);
         let at_ms = runner.shared.now_ms();
-        for output in runner.attempt.on(at_ms, input) {
+        for output in runner.attempt.on(at_ms, input.clone()) {
             match output {
                 Output::Start => runner.start_process().await,
                 Output::Report(report) => {
@@ -78,7 +78,7 @@ pub(crate) async fn run(
         if let Input::Renewed { .. } = input {
             runner.order(Order::Lease { until_ms: runner.attempt.lease_until_ms() }).await;
         }
-        if let (Input::StartDelivered, Body::Live(live)) = (input, &runner.body) {
+        if let (Input::StartDelivered, Body::Live(live)) = (&input, &runner.body) {
             // Not before: what the server does not know of cannot be looked for.
             live.tell(Event::Go);
         }
@@ -237,7 +237,7 @@ impl Runner {
                 }
             };
             match &mut self.body {
-                Body::None(input) => return *input,
+                Body::None(input) => return input.clone(),
                 Body::Live(live) => tokio::select! {
                     Some(input) = self.inbox.recv() => return input,
                     () = alarm => return Input::Timer,

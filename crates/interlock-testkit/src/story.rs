@@ -236,13 +236,24 @@ impl Story {
         let is_pending = self.sequencer.mirror.wakes[&lease.wake_id].state == WakeState::Pending;
         let report = match who % 3 {
             _ if is_pending => Report::Started { lane: Lane::Poll, door: None },
-            0 => Report::Ended { outcome: Outcome::Exited { code: 0 }, usage: None, is_session_total: false },
+            0 => Report::Ended {
+                outcome: Outcome::Exited { code: 0 },
+                usage: None,
+                is_session_total: false,
+                last_message: None,
+            },
             1 => Report::Ended {
                 outcome: Outcome::Signalled { signal: 9 },
                 usage: None,
                 is_session_total: false,
+                last_message: None,
             },
-            _ => Report::Ended { outcome: Outcome::Halted, usage: None, is_session_total: false },
+            _ => Report::Ended {
+                outcome: Outcome::Halted,
+                usage: None,
+                is_session_total: false,
+                last_message: None,
+            },
         };
         self.report(lease, report).await;
     }

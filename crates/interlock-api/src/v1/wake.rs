@@ -113,6 +113,9 @@ pub struct WakeView {
     /// Who ended it: no attempt follows, and a process that runs for it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<InterventionView>,
+    /// Not in lists: what the agent said last in its last attempt, as its supervisor heard it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_message: Option<String>,
 }
 
 /// One start of a process for a wake.
@@ -423,7 +426,7 @@ pub struct RenewWakesResponse {
 }
 
 /// What a supervisor observed of a wake's process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "step")]
 pub enum ReportParams {
     /// It was started.
@@ -460,6 +463,9 @@ pub enum ReportParams {
         /// The runtime counts from the beginning of its session, not of this turn.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_session_total: bool,
+        /// What the agent said last, without secrets; of more than 2,000 bytes the beginning is kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_message: Option<String>,
     },
 }
 

@@ -1,7 +1,8 @@
 //! What a wake's row becomes.
 
 use super::{
-    Ask, Chain, DoorChange, Evidence, Halt, Ladder, Wake, WakeResult, WakeState, history, placement,
+    Ask, Chain, DoorChange, Evidence, Halt, Ladder, LastMessage, Wake, WakeResult, WakeState, history,
+    placement,
 };
 use crate::actor::AgentName;
 use crate::event::Event;
@@ -65,6 +66,10 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
                 let_go(facts, *wake_id)?;
             }
         }
+        Event::WakeSaid { wake_id, text, text_salt, .. } => {
+            let said = LastMessage { text: text.clone(), salt: text_salt.0 };
+            facts.wake_mut(*wake_id)?.last_message = Some(said);
+        }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,
         Event::MessageWithdrawn { thread_id, seq, .. } => withdrawn(facts, *thread_id, *seq)?,
         Event::WorkspaceHalted { by, .. } => facts.set_halt(Some(Halt { at, by: by.clone() })),
@@ -111,6 +116,7 @@ fn dispatched(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Cor
         (wake.attempts, wake.lane, wake.fence) = (*attempt, Some(*lane), *fence);
         (wake.door, wake.supervisor) = (*door, Some(supervisor.clone()));
         history::began(wake, supervisor, at);
+        wake.last_message = None;
         wake.in_doubt_since = None;
         wake.ladder.dispatched_at = Some(at);
         wake.ladder.told_at = None;
@@ -290,6 +296,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             retries: None,
             retried: None,
             cancelled: None,
+            last_message: None,
             on: on.clone(),
             declined_by: Vec::new(),
             declined_since: None,

@@ -33,8 +33,8 @@ pub(crate) use halt::{halt, resume};
 pub(crate) use human::on_hook;
 pub(crate) use intervene::{cancel, given, retry};
 pub use model::{
-    Ask, Attempt, Chain, Evidence, Intervention, Ladder, Lane, Lease, Outcome, TurnFault, Usage, Wake,
-    WakeResult, WakeState,
+    Ask, Attempt, Chain, Evidence, Intervention, Ladder, Lane, LastMessage, Lease, Outcome, TurnFault, Usage,
+    Wake, WakeResult, WakeState,
 };
 pub use placement::{Claimant, Lack};
 pub(crate) use reaction::{

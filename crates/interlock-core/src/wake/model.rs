@@ -291,6 +291,9 @@ pub struct Wake {
     /// Who ended it, and why: no attempt follows, and a process that runs for it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Intervention>,
+    /// What the agent said last in its last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_message: Option<LastMessage>,
     /// The label that its supervisor must have; absent = any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<Label>,
@@ -341,6 +344,15 @@ pub struct Intervention {
     /// When.
     pub at: Timestamp,
     /// Why, in words.
+    pub text: String,
+    /// What the ledger's digest of the words is salted with.
+    pub salt: [u8; 16],
+}
+
+/// What an agent said last in a turn.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LastMessage {
+    /// The words.
     pub text: String,
     /// What the ledger's digest of the words is salted with.
     pub salt: [u8; 16],

@@ -8,6 +8,7 @@ use crate::facts::{Decision, Effect, Facts};
 use crate::guard;
 use crate::id::WakeId;
 use crate::reason::{Reason, Refusal};
+use crate::text::{Salt, digest, last_words};
 use crate::time::Now;
 
 /// A supervisor that holds the wake says what it observed.
@@ -24,29 +25,45 @@ pub(crate) fn report(
         .lease(command.wake_id)
         .filter(|lease| lease.fence == command.fence && lease.incarnation == command.incarnation);
     let Some(lease) = held else { return Err(lost(wake, command.fence).into()) };
-    match command.report {
-        Report::Started { lane, door } => started(facts, wake, lease, lane, door, now),
+    match &command.report {
+        Report::Started { lane, door } => started(facts, wake, lease, *lane, *door, now),
         Report::Accepted { evidence, session_id } => {
             expect_state(wake, WakeState::Running)?;
-            let mut events = Vec::from_iter(accepted(wake, evidence));
+            let mut events = Vec::from_iter(accepted(wake, *evidence));
             if let Some(session_id) = session_id {
-                events.extend(session::bind(facts, wake, session_id)?);
+                events.extend(session::bind(facts, wake, *session_id)?);
             }
             Ok(if events.is_empty() { Decision::unchanged() } else { Decision::of(events) })
         }
-        Report::Told { wake_id, seq } => urgent::taken_in(facts, wake, (wake_id, seq), now),
-        Report::Ended { outcome, usage, is_session_total } => {
-            let mut decision = match intervene::ended(wake, outcome) {
+        Report::Told { wake_id, seq } => urgent::taken_in(facts, wake, (*wake_id, *seq), now),
+        Report::Ended { outcome, usage, is_session_total, last_message } => {
+            let mut decision = match intervene::ended(wake, *outcome) {
                 Some(decision) => decision,
-                None => ended::over_with(facts, env, wake, lease, outcome, now)?,
+                None => ended::over_with(facts, env, wake, lease, *outcome, now)?,
             };
-            if let Some((event, usage)) = session::used(facts, wake, usage, is_session_total)? {
+            let last_message = last_message.as_deref();
+            decision.events.splice(0..0, last_message.and_then(|text| said(env, wake, text)));
+            if let Some((event, usage)) = session::used(facts, wake, *usage, *is_session_total)? {
                 decision.events.insert(0, event);
                 guard::on_usage(facts, env, wake, usage, now, &mut decision.events)?;
             }
             Ok(decision)
         }
     }
+}
+
+/// What the agent said last, where its process ran; with a salt of its own, because what the end leads to may have others.
+fn said(env: &Envelope, wake: &Wake, text: &str) -> Option<Event> {
+    let text = last_words(text).filter(|_| wake.state == WakeState::Running)?;
+    let text_salt = Salt::derive(&env.entropy, u32::MAX);
+    Some(Event::WakeSaid {
+        wake_id: wake.wake_id,
+        thread_id: wake.thread_id,
+        agent: wake.agent.clone(),
+        text_digest: digest(&text_salt, &[text.as_bytes()]),
+        text,
+        text_salt,
+    })
 }
 
 /// A process was started for it, or a server of its runtime is about to be told of it.

@@ -50,10 +50,11 @@ const fn place(event: &Event) -> usize {
         Event::WakeOverridden { .. } => 35,
         Event::WakeDeclined { .. } => 36,
         Event::WakeStranded { .. } => 41,
+        Event::WakeSaid { .. } => 42,
     }
 }
 
-const FILES: [&[&str]; 42] = [
+const FILES: [&[&str]; 43] = [
     &["agent.registered-1", "agent.registered-1-placed"],
     &["thread.created-1"],
     &["thread.participant_added-1", "thread.participant_added-1-placed"],
@@ -117,6 +118,7 @@ const FILES: [&[&str]; 42] = [
     &["wake.retry_requested-1", "wake.retry_requested-1-former"],
     &["wake.cancel_requested-1"],
     &["wake.stranded-1", "wake.stranded-1-placed"],
+    &["wake.said-1"],
 ];
 
 fn folder() -> &'static Path {

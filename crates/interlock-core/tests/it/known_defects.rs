@@ -362,13 +362,18 @@ fn a_refused_report_leaves_no_trace() {
     let reports = [
         Report::Started { lane: Lane::Trigger, door: None },
         Report::Accepted { evidence: Evidence::Output, session_id: Some(SessionId::from_u128(9)) },
-        Report::Ended { outcome: Outcome::Exited { code: 1 }, usage: None, is_session_total: false },
+        Report::Ended {
+            outcome: Outcome::Exited { code: 1 },
+            usage: None,
+            is_session_total: false,
+            last_message: None,
+        },
     ];
     for report in reports {
         let mut w = asked();
         let dead = stale(&mut w);
         let before = (w.rows.clone(), w.entries.len());
-        assert_eq!(refused(w.report(&dead, report)), Reason::LeaseLost, "{report:?}");
+        assert_eq!(refused(w.report(&dead, report.clone())), Reason::LeaseLost, "{report:?}");
         assert_eq!((w.rows.clone(), w.entries.len()), before, "{report:?}");
         let attempts = &w.wake(dead.wake_id).history;
         assert_eq!(attempts.len(), 2, "one for each process that was: {attempts:?}");

@@ -21,6 +21,7 @@ mod invariants;
 mod jobs;
 mod jobs_model;
 mod known_defects;
+mod last_words;
 mod looping;
 mod members;
 mod opening;

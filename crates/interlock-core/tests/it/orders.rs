@@ -310,7 +310,12 @@ impl Crowd {
             self.w.started(&claim).unwrap();
             let done = order(&mut self.w, Post::chat("more"));
             self.asked.push((done.seq(), done.message_id()));
-            let halted = Report::Ended { outcome: Outcome::Halted, usage: None, is_session_total: false };
+            let halted = Report::Ended {
+                outcome: Outcome::Halted,
+                usage: None,
+                is_session_total: false,
+                last_message: None,
+            };
             self.w.report(&claim, halted).unwrap();
         }
     }

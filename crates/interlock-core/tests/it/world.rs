@@ -562,13 +562,31 @@ impl World {
         outcome: Outcome,
         usage: Usage,
     ) -> Result<Done, Refusal> {
-        self.report(claim, Report::Ended { outcome, usage: Some(usage), is_session_total: false })
+        self.report(
+            claim,
+            Report::Ended { outcome, usage: Some(usage), is_session_total: false, last_message: None },
+        )
+    }
+
+    /// The agent's last words are these.
+    pub(crate) fn ended_saying(
+        &mut self,
+        claim: &Claim,
+        outcome: Outcome,
+        words: &str,
+    ) -> Result<Done, Refusal> {
+        let usage = Some(Usage { input_tokens: 9, ..Usage::NONE });
+        let last_message = Some(words.to_owned());
+        self.report(claim, Report::Ended { outcome, usage, is_session_total: false, last_message })
     }
 
     /// The runtime counts what it used from the beginning of its session.
     pub(crate) fn ended_at_total(&mut self, claim: &Claim, usage: Usage) -> Result<Done, Refusal> {
         let outcome = Outcome::Exited { code: 0 };
-        self.report(claim, Report::Ended { outcome, usage: Some(usage), is_session_total: true })
+        self.report(
+            claim,
+            Report::Ended { outcome, usage: Some(usage), is_session_total: true, last_message: None },
+        )
     }
 
     /// The session that the next wake of this agent resumes in the thread.
@@ -577,7 +595,10 @@ impl World {
     }
 
     pub(crate) fn ended(&mut self, claim: &Claim, outcome: Outcome) -> Result<Done, Refusal> {
-        self.report(claim, Report::Ended { outcome, usage: None, is_session_total: false })
+        self.report(
+            claim,
+            Report::Ended { outcome, usage: None, is_session_total: false, last_message: None },
+        )
     }
 
     pub(crate) fn exits(&mut self, claim: &Claim, code: i32) -> Done {

@@ -43,7 +43,7 @@ pub(crate) async fn exits(world: &World, lease: &Lease) {
         wake_id: lease.wake_id,
         incarnation: lease.incarnation.clone(),
         fence: lease.fence,
-        report: Report::Ended { outcome, usage: None, is_session_total: false },
+        report: Report::Ended { outcome, usage: None, is_session_total: false, last_message: None },
     });
     world.does(&world.lead(), &format!("{}-ended", lease.wake_id), command).await.unwrap();
 }

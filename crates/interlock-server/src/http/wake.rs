@@ -93,7 +93,7 @@ pub(crate) async fn get(
         Some(Door::Live) => bound(&cx, thread_id, &wake.agent).await?.and_then(|member| member.session),
         _ => None,
     };
-    Ok(WakeView { session_id, ..view::wake(wake) })
+    Ok(WakeView { session_id, ..view::one_wake(wake) })
 }
 
 /// Whose wakes a list shows.
@@ -311,7 +311,7 @@ pub(crate) async fn trigger(
         wake = one(&cx, id).await?;
     }
     let running = was_running.then_some(WakeResult::AlreadyActive);
-    Ok(TriggerParticipantResponse { result: wake.result.or(running), wake: view::wake(wake) })
+    Ok(TriggerParticipantResponse { result: wake.result.or(running), wake: view::one_wake(wake) })
 }
 
 /// Ask for a wake again, and wait for the end of the one that answers when asked to.
@@ -353,7 +353,7 @@ async fn intervene<O: Guarded>(
     {
         wake = one(cx, id).await?;
     }
-    Ok(view::wake(wake))
+    Ok(view::one_wake(wake))
 }
 
 fn check_limit(limit: u32) -> Result<(), Refusal> {
@@ -390,8 +390,8 @@ pub(crate) async fn report(
         ReportParams::Started { lane, door } => Report::Started { lane, door },
         ReportParams::Accepted { evidence, session_id } => Report::Accepted { evidence, session_id },
         ReportParams::Told { wake_id, seq } => Report::Told { wake_id, seq },
-        ReportParams::Ended { outcome, usage, is_session_total } => {
-            Report::Ended { outcome, usage, is_session_total }
+        ReportParams::Ended { outcome, usage, is_session_total, last_message } => {
+            Report::Ended { outcome, usage, is_session_total, last_message }
         }
     };
     let command = Command::ReportWake(ReportWake {

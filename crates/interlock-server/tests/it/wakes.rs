@@ -80,6 +80,53 @@ async fn the_token_of_a_claim_acts_as_that_agent_and_proves_acceptance() {
     assert_eq!(entry["actor"]["session_id"], json!(claim.session_id));
 }
 
+/// What an agent said last is shown with its wake, to those who see that one; a ledger and a list have no words.
+#[tokio::test]
+async fn the_last_words_of_a_turn_are_shown_with_its_wake() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let claim = claimed(&world).await;
+    reports(&world, &claim, json!({"step": "started", "lane": "trigger"})).await;
+    let words = "all is done\nand more";
+    let ended = json!({
+        "step": "ended", "outcome": {"kind": "exited", "code": 1}, "last_message": format!(" {words}\u{0}\r\n"),
+    });
+    let over = reports(&world, &claim, ended).await;
+    assert_eq!((over.state, over.last_message), (WakeState::Pending, None));
+
+    let params = json!({"wake_id": stage.wake});
+    let agent = world.client_with(claim.token.clone());
+    for client in [&agent, &world.client(Role::Auditor), &world.client(Role::Operator)] {
+        let shown = call::<op::GetWake>(client, &params, "").await.unwrap();
+        assert_eq!(shown.last_message.as_deref(), Some(words));
+    }
+    let guest = world.client_with(world.token_of("guest", Role::Participant, world.here));
+    let problem = call::<op::GetWake>(&guest, &params, "").await.unwrap_err();
+    assert_eq!(problem.known_reason(), Some(Reason::WakeNotFound));
+    assert!(!problem.to_string().contains("all is done"));
+    let auditor = world.client(Role::Auditor);
+    let listed = call::<op::ListWakes>(&auditor, &json!({}), "").await.unwrap().wakes;
+    assert_eq!(listed[0].last_message, None);
+
+    let entry = world
+        .ledger()
+        .await
+        .into_iter()
+        .find(|e| e["operation"] == "report_wake" && e["events"][0]["kind"] == "wake.said/1");
+    let entry = entry.unwrap();
+    assert_eq!(entry["events"][1]["kind"], "wake.attempt_failed/1");
+    assert!(
+        entry["events"][0]["text_digest"].is_string() && !entry.to_string().contains("all is done"),
+        "{entry}"
+    );
+    let thread = json!({"thread_id": stage.thread});
+    let read = call::<op::ReadMessages>(&auditor, &thread, "").await.unwrap();
+    assert!(read.messages.iter().all(|one| !one.body.contains("all is done")), "it is no message");
+
+    let world = world.restart().await;
+    assert_eq!(wake(&world, &stage).await.last_message.as_deref(), Some(words));
+}
+
 /// What a guard put off says why and until when, in the wake, its agent, its thread and the metrics, also after a restart.
 #[tokio::test]
 async fn a_wake_that_is_put_off_says_why() {

@@ -185,6 +185,7 @@ fn command(tale: &Story, kind: usize) -> Command {
             outcome: Outcome::Exited { code: 1 },
             usage: None,
             is_session_total: false,
+            last_message: None,
         }),
         18 => Command::RemoveParticipant(RemoveParticipant { thread_id, agent: name("dan") }),
         19 => becomes(Status::Resolved),

@@ -13,7 +13,7 @@ const ACCEPTED: Output =
     Output::Report(ReportParams::Accepted { evidence: Evidence::Output, session_id: None });
 
 const fn ended(outcome: Outcome) -> Output {
-    Output::Report(ReportParams::Ended { outcome, usage: None, is_session_total: false })
+    Output::Report(ReportParams::Ended { outcome, usage: None, is_session_total: false, last_message: None })
 }
 
 const fn renewed(asked_ms: u64, is_accepted: bool) -> Input {
@@ -41,7 +41,7 @@ fn claimed() -> ClaimedWake {
 fn check(lines: &[(u64, Input, &[Output])]) -> Attempt {
     let mut attempt = Attempt::new(&claimed(), 0);
     for (n, (at_ms, input, want)) in lines.iter().enumerate() {
-        assert_eq!(attempt.on(*at_ms, *input), *want, "line {n}: {input:?} at {at_ms} ms");
+        assert_eq!(attempt.on(*at_ms, input.clone()), *want, "line {n}: {input:?} at {at_ms} ms");
     }
     attempt
 }
@@ -86,7 +86,7 @@ fn silence_is_asked_about_before_it_is_punished() {
         (8_010, Input::Timer, &[Output::AskAcceptance]),
     ];
     let with = |rest: &[(u64, Input, &[Output])]| {
-        let lines: Vec<_> = start.iter().chain(rest).copied().collect();
+        let lines: Vec<_> = start.iter().chain(rest).cloned().collect();
         check(&lines)
     };
     // The server saw a call: it lives on.
@@ -204,10 +204,18 @@ fn the_runtimes_own_events_are_the_proof() {
     assert_eq!(attempt.on(50, began(7)), [accepted_in(7)]);
     assert_eq!(attempt.on(60, began(7)), [], "told once");
     let usage = Usage { input_tokens: 9, ..Usage::default() };
-    let heard = Heard { usage: Some(usage), is_session_total: true, is_done: true, ..Heard::default() };
+    let said = Some("all is done".to_owned());
+    let heard = Heard {
+        usage: Some(usage),
+        is_session_total: true,
+        is_done: true,
+        last_message: said.clone(),
+        ..Heard::default()
+    };
     assert_eq!(attempt.on(70, Input::Heard(heard)), []);
     let outcome = Outcome::Exited { code: 0 };
-    let told = ReportParams::Ended { outcome, usage: Some(usage), is_session_total: true };
+    let told =
+        ReportParams::Ended { outcome, usage: Some(usage), is_session_total: true, last_message: said };
     assert_eq!(attempt.on(80, Input::Exited { code: 0 }), [Output::Report(told)]);
 }
 
@@ -257,7 +265,7 @@ fn what_was_heard_says_more_than_an_exit_code() {
         (heard(false, Some(Fault::SessionBusy)), 1, Outcome::SessionBusy),
     ] {
         let mut attempt = talking(None);
-        attempt.on(50, Input::Heard(heard));
+        attempt.on(50, Input::Heard(heard.clone()));
         assert_eq!(attempt.on(60, Input::Exited { code }), [ended(outcome)], "{heard:?} {code}");
     }
 }
@@ -338,7 +346,7 @@ fn a_look_begins_nothing() {
         (Input::DoorUnavailable, Outcome::DoorUnavailable),
         (Input::SessionGone, Outcome::SessionGone),
     ] {
-        assert_eq!(looking().on(5, found), [ended(outcome)]);
+        assert_eq!(looking().on(5, found.clone()), [ended(outcome)]);
         let mut stopped = looking();
         assert_eq!(stopped.on(4, Input::Cancel), [Output::Stop]);
         assert_eq!(stopped.on(5, found), [ended(outcome)]);

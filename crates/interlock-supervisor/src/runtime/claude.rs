@@ -97,7 +97,10 @@ impl Reader {
         match member(event, "/type") {
             "system" if member(event, "/subtype") == "init" => self.began(event),
             "user" if event.get("isReplay") == Some(&Value::Bool(true)) => self.began(event),
-            "assistant" => Line { said: None, text: assistant(event, hide) },
+            "assistant" => {
+                self.said(event, hide);
+                Line { said: None, text: assistant(event, hide) }
+            }
             "user" => Line { said: None, text: refused_tools(event, hide) },
             "rate_limit_event" => {
                 let is_spent = member(event, "/rate_limit_info/status") == "rejected";
@@ -128,6 +131,15 @@ impl Reader {
         Line { said: session.map(Said::Began), text: None }
     }
 
+    /// What the agent says, and not what one says that it has started.
+    fn said(&mut self, event: &Value, hide: &Redactor) {
+        if member(event, "/parent_tool_use_id").is_empty() {
+            for block in blocks(event).filter(|block| member(block, "/type") == "text") {
+                self.heard.said(hide, member(block, "/text"));
+            }
+        }
+    }
+
     fn result(&mut self, event: &Value, hide: &Redactor) -> Line {
         let total = session_total(event);
         self.heard.is_session_total = total.is_some();
@@ -135,6 +147,7 @@ impl Reader {
         let text = member(event, "/result");
         if event.get("is_error") == Some(&Value::Bool(false)) {
             self.heard.is_done = true;
+            self.heard.said(hide, text);
             return Line::default();
         }
         if member(event, "/subtype") == "error_during_execution" && text.is_empty() {

@@ -103,7 +103,12 @@ impl Reader {
                 line.text = Some(format!("the turn failed: {}", cut(hide, text)));
             }
             "error" => line.text = Some(format!("error: {}", cut(hide, member(event, "/message")))),
-            "item.completed" => line.text = item(event, hide),
+            "item.completed" => {
+                if member(event, "/item/type") == "agent_message" {
+                    self.heard.said(hide, member(event, "/item/text"));
+                }
+                line.text = item(event, hide);
+            }
             _ => {}
         }
         line

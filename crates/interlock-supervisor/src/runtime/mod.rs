@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use interlock_api::v1::wake::ClaimedWake;
 use interlock_core::agent::{Launch, Runtime, Sandbox};
 use interlock_core::id::SessionId;
+use interlock_core::text::last_words;
 use interlock_core::wake::{TurnFault, Usage};
 
 pub(crate) use codex::BRIDGE;
@@ -168,7 +169,7 @@ pub(crate) enum Fault {
 }
 
 /// What a runtime has told by the end of its process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Heard {
     /// What its model used.
     pub(crate) usage: Option<Usage>,
@@ -184,9 +185,19 @@ pub(crate) struct Heard {
     /// When it does by the wall clock, in seconds, where that is told.
     #[serde(default)]
     pub(crate) resets_at_s: Option<u64>,
+    /// What its agent said last, without secrets.
+    #[serde(default)]
+    pub(crate) last_message: Option<String>,
 }
 
 impl Heard {
+    /// Its agent said something, which is the last that it said until it says more.
+    pub(crate) fn said(&mut self, hide: &Redactor, text: &str) {
+        if let Some(words) = last_words(&hide.hide(text)) {
+            self.last_message = Some(words);
+        }
+    }
+
     /// Whether its model's quota is used up.
     pub(crate) fn is_out_of_quota(&self) -> bool {
         self.fault == Some(Fault::Turn(TurnFault::ModelRateLimited))
@@ -256,8 +267,8 @@ impl Reader {
     /// What it has told so far.
     pub(crate) fn heard(&self) -> Heard {
         match self {
-            Self::Codex(reader) => reader.heard,
-            Self::Claude(reader) => reader.heard,
+            Self::Codex(reader) => reader.heard.clone(),
+            Self::Claude(reader) => reader.heard.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use interlock_api::v1::wake::ClaimedWake;
 use interlock_core::agent::{Launch, Runtime, Sandbox};
 use interlock_core::id::SessionId;
+use interlock_core::limits::LAST_MESSAGE_BYTES_MAX;
 use interlock_core::wake::{TurnFault, Usage};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -244,10 +245,59 @@ fn a_turn_of_codex() {
     );
     assert_eq!(said, [began()], "not before the turn itself begins");
     let usage = Usage { input_tokens: 100, cached_input_tokens: 10, output_tokens: 5, cost_micro_usd: None };
+    let last_message = Some("hello".to_owned());
     assert_eq!(
         heard,
-        Heard { usage: Some(usage), is_session_total: true, is_done: true, ..Heard::default() }
+        Heard { usage: Some(usage), is_session_total: true, is_done: true, last_message, ..Heard::default() }
     );
+}
+
+/// Whatever comes after it, the last thing that the agent itself said, without secrets.
+#[test]
+fn the_last_words_of_a_turn_are_kept() {
+    let codex = |kind: &str, text: &str| {
+        json!({"type": "item.completed", "item": {"type": kind, "text": text, "message": text}}).to_string()
+    };
+    let claude = |parent: Value, text: &str| {
+        let content =
+            json!([{"type": "text", "text": text}, {"type": "tool_use", "name": "Read", "input": {}}]);
+        json!({"type": "assistant", "parent_tool_use_id": parent, "message": {"content": content}})
+            .to_string()
+    };
+    let result = |is_error: bool, text: &str| {
+        json!({"type": "result", "is_error": is_error, "subtype": "success", "result": text}).to_string()
+    };
+    let long = "é".repeat(LAST_MESSAGE_BYTES_MAX);
+    let cut = "é".repeat(LAST_MESSAGE_BYTES_MAX / 2);
+    let none = || Value::Null;
+    for (runtime, lines, want) in [
+        (Runtime::Codex, vec![codex("agent_message", "one"), codex("agent_message", "two")], Some("two")),
+        (
+            Runtime::Codex,
+            vec![codex("agent_message", "one"), codex("reasoning", "x"), codex("error", "y")],
+            Some("one"),
+        ),
+        (Runtime::Codex, vec![codex("agent_message", "one"), codex("agent_message", " \n")], Some("one")),
+        (
+            Runtime::Codex,
+            vec![codex("agent_message", " a\u{0}b\u{1b}[1m\n\tsesame! ")],
+            Some("ab[1m\n\t[redacted]"),
+        ),
+        (Runtime::Codex, vec![codex("agent_message", &long)], Some(cut.as_str())),
+        (Runtime::Codex, vec!["no event".into(), codex("reasoning", "x")], None),
+        (Runtime::Claude, vec![claude(none(), "one"), result(false, "sesame! two")], Some("[redacted] two")),
+        (Runtime::Claude, vec![claude(none(), "one"), result(false, "")], Some("one")),
+        (Runtime::Claude, vec![claude(none(), "one"), claude("t".into(), "its own")], Some("one")),
+        (Runtime::Claude, vec![claude(none(), "one"), result(true, "API Error")], Some("one")),
+        (Runtime::Claude, vec![result(true, "API Error")], None),
+    ] {
+        let hide = Redactor::new([b"sesame!".to_vec()]);
+        let mut reader = Reader::of(runtime).unwrap();
+        for line in &lines {
+            reader.line(line, &hide);
+        }
+        assert_eq!(reader.heard().last_message.as_deref(), want, "{lines:?}");
+    }
 }
 
 #[test]
@@ -306,9 +356,10 @@ fn a_turn_of_claude() {
         output_tokens: 44,
         cost_micro_usd: Some(12_300),
     };
+    let last_message = Some("done".to_owned());
     assert_eq!(
         heard,
-        Heard { usage: Some(usage), is_session_total: true, is_done: true, ..Heard::default() }
+        Heard { usage: Some(usage), is_session_total: true, is_done: true, last_message, ..Heard::default() }
     );
     let mut unnamed = result;
     unnamed["modelUsage"] = json!({});

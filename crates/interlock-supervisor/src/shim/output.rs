@@ -7,12 +7,13 @@ use std::io;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 
 use interlock_core::agent::Runtime;
+use interlock_core::text::last_words;
 
 use super::Event;
 use super::lines::Lines;
 use super::log::Log;
 use super::redact::Redactor;
-use crate::runtime::{Line, Reader, Said};
+use crate::runtime::{Heard, Line, Reader, Said};
 
 /// Bytes read from the agent at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -49,6 +50,7 @@ pub(super) fn follow(
     drop(chunks);
     let mut output = Output {
         reader: Reader::of(runtime),
+        last: Last::default(),
         out: Stream { lines: Lines::default(), redactor: redactor.clone() },
         err: Stream { lines: Lines::default(), redactor: redactor.clone() },
         log,
@@ -89,10 +91,32 @@ struct Stream {
     redactor: Redactor,
 }
 
+/// The last line that says something, as the log has it.
+#[derive(Debug, Default)]
+struct Last {
+    lines: Lines,
+    words: Option<String>,
+}
+
+impl Last {
+    fn take(&mut self, sure: &[u8]) {
+        let Self { lines, words } = self;
+        lines.take(sure, |line, _| *words = last_words(line).or_else(|| words.take()));
+    }
+
+    fn finish(&mut self) -> Option<String> {
+        let Self { lines, words } = self;
+        lines.finish(|line, _| *words = last_words(line).or_else(|| words.take()));
+        words.take()
+    }
+}
+
 #[derive(Debug)]
 struct Output {
     /// Understands the runtime's events, if it has any.
     reader: Option<Reader>,
+    /// What it printed last, where it has no events.
+    last: Last,
     out: Stream,
     err: Stream,
     log: Option<Log>,
@@ -133,6 +157,8 @@ impl Output {
         }
         if let Some(reader) = &self.reader {
             self.tell(Event::Heard(reader.heard()));
+        } else if let Some(words) = self.last.finish() {
+            self.tell(Event::Heard(Heard { last_message: Some(words), ..Heard::default() }));
         }
         self.write(Log::finish);
         self.tell(Event::OutputClosed);
@@ -150,6 +176,9 @@ impl Output {
             Source::Err => &mut self.err,
         };
         make(stream, self.reader.as_mut(), &self.events, &mut sure);
+        if self.reader.is_none() {
+            self.last.take(&sure);
+        }
         self.write(|log| log.append(&sure));
     }
 
@@ -192,4 +221,44 @@ fn understood(
         text.push('\n');
     }
     text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_that_says_something_is_kept() {
+        for (printed, want) in [
+            ("one\ntwo\n", Some("two")),
+            ("one\n two", Some("two")),
+            ("one\n\n \t\n\r\n", Some("one")),
+            ("one\u{0}\u{7}\r\n", Some("one")),
+            ("caf\u{e9}\n", Some("caf\u{e9}")),
+            ("\n \n", None),
+            ("", None),
+        ] {
+            for size in 1..=printed.len().max(1) {
+                let mut last = Last::default();
+                printed.as_bytes().chunks(size).for_each(|chunk| last.take(chunk));
+                assert_eq!(last.finish().as_deref(), want, "{printed:?} in chunks of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_agent_without_events_printed_last_is_heard_without_secrets() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (events, inbox) = std::sync::mpsc::channel();
+        let redactor = Redactor::new([b"sesame!".to_vec()]);
+        io::Write::write_all(&mut writer, b"first\nsesame! opens\n\n").unwrap();
+        drop(writer);
+        follow(vec![(Source::Out, reader)], Runtime::Command, &redactor, None, events);
+        let heard = inbox.iter().find_map(|event| match event {
+            Event::Heard(heard) => Some(heard),
+            _ => None,
+        });
+        let last_message = Some("[redacted] opens".to_owned());
+        assert_eq!(heard, Some(Heard { last_message, ..Heard::default() }));
+    }
 }

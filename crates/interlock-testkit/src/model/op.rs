@@ -269,7 +269,11 @@ impl Do {
                     How::Badly => Outcome::Signalled { signal: 9 },
                     How::GivenBack => Outcome::Halted,
                 };
-                report(model, claim, Report::Ended { outcome, usage: None, is_session_total: false })?
+                report(
+                    model,
+                    claim,
+                    Report::Ended { outcome, usage: None, is_session_total: false, last_message: None },
+                )?
             }
             _ => return None,
         })

@@ -7,7 +7,7 @@ use interlock_core::wake::{WakeResult, WakeState};
 
 use super::style::Paint;
 use super::table::{Cell, fields, table};
-use super::{View, hops, more, usage, when};
+use super::{View, hops, more, safe, usage, when};
 
 /// The list of wakes.
 pub(crate) fn list(view: View, answer: &ListWakesResponse) -> String {
@@ -78,7 +78,17 @@ pub(crate) fn show(view: View, wake: &WakeView) -> String {
         text.push('\n');
         text.push_str(&history(view, wake));
     }
+    if let Some(words) = &wake.last_message {
+        text.push_str(&said_last(view, words));
+    }
     text
+}
+
+/// The agent's last words, on lines of their own.
+fn said_last(view: View, words: &str) -> String {
+    let lines = safe::lines(words);
+    let lines = lines.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n");
+    format!("\n{}\n{}", view.style.bold("said last"), lines.collect::<String>())
 }
 
 /// For which message, who asked, and how far from a person that was.

@@ -107,8 +107,11 @@ fn v08_how_a_turn_ended_is_known_whatever_its_agent_can_reach() {
             (&result.into(), &reason, &code),
             "{name}: {wake}"
         );
-        let log = site.ask(&["log", wake["wake_id"].as_str().unwrap()]);
+        let id = wake["wake_id"].as_str().unwrap();
+        let log = site.ask(&["log", id]);
         assert!(log["text"].as_str().unwrap().contains("my last words"), "{log}");
+        assert_eq!(site.ask(&["wake", "show", id])["last_message"], "my last words", "{name}");
+        assert!(wake.get("last_message").is_none(), "a list has no room for it: {wake}");
         let said = site.ask(&["thread", "read", &thread]);
         let by_agent = |message: &&Value| message["from"] == name;
         assert_eq!(said["messages"].as_array().unwrap().iter().filter(by_agent).count(), 0, "{said}");

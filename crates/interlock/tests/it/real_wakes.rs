@@ -42,6 +42,9 @@ fn a_dormant_agent_works_and_remembers(test: &str, kind: Kind) {
     assert_eq!(second["usage"]["input_tokens"].as_u64().unwrap(), counted as u64, "{second}");
     let log = desk.log(&second);
     assert!(log.contains("read_messages") && !log.contains("eyJ"), "{log}");
+    let shown = desk.site.ask(&["wake", "show", second["wake_id"].as_str().unwrap()]);
+    let words = shown["last_message"].as_str().unwrap_or_default();
+    assert!(!words.is_empty() && log.trim_end().ends_with(words), "{shown}\n{log}");
 }
 
 #[test]

@@ -341,6 +341,6 @@ impl Simulation {
     }
 
     pub(super) const fn ended(outcome: Outcome) -> Report {
-        Report::Ended { outcome, usage: None, is_session_total: false }
+        Report::Ended { outcome, usage: None, is_session_total: false, last_message: None }
     }
 }

@@ -34,6 +34,7 @@ const HAPPENS: &[&str] = &[
     "wake.released",
     "wake.requested",
     "wake.retry_requested",
+    "wake.said",
     "wake.seen",
     "wake.used",
     "workspace.halted",

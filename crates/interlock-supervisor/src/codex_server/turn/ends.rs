@@ -17,7 +17,7 @@ impl Turn {
 
     /// What the runtime has told goes before how it ended.
     pub(super) fn over_with_word(&mut self, end: Input) -> Vec<Act> {
-        let mut acts = vec![Act::Say(Input::Heard(self.heard))];
+        let mut acts = vec![Act::Say(Input::Heard(self.heard.clone()))];
         acts.extend(self.over(end));
         acts
     }
@@ -66,6 +66,8 @@ impl Turn {
 
     /// How a turn of ours ended, as the server tells.
     pub(super) fn judge(&mut self, turn: &Value) -> (Input, Option<String>) {
+        let items = turn.get("items").and_then(Value::as_array);
+        items.into_iter().flatten().for_each(|item| self.note_words(item));
         let error = turn.get("error").unwrap_or(&Value::Null);
         match member(turn, "/status") {
             "completed" => {

@@ -37,6 +37,7 @@ impl Turn {
             "item/completed" if member(params, "/item/type") == "userMessage" => self.on_message(params),
             "item/completed" if self.is_our_turn(member(params, "/turnId")) => {
                 let item = params.get("item").unwrap_or(&Value::Null);
+                self.note_words(item);
                 item::line(item, &self.wanted.hide).map(Act::Log).into_iter().collect()
             }
             "thread/tokenUsage/updated" => {
@@ -75,6 +76,13 @@ impl Turn {
         if matches!(self.stage, Stage::Starting | Stage::Running) && self.owners.len() < OWNERS_MAX {
             let is_ours = member(params, "/item/clientId") == self.wanted.client_id;
             self.owners.entry(member(params, "/turnId").to_owned()).or_insert(is_ours);
+        }
+    }
+
+    /// What the agent said, where it did not say it to a person whose turn it is.
+    pub(super) fn note_words(&mut self, item: &Value) {
+        if member(item, "/type") == "agentMessage" && !self.is_a_persons() {
+            self.heard.said(&self.wanted.hide, member(item, "/text"));
         }
     }
 

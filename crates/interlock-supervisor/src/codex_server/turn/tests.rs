@@ -174,6 +174,7 @@ const fn heard(is_done: bool, fault: Option<Fault>) -> Input {
         fault,
         reset_in_ms: None,
         resets_at_s: None,
+        last_message: None,
     })
 }
 
@@ -213,9 +214,8 @@ fn a_turn_that_goes_well_is_sent_once_and_told_in_order() {
         usage: Some(usage),
         is_session_total: true,
         is_done: true,
-        fault: None,
-        reset_in_ms: None,
-        resets_at_s: None,
+        last_message: Some("[redacted] opens".into()),
+        ..Heard::default()
     };
     play.ended(&[Input::Spawned, BEGAN(), Input::Heard(word), Input::Exited { code: 0 }]);
     assert_eq!(play.log, ["[redacted] opens"]);
@@ -771,7 +771,7 @@ fn the_time_of_a_quota_is_kept() {
         play.ended(&[Input::Spawned, BEGAN(), Input::Heard(word), Input::Exited { code: 1 }]);
     }
     let heard = Heard { resets_at_s: Some(77), reset_in_ms: Some(5), ..Heard::default() };
-    let left = |wall_ms| heard.at(wall_ms).reset_in_ms;
+    let left = |wall_ms| heard.clone().at(wall_ms).reset_in_ms;
     assert_eq!((left(76_999), left(0), left(77_000)), (Some(1), Some(77_000), Some(5)));
 }
 
