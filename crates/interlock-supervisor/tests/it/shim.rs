@@ -42,6 +42,8 @@ fn the_first_output_is_told_once_and_after_the_start() {
     let shim = Shim::start(&folder.script("echo one; echo two >&2; exit 4"));
     shim.started();
     assert_eq!(shim.next(), json!({"notice": "output"}));
+    let heard = shim.next();
+    assert_eq!((&heard["notice"], &heard["last_message"]), (&json!("heard"), &json!("two")));
     assert_eq!(shim.next(), json!({"notice": "exited", "code": 4}));
     let log = folder.log();
     assert!(log.contains("wak_test attempt 1 in ") && log.ends_with("one\ntwo\n"), "{log}");
