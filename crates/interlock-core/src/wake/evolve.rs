@@ -67,7 +67,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> R
             }
         }
         Event::WakeSaid { wake_id, text, text_salt, .. } => {
-            let said = LastMessage { text: text.clone(), salt: text_salt.0 };
+            let said = Box::new(LastMessage { text: text.clone(), salt: text_salt.0 });
             facts.wake_mut(*wake_id)?.last_message = Some(said);
         }
         Event::WakeRecounted { wake_id, forgotten, .. } => facts.wake_mut(*wake_id)?.forgotten = *forgotten,

@@ -293,7 +293,7 @@ pub struct Wake {
     pub cancelled: Option<Intervention>,
     /// What the agent said last in its last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_message: Option<LastMessage>,
+    pub last_message: Option<Box<LastMessage>>,
     /// The label that its supervisor must have; absent = any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<Label>,

@@ -40,7 +40,7 @@ impl Simulation {
         let wake = one.wake;
         if let Some(supervisor) = one.follower {
             // No throw of its own: days go on as they went before there were words.
-            let last_message = (usage.output_tokens % 2 == 0).then(|| "all is done".to_owned());
+            let last_message = usage.output_tokens.is_multiple_of(2).then(|| "all is done".to_owned());
             let report = Report::Ended { outcome, usage: Some(usage), is_session_total: false, last_message };
             self.tells(supervisor, wake, report, true);
         }
