@@ -222,6 +222,40 @@ fn a_turn_that_goes_well_is_sent_once_and_told_in_order() {
     assert_eq!(play.sent_turns(), 1);
 }
 
+/// Heard as they come, or found with a turn that ended while nobody listened; words of other turns, and those to a person
+/// whose turn it is, are not ours to tell.
+#[test]
+fn the_last_words_of_our_own_turn_are_told() {
+    let says = |turn: &str, kind: &str, text: &str| {
+        ("item/completed", json!({"turnId": turn, "item": {"type": kind, "text": text}}))
+    };
+    for (first, words, want) in [
+        ("wak_x.1", vec![says("t1", "agentMessage", "one"), says("t1", "agentMessage", "two")], Some("two")),
+        ("wak_x.1", vec![says("t1", "agentMessage", "one"), says("t0", "agentMessage", "two")], Some("one")),
+        ("wak_x.1", vec![says("t1", "agentMessage", "one"), says("t1", "reasoning", "two")], Some("one")),
+        ("wak_x.1", vec![says("t1", "agentMessage", "one"), says("t1", "agentMessage", "")], Some("one")),
+        ("theirs", vec![says("t1", "agentMessage", "to a person")], None),
+    ] {
+        let mut play = Play::new(wanted());
+        play.ready().on(Event::Go).answer("turn/start", json!({"turn": {"id": "t1"}}));
+        play.says("t1", first).says("t1", "wak_x.1");
+        for (method, params) in words {
+            play.tell(method, params);
+        }
+        play.completes("t1", "completed", Value::Null);
+        let Some(Input::Heard(heard)) = play.said.get(2) else { panic!("{:?}", play.said) };
+        assert_eq!(heard.last_message.as_deref(), want, "{first}");
+    }
+    let mut play = Play::new(Wanted { is_in_doubt: true, ..wanted() });
+    play.greeted().answer("thread/read", json!({"thread": {"status": {"type": "notLoaded"}}}));
+    let mut found = page("wak_x.1", "completed", false);
+    let items = found["data"][0]["items"].as_array_mut().unwrap();
+    items.extend(["one", "sesame! two"].map(|text| json!({"type": "agentMessage", "text": text})));
+    play.answer("thread/turns/list", found).on(Event::Go);
+    let Some(Input::Heard(heard)) = play.said.get(2) else { panic!("{:?}", play.said) };
+    assert_eq!(heard.last_message.as_deref(), Some("[redacted] two"));
+}
+
 #[test]
 fn a_fresh_thread_is_begun_without_a_look() {
     let mut play = Play::new(Wanted { thread: None, ..wanted() });
