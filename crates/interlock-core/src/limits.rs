@@ -3,6 +3,8 @@
 
 /// Bytes of a request's body.
 pub const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// The most that a configuration may make of [`REQUEST_BYTES_MAX`].
+pub const REQUEST_BYTES_CEILING: usize = 16 * 1024 * 1024;
 /// Bytes of a message's body text.
 pub const MESSAGE_BODY_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a message's `data` object as JSON.

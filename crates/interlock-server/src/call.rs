@@ -12,7 +12,6 @@ use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use interlock_api::{Method, Op, Operation, Problem};
 use interlock_core::actor::Actor;
-use interlock_core::limits::REQUEST_BYTES_MAX;
 use interlock_core::{Reason, Refusal};
 use interlock_engine::{Permit, Request, authorize};
 use serde_json::{Map, Value};
@@ -173,7 +172,7 @@ where
         let permit = authorize::<O>(&actor)?;
         let mut parameters = match shape.row.method {
             Method::Get => query(shape, parts.uri.query().unwrap_or(""))?,
-            Method::Post => read_body(&parts.headers, body).await?,
+            Method::Post => read_body(&parts.headers, body, state.rates.request_bytes_max()).await?,
         };
         in_path(shape, path, &mut parameters)?;
         let key = header_text(&parts.headers, "idempotency-key")?;
@@ -276,10 +275,10 @@ fn decode(text: &str) -> Result<String, Refusal> {
     String::from_utf8(bytes).map_err(|_| wrong())
 }
 
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Refusal> {
-    let bytes = Limited::new(body, REQUEST_BYTES_MAX).collect().await.map_err(|error| {
+async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Map<String, Value>, Refusal> {
+    let bytes = Limited::new(body, bytes_max).collect().await.map_err(|error| {
         if error.downcast_ref::<LengthLimitError>().is_some() {
-            Refusal::new(Reason::BodyTooLarge, format!("the body is larger than {REQUEST_BYTES_MAX} bytes"))
+            Refusal::new(Reason::BodyTooLarge, format!("the body is larger than {bytes_max} bytes"))
         } else {
             Refusal::new(Reason::BodyMalformed, "the body ended before its end")
         }

@@ -25,7 +25,7 @@ mod webhooks;
 
 pub use mcp::{Bare, Overlay, authenticated, tools_document};
 pub use openapi::document as openapi_document;
-pub use rate::RateLimits;
+pub use rate::{RateLimits, RequestBytes};
 pub use routes::{handled_operations, router};
 pub use serve::{Server, ServerConfig};
 pub use webhooks::{WebhookOptions, Webhooks};

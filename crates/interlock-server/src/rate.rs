@@ -8,12 +8,13 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use interlock_core::actor::Actor;
+use interlock_core::limits::{REQUEST_BYTES_CEILING, REQUEST_BYTES_MAX};
 use interlock_core::{Reason, Refusal};
 
 /// Callers whose buckets are remembered; with more, those whose bucket is full again are forgotten.
 const CALLERS_MAX: usize = 4_096;
 
-/// How many requests one caller may make. The defaults end what runs away and disturb nothing that works.
+/// How many requests one caller may make, and of which size. The defaults end what runs away and disturb nothing that works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimits {
@@ -21,12 +22,55 @@ pub struct RateLimits {
     pub requests_per_second_max: NonZeroU32,
     /// Requests of one caller at once, after it was quiet.
     pub requests_burst_max: NonZeroU32,
+    /// Bytes of one request's body.
+    pub request_bytes_max: RequestBytes,
+}
+
+/// Bytes that a request's body may have: [`REQUEST_BYTES_MAX`] unless said otherwise, never less, because whatever is within
+/// the limits of its fields should pass, and [`REQUEST_BYTES_CEILING`] at most, because bodies are held in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "usize", into = "usize")]
+pub struct RequestBytes(usize);
+
+impl RequestBytes {
+    /// The number.
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl Default for RequestBytes {
+    fn default() -> Self {
+        Self(REQUEST_BYTES_MAX)
+    }
+}
+
+impl TryFrom<usize> for RequestBytes {
+    type Error = String;
+
+    fn try_from(bytes: usize) -> Result<Self, String> {
+        if (REQUEST_BYTES_MAX..=REQUEST_BYTES_CEILING).contains(&bytes) {
+            Ok(Self(bytes))
+        } else {
+            Err(format!("{bytes} is not from {REQUEST_BYTES_MAX} to {REQUEST_BYTES_CEILING} bytes"))
+        }
+    }
+}
+
+impl From<RequestBytes> for usize {
+    fn from(bytes: RequestBytes) -> Self {
+        bytes.0
+    }
 }
 
 impl Default for RateLimits {
     fn default() -> Self {
         let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MAX);
-        Self { requests_per_second_max: number(10_000), requests_burst_max: number(20_000) }
+        Self {
+            requests_per_second_max: number(10_000),
+            requests_burst_max: number(20_000),
+            request_bytes_max: RequestBytes::default(),
+        }
     }
 }
 
@@ -52,6 +96,11 @@ impl<C: Clock> Rates<C> {
     fn with_clock(limits: RateLimits, clock: C) -> Self {
         let quota = Quota::per_second(limits.requests_per_second_max).allow_burst(limits.requests_burst_max);
         Self { buckets: RateLimiter::new(quota, HashMapStateStore::default(), clock), limits }
+    }
+
+    /// Bytes that a request's body may have.
+    pub(crate) const fn request_bytes_max(&self) -> usize {
+        self.limits.request_bytes_max.get()
     }
 
     /// One more request of this caller.
@@ -95,6 +144,7 @@ mod tests {
 
     fn limits(per_second: u32, burst: u32) -> RateLimits {
         RateLimits {
+            request_bytes_max: RequestBytes::default(),
             requests_per_second_max: NonZeroU32::new(per_second).unwrap(),
             requests_burst_max: NonZeroU32::new(burst).unwrap(),
         }

@@ -28,7 +28,6 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use interlock_api::{Op, Operation};
 use interlock_core::actor::Actor;
-use interlock_core::limits::REQUEST_BYTES_MAX;
 use interlock_core::{Reason, Refusal};
 use interlock_engine::{Permit, authorize};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -94,7 +93,7 @@ pub(crate) fn router(
     let config = StreamableHttpServerConfig::default()
         .with_allowed_origins(ORIGINS)
         .with_json_response(true)
-        .with_max_request_body_bytes(REQUEST_BYTES_MAX);
+        .with_max_request_body_bytes(state.rates.request_bytes_max());
     let (stop, mut stopping) = (config.cancellation_token.clone(), state.stopping.clone());
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
@@ -160,8 +159,9 @@ async fn admit(door: &Door, headers: &HeaderMap, request_id: &str) -> Result<Act
     let asked = Asked { operation: denied::MCP, path: None, headers, request_id };
     let actor = caller(&door.state, asked).await?;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > REQUEST_BYTES_MAX) {
-        let detail = format!("the body is larger than {REQUEST_BYTES_MAX} bytes");
+    let bytes_max = door.state.rates.request_bytes_max();
+    if length.is_some_and(|length: usize| length > bytes_max) {
+        let detail = format!("the body is larger than {bytes_max} bytes");
         return Err(Refusal::new(Reason::BodyTooLarge, detail));
     }
     match sessions::named(headers) {

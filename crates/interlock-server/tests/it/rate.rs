@@ -1,7 +1,9 @@
 //! A caller that asks too often: told when to come again, on every surface, while others are served.
 
+use axum::http::StatusCode;
 use interlock_core::Reason;
 use interlock_core::actor::Role;
+use interlock_core::limits::{REQUEST_BYTES_CEILING, REQUEST_BYTES_MAX};
 use interlock_server::RateLimits;
 use serde_json::{Value, json};
 
@@ -14,6 +16,29 @@ const MANY: usize = 50;
 async fn strict() -> World {
     let limits = json!({"requests_per_second_max": 1, "requests_burst_max": 2});
     World::with_limits(serde_json::from_value::<RateLimits>(limits).unwrap()).await
+}
+
+/// A configuration may let more through than the default, on every surface, and never less.
+#[tokio::test]
+async fn bodies_may_be_as_large_as_the_configuration_says() {
+    let bytes_max = 2 * REQUEST_BYTES_MAX;
+    let limits = |bytes: usize| serde_json::from_value::<RateLimits>(json!({"request_bytes_max": bytes}));
+    for wrong in [0, REQUEST_BYTES_MAX - 1, REQUEST_BYTES_CEILING + 1] {
+        assert!(limits(wrong).unwrap_err().to_string().contains("is not from 65536 to 16777216 bytes"));
+    }
+    let world = World::with_limits(limits(bytes_max).unwrap()).await;
+    let token = world.token(Role::Coordinator);
+    for path in ["/v1/threads", "/mcp"] {
+        for (bytes, is_taken) in [(bytes_max, true), (bytes_max + 1, false)] {
+            let body = vec![b' '; bytes];
+            let ask = Ask::new("POST", path).token(&token).header("content-type", "application/json");
+            let ask = ask
+                .header("accept", "application/json, text/event-stream")
+                .header("content-length", bytes.to_string());
+            let answer = ask.body(body).send(&world).await;
+            assert_eq!(answer.status != StatusCode::PAYLOAD_TOO_LARGE, is_taken, "{path} {bytes}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub(crate) struct Config {
     /// The names of those that stand in the file.
     #[serde(skip)]
     pub(crate) policy_set: BTreeSet<String>,
-    /// How many requests one caller may make.
+    /// How many requests one caller may make, and of which size.
     #[serde(default)]
     pub(crate) rate: RateLimits,
     /// How webhooks are told.
@@ -112,7 +112,7 @@ impl Config {
              # tokens_revoked = [\"laptop\"]\n\n\
              # The constants of waking, guarding and jobs, with their defaults; durations in milliseconds.\n\
              [policy]\n{policy}\n\n\
-             # How many requests one caller may make; further ones are told to wait.\n\
+             # How many requests one caller may make, further ones are told to wait, and bytes of the body of one.\n\
              [rate]\n{rate}\n\n\
              # How webhooks are told: networks they may reach besides public ones, how long a receiver may take, and how\n\
              # often it is tried; durations in milliseconds.\n\

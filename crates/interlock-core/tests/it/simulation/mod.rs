@@ -25,7 +25,7 @@ use run::Simulation;
 use seen::Seen;
 
 /// Runs of each test here; they share the work so that a machine's cores do.
-const RUNS: u64 = 300;
+const RUNS: u64 = 500;
 
 /// Run the seeds `from` and following, or only the one that `INTERLOCK_SIMULATION_SEED` names.
 fn days(from: u64) {
