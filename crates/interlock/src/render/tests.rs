@@ -178,6 +178,17 @@ finished    2026-01-02T12:01:05.012Z  +2m 05s
     assert!(text.contains(&format!("door       {words}\n")), "{text}");
 }
 
+/// An agent's last words come last, harmless and with their own lines.
+#[test]
+fn a_wake_is_shown_with_what_its_agent_said_last() {
+    let mut said = one_wake();
+    said["last_message"] = "all is done\n\n- and \u{202e}more".into();
+    let text = wake::show(view(), &of::<WakeView>(said));
+    let (_, words) = text.split_once("\n\nsaid last\n").unwrap_or_else(|| panic!("{text}"));
+    assert!(words.starts_with("  all is done\n\n  - and ") && words.ends_with("more\n"), "{words}");
+    assert!(!words.contains('\u{202e}'), "{words}");
+}
+
 /// A wake that was put off says for what, and until when.
 #[test]
 fn a_wake_that_waits_says_why() {
