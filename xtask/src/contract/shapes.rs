@@ -2,8 +2,8 @@
 //!
 //! oasdiff sees nothing in an object that is closed, and takes one that is opened for one that has gone. So what is frozen
 //! is compared with its objects opened, and what there is now must have none that is closed. A map whose keys follow a
-//! pattern is no such object. oasdiff also takes one of several shapes that has gained a field for another one, unless both
-//! have the same title: so each is given the constant by which it is told from the others.
+//! pattern is no such object. oasdiff also takes one of several shapes that has gained a field, or is described in other
+//! words, for another one, unless both have the same title: so each is given the constant by which it is told from the others.
 
 use serde_json::Value;
 
@@ -27,10 +27,11 @@ pub(super) fn titled(document: &Value) -> Value {
     }
 }
 
-/// With the first constant among its members as its title, where it has one.
+/// With the constant that it is, or the first among its members, as its title, where it has one.
 fn with_title(shape: &Value) -> Value {
     let mut members = shape.get("properties").and_then(Value::as_object).into_iter().flatten();
-    let constant = members.find_map(|(_, member)| member.get("const")?.as_str());
+    let own = shape.get("const").and_then(Value::as_str);
+    let constant = own.or_else(|| members.find_map(|(_, member)| member.get("const")?.as_str()));
     match (shape, constant) {
         (Value::Object(shape), Some(constant)) if !shape.contains_key("title") => {
             let mut shape = shape.clone();
@@ -99,7 +100,9 @@ mod tests {
     #[test]
     fn shapes_are_named_after_their_constants() {
         let one = json!({"properties": {"step": {"const": "ended"}, "code": {"type": "integer"}}});
-        let document = json!({"a": {"oneOf": [one, {"type": "null"}]}});
+        let document =
+            json!({"a": {"oneOf": [one, {"type": "null"}, {"const": "b", "description": "in words"}]}});
+        assert_eq!(titled(&document)["a"]["oneOf"][2]["title"], "b");
         assert_eq!(titled(&document)["a"]["oneOf"][0]["title"], "ended");
         assert_eq!(titled(&document)["a"]["oneOf"][1], json!({"type": "null"}));
     }
