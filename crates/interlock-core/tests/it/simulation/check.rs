@@ -161,7 +161,8 @@ fn what_was_ended_ends(day: &Simulation) {
     for process in day.processes.iter().filter(|process| process.is_alive && process.follower.is_some()) {
         let Some(at) = day.journal.cancelled.get(&process.wake) else { continue };
         let frozen = day.supervisors[process.machine].is_frozen(day.now());
-        let ms = day.now().ms_since(*at);
+        // While nobody follows it, nobody can end it.
+        let ms = day.now().ms_since((*at).max(process.followed_since));
         assert!(
             frozen || ms < STOPPED_MS,
             "a process runs {ms} ms after a person has ended {}",

@@ -66,6 +66,7 @@ impl Simulation {
             session,
             machine: supervisor,
             follower: Some(supervisor),
+            followed_since: self.now(),
             is_alive: true,
             has_accepted: false,
             steps: steps.into(),
@@ -146,8 +147,13 @@ impl Simulation {
 
     /// It is found: what it does is followed from here on.
     fn follows(&mut self, supervisor: usize, claim: &Claim, process: usize) {
+        let now = self.now();
         let one = &mut self.processes[process];
         (one.follower, one.fence, one.has_accepted) = (Some(supervisor), claim.lease.fence, true);
+        one.followed_since = now;
+        // Whoever follows it gives it as long as if it had begun it.
+        let over = now.plus_ms(self.world.policy.run_ms_max);
+        self.agenda.put(over, What::Overdue { process, is_accept: false });
         let session_id = Some(one.session);
         if let Some(hold) = self.supervisors[supervisor].held.get_mut(&claim.wake_id) {
             hold.process = Some(process);

@@ -89,6 +89,8 @@ pub(super) struct Process {
     pub(super) machine: usize,
     /// The one that hears how it ends.
     pub(super) follower: Option<usize>,
+    /// Since when somebody last hears of it.
+    pub(super) followed_since: Timestamp,
     pub(super) is_alive: bool,
     pub(super) has_accepted: bool,
     pub(super) steps: VecDeque<Step>,
