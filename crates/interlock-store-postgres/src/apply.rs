@@ -22,26 +22,27 @@ type Numbers = Vec<i64>;
 /// A statement with its parameters after the workspace.
 pub(crate) type Written = (&'static str, Vec<Box<dyn ToSql + Sync + Send>>);
 
-const ENTRIES: &str = "INSERT INTO ledger_entry (ws, idx, leaf, envelope)
+pub(crate) const ENTRIES: &str = "INSERT INTO ledger_entry (ws, idx, leaf, envelope)
     SELECT $1, * FROM unnest($2::bigint[], $3::bytea[], $4::bytea[])";
-const TILES: &str = "INSERT INTO ledger_tile (ws, level, n, width, hashes)
+pub(crate) const TILES: &str = "INSERT INTO ledger_tile (ws, level, n, width, hashes)
     SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])
     ON CONFLICT (ws, level, n) DO UPDATE SET width = excluded.width, hashes = excluded.hashes";
-const CHECKPOINT: &str = "INSERT INTO ledger_checkpoint (ws, size, note, batch_id) VALUES ($1, $2, $3, $4)";
-const HEAD: &str =
+pub(crate) const CHECKPOINT: &str = "INSERT INTO ledger_checkpoint (ws, size, note, batch_id)
+    SELECT $1, * FROM (VALUES ($2::bigint, $3::text, $4::bytea)) AS signed";
+pub(crate) const HEAD: &str =
     "UPDATE workspace SET size = $2, last_leaf = $3, last_at = $4, last_count = $5, batch_id = $6
     WHERE pk = $1";
-const AGENTS: &str = "INSERT INTO agent (ws, name, doc, launch, salt)
+pub(crate) const AGENTS: &str = "INSERT INTO agent (ws, name, doc, launch, salt)
     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[])
     ON CONFLICT (ws, name) DO UPDATE SET doc = excluded.doc, launch = excluded.launch, salt = excluded.salt";
 // Title and salt are written once: they never change.
-const THREADS: &str = "INSERT INTO thread (ws, id, status, doc, title, salt)
+pub(crate) const THREADS: &str = "INSERT INTO thread (ws, id, status, doc, title, salt)
     SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bytea[])
     ON CONFLICT (ws, id) DO UPDATE SET status = excluded.status, doc = excluded.doc";
-const MEMBERS: &str =
+pub(crate) const MEMBERS: &str =
     "INSERT INTO member (ws, agent, thread) SELECT $1, * FROM unnest($2::text[], $3::bytea[])
     ON CONFLICT DO NOTHING";
-const MESSAGES: &str = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt, extra)
+pub(crate) const MESSAGES: &str = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt, extra)
     SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
     $8::text[], $9::text[], $10::bytea[], $11::text[])";
 const WITHDRAWALS: &str = "UPDATE message m
@@ -51,21 +52,21 @@ const WITHDRAWALS: &str = "UPDATE message m
 const UNMEMBERS: &str = "DELETE FROM member m USING unnest($2::text[], $3::bytea[]) AS u (agent, thread)
     WHERE m.ws = $1 AND m.agent = u.agent AND m.thread = u.thread";
 // Of one agent's answers the first stays.
-const ANSWERS: &str = "INSERT INTO answer (ws, thread, target, agent, doc)
+pub(crate) const ANSWERS: &str = "INSERT INTO answer (ws, thread, target, agent, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING";
 const HALT: &str =
     "INSERT INTO halt (ws, doc) VALUES ($1, $2) ON CONFLICT (ws) DO UPDATE SET doc = excluded.doc";
 const NO_HALT: &str = "DELETE FROM halt WHERE ws = $1";
-const FINDINGS: &str = "INSERT INTO finding (ws, thread, id, reported_seq, doc)
+pub(crate) const FINDINGS: &str = "INSERT INTO finding (ws, thread, id, reported_seq, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::text[])
     ON CONFLICT (ws, thread, id) DO UPDATE SET doc = excluded.doc";
-const WAKES: &str = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, urgent, doc)
+pub(crate) const WAKES: &str = "INSERT INTO wake (ws, id, thread, agent, state, result, due_at, held, urgent, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bool[],
     $9::bool[], $10::text[]) ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, result = excluded.result,
     due_at = excluded.due_at, held = excluded.held, urgent = excluded.urgent, doc = excluded.doc";
-const TIMELINE: &str = "INSERT INTO timeline (ws, thread, idx, n, at, count, event)
+pub(crate) const TIMELINE: &str = "INSERT INTO timeline (ws, thread, idx, n, at, count, event)
     SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])";
-const USED: &str = "INSERT INTO idempotency (ws, key, fingerprint, idx)
+pub(crate) const USED: &str = "INSERT INTO idempotency (ws, key, fingerprint, idx)
     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[])";
 const LEASES: &str = "INSERT INTO lease (ws, wake, doc) SELECT $1, * FROM unnest($2::bytea[], $3::text[])
     ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";

@@ -1,7 +1,7 @@
 //! From PostgreSQL's errors to the store's.
 
 use interlock_store::StoreError;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 /// What a failed statement means.
 pub(crate) fn store(error: &tokio_postgres::Error) -> StoreError {
@@ -26,6 +26,12 @@ pub(crate) fn store(error: &tokio_postgres::Error) -> StoreError {
         Some("42") if *db.code() != SqlState::INSUFFICIENT_PRIVILEGE => StoreError::Corrupt(words),
         _ => StoreError::Unavailable(words),
     }
+}
+
+/// Whether it is the server's word that the statement was not done. Whoever is about to end the session says it as well, and
+/// maybe after the statement.
+pub(crate) fn is_refusal(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|db| db.parsed_severity() == Some(Severity::Error))
 }
 
 /// An error with its cause, which the driver keeps apart.

@@ -1,7 +1,9 @@
-//! The PostgreSQL store: a pool of connections, a batch in two round trips, the workspace's head row as its lock.
+//! The PostgreSQL store: a pool of connections, a batch in one or two round trips, the workspace's head row as its lock.
 //!
-//! The first round trip begins, locks the head row and loads the facts; the second writes every row and commits. A
-//! commit whose answer was lost is looked up before anybody is answered. Deliberately absent: rules; the rows are what
+//! Of two the first begins, locks the head row and loads the facts; the second writes every row and commits. Where what a
+//! batch needs was loaded or written by those before it, it is decided on that and written in one, on condition that the
+//! head row is as this node left it; else nothing is written, and it goes on with two. A commit whose answer was lost is
+//! looked up before anybody is answered. Deliberately absent: rules; the rows are what
 //! core's `evolve` made them.
 
 mod anchor;
@@ -12,6 +14,7 @@ mod clock;
 mod denial;
 mod error;
 mod job;
+mod kept;
 mod load;
 mod look;
 mod neighbours;
@@ -24,6 +27,7 @@ mod session;
 mod store;
 mod tls;
 mod webhook;
+mod whole;
 
 pub use anchor::Anchors;
 pub use archive::PostgresArchive;

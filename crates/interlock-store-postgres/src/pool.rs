@@ -63,6 +63,19 @@ impl Line {
         self.client()?.query(statement, values).await.map_err(|e| error::store(&e))
     }
 
+    /// Run a statement that is a transaction of its own and gives one row. A failure says whether it may have been done all
+    /// the same.
+    pub(crate) async fn alone(&self, sql: &str, values: &[Value<'_>]) -> Result<Row, Failed> {
+        let statement = in_time(self.prepare(sql)).await.map_err(Failed::Refused)?;
+        let client = self.client().map_err(Failed::Refused)?;
+        match tokio::time::timeout(CALL_MAX, client.query_one(&statement, values)).await {
+            Ok(Ok(row)) => Ok(row),
+            Ok(Err(failed)) if error::is_refusal(&failed) => Err(Failed::Refused(error::store(&failed))),
+            Ok(Err(failed)) => Err(Failed::Open(error::store(&failed))),
+            Err(_) => Err(Failed::Open(late())),
+        }
+    }
+
     /// Show the rows of a statement one by one, as they come.
     pub(crate) async fn each(
         &self,
@@ -94,6 +107,14 @@ impl Line {
     }
 }
 
+/// Why a statement on its own has no answer.
+pub(crate) enum Failed {
+    /// It was not done.
+    Refused(StoreError),
+    /// Nobody knows whether it was done.
+    Open(StoreError),
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         if let Some(object) = self.0.take() {
@@ -104,7 +125,9 @@ impl Drop for Line {
 
 /// End a call in time.
 pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let late =
-        || StoreError::Unavailable(format!("the database did not answer within {} s", CALL_MAX.as_secs()));
     tokio::time::timeout(CALL_MAX, call).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable(format!("the database did not answer within {} s", CALL_MAX.as_secs()))
 }

@@ -19,7 +19,7 @@ use interlock_ledger::TileAt;
 use interlock_store::{
     AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
     IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Neighbours, Page, Store, StoreError,
-    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    StoredMessage, ThreadFilter, TimelineRow, Trips, WakeFilter, Workspace,
 };
 
 use crate::clock::Clock;
@@ -38,6 +38,7 @@ pub struct PostgresStore {
     way: Way,
     clock: Clock,
     known: RwLock<BTreeMap<WorkspaceId, i64>>,
+    common: batch::Common,
 }
 
 /// Run a read on a connection of its own.
@@ -66,7 +67,7 @@ impl PostgresStore {
         open::migrate(&pool).await?;
         let clock = Clock::default();
         open::compare(&pool, &clock).await?;
-        Ok(Self { pool, way, clock, known: RwLock::default() })
+        Ok(Self { pool, way, clock, known: RwLock::default(), common: batch::Common::default() })
     }
 
     /// The way to the other servers that use the database.
@@ -122,7 +123,10 @@ impl Store for PostgresStore {
         mut work: Box<dyn BatchWork>,
     ) -> (Box<dyn BatchWork>, Result<Committed, StoreError>) {
         let result = match in_time(self.pk(ws)).await {
-            Ok(pk) => batch::run((&self.pool, &self.clock), pk, ws, work.as_mut()).await,
+            Ok(pk) => {
+                let (pool, clock, common) = (&self.pool, &self.clock, &self.common);
+                batch::run(&batch::At { pool, clock, common, pk, ws }, work.as_mut()).await
+            }
             Err(error) => Err(error),
         };
         (work, result)
@@ -130,6 +134,10 @@ impl Store for PostgresStore {
 
     fn ahead_ms(&self) -> i64 {
         self.clock.ahead_ms()
+    }
+
+    fn trips(&self) -> Option<Trips> {
+        Some(self.common.trips())
     }
 
     /// Takes a row's lock, which a database that refuses writes refuses too.

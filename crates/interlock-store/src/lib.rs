@@ -23,7 +23,7 @@ pub use query::{
     StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
 };
 pub use search::{Found, Search, search};
-pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
+pub use work::{BatchWork, Committed, Head, NewEntry, Step, Trips, WriteSet};
 
 use async_trait::async_trait;
 use interlock_core::Timestamp;
@@ -71,6 +71,11 @@ pub trait Store: Send + Sync + 'static {
     /// it is this machine's own.
     fn ahead_ms(&self) -> i64 {
         0
+    }
+
+    /// Batches so far by what they cost, where that differs.
+    fn trips(&self) -> Option<Trips> {
+        None
     }
 
     /// One thread.

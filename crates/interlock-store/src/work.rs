@@ -15,7 +15,7 @@ pub struct Head {
     pub last_at: Hybrid,
     /// The wall clock: the database's where it has one.
     pub wall_now: Timestamp,
-    /// The batch that wrote last.
+    /// The batch that wrote last; in a database maybe what stands in its place after one that was lost.
     pub batch_id: [u8; 16],
     /// The right edge of the tree; only when the work does not know it.
     pub edge: Option<Vec<Tile>>,
@@ -72,6 +72,17 @@ pub enum Step {
 pub struct Committed {
     /// Ledger entries now.
     pub size: u64,
+}
+
+/// Batches of a store by their round trips to the database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trips {
+    /// Written in one.
+    pub one: u64,
+    /// Loaded in one and written in another.
+    pub two: u64,
+    /// Tried in one, and found that somebody else had written; done in two then.
+    pub moved: u64,
 }
 
 /// A batch of commands, decided inside the transaction. Synchronous and pure; may be run again from the start.

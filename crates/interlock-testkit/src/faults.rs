@@ -20,7 +20,7 @@ use interlock_ledger::TileAt;
 use interlock_store::{
     AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
     IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    ThreadFilter, TimelineRow, Trips, WakeFilter, Workspace,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -212,6 +212,10 @@ impl Store for FaultyStore {
 
     fn ahead_ms(&self) -> i64 {
         self.inner.ahead_ms()
+    }
+
+    fn trips(&self) -> Option<Trips> {
+        self.inner.trips()
     }
 
     async fn thread(&self, ws: WorkspaceId, id: ThreadId) -> Result<Option<Thread>, StoreError> {

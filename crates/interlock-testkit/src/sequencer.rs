@@ -82,6 +82,12 @@ impl Sequencer {
         Self { store, tree: None, ..self }
     }
 
+    /// Go on through another server, which knows the tree like this; gives what the one so far knows.
+    pub fn turn_to(&mut self, store: Arc<dyn Store>, tree: Option<Tree>) -> Option<Tree> {
+        self.store = store;
+        std::mem::replace(&mut self.tree, tree)
+    }
+
     /// One command in a batch of its own.
     pub async fn give(&mut self, envelope: Envelope) -> Outcome {
         let (mut outcomes, committed) = self.run(vec![envelope]).await;

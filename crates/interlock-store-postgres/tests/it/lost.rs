@@ -1,56 +1,125 @@
-//! A commit whose answer is lost is looked up: the truth is told, also when others have written since.
+//! A commit whose answer is lost is looked up: the truth is told, also when others have written since, and also of a batch
+//! that takes one round trip and reaches the server only after it was looked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use interlock_store::Store;
+use interlock_core::Envelope;
+use interlock_core::id::{ThreadId, WorkspaceId};
+use interlock_store::{Store, StoreError};
 use interlock_store_postgres::{Options, PostgresStore};
 use interlock_testkit::{Sequencer, Story};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream, UnixStream, tcp};
+use tokio::sync::Notify;
 
 use crate::made::{Made, block_on};
+use crate::trips::{settle, trips};
+use crate::wire::{next_word, texts};
 
-/// What happens to a connection when COMMIT passes.
+/// What happens to a connection when the batch passes that is meant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Cut {
     /// It is passed on, and its answer never comes.
     AfterIt,
     /// It is not passed on.
     BeforeIt,
+    /// It is passed on when it has been looked for and not been found.
+    TooLate,
 }
 
-/// Stands before the server; cuts a connection at the next COMMIT when armed.
-async fn proxy(listener: TcpListener, socket: String, is_armed: Arc<AtomicBool>, cut: Cut) {
-    loop {
-        let (client, _) = listener.accept().await.unwrap();
-        let server = UnixStream::connect(&socket).await.unwrap();
-        tokio::spawn(pass(client, server, Arc::clone(&is_armed), cut));
+/// How the batch is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    /// It is over with COMMIT.
+    TwoTrips,
+    /// It is one statement.
+    OneTrip,
+}
+
+/// What the proxy is to do, and what it says of it.
+struct Plan {
+    cut: Cut,
+    way: Way,
+    /// Whether the next batch is meant.
+    is_armed: AtomicBool,
+    was_cut: Notify,
+    /// What was held back may go.
+    may_go: Notify,
+    has_arrived: Notify,
+}
+
+impl Plan {
+    /// The statements of this connection that are whole batches are remembered by their names.
+    fn is_meant(&self, word: &[u8], whole: &mut BTreeSet<Vec<u8>>) -> bool {
+        let mut said = texts(word);
+        match (word.first(), self.way) {
+            (Some(b'P'), Way::OneTrip) => {
+                let (name, sql) = (said.next().unwrap_or_default(), said.next().unwrap_or_default());
+                if sql.starts_with(b"WITH moved AS") {
+                    whole.insert(name.to_vec());
+                }
+                false
+            }
+            // The name comes after the portal's, which has none.
+            (Some(b'B'), Way::OneTrip) => {
+                said.nth(1).is_some_and(|name| whole.contains(name)) && self.is_armed.swap(false, Ordering::SeqCst)
+            }
+            (Some(b'Q'), Way::TwoTrips) => {
+                said.next() == Some(b"COMMIT") && self.is_armed.swap(false, Ordering::SeqCst)
+            }
+            _ => false,
+        }
     }
 }
 
-async fn pass(client: TcpStream, server: UnixStream, is_armed: Arc<AtomicBool>, cut: Cut) {
+/// Stands before the server.
+async fn proxy(listener: TcpListener, socket: String, plan: Arc<Plan>) {
+    loop {
+        let (client, _) = listener.accept().await.unwrap();
+        let server = UnixStream::connect(&socket).await.unwrap();
+        tokio::spawn(pass(client, server, Arc::clone(&plan)));
+    }
+}
+
+async fn pass(client: TcpStream, server: UnixStream, plan: Arc<Plan>) {
     let (mut from_client, to_client) = client.into_split();
     let (from_server, mut to_server) = server.into_split();
     let is_cut = Arc::new(AtomicBool::new(false));
-    tokio::spawn(pass_back(from_server, to_client, Arc::clone(&is_cut)));
-    let mut bytes = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
-        let sent = bytes.get(..read).unwrap_or_default();
-        let commits = sent.windows(7).any(|window| window == b"COMMIT\0");
-        if commits && is_armed.swap(false, Ordering::SeqCst) {
-            is_cut.store(true, Ordering::SeqCst);
-            if cut == Cut::AfterIt {
-                to_server.write_all(sent).await.unwrap();
-                // Then it may end, once it has done that.
-                to_server.write_all(b"X\0\0\0\x04").await.unwrap();
+    let (cut_back, has_ended) = (Arc::clone(&is_cut), Arc::new(Notify::new()));
+    let ended = Arc::clone(&has_ended);
+    tokio::spawn(async move {
+        pass_back(from_server, to_client, cut_back).await;
+        ended.notify_one();
+    });
+    let (mut is_first, mut whole) = (true, BTreeSet::new());
+    while let Ok(mut word) = next_word(&mut from_client, std::mem::take(&mut is_first)).await {
+        if !plan.is_meant(&word, &mut whole) {
+            if to_server.write_all(&word).await.is_err() {
+                return;
             }
+            continue;
+        }
+        is_cut.store(true, Ordering::SeqCst);
+        while word.first() != Some(&b'Q') && !word.ends_with(b"S\0\0\0\x04") {
+            word.extend(next_word(&mut from_client, false).await.unwrap());
+        }
+        plan.was_cut.notify_one();
+        if plan.cut == Cut::BeforeIt {
             return;
         }
-        if to_server.write_all(sent).await.is_err() {
-            return;
+        if plan.cut == Cut::TooLate {
+            drop(from_client);
+            plan.may_go.notified().await;
         }
+        to_server.write_all(&word).await.unwrap();
+        // Then it may end, once it has done that.
+        to_server.write_all(b"X\0\0\0\x04").await.unwrap();
+        has_ended.notified().await;
+        plan.has_arrived.notify_one();
+        return;
     }
 }
 
@@ -70,57 +139,146 @@ async fn pass_back(mut from_server: OwnedReadHalf, to_client: tcp::OwnedWriteHal
     }
 }
 
-fn check(test: &str, cut: Cut) {
+/// Two servers, one of them behind the proxy, and a thread.
+struct Rig {
+    store: Arc<dyn Store>,
+    plan: Arc<Plan>,
+    tale: Story,
+    other: Story,
+    thread: ThreadId,
+    ws: WorkspaceId,
+}
+
+impl Rig {
+    async fn new(made: &Made, socket: String, name: &str, cut: Cut, way: Way) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let plan = Arc::new(Plan {
+            cut,
+            way,
+            is_armed: AtomicBool::new(false),
+            was_cut: Notify::new(),
+            may_go: Notify::new(),
+            has_arrived: Notify::new(),
+        });
+        tokio::spawn(proxy(listener, socket, Arc::clone(&plan)));
+        let url = format!("postgresql://interlock@127.0.0.1:{port}/{name}");
+        let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&Options::at(url)).await.unwrap());
+        let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+        let (thread, ws) = (tale.open("work").await, tale.sequencer.workspace_id);
+        let other = Sequencer::new(Arc::new(made.try_open().await.unwrap()), 1).await;
+        let other = Story { sequencer: other, told: 1_000_000 };
+        Self { store, plan, tale, other, thread, ws }
+    }
+
+    /// Give this and lose its answer, while others write.
+    async fn lose(&mut self, envelope: Envelope) -> Result<(), StoreError> {
+        self.plan.is_armed.store(true, Ordering::SeqCst);
+        // Another node writes all the time: in two trips before the commit, and between it and the look for it.
+        let theirs = async {
+            if self.plan.way == Way::OneTrip {
+                self.plan.was_cut.notified().await;
+            }
+            for _ in 0..10 {
+                let envelope = self.other.say(self.thread, "bob", "from elsewhere");
+                self.other.sequencer.run(vec![envelope]).await.1.unwrap();
+            }
+        };
+        let ((_, result), ()) = tokio::join!(self.tale.sequencer.run(vec![envelope]), theirs);
+        assert!(!self.plan.is_armed.load(Ordering::SeqCst), "no connection was cut");
+        result.map(|_| ())
+    }
+
+    async fn bodies(&self) -> Vec<String> {
+        let messages = self.store.messages(self.ws, self.thread, 0, u32::MAX).await.unwrap();
+        assert!((1..).zip(&messages).all(|(seq, stored)| stored.message.head.seq == seq), "without gaps");
+        messages.into_iter().map(|stored| stored.message.text.body).collect()
+    }
+}
+
+fn check(test: &str, cut: Cut, way: Way) {
     let Some(made) = Made::new(test) else { return };
     let Some((socket, name)) = made.socket() else {
         eprintln!("SKIP {test}: the server is not ours");
         return;
     };
     block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let is_armed = Arc::new(AtomicBool::new(false));
-        tokio::spawn(proxy(listener, socket, Arc::clone(&is_armed), cut));
-        let url = format!("postgresql://interlock@127.0.0.1:{port}/{name}");
-        let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&Options::at(url)).await.unwrap());
-        let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
-        let (thread, ws) = (tale.open("work").await, tale.sequencer.workspace_id);
-        let other = Sequencer::new(Arc::new(made.try_open().await.unwrap()), 1).await;
-        let mut other = Story { sequencer: other, told: 1_000_000 };
+        let mut rig = Rig::new(&made, socket, &name, cut, way).await;
         for n in 0..20 {
+            if way == Way::OneTrip {
+                alone_again(&mut rig).await;
+            }
             let body = format!("number {n}");
-            let envelope = tale.say(thread, "ann", &body);
-            is_armed.store(true, Ordering::SeqCst);
-            // Another node writes all the time: before the commit, and between it and the look for it.
-            let theirs = async {
-                for _ in 0..10 {
-                    let envelope = other.say(thread, "bob", "from elsewhere");
-                    other.sequencer.run(vec![envelope]).await.1.unwrap();
-                }
-            };
-            let ((_, result), ()) = tokio::join!(tale.sequencer.run(vec![envelope]), theirs);
-            assert!(!is_armed.load(Ordering::SeqCst), "no connection was cut");
-            let messages = store.messages(ws, thread, 0, u32::MAX).await.unwrap();
-            let times = messages.iter().filter(|stored| stored.message.text.body == body).count();
+            let envelope = rig.tale.say(rig.thread, "ann", &body);
+            let two = trips(&rig.store).two;
+            let result = rig.lose(envelope).await;
+            if way == Way::OneTrip {
+                assert_eq!(trips(&rig.store).two, two, "it was not written in two trips");
+            }
+            let times = rig.bodies().await.iter().filter(|text| **text == body).count();
             assert_eq!(times, usize::from(result.is_ok()), "{cut:?}: {result:?}");
             assert_eq!(result.is_ok(), cut == Cut::AfterIt, "{result:?}");
             if result.is_err() {
-                tale.sequencer = tale.sequencer.reopened(store.clone());
+                rig.tale.sequencer = rig.tale.sequencer.reopened(rig.store.clone());
             }
         }
-        let messages = store.messages(ws, thread, 0, u32::MAX).await.unwrap();
         let ours = if cut == Cut::AfterIt { 20 } else { 0 };
-        assert_eq!(messages.len(), 200 + ours, "each once");
-        assert!((1..).zip(&messages).all(|(seq, stored)| stored.message.head.seq == seq), "without gaps");
+        assert_eq!(rig.bodies().await.len(), 200 + ours, "each once");
     });
+}
+
+/// Until our writer relies on what it keeps.
+async fn alone_again(rig: &mut Rig) {
+    for _ in 0..3 {
+        settle(&mut rig.tale).await;
+    }
 }
 
 #[test]
 fn a_commit_whose_answer_is_lost_is_there() {
-    check("a_commit_whose_answer_is_lost_is_there", Cut::AfterIt);
+    check("a_commit_whose_answer_is_lost_is_there", Cut::AfterIt, Way::TwoTrips);
 }
 
 #[test]
 fn a_commit_that_never_arrived_is_not_there() {
-    check("a_commit_that_never_arrived_is_not_there", Cut::BeforeIt);
+    check("a_commit_that_never_arrived_is_not_there", Cut::BeforeIt, Way::TwoTrips);
+}
+
+#[test]
+fn a_single_trip_whose_answer_is_lost_is_there() {
+    check("a_single_trip_whose_answer_is_lost_is_there", Cut::AfterIt, Way::OneTrip);
+}
+
+#[test]
+fn a_single_trip_that_never_arrived_is_not_there() {
+    check("a_single_trip_that_never_arrived_is_not_there", Cut::BeforeIt, Way::OneTrip);
+}
+
+/// Its caller was told that it is not there: it must not come later. Nobody else writes meanwhile, so that the head is
+/// where the batch expects it.
+#[test]
+fn a_single_trip_that_arrives_after_it_was_looked_for_writes_nothing() {
+    let test = "a_single_trip_that_arrives_after_it_was_looked_for_writes_nothing";
+    let Some(made) = Made::new(test) else { return };
+    let Some((socket, name)) = made.socket() else {
+        eprintln!("SKIP {test}: the server is not ours");
+        return;
+    };
+    block_on(async {
+        let mut rig = Rig::new(&made, socket, &name, Cut::TooLate, Way::OneTrip).await;
+        alone_again(&mut rig).await;
+        let envelope = rig.tale.say(rig.thread, "ann", "late");
+        rig.plan.is_armed.store(true, Ordering::SeqCst);
+        let result = rig.tale.sequencer.run(vec![envelope.clone()]).await.1;
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        let size = rig.store.ledger_head(rig.ws).await.unwrap().size;
+        rig.plan.may_go.notify_one();
+        rig.plan.has_arrived.notified().await;
+        assert_eq!(rig.bodies().await, Vec::<String>::new());
+        assert_eq!(rig.store.ledger_head(rig.ws).await.unwrap().size, size);
+        // And it goes on, with the same command too.
+        rig.tale.sequencer = rig.tale.sequencer.reopened(rig.store.clone());
+        rig.tale.sequencer.give(envelope).await.unwrap();
+        assert_eq!(rig.bodies().await, ["late"]);
+    });
 }

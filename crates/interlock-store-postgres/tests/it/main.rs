@@ -11,6 +11,8 @@ mod made;
 mod neighbours;
 mod opening;
 mod tls;
+mod trips;
+mod wire;
 
 use made::Made;
 
