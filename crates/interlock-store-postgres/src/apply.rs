@@ -42,7 +42,8 @@ pub(crate) const THREADS: &str = "INSERT INTO thread (ws, id, status, doc, title
 pub(crate) const MEMBERS: &str =
     "INSERT INTO member (ws, agent, thread) SELECT $1, * FROM unnest($2::text[], $3::bytea[])
     ON CONFLICT DO NOTHING";
-pub(crate) const MESSAGES: &str = "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt, extra)
+pub(crate) const MESSAGES: &str =
+    "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt, extra)
     SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
     $8::text[], $9::text[], $10::bytea[], $11::text[])";
 const WITHDRAWALS: &str = "UPDATE message m

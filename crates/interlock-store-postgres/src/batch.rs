@@ -86,11 +86,7 @@ pub(crate) async fn run(at: &At<'_>, work: &mut dyn BatchWork) -> Result<Committ
     result
 }
 
-async fn in_trips(
-    at: &At<'_>,
-    kept: &mut Kept,
-    work: &mut dyn BatchWork,
-) -> Result<Committed, StoreError> {
+async fn in_trips(at: &At<'_>, kept: &mut Kept, work: &mut dyn BatchWork) -> Result<Committed, StoreError> {
     if let Some(plan) = plan(at, kept, work)?
         && let Some(committed) = in_one(at, kept, plan).await?
     {

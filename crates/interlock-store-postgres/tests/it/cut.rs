@@ -277,19 +277,11 @@ fn check(test: &str, kinds: impl IntoIterator<Item = usize>, way: Way) {
 
 #[test]
 fn a_connection_cut_after_any_request_of_any_command_leaves_no_half_state() {
-    check(
-        "a_connection_cut_after_any_request_of_any_command_leaves_no_half_state",
-        0..KINDS,
-        Way::TwoTrips,
-    );
+    check("a_connection_cut_after_any_request_of_any_command_leaves_no_half_state", 0..KINDS, Way::TwoTrips);
 }
 
 /// A post and an acknowledgement.
 #[test]
 fn a_connection_cut_after_any_request_of_a_single_trip_leaves_no_half_state() {
-    check(
-        "a_connection_cut_after_any_request_of_a_single_trip_leaves_no_half_state",
-        [2, 6],
-        Way::OneTrip,
-    );
+    check("a_connection_cut_after_any_request_of_a_single_trip_leaves_no_half_state", [2, 6], Way::OneTrip);
 }

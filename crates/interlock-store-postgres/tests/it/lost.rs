@@ -13,7 +13,7 @@ use interlock_testkit::{Sequencer, Story};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream, UnixStream, tcp};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use crate::made::{Made, block_on};
 use crate::trips::{settle, trips};
@@ -45,10 +45,10 @@ struct Plan {
     way: Way,
     /// Whether the next batch is meant.
     is_armed: AtomicBool,
-    was_cut: Notify,
     /// What was held back may go.
     may_go: Notify,
-    has_arrived: Notify,
+    /// The connection was cut, and the server has done with it what it was given.
+    is_over: Notify,
 }
 
 impl Plan {
@@ -65,7 +65,8 @@ impl Plan {
             }
             // The name comes after the portal's, which has none.
             (Some(b'B'), Way::OneTrip) => {
-                said.nth(1).is_some_and(|name| whole.contains(name)) && self.is_armed.swap(false, Ordering::SeqCst)
+                said.nth(1).is_some_and(|name| whole.contains(name))
+                    && self.is_armed.swap(false, Ordering::SeqCst)
             }
             (Some(b'Q'), Way::TwoTrips) => {
                 said.next() == Some(b"COMMIT") && self.is_armed.swap(false, Ordering::SeqCst)
@@ -84,16 +85,14 @@ async fn proxy(listener: TcpListener, socket: String, plan: Arc<Plan>) {
     }
 }
 
+/// What the client hears by; nothing once it is cut off.
+type Ear = Arc<Mutex<Option<tcp::OwnedWriteHalf>>>;
+
 async fn pass(client: TcpStream, server: UnixStream, plan: Arc<Plan>) {
     let (mut from_client, to_client) = client.into_split();
     let (from_server, mut to_server) = server.into_split();
-    let is_cut = Arc::new(AtomicBool::new(false));
-    let (cut_back, has_ended) = (Arc::clone(&is_cut), Arc::new(Notify::new()));
-    let ended = Arc::clone(&has_ended);
-    tokio::spawn(async move {
-        pass_back(from_server, to_client, cut_back).await;
-        ended.notify_one();
-    });
+    let ear: Ear = Arc::new(Mutex::new(Some(to_client)));
+    let hearing = tokio::spawn(pass_back(from_server, Arc::clone(&ear)));
     let (mut is_first, mut whole) = (true, BTreeSet::new());
     while let Ok(mut word) = next_word(&mut from_client, std::mem::take(&mut is_first)).await {
         if !plan.is_meant(&word, &mut whole) {
@@ -102,39 +101,35 @@ async fn pass(client: TcpStream, server: UnixStream, plan: Arc<Plan>) {
             }
             continue;
         }
-        is_cut.store(true, Ordering::SeqCst);
         while word.first() != Some(&b'Q') && !word.ends_with(b"S\0\0\0\x04") {
             word.extend(next_word(&mut from_client, false).await.unwrap());
         }
-        plan.was_cut.notify_one();
-        if plan.cut == Cut::BeforeIt {
-            return;
-        }
+        *ear.lock().await = None;
         if plan.cut == Cut::TooLate {
             drop(from_client);
             plan.may_go.notified().await;
         }
-        to_server.write_all(&word).await.unwrap();
-        // Then it may end, once it has done that.
-        to_server.write_all(b"X\0\0\0\x04").await.unwrap();
-        has_ended.notified().await;
-        plan.has_arrived.notify_one();
-        return;
+        if plan.cut != Cut::BeforeIt {
+            to_server.write_all(&word).await.unwrap();
+            // Then it may end, once it has done that.
+            to_server.write_all(b"X\0\0\0\x04").await.unwrap();
+            hearing.await.unwrap();
+        }
+        return plan.is_over.notify_one();
     }
 }
 
 /// Passes answers on until the cut. Then the client hears nothing more, but the server is read to its end: one that
 /// cannot send an answer may end before it commits.
-async fn pass_back(mut from_server: OwnedReadHalf, to_client: tcp::OwnedWriteHalf, is_cut: Arc<AtomicBool>) {
-    let mut to_client = Some(to_client);
+async fn pass_back(mut from_server: OwnedReadHalf, ear: Ear) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from_server.read(&mut bytes).await {
         let said = bytes.get(..read).unwrap_or_default();
-        let is_heard = !is_cut.load(Ordering::SeqCst);
-        if let Some(client) = to_client.as_mut()
-            && !(is_heard && client.write_all(said).await.is_ok())
+        let mut ear = ear.lock().await;
+        if let Some(client) = ear.as_mut()
+            && client.write_all(said).await.is_err()
         {
-            to_client = None;
+            *ear = None;
         }
     }
 }
@@ -157,9 +152,8 @@ impl Rig {
             cut,
             way,
             is_armed: AtomicBool::new(false),
-            was_cut: Notify::new(),
             may_go: Notify::new(),
-            has_arrived: Notify::new(),
+            is_over: Notify::new(),
         });
         tokio::spawn(proxy(listener, socket, Arc::clone(&plan)));
         let url = format!("postgresql://interlock@127.0.0.1:{port}/{name}");
@@ -174,10 +168,11 @@ impl Rig {
     /// Give this and lose its answer, while others write.
     async fn lose(&mut self, envelope: Envelope) -> Result<(), StoreError> {
         self.plan.is_armed.store(true, Ordering::SeqCst);
-        // Another node writes all the time: in two trips before the commit, and between it and the look for it.
+        // Another node writes all the time: in two trips before the commit, and between it and the look for it; in one only
+        // then, since it would not be tried otherwise.
         let theirs = async {
             if self.plan.way == Way::OneTrip {
-                self.plan.was_cut.notified().await;
+                self.plan.is_over.notified().await;
             }
             for _ in 0..10 {
                 let envelope = self.other.say(self.thread, "bob", "from elsewhere");
@@ -273,7 +268,7 @@ fn a_single_trip_that_arrives_after_it_was_looked_for_writes_nothing() {
         assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
         let size = rig.store.ledger_head(rig.ws).await.unwrap().size;
         rig.plan.may_go.notify_one();
-        rig.plan.has_arrived.notified().await;
+        rig.plan.is_over.notified().await;
         assert_eq!(rig.bodies().await, Vec::<String>::new());
         assert_eq!(rig.store.ledger_head(rig.ws).await.unwrap().size, size);
         // And it goes on, with the same command too.
