@@ -1,5 +1,6 @@
 //! Metrics in the Prometheus text format. Labels are routes and statuses, never ids or names.
 
+mod batches;
 mod jobs;
 mod wakes;
 mod webhooks;
@@ -11,7 +12,7 @@ use interlock_core::wake::WakeResult;
 use interlock_core::webhook::WebhookState;
 use interlock_core::{Reason, Timestamp};
 use interlock_engine::JobTally;
-use interlock_engine::read::JobCounts;
+use interlock_engine::read::{JobCounts, Trips};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -91,6 +92,7 @@ impl Metrics {
             &wakes::registry(&counted.wakes, &counted.deferred, counted.oldest_due_ms),
         )?;
         encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
+        encode_registry(&mut text, &batches::registry(counted.trips))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
@@ -100,6 +102,8 @@ impl Metrics {
 pub(crate) struct Counted<'a> {
     pub(crate) now: Timestamp,
     pub(crate) lost_denials: u64,
+    /// Batches by what they cost, where that differs.
+    pub(crate) trips: Option<Trips>,
     pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
     pub(crate) wakes: Vec<(WakeResult, u64)>,
     pub(crate) deferred: Vec<(Reason, u64)>,

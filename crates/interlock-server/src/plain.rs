@@ -33,6 +33,7 @@ pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Re
     let counted = Counted {
         now: engine.now(),
         lost_denials: engine.lost_denials(),
+        trips: engine.store().trips(),
         jobs: (engine.job_tally(), jobs.as_ref()),
         wakes: engine.wake_tally(),
         deferred: engine.wakes_deferred(),

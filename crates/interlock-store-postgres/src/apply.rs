@@ -46,10 +46,13 @@ pub(crate) const MESSAGES: &str =
     "INSERT INTO message (ws, thread, seq, id, idx, n, head, body, data, salt, extra)
     SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
     $8::text[], $9::text[], $10::bytea[], $11::text[])";
-const WITHDRAWALS: &str = "UPDATE message m
-    SET withdrawn = w.doc, withdrawn_text = w.words, withdrawn_salt = w.salt
+// Each by its id, and then by its place: joined with the list, the planner may read every message of the workspace.
+const WITHDRAWALS: &str = "UPDATE message m SET (withdrawn, withdrawn_text, withdrawn_salt) =
+    (SELECT w.doc, w.words, w.salt
     FROM unnest($2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::bytea[]) AS w (thread, id, doc, words, salt)
-    WHERE m.ws = $1 AND m.id = w.id AND m.thread = w.thread";
+    WHERE w.id = m.id LIMIT 1) WHERE m.ctid = ANY(ARRAY(SELECT f.ctid
+    FROM unnest($2::bytea[], $3::bytea[]) AS k (thread, id) CROSS JOIN LATERAL
+    (SELECT f.ctid FROM message f WHERE f.ws = $1 AND f.id = k.id AND f.thread = k.thread LIMIT 1) AS f))";
 const UNMEMBERS: &str = "DELETE FROM member m USING unnest($2::text[], $3::bytea[]) AS u (agent, thread)
     WHERE m.ws = $1 AND m.agent = u.agent AND m.thread = u.thread";
 // Of one agent's answers the first stays.

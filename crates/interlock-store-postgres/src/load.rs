@@ -18,19 +18,28 @@ use crate::error::{corrupt, document};
 use crate::pool::Line;
 use crate::row::{self, bytes, get, number, signed};
 
-const USED: &str = "SELECT i.key, i.fingerprint, i.idx, e.envelope FROM idempotency i
-    LEFT JOIN ledger_entry e ON e.ws = i.ws AND e.idx = i.idx WHERE i.ws = $1 AND i.key = ANY($2)";
-const AGENTS: &str = "SELECT name, doc, launch, salt FROM agent WHERE ws = $1 AND name = ANY($2)";
-const THREADS: &str = "SELECT id, doc, title, salt FROM thread WHERE ws = $1 AND id = ANY($2)";
-const THREAD_WAKES: &str =
-    "SELECT thread, doc FROM wake WHERE ws = $1 AND thread = ANY($2) AND state <> 'finished'
-    ORDER BY id";
-const FINDINGS: &str =
-    "SELECT thread, doc FROM finding WHERE ws = $1 AND thread = ANY($2) ORDER BY reported_seq, id";
+// Rows that are looked up by lists of keys are looked up one by one, each by the whole of its index: asked for as a list, the
+// planner reads every row of the workspace instead as long as it has no statistics, because it takes all tables for small.
+const USED: &str = "SELECT i.key, i.fingerprint, i.idx,
+    (SELECT e.envelope FROM ledger_entry e WHERE e.ws = $1 AND e.idx = i.idx)
+    FROM unnest($2::bytea[]) AS k (key)
+    CROSS JOIN LATERAL (SELECT * FROM idempotency i WHERE i.ws = $1 AND i.key = k.key LIMIT 1) AS i";
+const AGENTS: &str = "SELECT a.name, a.doc, a.launch, a.salt FROM unnest($2::text[]) AS k (name)
+    CROSS JOIN LATERAL (SELECT * FROM agent a WHERE a.ws = $1 AND a.name = k.name LIMIT 1) AS a";
+const THREADS: &str = "SELECT t.id, t.doc, t.title, t.salt FROM unnest($2::bytea[]) AS k (id)
+    CROSS JOIN LATERAL (SELECT * FROM thread t WHERE t.ws = $1 AND t.id = k.id LIMIT 1) AS t";
+const THREAD_WAKES: &str = "SELECT w.thread, w.doc FROM unnest($2::bytea[]) AS k (thread)
+    CROSS JOIN LATERAL (SELECT * FROM wake w WHERE w.ws = $1 AND w.thread = k.thread AND w.state <> 'finished' OFFSET 0) AS w
+    ORDER BY w.id";
+const FINDINGS: &str = "SELECT f.thread, f.doc FROM unnest($2::bytea[]) AS k (thread)
+    CROSS JOIN LATERAL (SELECT * FROM finding f WHERE f.ws = $1 AND f.thread = k.thread OFFSET 0) AS f
+    ORDER BY f.reported_seq, f.id";
 const MESSAGES: &str =
-    "SELECT id, thread, head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND id = ANY($2)";
-const WAKES: &str = "SELECT w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
-    WHERE w.ws = $1 AND w.id = ANY($2)";
+    "SELECT m.id, m.thread, m.head, m.withdrawn IS NOT NULL FROM unnest($2::bytea[]) AS k (id)
+    CROSS JOIN LATERAL (SELECT * FROM message m WHERE m.ws = $1 AND m.id = k.id LIMIT 1) AS m";
+const WAKES: &str = "SELECT w.id, w.doc, (SELECT l.doc FROM lease l WHERE l.ws = $1 AND l.wake = w.id)
+    FROM unnest($2::bytea[]) AS k (id)
+    CROSS JOIN LATERAL (SELECT * FROM wake w WHERE w.ws = $1 AND w.id = k.id LIMIT 1) AS w";
 const HALT: &str = "SELECT doc FROM halt WHERE ws = $1 LIMIT $2";
 // Running ones first and all of them: the rule that no agent runs twice needs every one. Then those claimed and not
 // started: they count although they may be held back by now, or not among the first. Then what is due, the urgent in a
@@ -62,7 +71,8 @@ const SESSIONS_OLDEST: &str = "SELECT doc FROM session WHERE ws = $1
     ORDER BY seen_at DESC, agent DESC, session DESC LIMIT ($2::bigint[])[1] OFFSET ($2::bigint[])[2]";
 // With nothing to look for but whether they are wanted.
 const SUPERVISORS: &str = "SELECT doc FROM supervisor WHERE ws = $1 AND $2::bool ORDER BY name";
-const JOBS: &str = "SELECT doc FROM job WHERE ws = $1 AND id = ANY($2)";
+const JOBS: &str = "SELECT j.doc FROM unnest($2::bytea[]) AS k (id)
+    CROSS JOIN LATERAL (SELECT * FROM job j WHERE j.ws = $1 AND j.id = k.id LIMIT 1) AS j";
 // Each pair is a kind, which has no space, a space, and a name.
 const JOBS_NAMED: &str = "SELECT j.doc FROM unnest($2::text[]) AS pair JOIN job j ON j.ws = $1
     AND j.kind = split_part(pair, ' ', 1) AND j.name = substr(pair, strpos(pair, ' ') + 1)
@@ -262,7 +272,8 @@ pub(crate) async fn asks(
     keys: &[AsksKey],
     facts: &mut Facts,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND thread = $2 AND seq BETWEEN $3 AND $4";
+    let sql = "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND thread = $2 AND seq BETWEEN $3 AND $4
+        ORDER BY seq";
     for key in keys {
         let mut asks = Asks::default();
         let (thread, from, to) =

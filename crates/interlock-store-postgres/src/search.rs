@@ -55,7 +55,9 @@ pub(crate) async fn posted_by(
     entries: &[u64],
 ) -> Result<Vec<StoredMessage>, StoreError> {
     let indexes: Vec<i64> = entries.iter().copied().map(signed).collect();
-    let sql = "SELECT envelope FROM ledger_entry WHERE ws = $1 AND idx = ANY($2)";
+    // One by one, as batches load theirs.
+    let sql = "SELECT e.envelope FROM unnest($2::bigint[]) AS k (idx)
+               CROSS JOIN LATERAL (SELECT * FROM ledger_entry e WHERE e.ws = $1 AND e.idx = k.idx LIMIT 1) AS e";
     let (mut threads, mut seqs) = (Vec::new(), Vec::new());
     for found in line.all(sql, &[&ws, &indexes]).await? {
         for (thread, seq) in posted_in(get(&found, 0)?).map_err(|error| corrupt("ledger_entry", error))? {
@@ -66,7 +68,8 @@ pub(crate) async fn posted_by(
     let sql = "SELECT m.head, m.body, m.data, m.salt, m.idx, m.n, m.withdrawn, m.withdrawn_text,
                m.withdrawn_salt, m.extra, m.thread
                FROM unnest($2::bytea[], $3::bigint[]) AS w (thread, seq)
-               JOIN message m ON m.ws = $1 AND m.thread = w.thread AND m.seq = w.seq ORDER BY m.idx, m.n";
+               CROSS JOIN LATERAL (SELECT * FROM message m WHERE m.ws = $1 AND m.thread = w.thread AND m.seq = w.seq LIMIT 1) AS m
+               ORDER BY m.idx, m.n";
     let rows = line.all(sql, &[&ws, &threads, &seqs]).await?;
     if rows.len() != seqs.len() {
         return Err(corrupt(

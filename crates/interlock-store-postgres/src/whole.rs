@@ -102,7 +102,8 @@ fn sql(shape: Shape) -> String {
     let mut sql = format!(
         "WITH moved AS (UPDATE workspace SET size = $2, last_leaf = $3, last_at = $4, last_count = $5, batch_id = $6
          WHERE pk = $1 AND size = $7 AND batch_id = $8 AND abs({NOW} - $9) <= $10
-         AND NOT EXISTS (SELECT 1 FROM idempotency WHERE ws = $1 AND key = ANY($11)) RETURNING pk)"
+         AND NOT EXISTS (SELECT 1 FROM unnest($11::bytea[]) AS k (key)
+         CROSS JOIN LATERAL (SELECT 1 FROM idempotency WHERE ws = $1 AND key = k.key LIMIT 1) AS used) RETURNING pk)"
     );
     for (n, part) in PARTS.iter().enumerate().filter(|(n, _)| shape & (1 << n) != 0) {
         let (text, count) = renumbered(&part.replace(ROWS, ROWS_IF_MOVED), taken);

@@ -6,7 +6,7 @@ use interlock_testkit::faults::Fault;
 use serde_json::json;
 
 use crate::ask::Ask;
-use crate::world::World;
+use crate::world::{World, says};
 
 fn get(uri: &str) -> Ask {
     Ask::new("GET", uri)
@@ -110,4 +110,33 @@ async fn a_request_id_is_taken_over_when_harmless_and_made_when_not() {
         let id = answer(odd).await;
         assert!(id.len() == 32 && id != odd, "{id}");
     }
+}
+
+/// How many batches took how many round trips is told where there are some: not of a file.
+#[tokio::test]
+async fn metrics_count_batches_by_their_round_trips() {
+    let test = "metrics_count_batches_by_their_round_trips";
+    let Some(world) = World::on_postgres(test).await else { return };
+    let stage = world.stage().await;
+    let lead = world.client(Role::Coordinator);
+    let count = async |labels: &str| {
+        let answer = get("/metrics").send(&world).await;
+        let start = format!("interlock_batches{labels} ");
+        let line = answer.text().lines().find_map(|line| line.strip_prefix(&start).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("{start} is not in\n{}", answer.text())).parse::<u64>().unwrap()
+    };
+    let (one, two) = (r#"_total{round_trips="1"}"#, r#"_total{round_trips="2"}"#);
+    // Nobody else writes here: from the third post on at the latest everything is kept.
+    for n in 0..3 {
+        says(&lead, stage.thread, "words", &format!("first-{n}")).await.unwrap();
+    }
+    let before = [count(one).await, count(two).await, count("_moved_total").await];
+    for n in 0..10 {
+        says(&lead, stage.thread, "words", &format!("then-{n}")).await.unwrap();
+    }
+    assert_eq!(
+        [count(one).await, count(two).await, count("_moved_total").await],
+        [before[0] + 10, before[1], 0]
+    );
+    assert!(before[1] > 0);
 }

@@ -13,6 +13,7 @@ mod opening;
 mod tls;
 mod trips;
 mod wire;
+mod young;
 
 use made::Made;
 

@@ -1,0 +1,63 @@
+//! A database without statistics, as every one is in its first minutes: what a batch reads does not grow with what there
+//! is. The planner takes tables that it knows nothing of for small, and would rather read all of a workspace's rows.
+
+use std::sync::Arc;
+
+use interlock_core::Command;
+use interlock_core::command::CancelMessage;
+use interlock_testkit::{Sequencer, Story};
+
+use crate::made::{Made, block_on};
+
+/// Batches, each of which looks up a key, answers a message and takes one back.
+const BATCHES: u64 = 150;
+/// Rows that the tables which grow may be read for each batch: those that it names, and where it begins.
+const ROWS_MAX: u64 = 20;
+
+/// Rows that were found by the indexes of what grows with every post, once all of them are counted.
+fn rows_read(made: &Made, posts: u64) -> u64 {
+    let sql = "SELECT sum(idx_tup_fetch), sum(n_tup_ins) FILTER (WHERE relname = 'message') FROM pg_stat_user_tables
+               WHERE relname IN ('message', 'idempotency', 'ledger_entry', 'timeline')";
+    // Sessions count when they end, or once a second.
+    for _ in 0..1_000 {
+        let line = made.0.sql(sql);
+        let (read, written) = line.trim().split_once('|').unwrap();
+        if written.parse::<u64>().unwrap() >= posts {
+            return read.parse().unwrap();
+        }
+    }
+    panic!("the database never counts {posts} posts");
+}
+
+#[test]
+fn what_a_batch_reads_does_not_grow_with_the_workspace() {
+    let Some(made) = Made::new("what_a_batch_reads_does_not_grow_with_the_workspace") else { return };
+    block_on(async { drop(made.try_open().await.unwrap()) });
+    for table in ["message", "idempotency", "ledger_entry", "timeline"] {
+        made.0.sql(&format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));
+    }
+    block_on(async {
+        let store = Arc::new(made.try_open().await.unwrap());
+        let mut tale = Story::begin(Sequencer::new(store, 1).await).await;
+        // It loads everything that it needs.
+        tale.sequencer.is_forgetful = true;
+        let thread = tale.open("work").await;
+        tale.post(thread, "ann", "the first", &["una"]).await.unwrap();
+        for _ in 1..BATCHES {
+            let last = tale.sequencer.mirror.messages.values().next_back().unwrap().message.head.message_id;
+            let answer = {
+                let mut post = Story::chat(thread, "about that", &["una"]);
+                post.in_reply_to = Some(last);
+                tale.envelope("ann", Command::PostMessage(post))
+            };
+            let (thread_id, text) = (thread, "no".to_owned());
+            let cancel = Command::CancelMessage(CancelMessage { thread_id, message_id: last, text });
+            let cancel = tale.envelope("olga", cancel);
+            let (outcomes, committed) = tale.sequencer.run(vec![answer, cancel]).await;
+            committed.unwrap();
+            assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        }
+    });
+    let read = rows_read(&made, BATCHES);
+    assert!(read <= BATCHES * ROWS_MAX, "{read} rows were read by {BATCHES} batches");
+}
