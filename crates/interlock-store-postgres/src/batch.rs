@@ -22,7 +22,7 @@ use crate::load::Wanted;
 use crate::pool::{Failed, Line, Value, in_time};
 use crate::row::{bytes, get, number, signed};
 use crate::whole::{Guard, Shapes, Whole};
-use crate::{load, query};
+use crate::{load, query, statistics};
 
 /// How long a commit whose answer was lost is looked up, and how long between two looks.
 const LOOKUP_MAX: Duration = Duration::from_secs(30);
@@ -158,6 +158,7 @@ async fn in_one(at: &At<'_>, kept: &mut Kept, plan: Plan) -> Result<Option<Commi
             line.give_back();
             at.clock.hear(asked, Timestamp::from_millis(get(&row, 1)?));
             if get::<i64>(&row, 0)? == 1 {
+                statistics::after(at.pool, &set);
                 kept.was_right();
                 return Ok(Some(Committed { size: kept.advance(set) }));
             }
@@ -185,6 +186,7 @@ async fn in_two(at: &At<'_>, kept: &mut Kept, work: &mut dyn BatchWork) -> Resul
     match decide_and_write(at, &line, kept, work).await? {
         Ended::Done(set) => {
             line.give_back();
+            statistics::after(at.pool, &set);
             Ok(Committed { size: kept.advance(set) })
         }
         Ended::Lost(set, error) => {

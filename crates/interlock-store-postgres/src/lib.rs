@@ -24,6 +24,7 @@ mod query;
 mod row;
 mod search;
 mod session;
+mod statistics;
 mod store;
 mod tls;
 mod webhook;

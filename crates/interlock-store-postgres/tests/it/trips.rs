@@ -1,6 +1,7 @@
 //! Batches in one round trip: taken where everything is kept and nobody else has written, given up where not, and the
 //! same in what comes of them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use interlock_core::Command;
@@ -177,25 +178,27 @@ const STEPS: usize = 250;
 /// batch to batch, so that it loads everything.
 async fn told_to(stores: &[Arc<dyn Store>], number: u128, seed: u64) -> Story {
     let (mut steps, mut turns) = (Numbers(seed), Numbers(seed ^ 0xFFFF));
-    let mut trees: Vec<Option<Tree>> = stores.iter().map(|_| None).collect();
-    let mut tale = Story::begin(Sequencer::new(stores[0].clone(), number).await).await;
+    let first = stores.first().unwrap().clone();
+    let mut tale = Story::begin(Sequencer::new(first, number).await).await;
     tale.sequencer.is_forgetful = stores.len() == 1;
-    let mut now = 0;
+    // Whose turn it is not, with the trees as they left them; the next one is at the front.
+    let mut waiting: VecDeque<(Arc<dyn Store>, Option<Tree>)> =
+        stores.iter().skip(1).map(|store| (store.clone(), None)).collect();
     for _ in 0..STEPS {
-        let [_, _, _, which, is_turn, ..] = turns.next();
-        if is_turn < 24 {
-            let next = usize::from(which) % stores.len();
-            let tree = trees[next].take();
-            trees[now] = tale.sequencer.turn_to(stores[next].clone(), tree);
-            now = next;
+        let [_, _, _, _, is_turn, ..] = turns.next();
+        if is_turn < 24
+            && let Some((store, tree)) = waiting.pop_front()
+        {
+            let former = tale.sequencer.store.clone();
+            let tree = tale.sequencer.turn_to(store, tree);
+            waiting.push_back((former, tree));
         }
         let [_, _, what, who, which, how, ..] = steps.next();
         match (how % 2, tale.sequencer.mirror.threads.keys().next().copied()) {
             // What is mostly said, and several at once.
             (1, Some(thread)) => {
-                let several =
-                    (0..=what % 3).map(|_| tale.say(thread, ["ann", "olga"][usize::from(who % 2)], "so"));
-                let several = several.collect();
+                let by = if who.is_multiple_of(2) { "ann" } else { "olga" };
+                let several = (0..=what % 3).map(|_| tale.say(thread, by, "so")).collect();
                 tale.sequencer.run(several).await.1.unwrap();
             }
             _ => tale.step((what, who, which)).await,
