@@ -176,6 +176,7 @@ async fn in_one(at: &At<'_>, kept: &mut Kept, plan: Plan) -> Result<Option<Commi
         }
         Err(Failed::Open(error)) => {
             drop(line);
+            kept.forget();
             look_up(at, &set, Some(&head), error).await.map(Some)
         }
     }

@@ -36,8 +36,10 @@ const MIGRATIONS: [&str; 10] = [
 const MIGRATION_LOCK: i64 = 0x494C_4F4B;
 
 /// What every session is set to. Generic plans by index: without statistics the planner looks at each lookup anew, which
-/// costs more than the lookup. What hangs in a lock or amid a transaction is ended by the database too.
-const SESSION: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c synchronous_commit=on \
+/// costs more than the lookup. Nothing is compiled: what has no index to go by counts as so dear that every look at a table of
+/// a few rows would be, for tens of milliseconds. What hangs in a lock or amid a transaction is ended by the database too.
+const SESSION: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off \
+    -c synchronous_commit=on \
     -c lock_timeout=8s -c statement_timeout=9s -c idle_in_transaction_session_timeout=15s \
     -c default_transaction_isolation=read\\ committed -c timezone=UTC";
 
