@@ -84,6 +84,22 @@ pub(crate) async fn message(
     found.map(|found| row::message(thread, &found)).transpose()
 }
 
+// The last message at or before the place is found by halving: up to `low` all are, beyond `high` none is.
+const TIMELINE: &str = "WITH RECURSIVE found (low, high) AS (
+    SELECT 0::bigint, coalesce((SELECT seq FROM message WHERE ws = $1 AND thread = $2 ORDER BY seq DESC LIMIT 1), 0)
+    UNION ALL
+    SELECT CASE WHEN m.is_after THEN h.low ELSE h.middle END, CASE WHEN m.is_after THEN h.middle - 1 ELSE h.high END
+    FROM (SELECT low, high, (low + high + 1) / 2 AS middle FROM found WHERE low < high) AS h
+    CROSS JOIN LATERAL (SELECT (idx, n) > ($3, $4) AS is_after FROM message
+    WHERE ws = $1 AND thread = $2 AND seq = h.middle LIMIT 1) AS m)
+    (SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra,
+    NULL::bigint, NULL::bigint, NULL::text FROM message
+    WHERE ws = $1 AND thread = $2 AND seq > (SELECT low FROM found WHERE low >= high) ORDER BY seq LIMIT $5)
+    UNION ALL
+    (SELECT NULL, NULL, NULL, NULL, idx, n, NULL, NULL, NULL, NULL, at, count, event FROM timeline
+    WHERE ws = $1 AND thread = $2 AND (idx, n) > ($3, $4) ORDER BY idx, n LIMIT $5)
+    ORDER BY 5, 6 LIMIT $5";
+
 /// One statement, hence one state of the database: two would let a follower pass over what is committed in between.
 pub(crate) async fn timeline(
     line: &Line,
@@ -92,16 +108,9 @@ pub(crate) async fn timeline(
     after: Option<(u64, u32)>,
     limit: u32,
 ) -> Result<Vec<TimelineRow>, StoreError> {
-    let sql = "(SELECT head, body, data, salt, idx, n, withdrawn, withdrawn_text, withdrawn_salt, extra,
-                NULL::bigint, NULL::bigint, NULL::text FROM message
-                WHERE ws = $1 AND thread = $2 AND (idx, n) > ($3, $4) ORDER BY idx, n LIMIT $5)
-               UNION ALL
-               (SELECT NULL, NULL, NULL, NULL, idx, n, NULL, NULL, NULL, NULL, at, count, event FROM timeline
-                WHERE ws = $1 AND thread = $2 AND (idx, n) > ($3, $4) ORDER BY idx, n LIMIT $5)
-               ORDER BY 5, 6 LIMIT $5";
     let (index, n) = after.map_or((-1, -1), |(index, n)| (signed(index), i64::from(n)));
     let (id, limit) = (thread.to_bytes(), i64::from(limit));
-    let rows = line.all(sql, &[&ws, &id.as_slice(), &index, &n, &limit]).await?;
+    let rows = line.all(TIMELINE, &[&ws, &id.as_slice(), &index, &n, &limit]).await?;
     rows.iter()
         .map(|found| match get::<Option<&str>>(found, 12)? {
             None => row::message(thread, found).map(TimelineRow::Message),
