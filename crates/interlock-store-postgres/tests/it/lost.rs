@@ -104,9 +104,11 @@ async fn pass(client: TcpStream, server: UnixStream, plan: Arc<Plan>) {
         while word.first() != Some(&b'Q') && !word.ends_with(b"S\0\0\0\x04") {
             word.extend(next_word(&mut from_client, false).await.unwrap());
         }
-        *ear.lock().await = None;
+        // A single trip that is passed on is done before the client notices anything: looked for earlier it would not be there.
+        // Of two, the first has taken the lock that whoever looks waits for.
+        let is_noticed_later = (plan.cut, plan.way) == (Cut::AfterIt, Way::OneTrip);
+        let _to_client = ear.lock().await.take().filter(|_| is_noticed_later);
         if plan.cut == Cut::TooLate {
-            drop(from_client);
             plan.may_go.notified().await;
         }
         if plan.cut != Cut::BeforeIt {

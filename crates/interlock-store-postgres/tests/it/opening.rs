@@ -39,7 +39,7 @@ fn answers_of_an_earlier_version_are_found() {
         store.dump(tale.sequencer.workspace_id).await.unwrap()
     });
     assert!(before.iter().filter(|line| line.starts_with("answer ")).count() > 40);
-    made.0.sql("DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE supervisor; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; DELETE FROM interlock_schema WHERE version > 4");
+    made.0.sql("CREATE INDEX message_by_place ON message (ws, thread, idx, n); DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE supervisor; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; DELETE FROM interlock_schema WHERE version > 4");
     let after = block_on(async { made.open().await.dump(WorkspaceId::from_u128(1)).await.unwrap() });
     assert_eq!(after, before);
 }
