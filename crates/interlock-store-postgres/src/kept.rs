@@ -18,7 +18,7 @@ use interlock_store::{Head, WriteSet};
 /// Rows of a workspace that are kept: agents, threads, and the unfinished wakes of a thread as one. With more, the half
 /// that was longest not asked for is forgotten.
 const KEPT_ROWS_MAX: usize = 1_024;
-/// Workspaces of which rows are kept; with more all are forgotten.
+/// Workspaces of which rows are kept; of more, one is forgotten.
 const KEPT_WORKSPACES_MAX: usize = 64;
 /// How often in a row the head must be found where this node left it before it is relied on, at most: twice as often after
 /// each time that it had moved all the same, and once less after each time that it had not.
@@ -35,10 +35,10 @@ impl Memory {
 
     pub(crate) fn put(&self, pk: i64, kept: Kept) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= KEPT_WORKSPACES_MAX {
-            all.clear();
-        }
         all.insert(pk, kept);
+        if all.len() > KEPT_WORKSPACES_MAX {
+            all.pop_first();
+        }
     }
 }
 
@@ -203,5 +203,121 @@ fn replace(wakes: &mut Vec<Wake>, wake: Wake) {
         }
         (Err(_), true) => {}
         (Err(at), false) => wakes.insert(at, wake),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_core::id::ThreadId;
+    use interlock_core::policy::Policy;
+    use interlock_core::{Hybrid, Timestamp};
+    use interlock_ledger::Hash;
+
+    use super::*;
+
+    fn head(size: u64) -> Head {
+        Head {
+            size,
+            last_leaf: Hash::from_bytes([0; 32]),
+            last_at: Hybrid { at: Timestamp::from_millis(1), count: 0 },
+            wall_now: Timestamp::from_millis(1),
+            batch_id: [1; 16],
+            edge: None,
+        }
+    }
+
+    fn is_relied_on(kept: &Kept) -> bool {
+        kept.head(Timestamp::from_millis(2)).is_some()
+    }
+
+    /// A thread of this number, in which no wake is unfinished.
+    fn quiet(number: usize) -> Keys {
+        Keys::from([Key::ThreadWakes(ThreadId::from_u128(u128::try_from(number).unwrap()))])
+    }
+
+    fn loaded(keys: &Keys) -> Facts {
+        let mut facts = Facts::new(Policy::default());
+        for key in keys {
+            if let Key::ThreadWakes(id) = key {
+                facts.put_thread_wakes(*id, Vec::new());
+            }
+        }
+        facts
+    }
+
+    fn has(kept: &mut Kept, number: usize) -> bool {
+        kept.serve(&quiet(number), &mut Facts::new(Policy::default()), &mut Vec::new())
+    }
+
+    /// One that has found the head twice where it was.
+    fn settled() -> Kept {
+        let mut kept = Kept::default();
+        kept.meet(&head(3));
+        assert!(!is_relied_on(&kept));
+        kept.meet(&head(3));
+        assert!(is_relied_on(&kept));
+        kept
+    }
+
+    #[test]
+    fn nothing_is_kept_that_was_loaded_before_the_head_is_relied_on_or_after_it_moved() {
+        let mut kept = Kept::default();
+        kept.meet(&head(3));
+        kept.learn(&quiet(1), &loaded(&quiet(1)));
+        kept.meet(&head(3));
+        assert!(!has(&mut kept, 1));
+        kept.learn(&quiet(1), &loaded(&quiet(1)));
+        assert!(has(&mut kept, 1));
+        kept.meet(&head(4));
+        assert!(!has(&mut kept, 1) && !is_relied_on(&kept));
+    }
+
+    #[test]
+    fn of_more_rows_than_are_kept_the_half_is_forgotten_that_was_longest_not_asked_for() {
+        let mut kept = settled();
+        for number in 0..KEPT_ROWS_MAX {
+            kept.learn(&quiet(number), &loaded(&quiet(number)));
+            kept.advance(WriteSet::default());
+        }
+        // Asked for again, and so not the oldest any more.
+        assert!(has(&mut kept, 0) && has(&mut kept, 1));
+        kept.learn(&quiet(KEPT_ROWS_MAX), &loaded(&quiet(KEPT_ROWS_MAX)));
+        kept.advance(WriteSet::default());
+        assert!(kept.rows.len() <= KEPT_ROWS_MAX / 2 + 1, "{} rows", kept.rows.len());
+        assert!(has(&mut kept, 0) && has(&mut kept, 1) && has(&mut kept, KEPT_ROWS_MAX));
+        assert!(!has(&mut kept, 2));
+    }
+
+    #[test]
+    fn of_more_workspaces_than_are_kept_one_is_forgotten() {
+        let memory = Memory::default();
+        let count = i64::try_from(KEPT_WORKSPACES_MAX).unwrap();
+        for pk in 0..=count {
+            memory.put(pk, settled());
+        }
+        assert!(!is_relied_on(&memory.take(0)));
+        assert!((1..=count).all(|pk| is_relied_on(&memory.take(pk))));
+    }
+
+    #[test]
+    fn who_was_wrong_waits_twice_as_long_and_who_was_right_less_again() {
+        let mut kept = settled();
+        let waits = |kept: &mut Kept| {
+            (0..)
+                .take_while(|_| {
+                    kept.meet(&head(3));
+                    !is_relied_on(kept)
+                })
+                .count()
+        };
+        for expected in [2, 4, 8, 16, 32, 64, 64] {
+            kept.was_wrong();
+            assert_eq!(waits(&mut kept), expected);
+        }
+        for _ in 0..100 {
+            kept.was_right();
+        }
+        kept.forget();
+        assert_eq!(waits(&mut kept), 1);
     }
 }
