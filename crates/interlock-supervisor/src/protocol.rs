@@ -54,6 +54,8 @@ const fn command() -> Runtime {
 pub(crate) struct TurnPlan {
     /// The turn.
     pub(crate) turn: Record,
+    /// It was begun on an earlier claim, and is taken over with what was written down of it.
+    pub(crate) is_found: bool,
     /// The file in which that stands, and whether it was cut off.
     pub(crate) record: OsString,
     /// The file whose lock is held by whoever watches over the turn.

@@ -15,7 +15,7 @@ use super::{history, newest_turn};
 const TRY_MAX: Duration = Duration::from_secs(3);
 /// The pause between tries.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long it is tried for. Less than `takeover_grace_ms`, after which others take the wake to be over or in doubt.
+/// How long it is tried for; by default others take the wake to be in doubt a few seconds after that (`takeover_grace_ms`).
 const CUT_MAX: Duration = Duration::from_secs(10);
 
 /// How it stands with a turn that was to end.

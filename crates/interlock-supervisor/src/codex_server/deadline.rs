@@ -10,6 +10,17 @@ use crate::protocol::{Notice, Order, TurnPlan};
 use crate::shared::Shared;
 use interlock_api::v1::wake::ClaimedWake;
 
+/// What is to be watched over.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// The turn.
+    pub(crate) record: Record,
+    /// It was begun on an earlier claim.
+    pub(crate) is_found: bool,
+    /// The wake's log.
+    pub(crate) log: PathBuf,
+}
+
 /// A shim that ends a turn when its lease is over. Dropping it changes nothing of that: its supervisor may be dead.
 #[derive(Debug)]
 pub(crate) struct Deadline {
@@ -25,12 +36,14 @@ impl Deadline {
     pub(crate) async fn start(
         shared: &Shared,
         claimed: &ClaimedWake,
-        (record, log): (Record, PathBuf),
+        turn: Watched,
         lease_until_ms: u64,
     ) -> Result<Self, String> {
+        let Watched { record, is_found, log } = turn;
         let path = record::path(&shared.config.state_dir, claimed);
         let plan = TurnPlan {
             turn: record.clone(),
+            is_found,
             record: path.clone().into_os_string(),
             lock: path.with_extension("lock").into_os_string(),
             log: log.into_os_string(),

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Watched};
 use super::params::{client_id, missing_variables, wanted};
 use super::probe;
 use super::record::{self, Record};
@@ -179,7 +179,8 @@ async fn prepare(
     let mut deadline = None;
     if let Some(begun) = begun {
         wanted.thread = Some(begun.session_id);
-        let taken = Deadline::start(shared, claimed, (begun, log.to_owned()), lease_until_ms).await?;
+        let turn = Watched { record: begun, is_found: true, log: log.to_owned() };
+        let taken = Deadline::start(shared, claimed, turn, lease_until_ms).await?;
         wanted.is_cut = taken.record.is_cut;
         deadline = Some(taken);
     }
@@ -332,8 +333,8 @@ impl Shell {
         let client_id = client_id(&self.claimed);
         let record = Record { socket: self.socket.clone(), session_id, client_id, is_cut: false };
         let until_ms = *self.lease.borrow_and_update();
-        let kept = (record, self.log.clone());
-        self.deadline = Some(Deadline::start(&self.shared, &self.claimed, kept, until_ms).await?);
+        let turn = Watched { record, is_found: false, log: self.log.clone() };
+        self.deadline = Some(Deadline::start(&self.shared, &self.claimed, turn, until_ms).await?);
         Ok(())
     }
 

@@ -25,7 +25,8 @@ pub(super) fn run(plan: &TurnPlan, input: impl BufRead + Send + 'static) {
         Ok(Taken::Busy | Taken::Cancelled) => return tell(&Notice::Busy),
         Err(error) => return fail(format!("`{}` cannot be locked: {error}", plan.lock.display())),
     };
-    if let Err(error) = note(plan) {
+    let written = if plan.is_found { Ok(()) } else { plan.turn.write(Path::new(&plan.record)) };
+    if let Err(error) = written {
         return fail(format!("`{}` cannot be written: {error}", plan.record.display()));
     }
     tell(&Notice::Watching);
@@ -58,16 +59,6 @@ fn waits(lease: &Lease, is_over: &Receiver<()>) -> bool {
         }
     }
     false
-}
-
-/// What an earlier claim has written of the same turn stays: it may say that we have cut it off.
-fn note(plan: &TurnPlan) -> std::io::Result<()> {
-    let path = Path::new(&plan.record);
-    // What cannot be read says nothing of this turn.
-    match crate::codex_server::Record::read(path, &plan.turn.client_id) {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) | Err(_) => plan.turn.write(path),
-    }
 }
 
 fn fail(detail: String) {

@@ -109,8 +109,18 @@ async fn a_turn_that_nobody_follows_ends_with_its_lease() {
     desk.rig.start();
     desk.looks(&json!({}));
     desk.rig.until_reports(&["not_running"]).await;
-    desk.rig.stop().await.unwrap();
     assert_eq!(desk.codex.turns().len(), 1);
+    // It is begun again under the same name, and what became of the one before says nothing of it.
+    desk.rig.server.script().calls.clear();
+    desk.claims(3, LONG_MS, &json!({}));
+    desk.rig.until_reports(&["started", "accepted by event"]).await;
+    desk.rig.kill().await;
+    desk.codex.ends("interrupted");
+    desk.rig.server.script().calls.clear();
+    desk.rig.start();
+    desk.looks(&json!({"fence": 4, "lease_ms": SHORT_MS}));
+    desk.rig.until_reports(&["in_doubt"]).await;
+    desk.rig.stop().await.unwrap();
 }
 
 /// A person who cut it off meanwhile does not want it begun again.
@@ -178,7 +188,7 @@ fn watch_over(folder: &Folder, codex: &Codex, lease_until_ms: u64) -> Shim {
     let path = |name: &str| os(folder.path(name).to_str().unwrap());
     let turn = json!({"socket": codex.socket, "session_id": THREAD, "client_id": "wak_x.1", "is_cut": false});
     let shim = Shim::start(&json!({
-        "turn": turn, "record": path("a.turn"), "lock": path("a.lock"), "log": path("wake.log"),
+        "turn": turn, "is_found": false, "record": path("a.turn"), "lock": path("a.lock"), "log": path("wake.log"),
         "lease_until_ms": lease_until_ms,
     }));
     assert_eq!(shim.next(), json!({"notice": "watching"}));
