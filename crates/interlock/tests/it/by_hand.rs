@@ -284,13 +284,21 @@ fn a_person_finds_what_was_said() {
 fn an_agent_stops_nobody() {
     let site = Site::with_instance("");
     let _server = site.up(&[]);
-    add_agent(&site, "rogue", &script("\"$binary\" stop --json || :"));
+    let tries = [
+        "\"$binary\" stop --json || :",
+        // Nor as somebody else: the keys are there, and it has a token of its own.
+        "\"$binary\" --as anna stop --json || :",
+        "\"$binary\" --instance \"$PWD/.interlock\" thread list --json || :",
+        "\"$binary\" token issue --name anna --role operator --json || :",
+    ];
+    add_agent(&site, "rogue", &script(&tries.join("\n")));
     let thread = thread_with(&site, "rogue");
     site.ask(&["thread", "post", &thread, "go"]);
     let wake = finished_wakes(&site, &thread).remove(0);
     let said = site.run(&["log", wake["wake_id"].as_str().unwrap()]).ok().out;
-    assert!(said.contains("ROLE_MISSING"), "{said}");
-    assert_eq!(site.ask(&["status"])["halted_at"], Value::Null);
+    let times = |reason: &str| said.matches(&format!("\"reason\":\"{reason}\"")).count();
+    assert_eq!((times("ROLE_MISSING"), times("OWN_TOKEN_REQUIRED")), (1, 3), "{said}");
+    assert_eq!(site.ask(&["status"])["is_halted"], false);
     let denied = site.ask(&["denial", "list", "--actor", "rogue"]);
     assert_eq!(denied["denials"][0]["operation"], "halt_agents", "{denied}");
 }
