@@ -53,8 +53,10 @@ impl<'a> StatusChange<'a> {
     ) -> Result<Self, Stop> {
         let chain = guard::chain(facts, env, thread, now)?;
         let is_agents = chain.is_some();
-        if is_agents && to == Status::Active {
-            goes_on(thread, env)?;
+        // Who closes a blocked thread gets past the block as well as who lets it go on.
+        let leaves = to == Status::Active || thread.status == Status::Blocked;
+        if is_agents && leaves {
+            may_leave(thread, env)?;
         }
         Ok(Self { to, reason, owner, text, chain, is_agents })
     }
@@ -113,9 +115,10 @@ pub(crate) fn may_lead(thread: &Thread, env: &Envelope) -> bool {
     leads || matches!(env.actor.role, Role::Operator | Role::Admin | Role::Coordinator)
 }
 
-/// Whether an agent may let a blocked thread go on. What a guard blocked waits for a person, and so does what somebody
-/// else stopped: else an agent would only have to say so, and nothing would hold it. A person may entrust it with that.
-fn goes_on(thread: &Thread, env: &Envelope) -> Result<(), Refusal> {
+/// Whether an agent may let a blocked thread go on, or end it. What a guard blocked waits for a person, and so does what
+/// somebody else stopped: else an agent would only have to say so, and nothing would hold it, or would close the thread and
+/// open another. A person may entrust it with that.
+fn may_leave(thread: &Thread, env: &Envelope) -> Result<(), Refusal> {
     let name = &env.actor.name;
     let known = thread.escalation.as_ref();
     let is_entrusted = known.is_some_and(|known| known.is_entrusted) && thread.owner.as_ref() == Some(name);
