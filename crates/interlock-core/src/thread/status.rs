@@ -1,7 +1,7 @@
 //! Rules of a thread's status: who may change it, and what it says and does to wakes.
 
 use super::system::{self, Said};
-use super::{MessageHead, MessageText, Status, Thread, ThreadRole, event_type as et, visible, within};
+use super::{Status, Thread, ThreadRole, event_type as et, visible, within};
 use crate::actor::{AgentName, Role};
 use crate::command::{ChangeStatus, Envelope};
 use crate::decide::Stop;
@@ -204,15 +204,7 @@ pub(crate) fn status_events(
         by: env.actor.name.clone(),
         is_agents: change.is_agents,
     });
-    let (message, text) = announcement(env, change, owner.as_ref(), seq, number, now);
-    events.push(Event::MessagePosted {
-        thread_id,
-        message,
-        finding_print: None,
-        said_print: None,
-        is_verified_again: false,
-        text,
-    });
+    events.push(system::said(env, thread_id, announcement(change, owner.as_ref(), seq, number), now));
     if let Some(owner) = owner {
         let blocked = Thread {
             status: change.to,
@@ -252,19 +244,12 @@ fn owner_of(
     Some(change.owner.clone().unwrap_or_else(|| super::escalation::rule(&facts.policy, thread, failed)))
 }
 
-fn announcement(
-    env: &Envelope,
-    change: &StatusChange<'_>,
-    owner: Option<&AgentName>,
-    seq: u64,
-    number: u32,
-    now: &Now,
-) -> (MessageHead, MessageText) {
+fn announcement<'a>(change: &StatusChange<'a>, owner: Option<&AgentName>, seq: u64, number: u32) -> Said<'a> {
     let event_type = match change.to {
         Status::Resolved => et::THREAD_RESOLVED,
         Status::Blocked => et::THREAD_ESCALATED,
         Status::Active | Status::Closed => et::THREAD_STATUS_CHANGED,
     };
     let data = serde_json::json!({"status": change.to, "reason": change.reason, "owner": owner}).to_string();
-    system::message(env, Said { event_type, to: Vec::new(), body: change.text, data, seq, number }, now)
+    Said { event_type, to: Vec::new(), body: change.text, data, seq, number }
 }
