@@ -138,7 +138,7 @@ fn warn(text: &str) {
 }
 
 /// A fresh idempotency key.
-fn fresh_key() -> Result<String, Problem> {
+pub(crate) fn fresh_key() -> Result<String, Problem> {
     use std::fmt::Write as _;
     let mut text = String::from("cli-");
     for byte in random::<16>()? {
