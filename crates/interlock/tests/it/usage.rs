@@ -29,6 +29,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "override-close-thread",
         "job",
         "denial",
+        "snapshot",
         "webhook",
         "policy",
         "events",
