@@ -161,16 +161,13 @@ pub(crate) fn comparison(mut two: [Snapshot; 2]) -> CompareSnapshotsResponse {
     let elapsed_ms = ago_ms(earlier.content.taken_at, later.content.taken_at);
     let [before, after] = [earlier, later].map(|taken| &taken.content.jobs.time_to_complete);
     let took_ms = after.sum_ms.saturating_sub(before.sum_ms);
-    let figure = |one: Growth| {
-        let grew = one.to.saturating_sub(one.from);
-        FigureView {
-            figure: one.figure,
-            is_total: one.is_total,
-            from: one.from,
-            to: one.to,
-            grew,
-            per_minute: (one.is_total && elapsed_ms > 0).then(|| per_minute(grew, elapsed_ms)),
-        }
+    let figure = |one: Growth| FigureView {
+        is_total: one.is_total,
+        from: one.from,
+        to: one.to,
+        grew: one.grew(),
+        per_minute: one.per_minute(elapsed_ms),
+        figure: one.figure,
     };
     CompareSnapshotsResponse {
         earlier: mark(earlier),
@@ -179,12 +176,6 @@ pub(crate) fn comparison(mut two: [Snapshot; 2]) -> CompareSnapshotsResponse {
         time_to_complete_ms: took_ms.checked_div(after.count.saturating_sub(before.count)),
         figures: grown(&earlier.content, &later.content).into_iter().map(figure).collect(),
     }
-}
-
-/// With three digits: more is noise.
-#[expect(clippy::cast_precision_loss, reason = "counts and times far below what a double holds")]
-fn per_minute(grew: i64, elapsed_ms: u64) -> f64 {
-    (grew as f64 * 60_000.0 / elapsed_ms as f64 * 1_000.0).round() / 1_000.0
 }
 
 pub(crate) fn thread(thread: Thread, findings: &[Finding], policy: &Policy) -> ThreadView {

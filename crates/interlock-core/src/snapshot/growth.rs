@@ -17,6 +17,20 @@ pub struct Growth {
     pub to: i64,
 }
 
+impl Growth {
+    /// By so much it grew; below 0 where it became less.
+    pub const fn grew(&self) -> i64 {
+        self.to.saturating_sub(self.from)
+    }
+
+    /// The same in a minute, with three digits behind the point, of a total; nothing where no time lies between.
+    #[expect(clippy::cast_precision_loss, reason = "counts and times far below what a double holds")]
+    pub fn per_minute(&self, elapsed_ms: u64) -> Option<f64> {
+        let rate = |elapsed_ms: u64| self.grew() as f64 * 60_000.0 / elapsed_ms as f64;
+        (self.is_total && elapsed_ms > 0).then(|| (rate(elapsed_ms) * 1_000.0).round() / 1_000.0)
+    }
+}
+
 /// Every number of both, in the same order for all snapshots.
 pub fn grown(earlier: &Content, later: &Content) -> Vec<Growth> {
     let before = figures(earlier);

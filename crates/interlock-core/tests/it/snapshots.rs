@@ -232,7 +232,7 @@ fn two_snapshots_show_what_grew() {
     later.wakes.remove("expired");
     let all = grown(&earlier, &later);
     let of = |name: &str| all.iter().find(|one| one.figure == name).unwrap().clone();
-    let grew = |name: &str| (of(name).is_total, of(name).to - of(name).from);
+    let grew = |name: &str| (of(name).is_total, of(name).grew());
     assert_eq!(grew("jobs.accepted"), (true, 1));
     assert_eq!(grew("jobs.waiting"), (false, 1));
     assert_eq!(grew("messages"), (true, 1));
@@ -240,6 +240,10 @@ fn two_snapshots_show_what_grew() {
     assert_eq!(grew("wakes.requested").0, true);
     assert_eq!(grew("wakes.triggered").0, true);
     assert_eq!(grew("wakes.pending").0, false);
+    assert_eq!(of("messages").per_minute(0), None);
+    assert_eq!(of("messages").per_minute(60_000), Some(1.0));
+    assert_eq!(of("ledger.entries").per_minute(90_000), Some(1.333));
+    assert_eq!(of("jobs.waiting").per_minute(60_000), None, "what stands has no rate");
     let gone = Growth { figure: "wakes.expired".into(), is_total: true, from: 0, to: 0 };
     assert_eq!(of("wakes.expired"), gone, "what one of them lacks is 0");
     let names: std::collections::BTreeSet<_> = all.iter().map(|one| &one.figure).collect();

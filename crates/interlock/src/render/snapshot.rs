@@ -9,7 +9,7 @@ use interlock_core::snapshot::Jobs;
 
 use super::style::Paint;
 use super::table::{Cell, fields, table};
-use super::{View, more, safe, when, words};
+use super::{View, more, safe, when};
 
 /// The list of snapshots.
 pub(crate) fn list(view: View, answer: &ListSnapshotsResponse) -> String {
@@ -53,7 +53,7 @@ pub(crate) fn show(view: View, taken: &SnapshotView) -> String {
             ("stage", taken.stage.to_string().into()),
             ("taken", taken.taken_at.to_string().into()),
             ("by", taken.by.to_string().into()),
-            ("says", taken.text.as_deref().map_or_else(String::new, words).into()),
+            ("says", taken.text.as_deref().map_or_else(String::new, safe::line).into()),
             ("jobs", lost(jobs.lost, sum)),
             (
                 "attempts",
@@ -111,14 +111,15 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
 /// What grew between two snapshots; what stayed as it was is left out.
 pub(crate) fn comparison(view: View, answer: &CompareSnapshotsResponse) -> String {
     let mark = |one: &SnapshotMark| format!("{} {} at {}", one.snapshot_id, one.stage, one.taken_at);
-    let took = answer.time_to_complete_ms.map_or_else(|| "none was done".into(), duration);
+    let took = answer.time_to_complete_ms;
+    let took = took.map_or_else(|| "none was done".into(), |ms| format!("{} on average", duration(ms)));
     let head = fields(
         view.style,
         &[
             ("earlier", mark(&answer.earlier).into()),
             ("later", mark(&answer.later).into()),
             ("between", duration(answer.elapsed_ms).into()),
-            ("jobs took", format!("{took} on average").into()),
+            ("jobs took", took.into()),
         ],
     );
     let changed: Vec<_> = answer.figures.iter().filter(|figure| figure.grew != 0).map(figure).collect();
