@@ -126,7 +126,6 @@ async fn a_server_that_heard_of_a_halt_and_not_of_its_end_goes_on() {
         threads: None,
         supervisors: true,
         workers: false,
-        snapshots: false,
         order: Order::Halt,
     };
     wire.send(Heard::Word(halt)).unwrap();
