@@ -188,7 +188,8 @@ reasons! {
     TokenExpired => "TOKEN_EXPIRED", Unauthorized, "the bearer token has expired";
     TokenRevoked => "TOKEN_REVOKED", Unauthorized, "tokens of this name are no longer taken";
     RoleMissing => "ROLE_MISSING", Forbidden, "the token's role may not do this";
-    PersonRequired => "PERSON_REQUIRED", Forbidden, "a guard or a person blocked the thread: an agent cannot let it go on";
+    PersonRequired => "PERSON_REQUIRED", Forbidden, "what a guard or a person stopped: an agent can neither let it go on nor end it";
+    OwnTokenRequired => "OWN_TOKEN_REQUIRED", Forbidden, "an agent in a wake acts with the token of its wake only";
     NotCoordinator => "NOT_COORDINATOR", Forbidden, "only a coordinator of the thread may do this";
     WorkspaceUnknown => "WORKSPACE_UNKNOWN", Forbidden, "the token's workspace is not served here";
     CrossOrigin => "CROSS_ORIGIN", Forbidden, "the request's Host or Origin is not this server";
@@ -285,6 +286,7 @@ reasons! {
     ModelQuota => "MODEL_QUOTA", Conflict, "the agent's quota at the model's service is used up for now";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     JobNotFound => "JOB_NOT_FOUND", NotFound, "there is no such job";
+    SnapshotNotFound => "SNAPSHOT_NOT_FOUND", NotFound, "there is no such snapshot";
     JobNotDead => "JOB_NOT_DEAD", Conflict, "only a dead job is requeued";
     JobExists => "JOB_EXISTS", Conflict, "a job that does the same is not over yet";
     JobLost => "JOB_LOST", Conflict, "the worker does not hold the job any more";

@@ -24,6 +24,7 @@ mod query;
 mod row;
 mod search;
 mod session;
+mod snapshot;
 mod statistics;
 mod store;
 mod tls;

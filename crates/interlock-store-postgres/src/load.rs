@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use interlock_core::actor::AgentName;
 use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
-use interlock_core::job::Job;
+use interlock_core::job::{Job, JobTotals};
 use interlock_core::session::Session;
 use interlock_core::text::Digest;
-use interlock_core::wake::{Asks, AsksKey, Halt, Lease, Supervisor, Wake};
+use interlock_core::wake::{self, Asks, AsksKey, Halt, Lease, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
@@ -17,6 +17,7 @@ use tokio_postgres::Row;
 use crate::error::{corrupt, document};
 use crate::pool::Line;
 use crate::row::{self, bytes, get, number, signed};
+use crate::snapshot;
 
 // Rows that are looked up by lists of keys are looked up one by one, each by the whole of its index: asked for as a list, the
 // planner reads every row of the workspace instead as long as it has no statistics, because it takes all tables for small.
@@ -44,19 +45,25 @@ const HALT: &str = "SELECT doc FROM halt WHERE ws = $1 LIMIT $2";
 // Running ones first and all of them: the rule that no agent runs twice needs every one. Then those claimed and not
 // started: they count although they may be held back by now, or not among the first. Then what is due, the urgent in a
 // lane of their own: however many others are due, these are looked at. Of both each agent's first before anybody's second:
-// however many wakes of one are due, others' are looked at.
-const LIVE: &str = "(SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
+// however many wakes of one are due, others' are looked at. Of who runs, or is about to, what runs is the first.
+const LIVE: &str = "WITH busy AS (SELECT agent FROM wake WHERE ws = $1 AND state = 'running'
+    UNION SELECT w.agent FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
+    WHERE l.ws = $1 AND w.state = 'pending' AND NOT w.held
+    AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+    (SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
     WHERE w.ws = $1 AND w.state = 'running')
     UNION ALL (SELECT 2, 0, w.id, w.doc, l.doc FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
     WHERE l.ws = $1 AND w.state = 'pending')
     UNION ALL (SELECT 3, row_number() OVER (ORDER BY d.turn, d.due_at, d.id), d.id, d.doc, NULL FROM
-    (SELECT w.id, w.due_at, w.doc, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id) AS turn FROM wake w
+    (SELECT w.id, w.due_at, w.doc, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id)
+    + (w.agent IN (SELECT agent FROM busy))::int AS turn FROM wake w
     WHERE w.ws = $1 AND w.state = 'pending' AND NOT w.held
     AND w.urgent AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.ws = w.ws AND l.wake = w.id)) d
     ORDER BY d.turn, d.due_at, d.id LIMIT $2)
     UNION ALL (SELECT 4, row_number() OVER (ORDER BY d.turn, d.due_at, d.id), d.id, d.doc, NULL FROM
-    (SELECT w.id, w.due_at, w.doc, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id) AS turn FROM wake w
+    (SELECT w.id, w.due_at, w.doc, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id)
+    + (w.agent IN (SELECT agent FROM busy))::int AS turn FROM wake w
     WHERE w.ws = $1 AND w.state = 'pending' AND NOT w.held
     AND NOT w.urgent AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.ws = w.ws AND l.wake = w.id)) d
@@ -86,7 +93,8 @@ const JOBS_DUE: &str = "(SELECT 1, due_at, id, doc FROM job WHERE ws = $1 AND st
     AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint - ($2::bigint[])[2]
     ORDER BY due_at, id LIMIT ($2::bigint[])[1])
     ORDER BY 1, 2, 3";
-
+// With nothing to look for but whether they are wanted.
+const JOB_TOTALS: &str = "SELECT doc FROM job_totals WHERE ws = $1 AND $2::bool";
 // With nothing to look for but whether they are wanted.
 const WEBHOOKS: &str =
     "SELECT doc, url, salt, seeds, progress FROM webhook WHERE ws = $1 AND $2::bool ORDER BY id";
@@ -111,6 +119,7 @@ pub(crate) struct Wanted {
     jobs_named: Vec<String>,
     /// How many of each state, and for how long completed ones are kept.
     jobs_due: Vec<i64>,
+    job_totals: bool,
     /// Rows of a halt, of which there is one at most.
     halt_max: Option<i64>,
     webhooks: bool,
@@ -132,8 +141,8 @@ impl Wanted {
                 Key::Findings(id) => wanted.findings.push(id.to_bytes().to_vec()),
                 Key::Message(_, id) => wanted.messages.push(id.to_bytes().to_vec()),
                 Key::Wake(id) => wanted.wakes.push(id.to_bytes().to_vec()),
-                // Asked for one by one, see `asks`.
-                Key::Asks(_) => {}
+                // Asked for one by one, see `apart`.
+                Key::Asks(_) | Key::Census => {}
                 Key::Halt => wanted.halt_max = Some(1),
                 Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
                 Key::Sessions(name) => wanted.sessions.push(name.to_string()),
@@ -145,6 +154,7 @@ impl Wanted {
                 Key::Supervisors => wanted.supervisors = true,
                 Key::Job(id) => wanted.jobs.push(id.to_bytes().to_vec()),
                 Key::JobNamed(kind, name) => wanted.jobs_named.push(format!("{kind} {name}")),
+                Key::JobTotals => wanted.job_totals = true,
                 Key::Webhooks => wanted.webhooks = true,
                 Key::DueJobs => {
                     wanted.jobs_due = vec![i64::from(limits::DUE_JOBS_MAX), limits::JOB_KEPT_MS];
@@ -154,10 +164,9 @@ impl Wanted {
         Self { keys, ..wanted }
     }
 
-    /// The stretches of threads that are wanted.
-    pub(crate) fn stretches(&self) -> Vec<AsksKey> {
-        let key = |key: &Key| if let Key::Asks(key) = key { Some(key.clone()) } else { None };
-        self.keys.iter().filter_map(key).collect()
+    /// What is asked for one by one.
+    pub(crate) fn apart(&self) -> Keys {
+        self.keys.iter().filter(|key| matches!(key, Key::Asks(_) | Key::Census)).cloned().collect()
     }
 
     /// What to ask, always in this order; kinds that nobody wants are left out.
@@ -201,6 +210,9 @@ impl Wanted {
         if !self.jobs_due.is_empty() {
             asks.push((JOBS_DUE, &self.jobs_due));
         }
+        if self.job_totals {
+            asks.push((JOB_TOTALS, &self.job_totals));
+        }
         if let Some(max) = &self.halt_max {
             asks.push((HALT, max));
         }
@@ -240,7 +252,7 @@ impl Wanted {
                     Some((wake, lease)) => facts.put_wake(id, Some(wake), lease),
                     None => facts.put_wake(id, None, None),
                 },
-                Key::Asks(_) => {}
+                Key::Asks(_) | Key::Census => {}
                 Key::Halt => facts.put_halt(found.halt.take()),
                 Key::LiveWakes => facts.put_live_wakes(std::mem::take(&mut found.live)),
                 Key::Sessions(name) => {
@@ -259,33 +271,37 @@ impl Wanted {
                 }
                 Key::Webhooks => facts.put_webhooks(std::mem::take(&mut found.webhooks)),
                 Key::DueJobs => facts.put_due_jobs(std::mem::take(&mut found.jobs_due)),
+                Key::JobTotals => facts.put_job_totals(found.job_totals.take().unwrap_or_default()),
             }
         }
         Ok(())
     }
 }
 
-/// What asked for wakes, row by row: however long a stretch is, little of it is kept.
-pub(crate) async fn asks(
-    line: &Line,
-    ws: i64,
-    keys: &[AsksKey],
-    facts: &mut Facts,
-) -> Result<(), StoreError> {
-    let sql = "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND thread = $2 AND seq BETWEEN $3 AND $4
-        ORDER BY seq";
+/// What is asked for one by one, and seldom wanted.
+pub(crate) async fn apart(line: &Line, ws: i64, keys: &Keys, facts: &mut Facts) -> Result<(), StoreError> {
     for key in keys {
-        let mut asks = Asks::default();
-        let (thread, from, to) =
-            (key.thread_id.to_bytes().to_vec(), signed(key.from_seq), signed(key.to_seq));
-        line.each(sql, &[&ws, &thread, &from, &to], |row| {
-            asks.note(key, &document("message", get(row, 0)?)?, get(row, 1)?);
-            Ok(())
-        })
-        .await?;
-        facts.put_asks(key.clone(), asks.into_vec());
+        match key {
+            Key::Asks(key) => facts.put_asks(key.clone(), asks(line, ws, key).await?),
+            Key::Census => facts.put_census(snapshot::census(line, ws).await?),
+            _ => {}
+        }
     }
     Ok(())
+}
+
+/// What asked for wakes, row by row: however long a stretch is, little of it is kept.
+async fn asks(line: &Line, ws: i64, key: &AsksKey) -> Result<Vec<wake::Ask>, StoreError> {
+    let sql = "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND thread = $2 AND seq BETWEEN $3 AND $4
+        ORDER BY seq";
+    let mut asks = Asks::default();
+    let (thread, from, to) = (key.thread_id.to_bytes().to_vec(), signed(key.from_seq), signed(key.to_seq));
+    line.each(sql, &[&ws, &thread, &from, &to], |row| {
+        asks.note(key, &document("message", get(row, 0)?)?, get(row, 1)?);
+        Ok(())
+    })
+    .await?;
+    Ok(asks.into_vec())
 }
 
 #[derive(Default)]
@@ -305,6 +321,7 @@ struct Found {
     jobs: BTreeMap<JobId, Job>,
     jobs_named: BTreeMap<(String, String), JobId>,
     jobs_due: Vec<Job>,
+    job_totals: Option<JobTotals>,
     halt: Option<Halt>,
     webhooks: Vec<Webhook>,
 }
@@ -356,6 +373,7 @@ impl Found {
                     self.jobs_named.insert((job.kind, job.name.unwrap_or_default()), job.job_id);
                 }
                 WEBHOOKS => self.webhooks.push(crate::webhook::webhook(row)?),
+                JOB_TOTALS => self.job_totals = Some(document("job_totals", get(row, 0)?)?),
                 JOBS_DUE => self.jobs_due.push(document("job", get(row, 3)?)?),
                 HALT => self.halt = Some(document("halt", get(row, 0)?)?),
                 _ => {

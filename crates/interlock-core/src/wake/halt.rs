@@ -3,12 +3,14 @@
 //! A halt is a row like any other: it holds on every server of the workspace, on those that start later too, and ends by
 //! a person's word alone. The shell stops what runs; these rules see to it that nothing more is handed out or started.
 
-use super::WakeState;
+use super::{Wake, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Facts, Reply};
+use crate::guard;
+use crate::reason::{Reason, Refusal};
 use crate::time::Timestamp;
 
 /// That all agents are stopped.
@@ -22,21 +24,34 @@ pub struct Halt {
 
 /// A person stops all agents; twice is no change.
 pub(crate) fn halt(facts: &Facts, env: &Envelope) -> Result<Decision, Stop> {
-    let running = running(facts)?;
     if facts.halt()?.is_some() {
-        return Ok(Decision { reply: Reply::Halted(running), ..Decision::unchanged() });
+        return Ok(Decision { reply: Reply::Halted(running(facts)?), ..Decision::unchanged() });
     }
+    let running = stopped(facts)?;
     Ok(Decision::of(vec![Event::WorkspaceHalted { by: env.actor.name.clone(), running }]))
 }
 
-/// A person lets agents go on; no change while they are not stopped, or are for another halt than the one that is meant.
+/// A person lets agents go on; no change while they are not stopped, or are for another halt than the one that is meant. An
+/// agent is refused in any case: a halt that a store is away for is not in the row yet.
 pub(crate) fn resume(facts: &Facts, env: &Envelope, since: Option<Timestamp>) -> Result<Decision, Stop> {
+    if guard::is_agent_anywhere(facts, env)? {
+        let detail = format!("`{}` is an agent: only a person lets agents go on", env.actor.name);
+        return Err(Refusal::new(Reason::PersonRequired, detail).hint("tell a person").into());
+    }
     match facts.halt()? {
         Some(halt) if since.is_none_or(|since| since == halt.at) => {
             Ok(Decision::of(vec![Event::WorkspaceResumed { by: env.actor.name.clone() }]))
         }
         _ => Ok(Decision::unchanged()),
     }
+}
+
+/// Wakes whose processes run, and those whose end is known already: agents are told to stop before the halt is recorded, so
+/// that some reports of their ends come first.
+fn stopped(facts: &Facts) -> Result<u32, Stop> {
+    let is_told = |wake: &Wake| wake.state == WakeState::Pending && wake.reason == Some(Reason::Halted);
+    let told = facts.live_wakes()?.filter(|wake| is_told(wake)).count();
+    Ok(running(facts)?.saturating_add(u32::try_from(told).unwrap_or(u32::MAX)))
 }
 
 /// Wakes whose processes run, as far as is known.

@@ -93,7 +93,8 @@ pub(crate) async fn get(
         Some(Door::Live) => bound(&cx, thread_id, &wake.agent).await?.and_then(|member| member.session),
         _ => None,
     };
-    Ok(WakeView { session_id, ..view::one_wake(wake) })
+    let is_halted = wake.state == WakeState::Pending && cx.engine().is_halted(cx.workspace()).await;
+    Ok(WakeView { session_id, is_halted, ..view::one_wake(wake) })
 }
 
 /// Whose wakes a list shows.
@@ -216,7 +217,7 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
     let now = engine.here();
     let session_id = random_session(now).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
     let policy = engine.policy();
-    let run_ms_max = if wake.is_fallback_run() { policy.fallback_run_ms_max } else { policy.run_ms_max };
+    let run_ms_max = wake.run_ms_left(policy, lease, engine.now());
     let deadline = now.plus_ms(run_ms_max);
     let actor = Actor {
         name: wake.agent.clone(),
