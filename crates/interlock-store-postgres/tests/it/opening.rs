@@ -52,7 +52,7 @@ fn jobs_of_an_earlier_version_are_counted_from_then_on() {
         database.clone(),
         || {
             database.0.sql(
-                "DROP TABLE snapshot; DROP TABLE job_totals; DELETE FROM interlock_schema WHERE version > 10",
+                "CREATE INDEX message_by_place ON message (ws, thread, idx, n); DROP TABLE snapshot; DROP TABLE job_totals; DELETE FROM interlock_schema WHERE version > 10",
             );
         },
     ));
