@@ -5,7 +5,7 @@ use interlock_core::actor::{Guarded, Permission};
 use crate::operation::{Media, Method, Op, Operation};
 use crate::v1::{
     agent, delivery, denial, escalation, event, explain, job, ledger, message, policy, review, search,
-    session, summary, thread, token, wake, webhook, workspace,
+    session, snapshot, summary, thread, token, wake, webhook, workspace,
 };
 
 /// What a row says of its end, or that it says nothing.
@@ -244,6 +244,23 @@ operations! {
     GetDenial = "get_denial" Get "/v1/denials/{request_id}"
         tool None, permission LedgerRead, mutates false, media Json,
         denial::GetDenialParams => denial::DenialView;
+    /// Take a snapshot: count what the workspace has done by a moment that you name, and sign it into the ledger. The
+    /// server alone says what is in it.
+    TakeSnapshot = "take_snapshot" Post "/v1/snapshots"
+        tool Some("take_snapshot"), permission SnapshotTake, mutates true, media Json,
+        snapshot::TakeSnapshotParams => snapshot::SnapshotView;
+    /// List snapshots, newest first, waiting for the first when asked to.
+    ListSnapshots = "list_snapshots" Get "/v1/snapshots"
+        tool Some("list_snapshots"), permission WorkspaceRead, mutates false, media Json,
+        snapshot::ListSnapshotsParams => snapshot::ListSnapshotsResponse;
+    /// Read one snapshot: jobs, messages, threads and wakes as they were counted, with the digest that the ledger holds.
+    GetSnapshot = "get_snapshot" Get "/v1/snapshots/{snapshot_id}"
+        tool Some("get_snapshot"), permission WorkspaceRead, mutates false, media Json,
+        snapshot::GetSnapshotParams => snapshot::SnapshotView;
+    /// See what grew between two snapshots, and by how much in a minute.
+    CompareSnapshots = "compare_snapshots" Get "/v1/snapshots/{snapshot_id}/compare"
+        tool Some("compare_snapshots"), permission WorkspaceRead, mutates false, media Json,
+        snapshot::CompareSnapshotsParams => snapshot::CompareSnapshotsResponse;
     /// See the whole workspace at one look: threads, agents, wakes, and what needs a person.
     GetStatus = "get_status" Get "/v1/status"
         tool None, permission WorkspaceRead, mutates false, media Json,

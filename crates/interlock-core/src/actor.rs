@@ -143,6 +143,8 @@ closed_set! {
         WorkspaceRead = "workspace:read",
         /// Stop all agents.
         WorkspaceHalt = "workspace:halt",
+        /// Take snapshots.
+        SnapshotTake = "snapshot:take",
         /// Make, change, test and delete webhooks.
         WebhookManage = "webhook:manage",
         /// Say what happens in an agent's session.
@@ -169,6 +171,7 @@ impl Role {
                     | P::WakeRead
                     | P::WakeManage
                     | P::WorkspaceRead
+                    | P::SnapshotTake
                     | P::SessionObserve
             ),
             Self::Participant => matches!(

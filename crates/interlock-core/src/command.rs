@@ -8,6 +8,7 @@ use crate::id::{CommandId, JobId, MessageId, SessionId, ThreadId, WakeId, Webhoo
 use crate::job::{NewJob, RetryPolicy};
 use crate::reason::Reason;
 use crate::session::Observed;
+use crate::snapshot::Stage;
 use crate::text::Digest;
 use crate::thread::{MessageKind, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
@@ -104,6 +105,8 @@ pub enum Command {
     FinishJob(FinishJob),
     /// Let a dead job try again.
     RequeueJob(RequeueJob),
+    /// Count what the workspace has done, and sign it.
+    TakeSnapshot(TakeSnapshot),
     /// Let agents run again after they were stopped.
     ResumeAgents {
         /// Only when they are stopped since then.
@@ -423,6 +426,15 @@ pub struct RequeueJob {
     /// The job.
     pub job_id: JobId,
     /// Why, in words.
+    pub text: String,
+}
+
+/// See [`Command::TakeSnapshot`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakeSnapshot {
+    /// What the moment is called.
+    pub stage: Stage,
+    /// What is to be said of it, in words; empty = nothing.
     pub text: String,
 }
 

@@ -10,7 +10,7 @@ use crate::reason::{Reason, Refusal};
 use crate::text::{Digest, fingerprint};
 use crate::time::{Now, Timestamp};
 use crate::wake::Outcome;
-use crate::{agent, guard, job, session, thread, wake, webhook};
+use crate::{agent, guard, job, session, snapshot, thread, wake, webhook};
 
 /// Why a command has no decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,13 +100,14 @@ pub fn keys(env: &Envelope) -> Keys {
         | Command::UpdateWebhook(_)
         | Command::PauseWebhook { .. }
         | Command::RotateWebhookSecret(_)
-        | Command::DeleteWebhook { .. }
-        | Command::AdvanceWebhook(_) => drop(keys.insert(Key::Webhooks)),
-        Command::EnqueueJob(new) => keys.extend(named(&new.kind, new.name.as_deref())),
-        Command::ClaimJobs(_) => drop(keys.insert(Key::DueJobs)),
-        Command::RenewJob(RenewJob { job_id, .. })
-        | Command::FinishJob(FinishJob { job_id, .. })
-        | Command::RequeueJob(RequeueJob { job_id, .. }) => drop(keys.insert(Key::Job(*job_id))),
+        | Command::DeleteWebhook { .. } => drop(keys.insert(Key::Webhooks)),
+        Command::AdvanceWebhook(_)
+        | Command::EnqueueJob(_)
+        | Command::ClaimJobs(_)
+        | Command::RenewJob(_)
+        | Command::FinishJob(_)
+        | Command::RequeueJob(_) => job_keys(env, &mut keys),
+        Command::TakeSnapshot(_) => drop(keys.insert(Key::Census)),
     }
     keys
 }
@@ -132,6 +133,23 @@ fn wake_keys(env: &Envelope, keys: &mut Keys) {
         Command::CancelWake(InterveneWake { wake_id, .. })
         | Command::ReportWake(ReportWake { wake_id, .. })
         | Command::NoteCall { wake_id } => drop(keys.insert(Key::Wake(*wake_id))),
+        _ => {}
+    }
+}
+
+/// See [`keys`], for what makes jobs or lets something become of them: that is counted, but for a sign of life.
+fn job_keys(env: &Envelope, keys: &mut Keys) {
+    match &env.command {
+        Command::AdvanceWebhook(_) => keys.extend([Key::Webhooks, Key::JobTotals]),
+        Command::EnqueueJob(new) => {
+            keys.insert(Key::JobTotals);
+            keys.extend(named(&new.kind, new.name.as_deref()));
+        }
+        Command::ClaimJobs(_) => keys.extend([Key::DueJobs, Key::JobTotals]),
+        Command::RenewJob(RenewJob { job_id, .. }) => drop(keys.insert(Key::Job(*job_id))),
+        Command::FinishJob(FinishJob { job_id, .. }) | Command::RequeueJob(RequeueJob { job_id, .. }) => {
+            keys.extend([Key::Job(*job_id), Key::JobTotals]);
+        }
         _ => {}
     }
 }
@@ -260,6 +278,7 @@ pub fn decide(facts: &Facts, env: &Envelope, now: &Now) -> Result<Decision, Stop
         Command::RenewJob(command) => job::renew(facts, command, now),
         Command::FinishJob(command) => job::finish(facts, env, command, now),
         Command::RequeueJob(command) => job::requeue(facts, env, command, now),
+        Command::TakeSnapshot(command) => snapshot::take(facts, env, command, now),
         Command::ResumeAgents { since } => wake::resume(facts, env, *since),
         Command::CreateWebhook(command) => webhook::create(facts, env, command, now),
         Command::UpdateWebhook(command) => webhook::update(facts, env, command, now),

@@ -2,8 +2,9 @@
 
 use crate::actor::{AgentName, Role};
 use crate::agent::{Label, Launch, Runtime};
-use crate::id::{AgentId, JobId, MessageId, SessionId, ThreadId, WakeId, WebhookId};
+use crate::id::{AgentId, JobId, MessageId, SessionId, SnapshotId, ThreadId, WakeId, WebhookId};
 use crate::reason::Reason;
+use crate::snapshot::Content;
 use crate::text::{Digest, Salt};
 use crate::thread::{MessageHead, MessageText, Status, ThreadKind, ThreadRole};
 use crate::time::Timestamp;
@@ -380,6 +381,22 @@ pub enum Event {
         #[serde(skip)]
         text_salt: Salt,
     },
+    /// What the workspace has done by now was counted, at a moment that somebody named.
+    #[serde(rename = "snapshot.taken/1")]
+    SnapshotTaken {
+        snapshot_id: SnapshotId,
+        by: AgentName,
+        content: Content,
+        /// Of the content's canonical JSON, without salt: whoever has this entry can compute it.
+        content_digest: Digest,
+        /// Of what is said of it in words; absent = nothing is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text_digest: Option<Digest>,
+        #[serde(skip)]
+        text: String,
+        #[serde(skip)]
+        text_salt: Salt,
+    },
     /// Somebody is told of events over HTTP.
     #[serde(rename = "webhook.created/1")]
     WebhookCreated {
@@ -451,6 +468,7 @@ impl Event {
             | Self::AgentRegistered { .. }
             | Self::JobDied { .. }
             | Self::JobRequeued { .. }
+            | Self::SnapshotTaken { .. }
             | Self::WebhookCreated { .. }
             | Self::WebhookUpdated { .. }
             | Self::WebhookPaused { .. }

@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::facts::{Corrupt, Facts, Position, RowChange};
-use crate::{agent, guard, thread, wake, webhook};
+use crate::{agent, guard, snapshot, thread, wake, webhook};
 
 /// Apply one event to the facts.
 ///
@@ -14,6 +14,7 @@ pub fn evolve(facts: &mut Facts, event: &Event, position: &Position) -> Result<(
     wake::evolve(facts, event, position)?;
     guard::evolve(facts, event, position)?;
     webhook::evolve(facts, event, position)?;
+    snapshot::evolve(facts, event, position);
     if let Some(thread_id) = event.thread_id()
         && event.is_on_timeline()
     {

@@ -3,6 +3,7 @@
 //! A row that was looked for and is not there differs from a row that was never looked for: the
 //! first is an answer, the second a [`Missing`] that makes the shell load more.
 
+mod jobs;
 mod sessions;
 mod supervisors;
 
@@ -11,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::actor::AgentName;
 use crate::agent::Agent;
 use crate::event::Event;
-use crate::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
-use crate::job::Job;
+use crate::id::{JobId, MessageId, SnapshotId, ThreadId, WakeId, WebhookId};
+use crate::job::{Job, JobTotals};
 use crate::policy::Policy;
 use crate::session::{Session, SessionKey};
+use crate::snapshot::{Census, Snapshot};
 use crate::text::Digest;
 use crate::thread::{Answer, Finding, Message, MessageHead, Thread, Withdrawal};
 use crate::time::{Hybrid, Timestamp};
@@ -58,6 +60,10 @@ pub enum Key {
     JobNamed(String, String),
     /// Jobs whose time has come: queued ones, those of silent workers, and completed ones to forget.
     DueJobs,
+    /// What became of jobs so far.
+    JobTotals,
+    /// How much there is of everything, as it stands before the batch.
+    Census,
     /// Whether all agents are stopped.
     Halt,
     /// All webhooks.
@@ -147,6 +153,10 @@ pub enum RowChange {
     Job(Job),
     /// Operational: remove a job.
     Unjob(JobId),
+    /// Operational: replace what became of jobs so far.
+    JobTotals(JobTotals),
+    /// Append a snapshot.
+    Snapshot(Box<Snapshot>),
     /// Insert or replace a webhook.
     Webhook(Box<Webhook>),
     /// Remove a webhook.
@@ -176,6 +186,8 @@ pub struct Facts {
     jobs: BTreeMap<JobId, Option<Job>>,
     job_names: BTreeMap<(String, String), Option<JobId>>,
     due_jobs: Option<Vec<JobId>>,
+    job_totals: Option<JobTotals>,
+    census: Option<Census>,
     halt: Halted,
     webhooks: Option<BTreeMap<WebhookId, Webhook>>,
     used: BTreeMap<Digest, Option<Used>>,
@@ -208,6 +220,7 @@ struct Dirty {
     leases: BTreeSet<WakeId>,
     sessions: BTreeSet<SessionKey>,
     jobs: BTreeSet<JobId>,
+    job_totals: bool,
     webhooks: BTreeSet<WebhookId>,
     appended: Vec<RowChange>,
 }
@@ -236,6 +249,8 @@ impl Facts {
             Key::Job(id) => self.jobs.contains_key(id),
             Key::JobNamed(kind, name) => self.job_names.contains_key(&(kind.clone(), name.clone())),
             Key::DueJobs => self.due_jobs.is_some(),
+            Key::JobTotals => self.job_totals.is_some(),
+            Key::Census => self.census.is_some(),
             Key::Halt => !matches!(self.halt, Halted::NotLoaded),
             Key::Webhooks => self.webhooks.is_some(),
         }
@@ -308,32 +323,16 @@ impl Facts {
         }
     }
 
-    /// Loaded: a job.
-    pub fn put_job(&mut self, id: JobId, job: Option<Job>) {
-        self.jobs.entry(id).or_insert(job);
-    }
-
-    /// Loaded: the job of a kind and name that is not over.
-    pub fn put_job_named(&mut self, kind: String, name: String, job: Option<JobId>) {
-        self.job_names.entry((kind, name)).or_insert(job);
-    }
-
-    /// Loaded: the jobs whose time has come.
-    pub fn put_due_jobs(&mut self, jobs: Vec<Job>) {
-        if self.due_jobs.is_some() {
-            return;
-        }
-        self.due_jobs = Some(jobs.iter().map(|job| job.job_id).collect());
-        for job in jobs {
-            self.put_job(job.job_id, Some(job));
-        }
-    }
-
     /// Loaded: whether all agents are stopped.
     pub fn put_halt(&mut self, halt: Option<Halt>) {
         if !self.has(&Key::Halt) {
             self.halt = Halted::Loaded(halt);
         }
+    }
+
+    /// Loaded: how much there is of everything.
+    pub fn put_census(&mut self, census: Census) {
+        self.census.get_or_insert(census);
     }
 
     /// Loaded: all webhooks.
@@ -381,29 +380,17 @@ impl Facts {
         Ok(ids.iter().filter_map(|id| self.wakes.get(id)?.as_ref()))
     }
 
-    /// A job.
-    pub fn job(&self, id: JobId) -> Result<Option<&Job>, Missing> {
-        self.jobs.get(&id).map(Option::as_ref).ok_or(Missing(Key::Job(id)))
-    }
-
-    /// The job of a kind and name that is not over.
-    pub fn job_named(&self, kind: &str, name: &str) -> Result<Option<JobId>, Missing> {
-        let key = (kind.to_owned(), name.to_owned());
-        self.job_names.get(&key).copied().ok_or(Missing(Key::JobNamed(key.0, key.1)))
-    }
-
-    /// The jobs whose time has come.
-    pub fn due_jobs(&self) -> Result<impl Iterator<Item = &Job>, Missing> {
-        let ids = self.due_jobs.as_ref().ok_or(Missing(Key::DueJobs))?;
-        Ok(ids.iter().filter_map(|id| self.jobs.get(id)?.as_ref()))
-    }
-
     /// Who stopped all agents and when; nothing while they are not.
     pub fn halt(&self) -> Result<Option<&Halt>, Missing> {
         match &self.halt {
             Halted::NotLoaded => Err(Missing(Key::Halt)),
             Halted::Loaded(halt) => Ok(halt.as_ref()),
         }
+    }
+
+    /// How much there was of everything before the batch.
+    pub fn census(&self) -> Result<&Census, Missing> {
+        self.census.as_ref().ok_or(Missing(Key::Census))
     }
 
     /// All webhooks.
@@ -583,23 +570,6 @@ impl Facts {
         }
     }
 
-    fn insert_job(&mut self, job: Job) {
-        let id = job.job_id;
-        if let Some(name) = &job.name
-            && let Some(named) = self.job_names.get_mut(&(job.kind.clone(), name.clone()))
-            && (!job.state.is_terminal() || *named == Some(id))
-        {
-            *named = (!job.state.is_terminal()).then_some(id);
-        }
-        if let Some(due) = self.due_jobs.as_mut()
-            && !due.contains(&id)
-        {
-            due.push(id);
-        }
-        self.dirty.jobs.insert(id);
-        self.jobs.insert(id, Some(job));
-    }
-
     /// The rows that this batch changed, each once; leaves the facts without changes.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
         let dirty = std::mem::take(&mut self.dirty);
@@ -624,6 +594,7 @@ impl Facts {
         let (open, over): (Vec<_>, Vec<_>) = jobs.partition(is_open);
         rows.extend(over);
         rows.extend(open);
+        rows.extend(dirty.job_totals.then(|| self.job_totals.clone()).flatten().map(RowChange::JobTotals));
         rows.extend(dirty.webhooks.iter().map(
             |id| match self.webhooks.as_ref().and_then(|all| all.get(id)) {
                 Some(webhook) => RowChange::Webhook(Box::new(webhook.clone())),
@@ -704,6 +675,8 @@ pub enum Reply {
     Jobs(Vec<Job>),
     /// A job was made or changed, or is there already.
     Job(JobId),
+    /// A snapshot was taken.
+    Snapshot(SnapshotId),
     /// A webhook was made or changed.
     Webhook(WebhookId),
     /// All agents were stopped, then and already before this command or not; so many wakes were running.
@@ -766,6 +739,7 @@ impl Reply {
                 | Event::WakeDeclined { wake_id, .. }
                 | Event::WakeFinished { wake_id, .. } => Some(Self::Wake(*wake_id)),
                 Event::JobRequeued { job_id, .. } => Some(Self::Job(*job_id)),
+                Event::SnapshotTaken { snapshot_id, .. } => Some(Self::Snapshot(*snapshot_id)),
                 Event::ServersHalted { running, .. } | Event::WorkspaceHalted { running, .. } => {
                     Some(Self::Halted(*running))
                 }

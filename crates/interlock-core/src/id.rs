@@ -200,6 +200,8 @@ ids! {
     FindingId = "fnd";
     /// A denial: one request that was not granted.
     DenialId = "den";
+    /// A snapshot of what a workspace has done.
+    SnapshotId = "snp";
     /// A command: one request to change something.
     CommandId = "cmd";
 }

@@ -24,6 +24,7 @@ pub mod policy;
 pub mod reason;
 pub mod search;
 pub mod session;
+pub mod snapshot;
 pub mod text;
 pub mod thread;
 pub mod time;

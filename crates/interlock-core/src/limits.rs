@@ -35,6 +35,8 @@ pub const WAKE_ATTEMPTS_KEPT_MAX: usize = 16;
 pub const ASKS_LOADED_MAX: usize = 1_024;
 /// Characters of an agent's name.
 pub const AGENT_NAME_CHARS_MAX: usize = 64;
+/// Characters of the name of a snapshot's stage.
+pub const STAGE_CHARS_MAX: usize = 64;
 /// Characters of a label.
 pub const LABEL_CHARS_MAX: usize = 64;
 /// Labels of one supervisor.

@@ -286,6 +286,7 @@ reasons! {
     ModelQuota => "MODEL_QUOTA", Conflict, "the agent's quota at the model's service is used up for now";
     LeaseExpired => "LEASE_EXPIRED", Conflict, "the supervisor of the wake went silent";
     JobNotFound => "JOB_NOT_FOUND", NotFound, "there is no such job";
+    SnapshotNotFound => "SNAPSHOT_NOT_FOUND", NotFound, "there is no such snapshot";
     JobNotDead => "JOB_NOT_DEAD", Conflict, "only a dead job is requeued";
     JobExists => "JOB_EXISTS", Conflict, "a job that does the same is not over yet";
     JobLost => "JOB_LOST", Conflict, "the worker does not hold the job any more";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use interlock_core::actor::Role;
 use interlock_core::command::Envelope;
 use interlock_core::facts::{Facts, Keys, Position, Reply, Used};
-use interlock_core::job::JobState;
+use interlock_core::job::{JobState, JobStep, steps};
 use interlock_core::policy::Policy;
 use interlock_core::{
     Decision, Effect, Event, Hybrid, Now, Reason, Refusal, Stop, Timestamp, decide, evolve,
@@ -13,8 +13,6 @@ use interlock_core::{
 };
 use interlock_ledger::{Checkpoint, Hash, LogKey, Tree, leaf_hash};
 use interlock_store::{BatchWork, Head, NewEntry, Step, WriteSet};
-
-use crate::tally::{JobStep, steps};
 
 /// What stays the same for all batches of a workspace.
 pub(crate) struct Ground {

@@ -208,6 +208,7 @@ pub(crate) fn unavailable(error: &StoreError) -> Refusal {
 fn collect(note: &mut Note, events: &[Event]) {
     for event in events {
         note.supervisors |= event.concerns_supervisors();
+        note.snapshots |= matches!(event, Event::SnapshotTaken { .. });
         if let Some(thread) = event.thread_id()
             && !note.threads.contains(&thread)
         {

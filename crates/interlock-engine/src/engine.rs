@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use interlock_core::actor::{Actor, Guarded};
 use interlock_core::command::{Command, Envelope};
 use interlock_core::id::{CommandId, SessionId, WorkspaceId};
+use interlock_core::job::JobTotals;
 use interlock_core::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use interlock_core::policy::Policy;
 use interlock_core::text::{Digest, fingerprint};
@@ -26,7 +27,7 @@ use crate::issuer::Issuer;
 use crate::notify::{Notifier, Watch};
 use crate::reading::Readings;
 use crate::supervisors::Heard;
-use crate::tally::{JobTally, Tally};
+use crate::tally::Tally;
 use crate::wake_tally::WakeTally;
 
 /// Sessions whose first call has been noted; forgotten all at once when there are too many.
@@ -136,7 +137,7 @@ impl Engine {
     }
 
     /// What became of jobs through this engine since it began.
-    pub fn job_tally(&self) -> JobTally {
+    pub fn job_tally(&self) -> JobTotals {
         self.tally.now()
     }
 

@@ -30,7 +30,7 @@ mod webhooks;
 pub mod read {
     pub use interlock_store::{
         AgentWakes, Counts, DenialFilter, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search,
-        Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+        SnapshotFilter, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
     };
 }
 
@@ -46,6 +46,5 @@ pub use neighbours::Neighbourhood;
 pub use notify::{Note, Watch};
 pub use reading::Reading;
 pub use supervisors::Heard;
-pub use tally::{JOB_MS_BOUNDS, JobTally};
 pub use wakes::{ClaimWait, Claimed};
 pub use webhooks::WebhookSecret;

@@ -58,7 +58,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn put(&self, note: &Note, size: u64, order: Order) {
-        let Note { workspace_id, threads, supervisors, workers, jobs: _ } = note.clone();
+        let Note { workspace_id, threads, supervisors, workers, jobs: _, snapshots: _ } = note.clone();
         let threads = (threads.len() <= WORD_THREADS_MAX).then(|| threads.into_iter().collect());
         let word = Word { from: self.from, workspace_id, size, threads, supervisors, workers, order };
         self.untold.send_modify(|untold| untold.add(word));
@@ -138,6 +138,7 @@ impl Engine {
                     supervisors,
                     workers,
                     jobs: workers,
+                    snapshots: false,
                 }));
             }
             None => self.notifier.send_here(None),

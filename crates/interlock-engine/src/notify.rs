@@ -27,12 +27,21 @@ pub struct Note {
     pub workers: bool,
     /// Whether something became of a job.
     pub jobs: bool,
+    /// Whether a snapshot was taken.
+    pub snapshots: bool,
 }
 
 impl Note {
     /// One that says nothing yet.
     pub(crate) const fn of(workspace_id: WorkspaceId) -> Self {
-        Self { workspace_id, threads: Vec::new(), supervisors: false, workers: false, jobs: false }
+        Self {
+            workspace_id,
+            threads: Vec::new(),
+            supervisors: false,
+            workers: false,
+            jobs: false,
+            snapshots: false,
+        }
     }
 }
 

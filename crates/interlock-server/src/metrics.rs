@@ -7,10 +7,10 @@ mod webhooks;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use interlock_core::job::JobTotals;
 use interlock_core::wake::WakeResult;
 use interlock_core::webhook::WebhookState;
 use interlock_core::{Reason, Timestamp};
-use interlock_engine::JobTally;
 use interlock_engine::read::JobCounts;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -100,7 +100,7 @@ impl Metrics {
 pub(crate) struct Counted<'a> {
     pub(crate) now: Timestamp,
     pub(crate) lost_denials: u64,
-    pub(crate) jobs: (JobTally, Option<&'a JobCounts>),
+    pub(crate) jobs: (JobTotals, Option<&'a JobCounts>),
     pub(crate) wakes: Vec<(WakeResult, u64)>,
     pub(crate) deferred: Vec<(Reason, u64)>,
     /// For how long the oldest wake that waits has been due, in milliseconds.

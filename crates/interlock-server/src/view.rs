@@ -5,6 +5,7 @@ use interlock_api::v1::denial::DenialView;
 use interlock_api::v1::job::{JobView, RequeuedView};
 use interlock_api::v1::message::{Data, MessageView, WithdrawalView};
 use interlock_api::v1::session::{PresenceView, SessionState, SessionView};
+use interlock_api::v1::snapshot::{CompareSnapshotsResponse, FigureView, SnapshotMark, SnapshotView};
 use interlock_api::v1::thread::{BudgetView, FindingView, ParticipantView, ThreadView, TimelineItem};
 use interlock_api::v1::wake::{AttemptView, InterventionView, WakeView};
 use interlock_core::actor::{AgentName, Permission, Role};
@@ -14,6 +15,7 @@ use interlock_core::id::{WakeId, WorkspaceId};
 use interlock_core::job::{Job, JobState};
 use interlock_core::policy::Policy;
 use interlock_core::session::Session;
+use interlock_core::snapshot::{Growth, Snapshot, grown};
 use interlock_core::thread::{Finding, Message, Thread, Withdrawal};
 use interlock_core::wake::{Attempt, Capability, Intervention, Wake, WakeState};
 use interlock_core::{Event, Timestamp};
@@ -129,6 +131,50 @@ pub(crate) fn denial(workspace_id: WorkspaceId, denial: Denial) -> DenialView {
         reason: denial.reason,
         object: denial.object,
         trace_id: denial.trace_id,
+    }
+}
+
+/// A snapshot with what is said of it.
+pub(crate) fn snapshot(taken: Snapshot) -> SnapshotView {
+    SnapshotView {
+        snapshot_id: taken.snapshot_id,
+        stage: taken.content.stage.clone(),
+        taken_at: taken.content.taken_at,
+        by: taken.by,
+        index: taken.index,
+        text: Some(taken.text).filter(|text| !text.is_empty()),
+        content: taken.content,
+        content_digest: taken.content_digest,
+    }
+}
+
+/// What grew between two snapshots.
+pub(crate) fn comparison(mut two: [Snapshot; 2]) -> CompareSnapshotsResponse {
+    // The ledger's order, whatever a clock said.
+    two.sort_by_key(|taken| taken.index);
+    let [earlier, later] = &two;
+    let mark = |taken: &Snapshot| SnapshotMark {
+        snapshot_id: taken.snapshot_id,
+        stage: taken.content.stage.clone(),
+        taken_at: taken.content.taken_at,
+    };
+    let elapsed_ms = ago_ms(earlier.content.taken_at, later.content.taken_at);
+    let [before, after] = [earlier, later].map(|taken| &taken.content.jobs.time_to_complete);
+    let took_ms = after.sum_ms.saturating_sub(before.sum_ms);
+    let figure = |one: Growth| FigureView {
+        is_total: one.is_total,
+        from: one.from,
+        to: one.to,
+        grew: one.grew(),
+        per_minute: one.per_minute(elapsed_ms),
+        figure: one.figure,
+    };
+    CompareSnapshotsResponse {
+        earlier: mark(earlier),
+        later: mark(later),
+        elapsed_ms,
+        time_to_complete_ms: took_ms.checked_div(after.count.saturating_sub(before.count)),
+        figures: grown(&earlier.content, &later.content).into_iter().map(figure).collect(),
     }
 }
 
@@ -334,6 +380,7 @@ pub(crate) const fn actor(event: &Event) -> Option<&AgentName> {
         | Event::OwnerAssigned { by, .. }
         | Event::WakeRetryRequested { by, .. }
         | Event::WakeCancelRequested { by, .. }
+        | Event::SnapshotTaken { by, .. }
         | Event::JobRequeued { by, .. } => Some(by),
         Event::OwnerReminded { owner, .. } => Some(owner),
         Event::ParticipantRemoved { agent, .. }

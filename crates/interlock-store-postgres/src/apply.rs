@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use interlock_core::Event;
 use interlock_core::facts::{Position, RowChange};
-use interlock_core::id::ThreadId;
-use interlock_core::thread::Message;
+use interlock_core::id::{MessageId, ThreadId};
+use interlock_core::thread::{Message, Withdrawal};
 use interlock_core::wake::Wake;
 use interlock_ledger::TILE_WIDTH;
 use interlock_store::{StoreError, WriteSet};
@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::error::text;
 use crate::row::signed;
-use crate::{job, session, webhook};
+use crate::{job, session, snapshot, webhook};
 
 type Bytes = Vec<Vec<u8>>;
 type Texts = Vec<String>;
@@ -82,6 +82,10 @@ const UNSUPERVISORS: &str = "DELETE FROM supervisor WHERE ws = $1 AND name = ANY
 const JOBS: &str = "INSERT INTO job (ws, id, kind, name, state, due_at, doc)
     SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
     ON CONFLICT (ws, id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, doc = excluded.doc";
+const JOB_TOTALS: &str =
+    "INSERT INTO job_totals (ws, doc) VALUES ($1, $2) ON CONFLICT (ws) DO UPDATE SET doc = excluded.doc";
+const SNAPSHOTS: &str = "INSERT INTO snapshot (ws, id, stage, doc, text, salt)
+    SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::bytea[])";
 const UNJOBS: &str = "DELETE FROM job WHERE ws = $1 AND id = ANY($2)";
 const WEBHOOKS: &str = "INSERT INTO webhook (ws, id, doc, url, salt, seeds, progress)
     SELECT $1, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[])
@@ -158,6 +162,8 @@ struct Rows {
     sessions: BTreeMap<(String, Vec<u8>), Option<session::Columns>>,
     supervisors: BTreeMap<String, Option<String>>,
     jobs: BTreeMap<Vec<u8>, Option<job::Columns>>,
+    job_totals: Option<String>,
+    snapshots: snapshot::Columns,
     webhooks: BTreeMap<Vec<u8>, Option<webhook::Columns>>,
 }
 
@@ -180,13 +186,7 @@ impl Rows {
             RowChange::Unmember(agent, thread) => {
                 self.members.insert((agent.to_string(), thread.to_bytes().to_vec()), false);
             }
-            RowChange::Withdrawal(thread, id, withdrawal) => {
-                self.withdrawals.0.push(thread.to_bytes().to_vec());
-                self.withdrawals.1.push(id.to_bytes().to_vec());
-                self.withdrawals.2.push(text("withdrawal", withdrawal)?);
-                self.withdrawals.3.push(withdrawal.text.clone());
-                self.withdrawals.4.push(withdrawal.text_salt.0.to_vec());
-            }
+            RowChange::Withdrawal(thread, id, withdrawal) => self.add_withdrawal(*thread, *id, withdrawal)?,
             RowChange::Message(message, position) => self.add_message(message, position)?,
             RowChange::Answer(thread, to, answer) => {
                 self.answers.0.push(thread.to_bytes().to_vec());
@@ -223,6 +223,8 @@ impl Rows {
                 self.jobs.insert(job.job_id.to_bytes().to_vec(), Some(job::Columns::of(job)?));
             }
             RowChange::Unjob(id) => drop(self.jobs.insert(id.to_bytes().to_vec(), None)),
+            RowChange::JobTotals(totals) => self.job_totals = Some(text("job_totals", totals)?),
+            RowChange::Snapshot(taken) => self.snapshots.add(taken)?,
             RowChange::Webhook(one) => {
                 let columns = webhook::Columns::of(one)?;
                 self.webhooks.insert(one.webhook_id.to_bytes().to_vec(), Some(columns));
@@ -230,6 +232,21 @@ impl Rows {
             RowChange::Unwebhook(id) => drop(self.webhooks.insert(id.to_bytes().to_vec(), None)),
             RowChange::Unlease(wake) => drop(self.leases.insert(wake.to_bytes().to_vec(), None)),
         }
+        Ok(())
+    }
+
+    fn add_withdrawal(
+        &mut self,
+        thread: ThreadId,
+        id: MessageId,
+        withdrawal: &Withdrawal,
+    ) -> Result<(), StoreError> {
+        let columns = &mut self.withdrawals;
+        columns.0.push(thread.to_bytes().to_vec());
+        columns.1.push(id.to_bytes().to_vec());
+        columns.2.push(text("withdrawal", withdrawal)?);
+        columns.3.push(withdrawal.text.clone());
+        columns.4.push(withdrawal.text_salt.0.to_vec());
         Ok(())
     }
 
@@ -328,6 +345,8 @@ impl Rows {
         put(UNJOBS, gone);
         put(JOBS, over);
         put(JOBS, open);
+        put(JOB_TOTALS, self.job_totals.map(|doc| vec![boxed(doc)]));
+        put(SNAPSHOTS, self.snapshots.into_values());
     }
 }
 

@@ -106,9 +106,9 @@ async fn begin(
     let head = to_head(&head)?;
     let answers = asks.iter().map(|(sql, _)| *sql).zip(answers).collect();
     drop(requests);
-    let stretches = wanted.stretches();
+    let apart = wanted.apart();
     wanted.put(answers, head.wall_now, facts)?;
-    load::asks(line, pk, &stretches, facts).await?;
+    load::apart(line, pk, &apart, facts).await?;
     Ok(head)
 }
 
@@ -133,9 +133,9 @@ async fn load(line: &Line, pk: i64, keys: Keys, now: Timestamp, facts: &mut Fact
     let answers = line.together(&asked).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let answers = asks.iter().map(|(sql, _)| *sql).zip(answers).collect();
     drop(asked);
-    let stretches = wanted.stretches();
+    let apart = wanted.apart();
     wanted.put(answers, now, facts)?;
-    load::asks(line, pk, &stretches, facts).await
+    load::apart(line, pk, &apart, facts).await
 }
 
 async fn edge(line: &Line, pk: i64, size: u64) -> Result<Vec<Tile>, StoreError> {

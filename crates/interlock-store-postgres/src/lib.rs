@@ -21,6 +21,7 @@ mod query;
 mod row;
 mod search;
 mod session;
+mod snapshot;
 mod store;
 mod tls;
 mod webhook;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use interlock_core::actor::AgentName;
 use interlock_core::facts::{Facts, Key, Keys, Known, Used};
 use interlock_core::id::{JobId, MessageId, ThreadId, WakeId};
-use interlock_core::job::Job;
+use interlock_core::job::{Job, JobTotals};
 use interlock_core::session::Session;
 use interlock_core::text::Digest;
-use interlock_core::wake::{Asks, AsksKey, Halt, Lease, Supervisor, Wake};
+use interlock_core::wake::{self, Asks, AsksKey, Halt, Lease, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_core::{Event, Timestamp, limits};
 use interlock_store::StoreError;
@@ -17,6 +17,7 @@ use tokio_postgres::Row;
 use crate::error::{corrupt, document};
 use crate::pool::Line;
 use crate::row::{self, bytes, get, number, signed};
+use crate::snapshot;
 
 const USED: &str = "SELECT i.key, i.fingerprint, i.idx, e.envelope FROM idempotency i
     LEFT JOIN ledger_entry e ON e.ws = i.ws AND e.idx = i.idx WHERE i.ws = $1 AND i.key = ANY($2)";
@@ -82,7 +83,8 @@ const JOBS_DUE: &str = "(SELECT 1, due_at, id, doc FROM job WHERE ws = $1 AND st
     AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint - ($2::bigint[])[2]
     ORDER BY due_at, id LIMIT ($2::bigint[])[1])
     ORDER BY 1, 2, 3";
-
+// With nothing to look for but whether they are wanted.
+const JOB_TOTALS: &str = "SELECT doc FROM job_totals WHERE ws = $1 AND $2::bool";
 // With nothing to look for but whether they are wanted.
 const WEBHOOKS: &str =
     "SELECT doc, url, salt, seeds, progress FROM webhook WHERE ws = $1 AND $2::bool ORDER BY id";
@@ -107,6 +109,7 @@ pub(crate) struct Wanted {
     jobs_named: Vec<String>,
     /// How many of each state, and for how long completed ones are kept.
     jobs_due: Vec<i64>,
+    job_totals: bool,
     /// Rows of a halt, of which there is one at most.
     halt_max: Option<i64>,
     webhooks: bool,
@@ -128,8 +131,8 @@ impl Wanted {
                 Key::Findings(id) => wanted.findings.push(id.to_bytes().to_vec()),
                 Key::Message(_, id) => wanted.messages.push(id.to_bytes().to_vec()),
                 Key::Wake(id) => wanted.wakes.push(id.to_bytes().to_vec()),
-                // Asked for one by one, see `asks`.
-                Key::Asks(_) => {}
+                // Asked for one by one, see `apart`.
+                Key::Asks(_) | Key::Census => {}
                 Key::Halt => wanted.halt_max = Some(1),
                 Key::LiveWakes => wanted.live_max = Some(i64::from(limits::LIVE_WAKES_MAX)),
                 Key::Sessions(name) => wanted.sessions.push(name.to_string()),
@@ -141,6 +144,7 @@ impl Wanted {
                 Key::Supervisors => wanted.supervisors = true,
                 Key::Job(id) => wanted.jobs.push(id.to_bytes().to_vec()),
                 Key::JobNamed(kind, name) => wanted.jobs_named.push(format!("{kind} {name}")),
+                Key::JobTotals => wanted.job_totals = true,
                 Key::Webhooks => wanted.webhooks = true,
                 Key::DueJobs => {
                     wanted.jobs_due = vec![i64::from(limits::DUE_JOBS_MAX), limits::JOB_KEPT_MS];
@@ -150,10 +154,9 @@ impl Wanted {
         Self { keys, ..wanted }
     }
 
-    /// The stretches of threads that are wanted.
-    pub(crate) fn stretches(&self) -> Vec<AsksKey> {
-        let key = |key: &Key| if let Key::Asks(key) = key { Some(key.clone()) } else { None };
-        self.keys.iter().filter_map(key).collect()
+    /// What is asked for one by one.
+    pub(crate) fn apart(&self) -> Keys {
+        self.keys.iter().filter(|key| matches!(key, Key::Asks(_) | Key::Census)).cloned().collect()
     }
 
     /// What to ask, always in this order; kinds that nobody wants are left out.
@@ -197,6 +200,9 @@ impl Wanted {
         if !self.jobs_due.is_empty() {
             asks.push((JOBS_DUE, &self.jobs_due));
         }
+        if self.job_totals {
+            asks.push((JOB_TOTALS, &self.job_totals));
+        }
         if let Some(max) = &self.halt_max {
             asks.push((HALT, max));
         }
@@ -236,7 +242,7 @@ impl Wanted {
                     Some((wake, lease)) => facts.put_wake(id, Some(wake), lease),
                     None => facts.put_wake(id, None, None),
                 },
-                Key::Asks(_) => {}
+                Key::Asks(_) | Key::Census => {}
                 Key::Halt => facts.put_halt(found.halt.take()),
                 Key::LiveWakes => facts.put_live_wakes(std::mem::take(&mut found.live)),
                 Key::Sessions(name) => {
@@ -255,32 +261,36 @@ impl Wanted {
                 }
                 Key::Webhooks => facts.put_webhooks(std::mem::take(&mut found.webhooks)),
                 Key::DueJobs => facts.put_due_jobs(std::mem::take(&mut found.jobs_due)),
+                Key::JobTotals => facts.put_job_totals(found.job_totals.take().unwrap_or_default()),
             }
         }
         Ok(())
     }
 }
 
-/// What asked for wakes, row by row: however long a stretch is, little of it is kept.
-pub(crate) async fn asks(
-    line: &Line,
-    ws: i64,
-    keys: &[AsksKey],
-    facts: &mut Facts,
-) -> Result<(), StoreError> {
-    let sql = "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND thread = $2 AND seq BETWEEN $3 AND $4";
+/// What is asked for one by one, and seldom wanted.
+pub(crate) async fn apart(line: &Line, ws: i64, keys: &Keys, facts: &mut Facts) -> Result<(), StoreError> {
     for key in keys {
-        let mut asks = Asks::default();
-        let (thread, from, to) =
-            (key.thread_id.to_bytes().to_vec(), signed(key.from_seq), signed(key.to_seq));
-        line.each(sql, &[&ws, &thread, &from, &to], |row| {
-            asks.note(key, &document("message", get(row, 0)?)?, get(row, 1)?);
-            Ok(())
-        })
-        .await?;
-        facts.put_asks(key.clone(), asks.into_vec());
+        match key {
+            Key::Asks(key) => facts.put_asks(key.clone(), asks(line, ws, key).await?),
+            Key::Census => facts.put_census(snapshot::census(line, ws).await?),
+            _ => {}
+        }
     }
     Ok(())
+}
+
+/// What asked for wakes, row by row: however long a stretch is, little of it is kept.
+async fn asks(line: &Line, ws: i64, key: &AsksKey) -> Result<Vec<wake::Ask>, StoreError> {
+    let sql = "SELECT head, withdrawn IS NOT NULL FROM message WHERE ws = $1 AND thread = $2 AND seq BETWEEN $3 AND $4";
+    let mut asks = Asks::default();
+    let (thread, from, to) = (key.thread_id.to_bytes().to_vec(), signed(key.from_seq), signed(key.to_seq));
+    line.each(sql, &[&ws, &thread, &from, &to], |row| {
+        asks.note(key, &document("message", get(row, 0)?)?, get(row, 1)?);
+        Ok(())
+    })
+    .await?;
+    Ok(asks.into_vec())
 }
 
 #[derive(Default)]
@@ -300,6 +310,7 @@ struct Found {
     jobs: BTreeMap<JobId, Job>,
     jobs_named: BTreeMap<(String, String), JobId>,
     jobs_due: Vec<Job>,
+    job_totals: Option<JobTotals>,
     halt: Option<Halt>,
     webhooks: Vec<Webhook>,
 }
@@ -351,6 +362,7 @@ impl Found {
                     self.jobs_named.insert((job.kind, job.name.unwrap_or_default()), job.job_id);
                 }
                 WEBHOOKS => self.webhooks.push(crate::webhook::webhook(row)?),
+                JOB_TOTALS => self.job_totals = Some(document("job_totals", get(row, 0)?)?),
                 JOBS_DUE => self.jobs_due.push(document("job", get(row, 3)?)?),
                 HALT => self.halt = Some(document("halt", get(row, 0)?)?),
                 _ => {

@@ -19,7 +19,7 @@ use crate::pool::{CONNECT_MAX, Line, in_time};
 use crate::tls::{Secured, secured};
 
 /// The migrations, in order; `interlock_schema` counts those applied.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0001_init.sql"),
     include_str!("../migrations/0002_search.sql"),
     include_str!("../migrations/0003_reasons.sql"),
@@ -30,6 +30,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0008_agents.sql"),
     include_str!("../migrations/0009_sessions.sql"),
     include_str!("../migrations/0010_supervisors.sql"),
+    include_str!("../migrations/0011_snapshots.sql"),
 ];
 
 /// Names the lock that one migration at a time holds: `ILOK`.

@@ -300,7 +300,7 @@ async fn leaves(line: &Line, ws: i64, at: TileAt) -> Result<Vec<u8>, StoreError>
 
 /// Every projected row as text, table by table in the order of its key, as the other store writes them.
 pub(crate) async fn dump(line: &Line, ws: i64) -> Result<Vec<String>, StoreError> {
-    const TABLES: [(&str, &str, &str); 12] = [
+    const TABLES: [(&str, &str, &str); 13] = [
         ("ledger_entry", "idx || ' ' || hex(leaf) || ' ' || convert_from(envelope, 'UTF8')", "idx"),
         ("agent", "doc || launch || hex(salt)", "name"),
         ("thread", "doc || title || hex(salt)", "id"),
@@ -316,6 +316,7 @@ pub(crate) async fn dump(line: &Line, ws: i64) -> Result<Vec<String>, StoreError
         ("webhook", "doc || ' ' || url || hex(salt)", "id"),
         ("timeline", "hex(thread) || ' ' || idx || '.' || n || ' ' || at || event", "thread, idx, n"),
         ("halt", "doc", "ws"),
+        ("snapshot", "stage || ' ' || doc || text || hex(salt)", "id"),
         ("idempotency", "hex(key) || hex(fingerprint) || idx", "key"),
     ];
     line.plain("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;

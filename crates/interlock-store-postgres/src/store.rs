@@ -9,17 +9,18 @@ use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::denial::Denial;
-use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{DenialId, JobId, MessageId, SnapshotId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
+use interlock_core::snapshot::Snapshot;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
     AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
-    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Neighbours, Page, Store, StoreError,
-    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Neighbours, Page, SnapshotFilter, Store,
+    StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 
 use crate::clock::Clock;
@@ -27,7 +28,7 @@ use crate::neighbours::Circle;
 use crate::open::Way;
 use crate::pool::{Line, in_time};
 use crate::row::get;
-use crate::{Options, batch, denial, job, open, query, search, session, webhook};
+use crate::{Options, batch, denial, job, open, query, search, session, snapshot, webhook};
 
 /// Workspaces whose number is remembered; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 10_000;
@@ -286,6 +287,19 @@ impl Store for PostgresStore {
         page: Page<DenialId>,
     ) -> Result<Vec<Denial>, StoreError> {
         read!(self, ws, denial::denials, &filter, &page)
+    }
+
+    async fn snapshot(&self, ws: WorkspaceId, id: SnapshotId) -> Result<Option<Snapshot>, StoreError> {
+        read!(self, ws, snapshot::snapshot, id)
+    }
+
+    async fn snapshots(
+        &self,
+        ws: WorkspaceId,
+        filter: SnapshotFilter,
+        page: Page<SnapshotId>,
+    ) -> Result<Vec<Snapshot>, StoreError> {
+        read!(self, ws, snapshot::snapshots, &filter, &page)
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

@@ -3,14 +3,14 @@
 use interlock_core::facts::{Position, RowChange};
 use interlock_core::id::{MessageId, ThreadId};
 use interlock_core::thread::{Answer, Message};
-use interlock_core::wake::{Halt, Supervisor, Wake};
+use interlock_core::wake::{Halt, Lease, Supervisor, Wake};
 use interlock_ledger::TILE_WIDTH;
 use interlock_store::{StoreError, WriteSet};
 use rusqlite::{Connection, ToSql, params};
 
 use crate::error::{store, text};
 use crate::query::place;
-use crate::{job, session, webhook};
+use crate::{job, session, snapshot, webhook};
 
 /// Write everything of a batch.
 pub(crate) fn apply(connection: &Connection, ws: i64, set: &WriteSet) -> Result<(), StoreError> {
@@ -102,19 +102,23 @@ fn change(connection: &Connection, ws: i64, row: &RowChange) -> Result<(), Store
             let sql = "INSERT INTO idempotency (ws, key, fingerprint, idx) VALUES (?, ?, ?, ?)";
             run(connection, sql, params![ws, key.as_bytes(), fingerprint.as_bytes(), index])
         }
-        RowChange::Lease(lease) => {
-            let sql = "INSERT INTO lease (ws, wake, doc) VALUES (?, ?, ?)
-                       ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";
-            run(connection, sql, params![ws, lease.wake_id.to_bytes(), text("lease", lease)?])
-        }
+        RowChange::Lease(lease) => put_lease(connection, ws, lease),
         RowChange::Session(_) | RowChange::Unsession(_) => session::change(connection, ws, row),
         RowChange::Supervisor(name, supervisor) => put_supervisor(connection, ws, name, supervisor.as_ref()),
         RowChange::Job(_) | RowChange::Unjob(_) => job::change(connection, ws, row),
+        RowChange::JobTotals(totals) => snapshot::put_totals(connection, ws, totals),
+        RowChange::Snapshot(taken) => snapshot::append(connection, ws, taken),
         RowChange::Webhook(_) | RowChange::Unwebhook(_) => webhook::change(connection, ws, row),
         RowChange::Unlease(wake) => {
             run(connection, "DELETE FROM lease WHERE ws = ? AND wake = ?", params![ws, wake.to_bytes()])
         }
     }
+}
+
+fn put_lease(connection: &Connection, ws: i64, lease: &Lease) -> Result<(), StoreError> {
+    let sql = "INSERT INTO lease (ws, wake, doc) VALUES (?, ?, ?)
+               ON CONFLICT (ws, wake) DO UPDATE SET doc = excluded.doc";
+    run(connection, sql, params![ws, lease.wake_id.to_bytes(), text("lease", lease)?])
 }
 
 fn put_supervisor(

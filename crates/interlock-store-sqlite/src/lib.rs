@@ -16,6 +16,7 @@ mod query;
 mod reader;
 mod search;
 mod session;
+mod snapshot;
 mod store;
 mod timeline;
 mod webhook;

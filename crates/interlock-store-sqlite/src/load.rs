@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{corrupt, document, store};
 use crate::query::{self, place};
-use crate::{job, session, webhook};
+use crate::{job, session, snapshot, webhook};
 
 /// Load what the keys name.
 pub(crate) fn load(
@@ -46,6 +46,8 @@ pub(crate) fn load(
                 facts.put_job_named(kind.clone(), name.clone(), found);
             }
             Key::DueJobs => facts.put_due_jobs(job::due(connection, ws, now)?),
+            Key::JobTotals => facts.put_job_totals(snapshot::totals(connection, ws)?),
+            Key::Census => facts.put_census(snapshot::census(connection, ws)?),
             Key::Webhooks => facts.put_webhooks(webhook::webhooks(connection, ws)?),
         }
     }

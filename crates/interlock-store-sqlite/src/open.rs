@@ -12,7 +12,7 @@ use crate::error;
 const APPLICATION_ID: i32 = 0x494C_4F4B;
 
 /// The migrations, in order; the file's `user_version` counts those applied.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0001_init.sql"),
     include_str!("../migrations/0002_terms.sql"),
     include_str!("../migrations/0003_search.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0009_agents.sql"),
     include_str!("../migrations/0010_sessions.sql"),
     include_str!("../migrations/0011_supervisors.sql"),
+    include_str!("../migrations/0012_snapshots.sql"),
 ];
 
 /// Pages in the WAL before they are copied into the database: 32 MiB. The pages that every batch changes are copied

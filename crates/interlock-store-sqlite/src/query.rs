@@ -302,7 +302,7 @@ fn leaves(connection: &Connection, ws: i64, at: TileAt) -> Result<Vec<u8>, Store
 
 /// Every projected row as text, table by table in the order of its key.
 pub(crate) fn dump(connection: &Connection, ws: i64) -> Result<Vec<String>, StoreError> {
-    const TABLES: [(&str, &str, &str); 12] = [
+    const TABLES: [(&str, &str, &str); 13] = [
         ("ledger_entry", "idx || ' ' || hex(leaf) || ' ' || CAST(envelope AS TEXT)", "idx"),
         ("agent", "doc || launch || hex(salt)", "name"),
         ("thread", "doc || title || hex(salt)", "id"),
@@ -318,6 +318,7 @@ pub(crate) fn dump(connection: &Connection, ws: i64) -> Result<Vec<String>, Stor
         ("webhook", "doc || ' ' || url || hex(salt)", "id"),
         ("timeline", "hex(thread) || ' ' || idx || '.' || n || ' ' || at || event", "thread, idx, n"),
         ("halt", "doc", "ws"),
+        ("snapshot", "stage || ' ' || doc || text || hex(salt)", "id"),
         ("idempotency", "hex(key) || hex(fingerprint) || idx", "key"),
     ];
     let mut lines = Vec::new();

@@ -7,24 +7,25 @@ use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::denial::Denial;
-use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{DenialId, JobId, MessageId, SnapshotId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
+use interlock_core::snapshot::Snapshot;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
     AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
-    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, SnapshotFilter, Store, StoreError,
+    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::reader::Readers;
 use crate::writer::Ask;
-use crate::{Options, denial, job, load, open, query, search, session, timeline, webhook, writer};
+use crate::{Options, denial, job, load, open, query, search, session, snapshot, timeline, webhook, writer};
 
 /// A store in one SQLite file. Whoever opens it for a server holds the instance's lock.
 pub struct SqliteStore {
@@ -261,6 +262,19 @@ impl Store for SqliteStore {
         page: Page<DenialId>,
     ) -> Result<Vec<Denial>, StoreError> {
         self.read(ws, move |c, ws| denial::denials(c, ws, &filter, &page)).await
+    }
+
+    async fn snapshot(&self, ws: WorkspaceId, id: SnapshotId) -> Result<Option<Snapshot>, StoreError> {
+        self.read(ws, move |c, ws| snapshot::snapshot(c, ws, id)).await
+    }
+
+    async fn snapshots(
+        &self,
+        ws: WorkspaceId,
+        filter: SnapshotFilter,
+        page: Page<SnapshotId>,
+    ) -> Result<Vec<Snapshot>, StoreError> {
+        self.read(ws, move |c, ws| snapshot::snapshots(c, ws, &filter, &page)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

@@ -56,7 +56,7 @@ const fn table(name: &'static str, key: usize, columns: &'static [(&'static str,
 use Kind::{Bytes, Flag, Number, Text};
 
 /// Every table but that of the workspaces themselves.
-pub const TABLES: [Table; 19] = [
+pub const TABLES: [Table; 21] = [
     table("ledger_entry", 1, &[("idx", Number), ("leaf", Bytes), ("envelope", Bytes)]),
     table("ledger_tile", 2, &[("level", Number), ("n", Number), ("width", Number), ("hashes", Bytes)]),
     table("ledger_checkpoint", 1, &[("size", Number), ("note", Text)]),
@@ -135,6 +135,8 @@ pub const TABLES: [Table; 19] = [
         1,
         &[("id", Bytes), ("kind", Text), ("name", Text), ("state", Text), ("due_at", Number), ("doc", Text)],
     ),
+    table("job_totals", 1, &[("doc", Text)]),
+    table("snapshot", 1, &[("id", Bytes), ("stage", Text), ("doc", Text), ("text", Text), ("salt", Bytes)]),
 ];
 
 /// What the tables' names begin with that hold nothing of their own: an index is made anew where it is.

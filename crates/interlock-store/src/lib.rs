@@ -20,7 +20,7 @@ pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_
 pub use neighbours::{Heard, Neighbours, Order, WORD_THREADS_MAX, Word};
 pub use query::{
     AgentWakes, Counts, DenialFilter, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page,
-    StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    SnapshotFilter, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
 };
 pub use search::{Found, Search, search};
 pub use work::{BatchWork, Committed, Head, NewEntry, Step, WriteSet};
@@ -30,9 +30,10 @@ use interlock_core::Timestamp;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::denial::Denial;
-use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{DenialId, JobId, MessageId, SnapshotId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
+use interlock_core::snapshot::Snapshot;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
@@ -192,6 +193,17 @@ pub trait Store: Send + Sync + 'static {
         filter: DenialFilter,
         page: Page<DenialId>,
     ) -> Result<Vec<Denial>, StoreError>;
+
+    /// One snapshot.
+    async fn snapshot(&self, ws: WorkspaceId, id: SnapshotId) -> Result<Option<Snapshot>, StoreError>;
+
+    /// Snapshots, newest first.
+    async fn snapshots(
+        &self,
+        ws: WorkspaceId,
+        filter: SnapshotFilter,
+        page: Page<SnapshotId>,
+    ) -> Result<Vec<Snapshot>, StoreError>;
 
     /// Threads by status and wakes by state.
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError>;

@@ -6,6 +6,7 @@ use interlock_core::actor::AgentName;
 use interlock_core::facts::Position;
 use interlock_core::id::ThreadId;
 use interlock_core::job::JobState;
+use interlock_core::snapshot::Stage;
 use interlock_core::thread::{Message, Status, Thread};
 use interlock_core::wake::{Wake, WakeResult, WakeState};
 use interlock_core::{Event, Timestamp};
@@ -76,6 +77,13 @@ pub struct DenialFilter {
     pub operation: Option<String>,
     /// Then or later.
     pub since: Option<Timestamp>,
+}
+
+/// Which snapshots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SnapshotFilter {
+    /// Of this stage.
+    pub stage: Option<Stage>,
 }
 
 /// A message with where it stands in the ledger.

@@ -10,17 +10,18 @@ use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::denial::Denial;
 use interlock_core::facts::Key;
-use interlock_core::id::{DenialId, JobId, MessageId, ThreadId, WakeId, WorkspaceId};
+use interlock_core::id::{DenialId, JobId, MessageId, SnapshotId, ThreadId, WakeId, WorkspaceId};
 use interlock_core::job::Job;
 use interlock_core::session::Session;
+use interlock_core::snapshot::Snapshot;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Supervisor, Wake};
 use interlock_core::webhook::Webhook;
 use interlock_ledger::TileAt;
 use interlock_store::{
     AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
-    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, SnapshotFilter, Store, StoreError,
+    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -357,6 +358,19 @@ impl Store for FaultyStore {
         page: Page<DenialId>,
     ) -> Result<Vec<Denial>, StoreError> {
         self.call(self.inner.denials(ws, filter, page)).await
+    }
+
+    async fn snapshot(&self, ws: WorkspaceId, id: SnapshotId) -> Result<Option<Snapshot>, StoreError> {
+        self.call(self.inner.snapshot(ws, id)).await
+    }
+
+    async fn snapshots(
+        &self,
+        ws: WorkspaceId,
+        filter: SnapshotFilter,
+        page: Page<SnapshotId>,
+    ) -> Result<Vec<Snapshot>, StoreError> {
+        self.call(self.inner.snapshots(ws, filter, page)).await
     }
 
     async fn counts(&self, ws: WorkspaceId) -> Result<Counts, StoreError> {

@@ -6,9 +6,10 @@ use interlock_core::Event;
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::{Position, RowChange};
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
-use interlock_core::job::Job;
+use interlock_core::id::{JobId, MessageId, SnapshotId, ThreadId, WakeId, WebhookId};
+use interlock_core::job::{Job, JobTotals};
 use interlock_core::session::{Session, SessionKey};
+use interlock_core::snapshot::Snapshot;
 use interlock_core::text::Digest;
 use interlock_core::thread::{Answer, Finding, Thread};
 use interlock_core::wake::{Halt, Lease, Supervisor, Wake, WakeState};
@@ -42,6 +43,10 @@ pub struct Mirror {
     pub supervisors: BTreeMap<String, Supervisor>,
     /// Jobs.
     pub jobs: BTreeMap<JobId, Job>,
+    /// What became of jobs.
+    pub job_totals: JobTotals,
+    /// Snapshots.
+    pub snapshots: BTreeMap<SnapshotId, Snapshot>,
     /// Webhooks.
     pub webhooks: BTreeMap<WebhookId, Webhook>,
     /// Timeline rows that are no messages.
@@ -91,6 +96,8 @@ impl Mirror {
                 RowChange::Supervisor(name, None) => drop(self.supervisors.remove(&name)),
                 RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
                 RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
+                RowChange::JobTotals(totals) => self.job_totals = totals,
+                RowChange::Snapshot(one) => drop(self.snapshots.insert(one.snapshot_id, *one)),
                 RowChange::Webhook(one) => drop(self.webhooks.insert(one.webhook_id, *one)),
                 RowChange::Unwebhook(id) => drop(self.webhooks.remove(&id)),
                 RowChange::Timeline(thread, position, event) => {
@@ -148,10 +155,12 @@ const fn kind(change: &RowChange) -> &'static str {
         RowChange::Supervisor(..) => "supervisor",
         RowChange::Job(_) => "job",
         RowChange::Unjob(_) => "unjob",
+        RowChange::JobTotals(_) => "job_totals",
+        RowChange::Snapshot(_) => "snapshot",
         RowChange::Webhook(_) => "webhook",
         RowChange::Unwebhook(_) => "unwebhook",
     }
 }
 
 /// How many kinds of changes there are.
-pub(crate) const KINDS: usize = 21;
+pub(crate) const KINDS: usize = 23;

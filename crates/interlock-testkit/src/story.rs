@@ -141,7 +141,7 @@ impl Story {
         };
         let by = AGENTS[usize::from(who) % AGENTS.len()];
         let seq = self.sequencer.mirror.threads[&thread].seq;
-        match what % 21 {
+        match what % 22 {
             0 if threads.len() < 4 => drop(self.open("another").await),
             1 | 2 => drop(self.post(thread, by, "to everybody", &[]).await),
             3 => {
@@ -172,6 +172,7 @@ impl Story {
             17 => self.work(who, which).await,
             18 => self.hook(who, which).await,
             19 => self.sight(thread, who, which).await,
+            20 => drop(self.snap(&format!("stage-{}", which % 3)).await),
             _ => self.sequencer.wall = self.sequencer.wall.plus_ms(i64::from(which) * 500),
         }
     }

@@ -7,7 +7,7 @@ use interlock_core::actor::AgentName;
 
 use crate::command::{
     agent, builtin, denial, doctor, events, hook, init, job, ledger, log, mcp, migrate, operate, policy,
-    resume, status, stop, supervise, thread, token, up, verify, wake, webhook,
+    resume, snapshot, status, stop, supervise, thread, token, up, verify, wake, webhook,
 };
 
 /// What help ends with, for whoever sees it for the first time.
@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// See the server's own work, and let what is dead try again.
     #[command(subcommand)]
     Job(job::Verb),
+    /// Count what the workspace has done by a moment that you name, and compare two of them.
+    #[command(subcommand)]
+    Snapshot(snapshot::Verb),
     /// See what callers were not allowed.
     #[command(subcommand)]
     Denial(denial::Verb),

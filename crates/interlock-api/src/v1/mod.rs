@@ -13,6 +13,7 @@ pub mod policy;
 pub mod review;
 pub mod search;
 pub mod session;
+pub mod snapshot;
 pub mod summary;
 pub mod thread;
 pub mod token;

@@ -34,6 +34,8 @@ pub fn enqueue(
     {
         return Ok((job_id, None));
     }
+    // What becomes of jobs is counted with it, here and below.
+    facts.job_totals()?;
     let job = Job {
         job_id: JobId::derive(now.wall, &env.entropy, n),
         kind: new.kind.clone(),
@@ -91,6 +93,7 @@ pub(crate) fn enqueue_alone(
 /// Due jobs for a worker, oldest first. Before that, what a worker that went silent held has failed, and what was done
 /// long ago is forgotten.
 pub(crate) fn claim(facts: &Facts, env: &Envelope, command: &ClaimJobs, now: &Now) -> Result<Decision, Stop> {
+    facts.job_totals()?;
     let (mut events, mut effects, mut ready) = (Vec::new(), Vec::new(), Vec::new());
     for job in facts.due_jobs()? {
         match job.state {
@@ -190,6 +193,7 @@ pub(crate) fn finish(
     command: &FinishJob,
     now: &Now,
 ) -> Result<Decision, Stop> {
+    facts.job_totals()?;
     let job = held(facts, command.job_id, command.fence)?;
     let (job, event) = match &command.outcome {
         JobOutcome::Done => {
@@ -236,6 +240,7 @@ pub(crate) fn requeue(
         return Err(Refusal::new(Reason::ParameterInvalid, detail).hint("say why in `text`").into());
     }
     within("the reason", text, REASON_BYTES_MAX)?;
+    facts.job_totals()?;
     let job = facts.job(job_id)?.ok_or_else(|| not_found(job_id))?;
     if job.state != JobState::Dead {
         let detail = format!("`{job_id}` is {}, and only a dead job is requeued", job.state);

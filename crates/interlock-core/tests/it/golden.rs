@@ -51,10 +51,11 @@ const fn place(event: &Event) -> usize {
         Event::WakeDeclined { .. } => 36,
         Event::WakeStranded { .. } => 41,
         Event::WakeSaid { .. } => 42,
+        Event::SnapshotTaken { .. } => 43,
     }
 }
 
-const FILES: [&[&str]; 43] = [
+const FILES: [&[&str]; 44] = [
     &["agent.registered-1", "agent.registered-1-placed"],
     &["thread.created-1"],
     &["thread.participant_added-1", "thread.participant_added-1-placed"],
@@ -119,6 +120,7 @@ const FILES: [&[&str]; 43] = [
     &["wake.cancel_requested-1"],
     &["wake.stranded-1", "wake.stranded-1-placed"],
     &["wake.said-1"],
+    &["snapshot.taken-1", "snapshot.taken-1-full"],
 ];
 
 fn folder() -> &'static Path {
@@ -156,4 +158,15 @@ fn no_file_is_forgotten() {
 fn kinds_of_a_later_version_are_not_taken_for_ours() {
     let text = r#"{"kind":"wake.joined/2","wake_id":"wak_00000000000000000000000001","thread_id":"thr_00000000000000000000000002","seq":1}"#;
     assert!(serde_json::from_str::<Event>(text).is_err());
+}
+
+/// The digests in these files were computed by another program, from their text.
+#[test]
+fn the_digest_of_a_snapshot_is_what_anybody_computes() {
+    for file in FILES[43] {
+        let text = std::fs::read_to_string(folder().join(format!("{file}.json"))).unwrap();
+        let event: Event = serde_json::from_str(&text).unwrap();
+        let Event::SnapshotTaken { content, content_digest, .. } = event else { panic!("{event:?}") };
+        assert_eq!(content.digest().unwrap(), content_digest, "{file}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_core::command::{JobOutcome, RenewJob};
 use interlock_core::id::JobId;
-use interlock_core::job::{Job, JobState, NewJob, RetryPolicy};
+use interlock_core::job::{Job, JobState, JobTotals, NewJob, RetryPolicy};
 use interlock_core::limits::{CLAIM_JOBS_MAX, JOB_KEPT_MS};
 use interlock_core::{Command, Event, Reason, Timestamp};
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (0..5_usize, 1..4_u32, prop_oneof![Just(0_i64), Just(700), Just(5_000)])
             .prop_map(|(name, attempts_max, in_ms)| Op::Enqueue { name, attempts_max, in_ms }),
         6 => (0..4_u32).prop_map(|limit| Op::Claim { limit }),
-        6 => (0..20_usize, 0..4_usize).prop_map(|(claim, how)| Op::Finish { claim, how }),
+        6 => (0..20_usize, 0..5_usize).prop_map(|(claim, how)| Op::Finish { claim, how }),
         3 => (0..20_usize).prop_map(|claim| Op::Renew { claim }),
         3 => (0..20_usize).prop_map(|job| Op::Requeue { job }),
         6 => prop_oneof![Just(1_i64), Just(500), Just(1_500), Just(LEASE_MS), Just(JOB_KEPT_MS)].prop_map(Op::Wait),
@@ -61,6 +61,8 @@ struct Model {
     forgotten: BTreeSet<JobId>,
     claims: Vec<Job>,
     requeued: BTreeSet<JobId>,
+    /// What became of jobs, counted as it was asked and answered; how long they took is not.
+    totals: JobTotals,
 }
 
 impl Model {
@@ -71,6 +73,7 @@ impl Model {
             forgotten: BTreeSet::new(),
             claims: Vec::new(),
             requeued: BTreeSet::new(),
+            totals: JobTotals::default(),
         }
     }
 
@@ -105,6 +108,7 @@ impl Model {
         }
         let known = Known { name, attempts_max, attempts: 0, fence: 0, is: Is::Waiting(at, at) };
         assert_eq!(self.jobs.insert(id, known), None);
+        self.totals.accepted += 1;
     }
 
     /// A failed attempt; says whether it was the last.
@@ -123,6 +127,8 @@ impl Model {
                 Is::Held(until) if until <= now => {
                     let is_dead = Self::fails(known, until);
                     died.extend(is_dead.then_some(*id));
+                    self.totals.died += u64::from(is_dead);
+                    self.totals.retried += u64::from(!is_dead);
                 }
                 Is::Done(at) if now.ms_since(at) >= JOB_KEPT_MS && !self.requeued.contains(id) => {
                     self.forgotten.insert(*id);
@@ -144,6 +150,7 @@ impl Model {
             assert_eq!((job.attempts, job.fence), (known.attempts, known.fence));
             assert!(job.attempts <= known.attempts_max);
             known.is = Is::Held(now.plus_ms(LEASE_MS));
+            self.totals.claimed += 1;
         }
         let left = self.jobs.values().filter(|known| matches!(known.is, Is::Waiting(_, sure) if sure <= now));
         assert!(
@@ -158,10 +165,12 @@ impl Model {
         let outcome = match how {
             0 | 1 => JobOutcome::Done,
             2 => JobOutcome::Failed("no".into()),
-            _ => JobOutcome::Hopeless("never".into()),
+            3 => JobOutcome::Hopeless("never".into()),
+            _ => JobOutcome::Later(self.w.now().plus_ms(300)),
         };
         let now = self.w.now();
         let result = self.w.finishes(&job, outcome);
+        self.totals.put_off += u64::from(how == 4 && result.is_ok());
         let Some(known) = self.holder(&job) else {
             assert!(matches!(refused(result), Reason::JobLost | Reason::JobNotFound));
             return;
@@ -172,11 +181,19 @@ impl Model {
                 false
             }
             2 => Self::fails(known, now),
-            _ => {
+            3 => {
                 known.is = Is::Dead;
                 true
             }
+            _ => {
+                known.attempts -= 1;
+                known.is = Is::Waiting(now.plus_ms(300), now.plus_ms(300));
+                false
+            }
         };
+        self.totals.completed += u64::from(how <= 1);
+        self.totals.retried += u64::from(how == 2 && !is_dead);
+        self.totals.died += u64::from(is_dead);
         assert_eq!(result.unwrap().kinds(), if is_dead { vec!["job.died"] } else { Vec::new() });
     }
 
@@ -212,6 +229,7 @@ impl Model {
         let now = self.w.now();
         self.jobs.insert(id, Known { attempts: 0, is: Is::Waiting(now, now), ..known });
         self.requeued.insert(id);
+        self.totals.requeued += 1;
     }
 
     /// The rows say what the model says.
@@ -234,6 +252,21 @@ impl Model {
                 Is::Dead => assert_eq!((job.state, &job.lease), (JobState::Dead, &None)),
             }
         }
+        self.is_counted();
+    }
+
+    /// What became of jobs is counted, each once, and adds up with the rows that are there.
+    fn is_counted(&self) {
+        let JobTotals { taken_ms, within, .. } = self.w.rows.job_totals;
+        assert_eq!(self.w.rows.job_totals, JobTotals { taken_ms, within, ..self.totals.clone() });
+        let JobTotals { accepted, claimed, retried, put_off, completed, died, requeued, .. } = self.totals;
+        assert_eq!(within.iter().sum::<u64>(), completed);
+        let standing = self.w.rows.census(&[]).jobs;
+        let of = |state| standing.get(&state).copied().unwrap_or(0);
+        let (waiting, running, dead) = (of(JobState::Queued), of(JobState::Running), of(JobState::Dead));
+        assert_eq!(accepted, completed + dead + waiting + running, "none is lost");
+        assert_eq!(claimed, completed + retried + put_off + died + running, "each claim came to something");
+        assert_eq!(dead, died - requeued);
     }
 
     /// Work goes on until nothing is left to do.

@@ -32,6 +32,7 @@ mod random;
 mod rows;
 mod sessions;
 mod simulation;
+mod snapshots;
 mod spending;
 mod status;
 mod supervising;

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use interlock_core::actor::AgentName;
 use interlock_core::agent::Agent;
 use interlock_core::facts::{Facts, Key, Keys, Known, Position, RowChange, Used};
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId};
-use interlock_core::job::{Job, JobState};
+use interlock_core::id::{JobId, MessageId, SnapshotId, ThreadId, WakeId, WebhookId};
+use interlock_core::job::{Job, JobState, JobTotals};
 use interlock_core::limits::{DUE_JOBS_MAX, JOB_KEPT_MS, SESSIONS_FORGOTTEN_MAX, SESSIONS_MAX};
 use interlock_core::session::{Session, SessionKey};
+use interlock_core::snapshot::{Census, Snapshot};
 use interlock_core::text::Digest;
 use interlock_core::thread::{Answer, Finding, Message, Thread};
 use interlock_core::wake::{Asks, Halt, Lease, Supervisor, Wake, WakeState};
@@ -28,6 +29,8 @@ pub(crate) struct Rows {
     pub(crate) used: BTreeMap<Digest, (Digest, u64)>,
     pub(crate) leases: BTreeMap<WakeId, Lease>,
     pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) job_totals: JobTotals,
+    pub(crate) snapshots: BTreeMap<SnapshotId, Snapshot>,
     pub(crate) answers: BTreeMap<(ThreadId, MessageId, AgentName), Answer>,
     pub(crate) halt: Option<Halt>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
@@ -91,6 +94,8 @@ impl Rows {
                     facts.put_job_named(kind.clone(), name.clone(), self.job_named(kind, name));
                 }
                 Key::DueJobs => facts.put_due_jobs(self.due_jobs(now)),
+                Key::JobTotals => facts.put_job_totals(self.job_totals.clone()),
+                Key::Census => facts.put_census(self.census(entries)),
                 Key::Webhooks => facts.put_webhooks(self.webhooks.values().cloned().collect()),
             }
         }
@@ -145,6 +150,29 @@ impl Rows {
         // The ledger holds no free text: what comes back from it has none.
         let json = serde_json::to_string(&events).unwrap();
         Some(Used { fingerprint, index, events: serde_json::from_str(&json).unwrap() })
+    }
+
+    /// What a store counts.
+    pub(crate) fn census(&self, entries: &[Vec<Event>]) -> Census {
+        let mut census = Census {
+            ledger_size: entries.len() as u64,
+            totals: self.job_totals.clone(),
+            messages: self.messages.len() as u64,
+            ..Census::default()
+        };
+        for job in self.jobs.values() {
+            *census.jobs.entry(job.state).or_default() += 1;
+        }
+        let waiting = self.jobs.values().filter(|job| job.state == JobState::Queued);
+        census.first_due_at = waiting.map(Job::due_at).min();
+        for thread in self.threads.values() {
+            *census.threads.entry(thread.status.as_str().into()).or_default() += 1;
+        }
+        for wake in self.wakes.values() {
+            let name = wake.result.map_or(wake.state.as_str(), |result| result.as_str());
+            *census.wakes.entry(name.into()).or_default() += 1;
+        }
+        census
     }
 
     /// In the order of their first reports.
@@ -211,6 +239,13 @@ impl Rows {
                 RowChange::Supervisor(name, None) => drop(self.supervisors.remove(&name)),
                 RowChange::Job(job) => drop(self.jobs.insert(job.job_id, job)),
                 RowChange::Unjob(id) => drop(self.jobs.remove(&id)),
+                RowChange::JobTotals(totals) => self.job_totals = totals,
+                RowChange::Snapshot(one) => {
+                    assert!(
+                        self.snapshots.insert(one.snapshot_id, *one).is_none(),
+                        "a snapshot is taken once"
+                    );
+                }
                 RowChange::Webhook(one) => drop(self.webhooks.insert(one.webhook_id, *one)),
                 RowChange::Unwebhook(id) => drop(self.webhooks.remove(&id)),
             }

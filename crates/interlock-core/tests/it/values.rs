@@ -217,6 +217,7 @@ fn roles_and_their_permissions() {
                 P::WakeRead,
                 P::WakeManage,
                 P::WorkspaceRead,
+                P::SnapshotTake,
                 P::SessionObserve,
             ],
         ),

@@ -533,6 +533,7 @@ const fn operation(command: &Command) -> &'static str {
             "run_jobs"
         }
         Command::RequeueJob(_) => "requeue_job",
+        Command::TakeSnapshot(_) => "take_snapshot",
         Command::CreateWebhook(_) => "create_webhook",
         Command::UpdateWebhook(_) => "update_webhook",
         Command::PauseWebhook { .. } => "pause_webhook",

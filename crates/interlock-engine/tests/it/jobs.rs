@@ -323,7 +323,7 @@ async fn what_became_of_jobs_is_counted_once() {
     let again = world.does(&world.lead(), "again", requeue).await.unwrap();
     assert_eq!(first, again, "the same key is the same requeue");
     let tally = world.engine.job_tally();
-    assert_eq!((tally.accepted, tally.completed, tally.dead, tally.requeued), (4, 3, 1, 1));
+    assert_eq!((tally.accepted, tally.completed, tally.died, tally.requeued), (4, 3, 1, 1));
     assert_eq!((tally.claimed, tally.retried), (5, 1));
     assert_eq!(tally.within.iter().sum::<u64>(), 3);
 }

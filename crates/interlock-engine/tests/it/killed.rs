@@ -11,10 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use interlock_core::Reply;
 use interlock_core::actor::{Actor, Role};
-use interlock_core::command::{Command as Order, JobOutcome};
+use interlock_core::command::{Command as Order, JobOutcome, TakeSnapshot};
 use interlock_core::id::{JobId, WorkspaceId};
 use interlock_core::job::{Job, JobState, NewJob, RetryPolicy};
 use interlock_core::policy::Policy;
+use interlock_core::snapshot::{Jobs, Stage};
 use interlock_engine::read::{JobFilter, Page, Store};
 use interlock_engine::{Engine, JobRunner, Request, RunnerOptions, Work, authorize};
 use interlock_store::Workspace;
@@ -119,19 +120,16 @@ async fn asks(engine: &Engine, n: usize) -> JobId {
         run_at: None,
         policy: RetryPolicy { base_ms: 1, cap_ms: 20, attempts_max },
     };
-    let name = agent("lead");
-    let actor = Actor {
-        name,
-        role: Role::Coordinator,
-        workspace_id: ws(),
-        session_id: None,
-        wake_id: None,
-        fence: None,
-    };
-    let permit = authorize::<AnyWrite>(&actor).unwrap();
+    let permit = authorize::<AnyWrite>(&lead()).unwrap();
     let outcome = engine.execute(&permit, &Request::default(), Order::EnqueueJob(new)).await.unwrap();
     let Reply::Job(id) = outcome.reply else { panic!("{outcome:?}") };
     id
+}
+
+fn lead() -> Actor {
+    let name = agent("lead");
+    let (role, workspace_id) = (Role::Coordinator, ws());
+    Actor { name, role, workspace_id, session_id: None, wake_id: None, fence: None }
 }
 
 /// The lease of a process in this part: long where processes must not overlap, short where nobody else is there.
@@ -204,6 +202,26 @@ fn drained(place: &str, folder: &Path, is_alone: bool) -> Vec<Job> {
     })
 }
 
+/// What a server that begins now counts of jobs, whoever worked on them.
+fn counted(place: &str) -> Jobs {
+    runtime().block_on(async {
+        let engine = engine_at(place).await;
+        let permit = authorize::<AnyWrite>(&lead()).unwrap();
+        let take = TakeSnapshot { stage: Stage::parse("after-a-kill").unwrap(), text: String::new() };
+        let outcome = engine.execute(&permit, &Request::default(), Order::TakeSnapshot(take)).await.unwrap();
+        let Reply::Snapshot(id) = outcome.reply else { panic!("{outcome:?}") };
+        engine.store().snapshot(ws(), id).await.unwrap().unwrap().content.jobs
+    })
+}
+
+/// Whatever was killed when, each job that was accepted is somewhere, and each claim came to something.
+fn adds_up(jobs: &Jobs) {
+    let Jobs { accepted, completed, dead, waiting, running, .. } = jobs;
+    assert_eq!((jobs.lost, *accepted), (0, completed + dead + waiting + running), "{jobs:?}");
+    assert_eq!(jobs.claimed, completed + jobs.retried + jobs.put_off + jobs.died + running, "{jobs:?}");
+    assert_eq!((jobs.time_to_complete.count, jobs.counted_since), (*completed, None));
+}
+
 /// Every job is done, or dead after exactly as many attempts as it has; the ledger tells of the dead.
 fn all_came_to_an_end(jobs: &[Job], place: &str, folder: &Path) {
     let of = |state| jobs.iter().filter(move |job| job.state == state);
@@ -220,6 +238,12 @@ fn all_came_to_an_end(jobs: &[Job], place: &str, folder: &Path) {
     let told: Vec<String> = entries.iter().map(|row| String::from_utf8_lossy(&row.envelope).into()).collect();
     let died: usize = told.iter().map(|entry| entry.matches("job.died/1").count()).sum();
     assert_eq!(died, of(JobState::Dead).count());
+    let counted = counted(place);
+    adds_up(&counted);
+    let count = |state| of(state).count() as u64;
+    assert_eq!((counted.completed, counted.dead), (count(JobState::Completed), count(JobState::Dead)));
+    assert_eq!((counted.accepted, counted.waiting, counted.running), (jobs.len() as u64, 0, 0));
+    assert_eq!(counted.claimed, jobs.iter().map(|job| job.fence).sum::<u64>(), "each claim once");
 }
 
 /// The server and its worker are one process, which is killed while it takes jobs and works on them.
@@ -247,6 +271,9 @@ fn fifty_kills_of_a_server_at_work_lose_no_job() {
                 hear(line);
             },
         );
+        if life % 10 == 9 {
+            adds_up(&counted(&place));
+        }
     }
     let jobs = drained(&place, folder.path(), true);
     let there: BTreeSet<String> = jobs.iter().map(|job| job.job_id.to_string()).collect();
@@ -291,6 +318,9 @@ fn fifty_kills_of_workers_on_one_database_lose_no_job() {
         };
         // The former process is gone before its place is taken.
         drop(workers.swap_remove(at));
+        if kill % 10 == 9 {
+            adds_up(&counted(place));
+        }
         workers.push(start());
     }
     let jobs = drained(place, folder.path(), false);

@@ -10,6 +10,7 @@ mod isolation;
 mod jobs;
 mod killed;
 mod known_defects;
+mod snapshots;
 mod supervisors;
 mod waking;
 mod world;

@@ -118,9 +118,10 @@ const fn permission(event: &Event) -> Permission {
         | Event::WebhookSecretRotated { .. }
         | Event::WebhookDeleted { .. } => Permission::WebhookRead,
         Event::JobDied { .. } | Event::JobRequeued { .. } => Permission::JobRead,
-        Event::ServersHalted { .. } | Event::WorkspaceHalted { .. } | Event::WorkspaceResumed { .. } => {
-            Permission::WorkspaceRead
-        }
+        Event::ServersHalted { .. }
+        | Event::WorkspaceHalted { .. }
+        | Event::WorkspaceResumed { .. }
+        | Event::SnapshotTaken { .. } => Permission::WorkspaceRead,
         _ => Permission::LedgerRead,
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod review;
 pub(crate) mod search;
 pub(crate) mod session;
+pub(crate) mod snapshot;
 pub(crate) mod summary;
 pub(crate) mod thread;
 pub(crate) mod timeline;

@@ -1,9 +1,8 @@
 //! The metrics of jobs: how many stand where, for how long the oldest has been due, and what became of them here.
 
 use interlock_core::Timestamp;
-use interlock_core::job::JobState;
+use interlock_core::job::{JOB_MS_BOUNDS, JobState, JobTotals};
 use interlock_engine::read::JobCounts;
-use interlock_engine::{JOB_MS_BOUNDS, JobTally};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -17,7 +16,7 @@ struct State {
 }
 
 /// As of now.
-pub(super) fn registry(tally: JobTally, counts: Option<&JobCounts>, now: Timestamp) -> Registry {
+pub(super) fn registry(tally: JobTotals, counts: Option<&JobCounts>, now: Timestamp) -> Registry {
     let mut registry = Registry::with_prefix("interlock");
     if let Some(counts) = counts {
         depth(&mut registry, counts, now);
@@ -26,8 +25,9 @@ pub(super) fn registry(tally: JobTally, counts: Option<&JobCounts>, now: Timesta
         ("jobs_accepted", "Jobs asked for through this server", tally.accepted),
         ("jobs_claimed", "Claims of jobs by workers of this server", tally.claimed),
         ("jobs_retried", "Failed attempts of jobs that another attempt follows", tally.retried),
+        ("jobs_put_off", "Claims of jobs given back untried: it was not their time yet", tally.put_off),
         ("jobs_completed", "Jobs done", tally.completed),
-        ("jobs_dead", "Jobs that failed too often", tally.dead),
+        ("jobs_dead", "Jobs that failed too often", tally.died),
         ("jobs_requeued", "Dead jobs that a person let try again", tally.requeued),
     ] {
         registry.register(name, help, ConstCounter::new(count));
@@ -54,7 +54,7 @@ fn depth(registry: &mut Registry, counts: &JobCounts, now: Timestamp) {
 
 /// Counted by the engine, in milliseconds.
 #[derive(Debug)]
-struct Durations(JobTally);
+struct Durations(JobTotals);
 
 impl EncodeMetric for Durations {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {

@@ -254,6 +254,9 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         "register_agent" => json!({"name": "newcomer"}),
         "get_job" => json!({"job_id": stage.job}),
         "requeue_job" => json!({"job_id": stage.job, "text": "it is mended"}),
+        "take_snapshot" => json!({"stage": "after", "text": "to be sure"}),
+        "get_snapshot" => json!({"snapshot_id": stage.snapshot}),
+        "compare_snapshots" => json!({"snapshot_id": stage.snapshot, "with": stage.snapshot}),
         "get_wake" => json!({"wake_id": wake_id}),
         "claim_wakes" => json!({"supervisor": "keeper", "incarnation": "1", "limit": 1}),
         "renew_wakes" => {
@@ -273,8 +276,9 @@ pub(crate) fn sample(row: &Operation, stage: &Stage) -> Map<String, Value> {
         // A stream that waits would not end.
         "follow_events" => json!({"until_now": true}),
         "list_threads" | "search_messages" | "inbox" | "heartbeat_session" | "list_agents" | "list_wakes"
-        | "list_jobs" | "list_denials" | "list_webhooks" | "get_status" | "get_policy" | "halt_agents"
-        | "resume_agents" | "renew_token" | "list_entries" | "get_checkpoint" | "export_ledger" => json!({}),
+        | "list_jobs" | "list_denials" | "list_snapshots" | "list_webhooks" | "get_status" | "get_policy"
+        | "halt_agents" | "resume_agents" | "renew_token" | "list_entries" | "get_checkpoint"
+        | "export_ledger" => json!({}),
         other => panic!("give `{other}` sample parameters, and the tests of all rows cover it"),
     };
     value.as_object().unwrap().clone()

@@ -403,6 +403,7 @@ async fn ids_that_are_none_and_ids_of_nothing() {
                     "wake_id" => ("wak", "thr", Reason::WakeNotFound),
                     "webhook_id" => ("whk", "thr", Reason::WebhookNotFound),
                     "job_id" => ("job", "thr", Reason::JobNotFound),
+                    "snapshot_id" => ("snp", "thr", Reason::SnapshotNotFound),
                     _ => ("thr", "wak", Reason::ThreadNotFound),
                 };
                 let of = |text: String| {

@@ -37,6 +37,7 @@ mod receiver;
 mod rpc;
 mod searching;
 mod sessions;
+mod snapshots;
 mod socket;
 mod summaries;
 mod threads;

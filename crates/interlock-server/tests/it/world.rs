@@ -12,7 +12,7 @@ use interlock_api::{Op, Problem, operations as op};
 use interlock_core::actor::{Actor, AgentName, Role};
 use interlock_core::command::{ClaimJobs, Command, FinishJob, JobOutcome};
 use interlock_core::denial::Attempt;
-use interlock_core::id::{JobId, MessageId, ThreadId, WakeId, WebhookId, WorkspaceId};
+use interlock_core::id::{JobId, MessageId, SnapshotId, ThreadId, WakeId, WebhookId, WorkspaceId};
 use interlock_core::job::NewJob;
 use interlock_core::policy::Policy;
 use interlock_core::{Reply, Timestamp};
@@ -70,6 +70,8 @@ pub(crate) struct Stage {
     pub(crate) job: JobId,
     /// A webhook whose receiver is not there.
     pub(crate) webhook: WebhookId,
+    /// A snapshot of everything else.
+    pub(crate) snapshot: SnapshotId,
 }
 
 impl World {
@@ -284,7 +286,11 @@ impl World {
         let webhook = call::<op::CreateWebhook>(&operator, &webhook, "stage-webhook").await.unwrap().webhook;
         let (job, webhook) = (self.dead_job("stage").await, webhook.webhook_id);
         self.denied();
-        Stage { thread, wake: wakes[0].wake_id, message, job, webhook }
+        let snapshot = json!({"stage": "stage"});
+        let snapshot =
+            call::<op::TakeSnapshot>(&self.client(Role::Operator), &snapshot, "snapshot").await.unwrap();
+        let snapshot = snapshot.snapshot_id;
+        Stage { thread, wake: wakes[0].wake_id, message, job, webhook, snapshot }
     }
 
     /// What the server itself does with jobs.

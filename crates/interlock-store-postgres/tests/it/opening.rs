@@ -39,9 +39,23 @@ fn answers_of_an_earlier_version_are_found() {
         store.dump(tale.sequencer.workspace_id).await.unwrap()
     });
     assert!(before.iter().filter(|line| line.starts_with("answer ")).count() > 40);
-    made.0.sql("DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE supervisor; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; DELETE FROM interlock_schema WHERE version > 4");
+    made.0.sql("DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE snapshot; DROP TABLE job_totals; DROP TABLE supervisor; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; DELETE FROM interlock_schema WHERE version > 4");
     let after = block_on(async { made.open().await.dump(WorkspaceId::from_u128(1)).await.unwrap() });
     assert_eq!(after, before);
+}
+
+#[test]
+fn jobs_of_an_earlier_version_are_counted_from_then_on() {
+    let Some(made) = Made::new("jobs_of_an_earlier_version_are_counted_from_then_on") else { return };
+    let database = std::sync::Arc::new(made);
+    block_on(interlock_testkit::conformance::jobs_of_an_earlier_version_are_counted_from_then_on(
+        database.clone(),
+        || {
+            database.0.sql(
+                "DROP TABLE snapshot; DROP TABLE job_totals; DELETE FROM interlock_schema WHERE version > 10",
+            );
+        },
+    ));
 }
 
 /// A database of a linguistic order gives the rows of each table in the order that every other store gives them in.

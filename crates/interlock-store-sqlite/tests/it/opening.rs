@@ -110,10 +110,23 @@ fn answers_of_an_earlier_version_are_found() {
     let before = block_on(dump());
     assert!(before.iter().filter(|line| line.starts_with("answer ")).count() > 40);
     let connection = Connection::open(made.path()).unwrap();
-    let back = "DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE supervisor; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; PRAGMA user_version = 5";
+    let back = "DROP INDEX wake_by_agent; DROP INDEX wake_of_agent_live; DROP TABLE snapshot; DROP TABLE job_totals; DROP TABLE supervisor; DROP TABLE session; DROP TABLE denial; DROP TABLE webhook; DROP TABLE answer; DROP TABLE halt; ALTER TABLE message DROP COLUMN extra; PRAGMA user_version = 5";
     connection.execute_batch(back).unwrap();
     drop(connection);
     assert_eq!(block_on(dump()), before);
+}
+
+#[test]
+fn jobs_of_an_earlier_version_are_counted_from_then_on() {
+    let made = Made::new();
+    let path = made.path().to_owned();
+    let back = move || {
+        let back = "DROP TABLE snapshot; DROP TABLE job_totals; PRAGMA user_version = 11";
+        Connection::open(path).unwrap().execute_batch(back).unwrap();
+    };
+    interlock_testkit::conformance::run(made, |database| {
+        interlock_testkit::conformance::jobs_of_an_earlier_version_are_counted_from_then_on(database, back)
+    });
 }
 
 /// A file cut short is never taken for an empty or a whole one.

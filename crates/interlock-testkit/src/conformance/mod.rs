@@ -7,6 +7,7 @@ mod random;
 mod reading;
 mod searching;
 pub(crate) mod sessions;
+mod snapshots;
 mod supervisors;
 pub(crate) mod webhooks;
 mod writing;
@@ -17,6 +18,7 @@ pub use random::*;
 pub use reading::*;
 pub use searching::*;
 pub use sessions::*;
+pub use snapshots::*;
 pub use supervisors::*;
 pub use webhooks::*;
 pub use writing::*;
@@ -82,6 +84,8 @@ macro_rules! store_conformance {
             what_is_secret_of_a_webhook_is_in_no_dump
             denials_are_found_by_what_is_known_of_them
             the_newest_denials_of_each_workspace_are_kept
+            a_snapshot_counts_what_was_committed
+            pages_of_snapshots
             the_same_commands_give_the_same_dump
             rows_loaded_are_the_rows_made
             whatever_anybody_does_is_what_the_model_says

@@ -10,6 +10,8 @@ use interlock_core::id::WorkspaceId;
 use interlock_core::job::{Job, JobState};
 use interlock_core::limits::JOB_KEPT_MS;
 use interlock_core::policy::Policy;
+use interlock_core::snapshot::Census;
+use interlock_core::wake::WakeResult;
 use interlock_store::{BatchWork, Committed, Head, LedgerHead, Step, Store, StoreError, WriteSet};
 
 use crate::Mirror;
@@ -81,7 +83,7 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     keys.extend(mirror.used.keys().copied().map(Key::Idempotency));
     keys.extend(mirror.wakes.keys().copied().map(Key::Wake));
     keys.extend(mirror.jobs.keys().copied().map(Key::Job));
-    keys.extend([Key::DueJobs, Key::Webhooks, Key::Terminals, Key::Supervisors]);
+    keys.extend([Key::DueJobs, Key::JobTotals, Key::Census, Key::Webhooks, Key::Terminals, Key::Supervisors]);
     keys.extend(mirror.sessions.keys().map(|(agent, _)| Key::Sessions(agent.clone())));
     for thread in mirror.threads.keys() {
         keys.extend([Key::Thread(*thread), Key::ThreadWakes(*thread), Key::Findings(*thread)]);
@@ -135,6 +137,7 @@ pub(crate) async fn check_facts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror:
     assert_eq!(facts.halt().unwrap(), mirror.halt.as_ref());
     assert_eq!(store.halt(ws).await.unwrap(), mirror.halt);
     check_answers(store, ws, mirror).await;
+    check_counts(store, ws, mirror, &facts).await;
     let entries = store.entries(ws, 0, u32::MAX).await.unwrap();
     for (key, (fingerprint, index)) in &mirror.used {
         let used = facts.used(key).unwrap().unwrap();
@@ -161,5 +164,32 @@ async fn check_answers(store: &Arc<dyn Store>, ws: WorkspaceId, mirror: &Mirror)
                 all.iter().filter(|answer| answer.agent == *name).cloned().collect::<Vec<_>>()
             );
         }
+    }
+}
+
+/// What is counted is what is there, and every snapshot comes back whole.
+async fn check_counts(store: &Arc<dyn Store>, ws: WorkspaceId, mirror: &Mirror, facts: &Facts) {
+    assert_eq!(facts.job_totals().unwrap(), &mirror.job_totals);
+    let mut census = Census {
+        ledger_size: store.ledger_head(ws).await.unwrap().size,
+        totals: mirror.job_totals.clone(),
+        messages: mirror.messages.len() as u64,
+        ..Census::default()
+    };
+    for job in mirror.jobs.values().filter(|job| job.state != JobState::Completed) {
+        *census.jobs.entry(job.state).or_default() += 1;
+    }
+    let waiting = mirror.jobs.values().filter(|job| job.state == JobState::Queued);
+    census.first_due_at = waiting.map(Job::due_at).min();
+    for thread in mirror.threads.values() {
+        *census.threads.entry(thread.status.to_string()).or_default() += 1;
+    }
+    for wake in mirror.wakes.values() {
+        let name = wake.result.map_or(wake.state.as_str(), WakeResult::as_str);
+        *census.wakes.entry(name.into()).or_default() += 1;
+    }
+    assert_eq!(facts.census().unwrap(), &census);
+    for (id, taken) in &mirror.snapshots {
+        assert_eq!(store.snapshot(ws, *id).await.unwrap().as_ref(), Some(taken));
     }
 }

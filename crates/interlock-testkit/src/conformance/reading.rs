@@ -61,6 +61,7 @@ async fn busy(database: &Arc<dyn Database>) -> (Arc<dyn Store>, Story) {
         tale.hook(who, which).await;
     }
     tale.hook(0, 1).await;
+    tale.snap("busy").await;
     (store, tale)
 }
 

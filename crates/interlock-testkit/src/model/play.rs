@@ -11,7 +11,8 @@ use interlock_core::{Envelope, Event, Reply, Timestamp};
 use interlock_store::{Page, Search, Store, WakeFilter, fill_index, search};
 
 use super::op::{Claim, Do, Op, WORDS, resolved};
-use super::{Model, OLGA, Outcome, PEOPLE};
+use super::wakes::Wake;
+use super::{Model, OLGA, Outcome, PEOPLE, Thread};
 use crate::sequencer::Done;
 use crate::{Sequencer, Story};
 
@@ -63,6 +64,7 @@ pub(crate) async fn play(store: Arc<dyn Store>, number: u128, steps: &[Op]) {
     play.look().await;
     assert!(!fill_index(play.store.as_ref(), play.tale.sequencer.workspace_id).await.unwrap());
     play.searches().await;
+    play.counts().await;
 }
 
 impl Play {
@@ -99,6 +101,25 @@ impl Play {
         }
         self.batch(batch).await;
         taken.max(1)
+    }
+
+    /// A snapshot counts what the model knows.
+    async fn counts(&mut self) {
+        let content = self.tale.snap("end").await.content;
+        let Model { threads, wakes, .. } = &self.model;
+        assert_eq!(content.ledger_size, self.entries);
+        assert_eq!(content.messages, threads.iter().map(Thread::last).sum::<u64>());
+        for (status, count) in &content.threads {
+            let of_status = threads.iter().filter(|thread| thread.status.as_str() == status);
+            assert_eq!(of_status.count() as u64, *count, "{status}");
+        }
+        for (name, count) in &content.wakes {
+            let is_named = |wake: &&Wake| {
+                wake.result.map_or(wake.state.as_str(), interlock_core::wake::WakeResult::as_str) == name
+            };
+            assert_eq!(wakes.iter().filter(is_named).count() as u64, *count, "{name}");
+        }
+        assert_eq!(content.wakes.values().sum::<u64>(), wakes.len() as u64);
     }
 
     /// A caller that did not hear the answer asks again.

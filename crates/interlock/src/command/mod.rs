@@ -22,6 +22,7 @@ mod reconnect;
 pub(crate) mod resume;
 pub(crate) mod runner;
 pub(crate) mod search;
+pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod summary;
@@ -72,6 +73,7 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> End {
         Command::Webhook(verb) => interruptible(webhook::run(&cx, verb)),
         Command::Denial(verb) => interruptible(denial::run(&cx, verb)),
         Command::Job(verb) => interruptible(job::run(&cx, verb)),
+        Command::Snapshot(verb) => interruptible(snapshot::run(&cx, verb)),
         Command::Events(params) => interruptible(events::run(&cx, params)),
         Command::Hook(params) => interruptible(hook::run(&cx, &params)),
         Command::Mcp(params) => blocking(mcp::run(&cx, &params)),

@@ -12,6 +12,7 @@ pub(crate) mod message;
 pub(crate) mod policy;
 pub(crate) mod review;
 pub(crate) mod safe;
+pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod style;
 pub(crate) mod summary;

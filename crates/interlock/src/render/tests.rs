@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::style::{Paint, Style};
 use super::table::{Cell, table};
 use super::{
-    View, agent, escalation, explain, job, message, review, safe, status, summary, thread, timeline, wake,
-    when,
+    View, agent, escalation, explain, job, message, review, safe, snapshot, status, summary, thread,
+    timeline, wake, when,
 };
 
 mod room;
@@ -448,6 +448,96 @@ fn events_of_jobs_are_told_in_words() {
         live("job.requeued", &requeued),
         format!("11:59:55.007  executor     let job {JOB} (mail) try again")
     );
+}
+
+const SNAPSHOT: &str = "snp_00000000000000000000000005";
+
+fn one_snapshot() -> Value {
+    let digest = "46d76aea856ad0656644846c55b6ed1a4bc834e9398484c69c2ad649ed9ea535";
+    json!({
+        "snapshot_id": SNAPSHOT, "stage": "before-upgrade", "taken_at": "2026-01-02T11:58:00Z", "by": "anna",
+        "index": 41, "text": "it is\u{1b}[31m\nlate", "content_digest": digest,
+        "content": {
+            "schema": "snapshot/1", "stage": "before-upgrade", "taken_at": "2026-01-02T11:58:00Z",
+            "ledger_size": 40, "messages": 17, "threads": {"active": 1, "blocked": 0},
+            "wakes": {"pending": 1, "triggered": 3},
+            "jobs": {
+                "accepted": 25, "completed": 20, "dead": 1, "waiting": 3, "running": 1, "lost": 0, "claimed": 24,
+                "retried": 2, "put_off": 0, "died": 1, "requeued": 0, "oldest_due_ms": 1_500,
+                "time_to_complete": {"count": 20, "sum_ms": 4_000, "buckets": [
+                    {"up_to_ms": 100, "count": 18}, {"up_to_ms": 500, "count": 1}, {"count": 1},
+                ]},
+            },
+        },
+    })
+}
+
+#[test]
+fn one_snapshot_with_its_sums() {
+    let expected = "\
+snapshot    snp_00000000000000000000000005
+stage       before-upgrade
+taken       2026-01-02T11:58:00.000Z
+by          anna
+says        it is\\x1b[31m\\nlate
+jobs        25 accepted = 20 done + 1 dead + 3 waiting + 1 running + 0 lost
+attempts    24 claimed, 2 retried, 0 put off, 1 died, 0 requeued
+took        200ms on average, 95 of 100 at most 500ms
+oldest due  for 1.5s
+messages    17
+threads     1 active
+wakes       1 pending, 3 triggered
+ledger      the first 40 entries; this is entry 41
+digest      46d76aea856ad0656644846c55b6ed1a4bc834e9398484c69c2ad649ed9ea535
+";
+    assert_eq!(snapshot::show(view(), &of(one_snapshot())), expected);
+    let mut none = one_snapshot();
+    none["content"]["jobs"]["time_to_complete"] = json!({"count": 0, "sum_ms": 0, "buckets": []});
+    none["content"]["jobs"]["counted_since"] = "2026-01-01T00:00:00Z".into();
+    none["content"]["wakes"] = json!({});
+    let shown = snapshot::show(view(), &of(none));
+    assert!(shown.contains("none is done") && shown.contains("wakes       none\n"), "{shown}");
+    assert!(shown.contains("0 lost, counted since 2026-01-01T00:00:00.000Z\n"), "{shown}");
+}
+
+#[test]
+fn snapshots_as_a_list() {
+    let expected = "\
+SNAPSHOT                        STAGE           TAKEN   BY    ENTRY  JOBS DONE  DEAD  LOST  MESSAGES
+snp_00000000000000000000000005  before-upgrade  2m ago  anna  41     20 of 25   1     0     17
+";
+    assert_eq!(snapshot::list(view(), &of(json!({"snapshots": [one_snapshot()]}))), expected);
+    assert_eq!(snapshot::list(view(), &of(json!({"snapshots": []}))), "no snapshots\n");
+}
+
+#[test]
+fn what_grew_between_two_snapshots() {
+    let mark = |id: &str, stage: &str, at: &str| json!({"snapshot_id": id, "stage": stage, "taken_at": at});
+    let mut answer = json!({
+        "earlier": mark(SNAPSHOT, "before", "2026-01-02T11:00:00Z"),
+        "later": mark(SNAPSHOT, "after", "2026-01-02T11:02:00Z"),
+        "elapsed_ms": 120_000, "time_to_complete_ms": 40,
+        "figures": [
+            {"figure": "messages", "is_total": true, "from": 1, "to": 4, "grew": 3, "per_minute": 1.5},
+            {"figure": "jobs.waiting", "is_total": false, "from": 2, "to": 0, "grew": -2},
+            {"figure": "jobs.dead", "is_total": false, "from": 1, "to": 1, "grew": 0},
+        ],
+    });
+    let expected = "\
+earlier    snp_00000000000000000000000005 before at 2026-01-02T11:00:00.000Z
+later      snp_00000000000000000000000005 after at 2026-01-02T11:02:00.000Z
+between    2m 00s
+jobs took  40ms on average
+
+FIGURE        EARLIER  LATER  GREW  PER MINUTE
+messages      1        4      +3    1.5
+jobs.waiting  2        0      -2
+";
+    assert_eq!(snapshot::comparison(view(), &of(answer.clone())), expected);
+    answer["figures"] = json!([]);
+    answer.as_object_mut().unwrap().remove("time_to_complete_ms");
+    let shown = snapshot::comparison(view(), &of(answer));
+    assert!(shown.contains("jobs took  none was done\n\nnothing grew\n"), "{shown}");
 }
 
 fn live(kind: &str, event: &Value) -> String {

@@ -105,6 +105,11 @@ fn what(item: &TimelineItem) -> (Paint, String) {
             (Paint::Red, format!("gave up job {job} after attempt {}{}", text("attempts"), because()))
         }
         "job.requeued" => (Paint::Yellow, format!("let job {} ({}) try again", text("job_id"), text("job"))),
+        "snapshot.taken" => {
+            let stage =
+                field("content").and_then(|content| content.get("stage")).map(plain).unwrap_or_default();
+            (Paint::Plain, format!("took snapshot {} of {stage}", text("snapshot_id")))
+        }
         other => (Paint::Plain, safe::line(other)),
     }
 }

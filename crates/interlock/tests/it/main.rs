@@ -67,6 +67,7 @@ mod real_wakes;
 mod repository;
 mod scripted;
 mod site;
+mod snapshots;
 mod stub;
 mod tail;
 mod terminal;

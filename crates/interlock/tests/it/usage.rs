@@ -40,6 +40,7 @@ fn help_lists_exactly_the_commands_there_are() {
         "unblock-thread",
         "override-close-thread",
         "job",
+        "snapshot",
         "denial",
         "webhook",
         "policy",
@@ -92,7 +93,7 @@ fn help_of_threads_lists_exactly_their_verbs() {
 #[test]
 fn every_command_and_verb_has_help() {
     let world = World::new();
-    let verbs: [(&str, &[&str]); 23] = [
+    let verbs: [(&str, &[&str]); 24] = [
         ("policy", &["show"]),
         ("migrate", &[]),
         ("pilot", &[]),
@@ -114,6 +115,7 @@ fn every_command_and_verb_has_help() {
         ("mcp", &[]),
         ("ledger", &["entries", "export"]),
         ("verify", &[]),
+        ("snapshot", &["take", "list", "show", "compare"]),
         ("token", &["issue"]),
         ("doctor", &[]),
     ];
