@@ -3,7 +3,8 @@
 //! Used by the CLI, the supervisor and the built-in agents. It never retries by itself except through
 //! [`Client::call_until`], which repeats with the same idempotency key and so changes things once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use interlock_core::Reason;
@@ -15,6 +16,7 @@ use crate::operation::{Method, Op, Operation};
 use crate::operations::FollowEvents;
 use crate::problem::Problem;
 use crate::sse::Parser;
+use crate::told::told;
 use crate::v1::event::{CloudEvent, FollowEventsParams};
 
 /// Bytes of an answer that the client takes in.
@@ -46,6 +48,9 @@ pub struct Client {
     url: String,
     /// One for all copies: whoever renews it renews it for all.
     token: Arc<RwLock<Option<String>>>,
+    warn: Option<fn(&str)>,
+    /// What was warned of; all copies say it once.
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -67,7 +72,14 @@ impl Client {
             Place::Here => http()?,
             Place::Encrypted => encrypted()?,
         };
-        Ok(Self { http, url, token: Arc::new(RwLock::new(token)) })
+        let token = Arc::new(RwLock::new(token));
+        Ok(Self { http, url, token, warn: None, warned: Arc::default() })
+    }
+
+    /// The same, and whenever the server announces the end of something that is used, it is told here, once.
+    #[must_use]
+    pub fn warning(self, warn: fn(&str)) -> Self {
+        Self { warn: Some(warn), ..self }
     }
 
     /// Send this token from now on, with all copies of this client.
@@ -231,7 +243,13 @@ impl Client {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        request.send().await.map_err(|error| self.unreachable(&error))
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if let (Some(warn), Some(text)) = (self.warn, told(response.headers(), row.id))
+            && self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone())
+        {
+            warn(&text);
+        }
+        Ok(response)
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Problem {

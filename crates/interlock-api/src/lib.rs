@@ -12,9 +12,11 @@ pub mod operations;
 pub mod problem;
 #[cfg(feature = "client")]
 mod sse;
+#[cfg(feature = "client")]
+mod told;
 pub mod v1;
 
-pub use deprecation::Deprecation;
+pub use deprecation::{DeprecatedField, Deprecation, Notice, Side};
 pub use operation::{Media, Method, Op, Operation};
 pub use operations::OPERATIONS;
 pub use problem::Problem;

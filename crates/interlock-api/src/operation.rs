@@ -3,8 +3,9 @@
 use interlock_core::actor::{Guarded, Permission};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-use crate::deprecation::Deprecation;
+use crate::deprecation::{DeprecatedField, Deprecation, Notice, Side};
 
 /// The HTTP method of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Operation {
     pub since: &'static str,
     /// The announcement of its end, if there is one.
     pub deprecated: Option<Deprecation>,
+    /// The announced ends of fields of its request and its answer.
+    pub deprecated_fields: &'static [DeprecatedField],
     /// One sentence.
     pub summary: &'static str,
     /// What it answers with.
@@ -80,6 +83,19 @@ impl Operation {
     /// The names of the path's parameters, in order.
     pub fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
         self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+
+    /// The fields with an end, of one side.
+    pub fn ending(&self, side: Side) -> impl Iterator<Item = &'static DeprecatedField> {
+        self.deprecated_fields.iter().filter(move |field| field.side == side)
+    }
+
+    /// The ends of which a call with these parameters is told: the operation's own, and those of the fields that it uses.
+    pub fn notices(&self, parameters: &Map<String, Value>) -> Vec<Notice> {
+        let own = self.deprecated.map(|deprecation| Notice { field: None, deprecation });
+        let used = self.ending(Side::Request).filter(|field| field.is_used(parameters));
+        let used = used.map(|field| Notice { field: Some(field.path), deprecation: field.deprecation });
+        own.into_iter().chain(used).collect()
     }
 }
 

@@ -18,12 +18,16 @@ macro_rules! announced {
     };
 }
 
+// A row whose end, or that of some of its fields, is announced says so before its medium:
+// `deprecated Deprecation { .. }, deprecated_fields [DeprecatedField { .. }, ..], media Json,`.
+
 macro_rules! operations {
     ($(
         $(#[doc = $summary:literal])+
         $name:ident = $id:literal $method:ident $path:literal
-            tool $tool:expr, permission $permission:ident, mutates $mutates:literal, media $media:ident,
-            $(deprecated $deprecated:expr,)? $params:ty => $response:ty;
+            tool $tool:expr, permission $permission:ident, mutates $mutates:literal,
+            $(deprecated $deprecated:expr,)? $(deprecated_fields [$($field:expr),+],)? media $media:ident,
+            $params:ty => $response:ty;
     )*) => {
         $(
             $(#[doc = $summary])+
@@ -40,6 +44,7 @@ macro_rules! operations {
                     mutates: $mutates,
                     since: "1.0",
                     deprecated: announced!($($deprecated)?),
+                    deprecated_fields: &[$($($field),+)?],
                     summary: concat!($($summary),+),
                     media: Media::$media,
                     request: |generator| <$params as schemars::JsonSchema>::json_schema(generator),
@@ -313,4 +318,43 @@ operations! {
     ExportLedger = "export_ledger" Get "/v1/ledger/export"
         tool None, permission LedgerRead, mutates false, media Tar,
         ledger::ExportLedgerParams => ledger::ExportLedgerResponse;
+}
+
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "as the table makes them")]
+mod tests {
+    use interlock_core::actor::{Guarded, Permission};
+    use jiff::civil::date;
+
+    use super::{Media, Method, Op, Operation, thread};
+    use crate::{DeprecatedField, Deprecation, Side};
+
+    const END: Deprecation =
+        Deprecation { since: date(2026, 11, 28), sunset: date(2027, 12, 1), page: "docs/compatibility.md" };
+
+    operations! {
+        /// Ends, with a field that ends before it.
+        Old = "old" Get "/v1/old"
+            tool None, permission ThreadRead, mutates false,
+            deprecated END,
+            deprecated_fields [DeprecatedField { side: Side::Request, path: "limit", deprecation: END }],
+            media Json,
+            thread::ListThreadsParams => thread::ListThreadsResponse;
+        /// Stays.
+        New = "new" Get "/v1/new"
+            tool None, permission ThreadRead, mutates false, media Json,
+            thread::ListThreadsParams => thread::ListThreadsResponse;
+    }
+
+    #[test]
+    fn a_row_announces_ends() {
+        let told = |row: &Operation, request: serde_json::Value| {
+            let notices = row.notices(request.as_object().unwrap());
+            notices.iter().map(|notice| notice.field).collect::<Vec<_>>()
+        };
+        let [old, new] = OPERATIONS else { panic!("two rows") };
+        assert_eq!(told(old, serde_json::json!({"limit": 1})), [None, Some("limit")]);
+        assert_eq!(told(old, serde_json::json!({"cursor": "x"})), [None]);
+        assert_eq!(told(new, serde_json::json!({"limit": 1})), []);
+    }
 }

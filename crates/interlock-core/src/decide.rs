@@ -127,9 +127,8 @@ fn wake_keys(env: &Envelope, keys: &mut Keys) {
         Command::HaltAgents => keys.extend([Key::LiveWakes, Key::Halt]),
         Command::Heartbeat { .. } => drop(keys.insert(Key::Sessions(env.actor.name.clone()))),
         Command::ObserveSession(command) => session::keys(env, command, keys),
-        Command::ResumeAgents { .. } => {
-            keys.insert(Key::Halt);
-        }
+        // Whether an agent does it.
+        Command::ResumeAgents { .. } => keys.extend([Key::Halt, Key::Agent(env.actor.name.clone())]),
         Command::RenewWakes(command) => keys.extend(command.wakes.iter().map(|(id, _)| Key::Wake(*id))),
         Command::CancelWake(InterveneWake { wake_id, .. })
         | Command::ReportWake(ReportWake { wake_id, .. })

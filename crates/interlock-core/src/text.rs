@@ -96,11 +96,35 @@ pub fn digest(salt: &Salt, parts: &[&[u8]]) -> Digest {
     parts_digest(b"interlock text 1", &all)
 }
 
+/// The text without what terminals obey and do not show: colours, moves of the cursor, titles.
+pub fn without_escapes(text: &str) -> String {
+    let mut shown = Shown::default();
+    vte::Parser::new().advance(&mut shown, text.as_bytes());
+    shown.0
+}
+
+/// What a terminal would show, and where its lines end.
+#[derive(Default)]
+struct Shown(String);
+
+impl vte::Perform for Shown {
+    fn print(&mut self, c: char) {
+        self.0.push(c);
+    }
+
+    fn execute(&mut self, byte: u8) {
+        if matches!(byte, b'\n' | b'\t') {
+            self.0.push(char::from(byte));
+        }
+    }
+}
+
 /// What is kept of an agent's last words: of long ones the beginning, and no control characters but the ends of lines and
 /// tabs. Nothing where nothing is left.
 pub fn last_words(text: &str) -> Option<String> {
     let mut kept = String::new();
-    for c in text.trim().chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')) {
+    let shown = without_escapes(text);
+    for c in shown.trim().chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')) {
         if kept.len() + c.len_utf8() > LAST_MESSAGE_BYTES_MAX {
             break;
         }
@@ -113,4 +137,25 @@ pub fn last_words(text: &str) -> Option<String> {
 /// A digest without salt, for values that are compared; what is secret in them must be hard to guess by itself.
 pub fn fingerprint(domain: &str, parts: &[&[u8]]) -> Digest {
     parts_digest(domain.as_bytes(), parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_words;
+
+    /// Programs colour what they print, and the letters of a colour are no words.
+    #[test]
+    fn of_last_words_what_a_terminal_obeys_is_left_out() {
+        for (said, kept) in [
+            ("\u{1b}[32mok\u{1b}[0m", Some("ok")),
+            ("\u{1b}[1;38;5;196mred\u{1b}[m and plain", Some("red and plain")),
+            ("\u{1b}]0;a title\u{7}built\u{1b}[K", Some("built")),
+            ("\u{1b}]8;;https://example.org\u{1b}\\a link\u{1b}]8;;\u{1b}\\", Some("a link")),
+            ("one\n\ttwo \u{2713} [32m", Some("one\n\ttwo \u{2713} [32m")),
+            ("cut \u{1b}[3", Some("cut")),
+            ("\u{1b}[2J\u{1b}[H\u{7}", None),
+        ] {
+            assert_eq!(last_words(said).as_deref(), kept, "{said:?}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::context::{Ctx, State};
 use crate::denied::Asked;
+use crate::ends::Used;
 use crate::guard::RequestId;
 
 /// Up to here a number with a fraction part names one integer: 2^53.
@@ -175,6 +176,9 @@ where
             Method::Post => read_body(&parts.headers, body, state.rates.request_bytes_max()).await?,
         };
         in_path(shape, path, &mut parameters)?;
+        if let Some(used) = parts.extensions.get::<Used>() {
+            used.by(&shape.row, &parameters);
+        }
         let key = header_text(&parts.headers, "idempotency-key")?;
         let trace = header_text(&parts.headers, "traceparent").ok().flatten();
         let (actor, request_id) = (actor.clone(), request_id.to_owned());

@@ -9,6 +9,7 @@
 mod call;
 mod context;
 mod denied;
+mod ends;
 mod events;
 mod guard;
 mod http;
@@ -23,6 +24,7 @@ mod serve;
 mod view;
 mod webhooks;
 
+pub use ends::deprecation_faults;
 pub use mcp::{Bare, Overlay, authenticated, tools_document};
 pub use openapi::document as openapi_document;
 pub use rate::{RateLimits, RequestBytes};

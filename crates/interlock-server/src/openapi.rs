@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use interlock_api::{Media, Method, OPERATIONS, Operation, Problem};
+use interlock_api::{Media, Method, OPERATIONS, Operation, Problem, Side};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+
+use crate::ends;
 
 /// The whole document; the same for the same table.
 pub fn document() -> Value {
     let mut generator = SchemaSettings::draft2020_12()
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
-    let problem = to_value(&generator.subschema_for::<Problem>());
+    let problem = generator.subschema_for::<Problem>().to_value();
     let mut paths = Map::new();
     for row in OPERATIONS {
         let item = operation(row, &mut generator, &problem);
@@ -69,7 +71,7 @@ fn spell_out(value: &mut Value) {
 
 /// One operation as the document describes it.
 pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, problem: &Value) -> Value {
-    let mut body = to_value(&(row.request)(generator));
+    let mut body = ends::schema(row, Side::Request, generator);
     let mut parameters = Vec::new();
     let in_path: Vec<&str> = row.path_parameters().collect();
     let names: Vec<String> = body
@@ -87,10 +89,7 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
         };
         let is_required = requires(&body, &name);
         if let Some(schema) = take_property(&mut body, &name) {
-            let description = schema.get("description").cloned().unwrap_or_default();
-            parameters.push(json!({
-                "name": name, "in": place, "required": is_required, "schema": schema, "description": description,
-            }));
+            parameters.push(parameter(&name, place, is_required, schema));
         }
     }
     parameters.extend(headers(row));
@@ -124,13 +123,24 @@ pub(crate) fn operation(row: &Operation, generator: &mut SchemaGenerator, proble
     item
 }
 
+/// A parameter outside the body. What is said of its end is said of the parameter, not of its schema.
+fn parameter(name: &str, place: &str, is_required: bool, mut schema: Value) -> Value {
+    let description = schema.get("description").cloned().unwrap_or_default();
+    let marks = schema.as_object_mut().map(ends::take_marks).unwrap_or_default();
+    let mut parameter = json!({
+        "name": name, "in": place, "required": is_required, "schema": schema, "description": description,
+    });
+    if let Some(parameter) = parameter.as_object_mut() {
+        parameter.extend(marks);
+    }
+    parameter
+}
+
 /// What the row says of its end, if anything.
 fn announce_end(row: &Operation, item: &mut Value) {
     let (Some(deprecated), Some(item)) = (row.deprecated, item.as_object_mut()) else { return };
-    item.insert("deprecated".into(), true.into());
     item.insert("description".into(), deprecated.sentence().into());
-    item.insert("x-deprecated-since".into(), deprecated.since.to_string().into());
-    item.insert("x-sunset".into(), deprecated.sunset.to_string().into());
+    item.extend(ends::marks(deprecated));
 }
 
 /// What is sent in headers.
@@ -154,13 +164,13 @@ fn headers(row: &Operation) -> Vec<Value> {
 
 fn content(row: &Operation, generator: &mut SchemaGenerator) -> Value {
     match row.media {
-        Media::Json => json!({"application/json": {"schema": to_value(&(row.response)(generator))}}),
+        Media::Json => json!({"application/json": {"schema": ends::schema(row, Side::Answer, generator)}}),
         Media::Tar => {
             json!({row.media.as_str(): {"schema": {"type": "string", "contentMediaType": row.media.as_str()}}})
         }
         // OpenAPI 3.1 has no word for the schema of what stands in a stream's events.
         Media::EventStream => {
-            let item = to_value(&(row.response)(generator));
+            let item = ends::schema(row, Side::Answer, generator);
             json!({row.media.as_str(): {"schema": stream_event(), "x-item-schema": item}})
         }
     }
@@ -189,8 +199,4 @@ fn take_property(body: &mut Value, name: &str) -> Option<Value> {
         required.retain(|other| other != name);
     }
     body.get_mut("properties")?.as_object_mut()?.remove(name)
-}
-
-fn to_value(schema: &schemars::Schema) -> Value {
-    schema.as_value().clone()
 }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, get, on};
+use axum::routing::{MethodFilter, get, on};
 use interlock_api::operations as op;
-use interlock_api::{Deprecation, Method, Op, Operation};
+use interlock_api::{Method, Op, Operation};
 use interlock_core::Refusal;
 use interlock_engine::{Engine, Permit};
 use tokio::sync::watch;
 
 use crate::call::{Path, Shape, answer};
 use crate::context::{Ctx, State};
+use crate::ends::announcing;
 use crate::events::Seats;
 use crate::mcp::{Bare, Overlay, Run};
 use crate::rate::{RateLimits, Rates};
@@ -45,7 +45,7 @@ impl Table {
                           request: Request| {
             answer::<O, F, H>(state, Arc::clone(&shape), path, request, handler.clone())
         };
-        let route = announcing(O::ROW.deprecated, on(filter(O::ROW.method), serve));
+        let route = announcing(O::ROW, on(filter(O::ROW.method), serve));
         self.router = self.router.route(O::ROW.path, route);
         self.handled.push(O::ROW.id);
         self
@@ -64,24 +64,11 @@ impl Table {
             move |axum::extract::State(state): axum::extract::State<Arc<State>>,
                   path: Path,
                   request: Request| { handler(state, Arc::clone(&shape), path, request) };
-        let route = announcing(row.deprecated, on(filter(row.method), serve));
+        let route = announcing(row, on(filter(row.method), serve));
         self.router = self.router.route(row.path, route);
         self.handled.push(row.id);
         self
     }
-}
-
-/// Every answer of a deprecated operation says so, refusals too.
-fn announcing(deprecated: Option<Deprecation>, route: MethodRouter<Arc<State>>) -> MethodRouter<Arc<State>> {
-    let Some(deprecated) = deprecated else { return route };
-    let headers =
-        deprecated.headers().map(|(name, value)| (HeaderName::from_static(name), value.parse().ok()));
-    route.layer(axum::middleware::map_response(move |mut response: Response| {
-        for (name, value) in headers.clone() {
-            response.headers_mut().extend(value.map(|value: HeaderValue| (name, value)));
-        }
-        std::future::ready(response)
-    }))
 }
 
 const fn filter(method: Method) -> MethodFilter {

@@ -36,19 +36,25 @@ const HALT: &str = "SELECT doc FROM halt WHERE ws = $1 LIMIT $2";
 // Running ones first and all of them: the rule that no agent runs twice needs every one. Then those claimed and not
 // started: they count although they may be held back by now, or not among the first. Then what is due, the urgent in a
 // lane of their own: however many others are due, these are looked at. Of both each agent's first before anybody's second:
-// however many wakes of one are due, others' are looked at.
-const LIVE: &str = "(SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
+// however many wakes of one are due, others' are looked at. Of who runs, or is about to, what runs is the first.
+const LIVE: &str = "WITH busy AS (SELECT agent FROM wake WHERE ws = $1 AND state = 'running'
+    UNION SELECT w.agent FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
+    WHERE l.ws = $1 AND w.state = 'pending' AND NOT w.held
+    AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+    (SELECT 1, 0::bigint, w.id, w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
     WHERE w.ws = $1 AND w.state = 'running')
     UNION ALL (SELECT 2, 0, w.id, w.doc, l.doc FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
     WHERE l.ws = $1 AND w.state = 'pending')
     UNION ALL (SELECT 3, row_number() OVER (ORDER BY d.turn, d.due_at, d.id), d.id, d.doc, NULL FROM
-    (SELECT w.id, w.due_at, w.doc, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id) AS turn FROM wake w
+    (SELECT w.id, w.due_at, w.doc, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id)
+    + (w.agent IN (SELECT agent FROM busy))::int AS turn FROM wake w
     WHERE w.ws = $1 AND w.state = 'pending' AND NOT w.held
     AND w.urgent AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.ws = w.ws AND l.wake = w.id)) d
     ORDER BY d.turn, d.due_at, d.id LIMIT $2)
     UNION ALL (SELECT 4, row_number() OVER (ORDER BY d.turn, d.due_at, d.id), d.id, d.doc, NULL FROM
-    (SELECT w.id, w.due_at, w.doc, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id) AS turn FROM wake w
+    (SELECT w.id, w.due_at, w.doc, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id)
+    + (w.agent IN (SELECT agent FROM busy))::int AS turn FROM wake w
     WHERE w.ws = $1 AND w.state = 'pending' AND NOT w.held
     AND NOT w.urgent AND w.due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.ws = w.ws AND l.wake = w.id)) d

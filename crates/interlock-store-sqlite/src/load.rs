@@ -203,9 +203,13 @@ fn live_wakes(
     // Running ones first and all of them: the rule that no agent runs twice needs every one.
     let running = "SELECT w.doc, l.doc FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
                    WHERE w.ws = ? AND w.state = 'running' ORDER BY w.id";
-    // Each agent's first before anybody's second: however many wakes of one are due, others' are looked at.
-    let due = "WITH due AS (SELECT w.id, w.due_at,
-                   row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id) AS turn
+    // Each agent's first before anybody's second: however many wakes of one are due, others' are looked at. Of who runs,
+    // or is about to, what runs is the first.
+    let due = "WITH busy AS (SELECT agent FROM wake WHERE ws = ?1 AND state = 'running'
+                   UNION SELECT w.agent FROM lease l JOIN wake w ON w.ws = l.ws AND w.id = l.wake
+                   WHERE l.ws = ?1 AND w.state = 'pending' AND w.held = 0 AND w.due_at <= ?3),
+               due AS (SELECT w.id, w.due_at, row_number() OVER (PARTITION BY w.agent ORDER BY w.due_at, w.id)
+                   + (w.agent IN (SELECT agent FROM busy)) AS turn
                    FROM wake w LEFT JOIN lease l ON l.ws = w.ws AND l.wake = w.id
                    WHERE w.ws = ?1 AND w.state = 'pending' AND w.held = 0 AND w.urgent = ?2 AND w.due_at <= ?3
                    AND l.wake IS NULL ORDER BY turn, w.due_at, w.id LIMIT ?4)

@@ -126,7 +126,7 @@ enum Phase {
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "five facts that come in any order; no state machine has fewer"
+    reason = "six facts that come in any order; no state machine has fewer"
 )]
 pub(crate) struct Attempt {
     lane: Lane,
@@ -144,6 +144,8 @@ pub(crate) struct Attempt {
     resume: Option<SessionId>,
     /// The lesser door that it goes through in the place of the one it was told.
     lesser: Option<Door>,
+    /// What it does goes on without it, and can be looked for by whoever has the wake next.
+    outlives: bool,
     /// It is to look what became of an earlier attempt, and begins nothing in its place.
     is_look: bool,
     has_begun: bool,
@@ -168,6 +170,7 @@ impl Attempt {
             has_events: claimed.runtime.is_cli(),
             resume: claimed.resume,
             lesser: None,
+            outlives: claimed.door() == Door::Live,
             is_look: claimed.is_in_doubt,
             has_begun: false,
             heard: Heard::default(),
@@ -203,6 +206,17 @@ impl Attempt {
             // The process is gone; only its reports may be lost now.
             return if input == Input::Lost { vec![Output::Forget] } else { Vec::new() };
         }
+        let is_renewal = matches!(input, Input::Renewed { .. });
+        if self.outlives && at_ms >= self.lease_until_ms && !is_renewal {
+            // Whatever came of it since is for the next claim to find: this one says nothing more.
+            let mut outputs = self.lose();
+            outputs.extend(self.take_in(at_ms, input));
+            return outputs;
+        }
+        self.take_in(at_ms, input)
+    }
+
+    fn take_in(&mut self, at_ms: u64, input: Input) -> Vec<Output> {
         match input {
             Input::Spawned => {
                 self.phase = Phase::Running;
@@ -253,6 +267,7 @@ impl Attempt {
         if self.phase != Phase::Starting || self.cause.is_some() {
             return self.end(Outcome::NotStarted);
         }
+        self.outlives = false;
         self.lesser = Some(if self.resume.is_some() { Door::Resume } else { Door::Spawn });
         vec![Output::Start]
     }

@@ -11,13 +11,14 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::unix::pipe::Sender;
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::protocol::{Notice, Order, Plan, line};
+use crate::protocol::{Notice, Order, line};
 use crate::shim::lock;
 
 /// How long a shim that says nothing more may take to exit.
 const EXIT_MAX: Duration = Duration::from_secs(1);
 
-/// A running shim. Dropping it ends it and its agent at once: its standard input ends.
+/// A running shim. Dropping it ends it and its agent at once: its standard input ends. The shim of a turn goes on until the
+/// lease is over.
 #[derive(Debug)]
 pub(crate) struct Shim {
     child: Child,
@@ -28,8 +29,13 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
-    /// Start a shim with this plan.
-    pub(crate) async fn start(words: &[OsString], plan: &Plan) -> io::Result<Self> {
+    /// Start a shim with this plan, of an agent or of a turn; one that outlives its supervisor must not hold on to what that
+    /// prints to.
+    pub(crate) async fn start(
+        words: &[OsString],
+        plan: &impl serde::Serialize,
+        errors: Stdio,
+    ) -> io::Result<Self> {
         let (program, args) = words.split_first().ok_or(io::ErrorKind::NotFound)?;
         let (order, input) = io::pipe()?;
         let mut input = Sender::from_owned_fd(input.into())?;
@@ -41,6 +47,7 @@ impl Shim {
             .env_clear()
             .stdin(order)
             .stdout(Stdio::piped())
+            .stderr(errors)
             // A Ctrl-C at the supervisor's terminal is for the supervisor, who knows how agents are stopped.
             .process_group(0)
             .spawn()?;

@@ -6,6 +6,7 @@ use interlock_core::agent::Runtime;
 use interlock_core::id::SessionId;
 use interlock_core::wake::TurnFault;
 
+use crate::codex_server::Record;
 use crate::runtime::Heard;
 
 /// The first line on a shim's standard input: what to run, and how. Not arguments: those are seen by everybody.
@@ -48,7 +49,25 @@ const fn command() -> Runtime {
     Runtime::Command
 }
 
-/// The lines after the first. The end of standard input means [`Order::Kill`]: the supervisor is dead.
+/// The first line for the shim of a turn in a server of its runtime, which is to end with the lease.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct TurnPlan {
+    /// The turn.
+    pub(crate) turn: Record,
+    /// It was begun on an earlier claim, and is taken over with what was written down of it.
+    pub(crate) is_found: bool,
+    /// The file in which that stands, and whether it was cut off.
+    pub(crate) record: OsString,
+    /// The file whose lock is held by whoever watches over the turn.
+    pub(crate) lock: OsString,
+    /// The wake's log.
+    pub(crate) log: OsString,
+    /// When the lease is over, by the clock of leases.
+    pub(crate) lease_until_ms: u64,
+}
+
+/// The lines after the first. The end of standard input means [`Order::Kill`]: the supervisor is dead. To the shim of a turn
+/// it means nothing: the turn goes on, and its supervisor's next life may find it before the lease is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Order {
@@ -62,9 +81,11 @@ pub(crate) enum Order {
         /// When it is over, by the clock of leases.
         until_ms: u64,
     },
+    /// The turn is over, and nothing is left to be watched.
+    Over,
 }
 
-/// What a shim says, one line each: `Started` and `Output` come once at most, one of the last six as the last.
+/// What a shim says, one line each: `Started`, `Watching` and `Output` come once at most, one of the last six as the last.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", tag = "notice")]
 pub(crate) enum Notice {
@@ -73,6 +94,8 @@ pub(crate) enum Notice {
         /// The agent's process, and its group.
         pid: i32,
     },
+    /// A turn is watched over; nobody else does so any more.
+    Watching,
     /// The log cannot be written; the agent runs on.
     Unlogged {
         /// Why.

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use interlock_api::v1::wake::{ClaimedWake, UrgentWake};
@@ -138,7 +139,7 @@ impl Runner {
         }
         if self.claimed.door() == Door::Live {
             let (shared, claimed) = (Arc::clone(&self.shared), self.claimed.clone());
-            self.body = Body::Live(Live::start(shared, claimed, self.log()));
+            self.body = Body::Live(Live::start(shared, claimed, self.log(), self.attempt.lease_until_ms()));
             return;
         }
         self.start_process().await;
@@ -153,10 +154,14 @@ impl Runner {
         }
         let started = match self.plan() {
             Ok(plan) if self.is_lacking(&plan) => return,
-            Ok(plan) => Shim::start(&self.shared.config.shim, &plan).await.map_err(|error| Failure {
-                detail: format!("the shim cannot be started: {error}"),
-                hint: "check that the program of the supervisor is still in its place".into(),
-            }),
+            Ok(plan) => {
+                Shim::start(&self.shared.config.shim, &plan, Stdio::inherit()).await.map_err(|error| {
+                    Failure {
+                        detail: format!("the shim cannot be started: {error}"),
+                        hint: "check that the program of the supervisor is still in its place".into(),
+                    }
+                })
+            }
             Err(failure) => Err(failure),
         };
         match started {
@@ -229,20 +234,14 @@ impl Runner {
 
     async fn next(&mut self) -> Input {
         loop {
-            let timer = self.attempt.timer_ms().map(|at_ms| self.shared.moment(at_ms));
-            let alarm = async {
-                match timer {
-                    Some(moment) => tokio::time::sleep_until(moment).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let alarm = self.shared.alarm(self.attempt.timer_ms());
             match &mut self.body {
                 Body::None(input) => return input.clone(),
                 Body::Live(live) => tokio::select! {
                     Some(input) = self.inbox.recv() => return input,
                     () = alarm => return Input::Timer,
-                    // It ends with a word on how; without one nobody knows how it went.
-                    input = live.next() => return input.unwrap_or(Input::NotStarted),
+                    // It ends with a word on how; without one nobody knows how it went, or whether it goes on.
+                    input = live.next() => return input.unwrap_or(Input::Unknown),
                 },
                 Body::Shim(shim) => tokio::select! {
                     Some(input) = self.inbox.recv() => return input,
@@ -290,6 +289,8 @@ impl Runner {
                 }
                 Input::Spawned
             }
+            // Of turns that are watched over alone.
+            Some(Notice::Watching) => return None,
             Some(Notice::Output) => Input::Printed,
             Some(Notice::Began { session_id }) => Input::Began { session_id },
             Some(Notice::Hopeless { fault }) => {
@@ -365,7 +366,8 @@ impl Runner {
             Body::Live(live) => match order {
                 Order::Kill => live.tell(Event::Leave),
                 Order::Stop => live.tell(Event::Stop),
-                Order::Lease { .. } => {}
+                Order::Lease { until_ms } => live.renewed(until_ms),
+                Order::Over => {}
             },
             Body::None(_) => {}
         }

@@ -92,6 +92,14 @@ impl Shared {
         tokio::time::Instant::now() + clock::until(at_ms)
     }
 
+    /// Done when it is time to look whether [`Self::now_ms`] is this; without a time, never.
+    pub(crate) async fn alarm(&self, at_ms: Option<u64>) {
+        match at_ms {
+            Some(at_ms) => tokio::time::sleep_until(self.moment(at_ms)).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// How many agents may run at once.
     pub(crate) fn slots(&self) -> usize {
         self.config.concurrency_max.clamp(1, CONCURRENCY_MAX)

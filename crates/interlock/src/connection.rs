@@ -8,6 +8,7 @@ use interlock_core::actor::{AgentName, Role};
 
 use crate::identity;
 use crate::instance::{Instance, Run};
+use crate::output::Output;
 use crate::random::random;
 
 /// What to do when no server runs.
@@ -32,7 +33,8 @@ impl Connection {
             Problem::new(Reason::ServerNotRunning, &detail, "").hint(START)
         })?;
         let token = identity::local_token(&instance, name, Role::Operator)?;
-        Ok(Self { client: Client::new(&run.url, Some(token))?, local: Some((instance, run)) })
+        let client = Client::new(&run.url, Some(token))?.warning(warn);
+        Ok(Self { client, local: Some((instance, run)) })
     }
 
     /// The server at this address, with this token.
@@ -48,7 +50,8 @@ impl Connection {
             let detail = "INTERLOCK_TOKEN holds characters that no token has";
             return Err(Problem::new(Reason::TokenInvalid, detail, ""));
         }
-        Ok(Self { client: Client::new(url, Some(token.to_owned()))?, local: None })
+        let client = Client::new(url, Some(token.to_owned()))?.warning(warn);
+        Ok(Self { client, local: None })
     }
 
     /// The server's address.
@@ -127,6 +130,11 @@ impl Connection {
             _ => problem,
         }
     }
+}
+
+/// Tell people of an end that the server announces.
+fn warn(text: &str) {
+    Output::note(&format!("warning: {text}"));
 }
 
 /// A fresh idempotency key.

@@ -66,7 +66,7 @@ impl Context {
     /// Those of [`Context::instance`], `OWN_TOKEN_REQUIRED`.
     pub(crate) fn own_instance(&self) -> Result<Instance, Problem> {
         let instance = self.instance()?;
-        let Environment { url: Some(given), token: Some(_), is_wake: true, .. } = &self.environment else {
+        let Environment { url: Some(given), is_wake: true, .. } = &self.environment else {
             return Ok(instance);
         };
         if instance.run()?.is_some_and(|run| run.url == *given) {

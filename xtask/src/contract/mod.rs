@@ -10,6 +10,7 @@ mod oasdiff;
 mod payloads;
 mod shapes;
 mod spectral;
+mod sunset;
 mod tools;
 
 use std::fs;
@@ -96,12 +97,9 @@ pub(crate) fn verify(modules: &Path) -> Result<Vec<String>> {
 
 /// What is frozen and no longer holds.
 fn lost(oasdiff: &Path, now: &Contract, frozen: &Contract) -> Result<Vec<String>> {
-    let folder = tempfile::tempdir()?;
-    let (before, after) = (folder.path().join("frozen.json"), folder.path().join(OPENAPI));
-    fs::write(&before, shapes::titled(&shapes::opened(&frozen.read(OPENAPI)?)).to_string())?;
-    fs::write(&after, shapes::titled(&now.read(OPENAPI)?).to_string())?;
-    let mut lost = oasdiff::breaking(oasdiff, &before, &after)?;
-    lost.extend(tools::breaking(&frozen.read(TOOLS)?, &now.read(TOOLS)?));
+    let today = sunset::today();
+    let mut lost = lost_of_http(oasdiff, &frozen.read(OPENAPI)?, &now.read(OPENAPI)?, &today)?;
+    lost.extend(tools::breaking(&frozen.read(TOOLS)?, &now.read(TOOLS)?, &today));
     for name in [OPENAPI, TOOLS] {
         lost.extend(shapes::closed(&now.read(name)?));
     }
@@ -111,16 +109,26 @@ fn lost(oasdiff: &Path, now: &Contract, frozen: &Contract) -> Result<Vec<String>
     Ok(lost)
 }
 
+/// The same of the HTTP interface.
+fn lost_of_http(oasdiff: &Path, frozen: &Value, now: &Value, today: &str) -> Result<Vec<String>> {
+    let folder = tempfile::tempdir()?;
+    let (before, after) = (folder.path().join("frozen.json"), folder.path().join(OPENAPI));
+    let promised = shapes::opened(&sunset::remaining(frozen, today));
+    fs::write(&before, shapes::titled(&promised).to_string())?;
+    fs::write(&after, shapes::titled(now).to_string())?;
+    let mut lost = oasdiff::breaking(oasdiff, &before, &after)?;
+    lost.extend(sunset::sooner(frozen, now));
+    Ok(lost)
+}
+
 /// Both comparisons tell a contract that was broken from one that has grown.
 fn are_awake(oasdiff: &Path, frozen: &Contract) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (http, mcp) = (frozen.read(OPENAPI)?, frozen.read(TOOLS)?);
+    let (http, mcp, today) = (frozen.read(OPENAPI)?, frozen.read(TOOLS)?, sunset::today());
     for change in broken::changes() {
-        let file = folder.path().join("changed.json");
-        fs::write(&file, change.of_http(&http)?.to_string())?;
+        let ((http, changed_http), (mcp, changed_mcp)) = (change.of_http(&http)?, change.of_tools(&mcp)?);
         let found = [
-            oasdiff::breaking(oasdiff, &frozen.file(OPENAPI), &file)?,
-            tools::breaking(&mcp, &change.of_tools(&mcp)?),
+            lost_of_http(oasdiff, &http, &changed_http, &today)?,
+            tools::breaking(&mcp, &changed_mcp, &today),
         ];
         for found in found {
             if found.is_empty() == change.breaks {

@@ -1,8 +1,8 @@
 //! Running oasdiff, which knows what breaks those who call an HTTP interface.
 //!
-//! Its levels stand in `xtask/contract/oasdiff.txt`. Two differ from its own: a new name in a set of names, such as another
-//! kind of wake, breaks nobody, since readers take names that they do not know (docs/compatibility.md); and a field of an
-//! answer stays even where it may be absent.
+//! Its levels stand in `xtask/contract/oasdiff.txt`, where they differ from its own: a new name in a set of names, such as
+//! another kind of wake, breaks nobody, since readers take names that they do not know (docs/compatibility.md); a field of an
+//! answer stays even where it may be absent; and what a caller may send is still taken.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

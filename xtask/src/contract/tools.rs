@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::sunset::{remaining, sooner};
+
 /// Who writes what a schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writer {
@@ -13,10 +15,10 @@ enum Writer {
     Us,
 }
 
-/// What of the tools in `old` no longer holds in `new`, each with the place.
-pub(super) fn breaking(old: &Value, new: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    for tool in tools(old) {
+/// What of the tools in `old` no longer holds in `new`, each with the place; what has ended by today need not.
+pub(super) fn breaking(old: &Value, new: &Value, today: &str) -> Vec<String> {
+    let mut found = sooner(old, new);
+    for tool in tools(&remaining(old, today)) {
         let name = tool["name"].as_str().unwrap_or_default();
         let Some(now) = tools(new).find(|other| other["name"] == tool["name"]) else {
             found.push(format!("the tool `{name}` is gone"));
@@ -167,29 +169,32 @@ mod tests {
     use super::super::{Contract, TOOLS, broken};
     use super::breaking;
 
+    const TODAY: &str = "2026-11-28";
+
     fn tool(input: &Value, output: &Value) -> Value {
         json!({"tools": [{"name": "t", "inputSchema": input, "outputSchema": output}]})
     }
 
     fn of_input(old: &Value, new: &Value) -> Vec<String> {
-        breaking(&tool(old, &json!({})), &tool(new, &json!({})))
+        breaking(&tool(old, &json!({})), &tool(new, &json!({})), TODAY)
     }
 
     fn of_output(old: &Value, new: &Value) -> Vec<String> {
-        breaking(&tool(&json!({}), old), &tool(&json!({}), new))
+        breaking(&tool(&json!({}), old), &tool(&json!({}), new), TODAY)
     }
 
     #[test]
     fn what_is_frozen_still_holds() {
         let (frozen, now) = (Contract::frozen().read(TOOLS).unwrap(), Contract::now().read(TOOLS).unwrap());
-        assert_eq!(breaking(&frozen, &now), Vec::<String>::new());
+        assert_eq!(breaking(&frozen, &now, TODAY), Vec::<String>::new());
     }
 
     #[test]
     fn a_broken_copy_is_told_from_one_that_has_grown() {
         let frozen = Contract::frozen().read(TOOLS).unwrap();
         for change in broken::changes() {
-            let found = breaking(&frozen, &change.of_tools(&frozen).unwrap());
+            let (frozen, changed) = change.of_tools(&frozen).unwrap();
+            let found = breaking(&frozen, &changed, TODAY);
             assert_eq!(!found.is_empty(), change.breaks, "{}: {found:?}", change.name);
         }
     }

@@ -335,7 +335,7 @@ pub struct ClaimedWake {
     pub launch: Launch,
     /// How long the runtime may take to accept.
     pub accept_timeout_ms: u32,
-    /// How long the process may run.
+    /// How long the process may run; of what is looked for, how much is left of its time.
     pub run_ms_max: u32,
     /// How long the lease holds without renewal; renew at a third of it, and end the process when it has run out.
     pub lease_ms: u32,

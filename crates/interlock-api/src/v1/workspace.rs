@@ -86,12 +86,12 @@ pub struct Attention {
 pub struct SupervisorView {
     /// Its name.
     pub name: String,
-    /// How long ago it last called.
+    /// How long ago it last called; for one that calls at another server, up to a quarter of `lease_ms` more.
     pub silent_ms: u64,
     /// Its labels.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub labels: BTreeSet<Label>,
-    /// Agents that it cannot run, with what is missing.
+    /// Agents that it cannot run, with what is missing; known where it calls.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cannot_run: BTreeMap<AgentName, Lack>,
 }

@@ -47,6 +47,11 @@ fn is_agent(facts: &Facts, env: &Envelope, thread: &Thread) -> Result<bool, Stop
     Ok(env.actor.wake_id.is_some() || is_managed(facts, env, thread)?)
 }
 
+/// The same of what is done to no thread.
+pub(crate) fn is_agent_anywhere(facts: &Facts, env: &Envelope) -> Result<bool, Stop> {
+    Ok(env.actor.wake_id.is_some() || facts.agent(&env.actor.name)?.is_some_and(Agent::is_managed))
+}
+
 fn is_managed(facts: &Facts, env: &Envelope, thread: &Thread) -> Result<bool, Stop> {
     match thread.members.get(&env.actor.name) {
         Some(member) => Ok(member.managed),

@@ -11,7 +11,7 @@ mod tripped;
 mod turns;
 
 pub(crate) use admission::{Admission, admit, after_storm, surplus};
-pub(crate) use causal::{chain, chain_keys};
+pub(crate) use causal::{chain, chain_keys, is_agent_anywhere};
 pub use pace::Pace;
 pub use quota::Quota;
 pub(crate) use quota::pause;

@@ -172,15 +172,7 @@ fn tell(
     let seq = thread.seq.saturating_add(1);
     let number = announcements(events).max(1);
     let said = Said { event_type, to, body, data: data.to_string(), seq, number };
-    let (message, text) = system::message(env, said, now);
-    events.push(Event::MessagePosted {
-        thread_id: thread.thread_id,
-        message,
-        finding_print: None,
-        said_print: None,
-        is_verified_again: false,
-        text,
-    });
+    events.push(system::said(env, thread.thread_id, said, now));
     if let Some(owner) = &thread.owner {
         wake::on_escalation(facts, env, thread, (owner, seq, chain), now, events)?;
     }
@@ -203,16 +195,7 @@ pub(crate) fn tell_of_stranded(
     let (event_type, to) = (et::WAKE_STRANDED, vec![owner.clone()]);
     let seq = thread.seq.saturating_add(1);
     let said = Said { event_type, to, body, data: data.to_string(), seq, number: 1 };
-    let (message, text) = system::message(env, said, now);
-    let thread_id = thread.thread_id;
-    events.push(Event::MessagePosted {
-        thread_id,
-        message,
-        finding_print: None,
-        said_print: None,
-        is_verified_again: false,
-        text,
-    });
+    events.push(system::said(env, thread.thread_id, said, now));
     if owner != *agent {
         let chain = stranded.chain.clone();
         wake::on_escalation(facts, env, thread, (&owner, seq, chain), now, events)?;

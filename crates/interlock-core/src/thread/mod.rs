@@ -28,7 +28,7 @@ pub use post::{check_event_type, is_for};
 pub(crate) use post::{is_addressed, post, post_as_lead, post_keys};
 use status::person_required;
 pub(crate) use status::{StatusChange, change_status, may_lead, not_coordinator, status_events};
-pub(crate) use system::{Said, message as system_message};
+pub(crate) use system::{Said, said};
 
 pub(crate) use withdraw::{cancel, supersede};
 

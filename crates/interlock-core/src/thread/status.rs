@@ -1,7 +1,7 @@
 //! Rules of a thread's status: who may change it, and what it says and does to wakes.
 
 use super::system::{self, Said};
-use super::{MessageHead, MessageText, Status, Thread, ThreadRole, event_type as et, visible, within};
+use super::{Status, Thread, ThreadRole, event_type as et, visible, within};
 use crate::actor::{AgentName, Role};
 use crate::command::{ChangeStatus, Envelope};
 use crate::decide::Stop;
@@ -53,8 +53,10 @@ impl<'a> StatusChange<'a> {
     ) -> Result<Self, Stop> {
         let chain = guard::chain(facts, env, thread, now)?;
         let is_agents = chain.is_some();
-        if is_agents && to == Status::Active {
-            goes_on(thread, env)?;
+        // Who closes a blocked thread gets past the block as well as who lets it go on.
+        let leaves = to == Status::Active || thread.status == Status::Blocked;
+        if is_agents && leaves {
+            may_leave(thread, env)?;
         }
         Ok(Self { to, reason, owner, text, chain, is_agents })
     }
@@ -113,9 +115,10 @@ pub(crate) fn may_lead(thread: &Thread, env: &Envelope) -> bool {
     leads || matches!(env.actor.role, Role::Operator | Role::Admin | Role::Coordinator)
 }
 
-/// Whether an agent may let a blocked thread go on. What a guard blocked waits for a person, and so does what somebody
-/// else stopped: else an agent would only have to say so, and nothing would hold it. A person may entrust it with that.
-fn goes_on(thread: &Thread, env: &Envelope) -> Result<(), Refusal> {
+/// Whether an agent may let a blocked thread go on, or end it. What a guard blocked waits for a person, and so does what
+/// somebody else stopped: else an agent would only have to say so, and nothing would hold it, or would close the thread and
+/// open another. A person may entrust it with that.
+fn may_leave(thread: &Thread, env: &Envelope) -> Result<(), Refusal> {
     let name = &env.actor.name;
     let known = thread.escalation.as_ref();
     let is_entrusted = known.is_some_and(|known| known.is_entrusted) && thread.owner.as_ref() == Some(name);
@@ -201,15 +204,7 @@ pub(crate) fn status_events(
         by: env.actor.name.clone(),
         is_agents: change.is_agents,
     });
-    let (message, text) = announcement(env, change, owner.as_ref(), seq, number, now);
-    events.push(Event::MessagePosted {
-        thread_id,
-        message,
-        finding_print: None,
-        said_print: None,
-        is_verified_again: false,
-        text,
-    });
+    events.push(system::said(env, thread_id, announcement(change, owner.as_ref(), seq, number), now));
     if let Some(owner) = owner {
         let blocked = Thread {
             status: change.to,
@@ -249,19 +244,12 @@ fn owner_of(
     Some(change.owner.clone().unwrap_or_else(|| super::escalation::rule(&facts.policy, thread, failed)))
 }
 
-fn announcement(
-    env: &Envelope,
-    change: &StatusChange<'_>,
-    owner: Option<&AgentName>,
-    seq: u64,
-    number: u32,
-    now: &Now,
-) -> (MessageHead, MessageText) {
+fn announcement<'a>(change: &StatusChange<'a>, owner: Option<&AgentName>, seq: u64, number: u32) -> Said<'a> {
     let event_type = match change.to {
         Status::Resolved => et::THREAD_RESOLVED,
         Status::Blocked => et::THREAD_ESCALATED,
         Status::Active | Status::Closed => et::THREAD_STATUS_CHANGED,
     };
     let data = serde_json::json!({"status": change.to, "reason": change.reason, "owner": owner}).to_string();
-    system::message(env, Said { event_type, to: Vec::new(), body: change.text, data, seq, number }, now)
+    Said { event_type, to: Vec::new(), body: change.text, data, seq, number }
 }

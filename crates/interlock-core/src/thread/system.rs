@@ -3,7 +3,8 @@
 use super::{MessageHead, MessageKind, MessageText, Priority};
 use crate::actor::AgentName;
 use crate::command::Envelope;
-use crate::id::MessageId;
+use crate::event::Event;
+use crate::id::{MessageId, ThreadId};
 use crate::text::Salt;
 use crate::time::Now;
 
@@ -23,8 +24,29 @@ pub(crate) struct Said<'a> {
     pub(crate) number: u32,
 }
 
-/// The message.
-pub(crate) fn message(env: &Envelope, said: Said<'_>, now: &Now) -> (MessageHead, MessageText) {
+impl Said<'_> {
+    /// The id that its message will have.
+    pub(crate) fn message_id(&self, env: &Envelope, now: &Now) -> MessageId {
+        MessageId::derive(now.wall, &env.entropy, self.number)
+    }
+}
+
+/// That it is said in this thread.
+pub(crate) fn said(env: &Envelope, thread_id: ThreadId, said: Said<'_>, now: &Now) -> Event {
+    let (message, text) = message(env, said, now);
+    // Guards look at what agents say.
+    Event::MessagePosted {
+        thread_id,
+        message,
+        finding_print: None,
+        said_print: None,
+        is_verified_again: false,
+        text,
+    }
+}
+
+fn message(env: &Envelope, said: Said<'_>, now: &Now) -> (MessageHead, MessageText) {
+    let message_id = said.message_id(env, now);
     let text = MessageText {
         body: said.body.to_owned(),
         data: said.data,
@@ -32,7 +54,7 @@ pub(crate) fn message(env: &Envelope, said: Said<'_>, now: &Now) -> (MessageHead
         salt: Salt::derive(&env.entropy, said.number),
     };
     let head = MessageHead {
-        message_id: MessageId::derive(now.wall, &env.entropy, said.number),
+        message_id,
         seq: said.seq,
         kind: MessageKind::System,
         event_type: Some(said.event_type.to_owned()),

@@ -1,19 +1,27 @@
 //! Rules of a turn that may go on although whoever began it is gone. Until the supervisor that began it has looked, it
 //! keeps its agent busy and nobody says that it is over, whatever became of what it was for; and to look begins nothing.
 
-use super::claim::over;
 use super::reaction::take_behind;
 use super::{Chain, Lease, Outcome, RELEASES_MAX, Wake, WakeState, intervene, takeover};
 use crate::command::Envelope;
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Effect, Facts};
-use crate::time::Now;
+use crate::policy::Policy;
+use crate::time::{Now, Timestamp};
 
 impl Wake {
     /// Whether a turn of it may go on that nobody follows.
     pub fn is_in_doubt(&self) -> bool {
         self.state == WakeState::Pending && self.in_doubt_since.is_some()
+    }
+
+    /// How long what is done for it on this claim may run. What is found to run has had a part of its time already, however
+    /// often it is found.
+    pub fn run_ms_left(&self, policy: &Policy, lease: &Lease, now: Timestamp) -> i64 {
+        let whole = if self.is_fallback_run() { policy.fallback_run_ms_max } else { policy.run_ms_max };
+        let since = self.turn_since.or(self.ladder.dispatched_at).filter(|_| lease.is_in_doubt);
+        since.map_or(whole, |since| whole.saturating_sub(now.ms_since(since)).clamp(0, whole))
     }
 }
 
@@ -57,17 +65,4 @@ pub(super) fn unknown(facts: &Facts, env: &Envelope, wake: &Wake, now: &Now) -> 
     let mut events = Vec::new();
     takeover::unknown(facts, env, wake, now, &mut events)?;
     Ok(Decision { effects: vec![Effect::Unlease(wake.wake_id)], ..Decision::of(events) })
-}
-
-/// The claim is given back; what is in doubt stays so.
-pub(super) fn waits_on(
-    facts: &Facts,
-    wake: &Wake,
-    lease: &Lease,
-    mut events: Vec<Event>,
-    now: &Now,
-) -> Result<Decision, Stop> {
-    let mut effects = Vec::from_iter(over(lease));
-    on_wait(facts, wake, now, &mut events, &mut effects)?;
-    Ok(Decision { effects, ..Decision::of(events) })
 }

@@ -54,10 +54,7 @@ pub(super) fn over_with(
         Outcome::CannotRun { lacks } => {
             expect_state(wake, WakeState::Pending)?;
             let events = vec![placement::declined(wake, &lease.supervisor, lacks)];
-            if wake.is_in_doubt() {
-                return doubt::waits_on(facts, wake, lease, events, now);
-            }
-            waits_again(facts, wake, lease, events, now)
+            waits_again(facts, wake, lease, (events, wake.is_in_doubt()), now)
         }
         Outcome::NotStarted => match why_not_started(facts, wake, lease)? {
             Reason::NotStarted if wake.releases >= RELEASES_MAX => {
@@ -91,7 +88,7 @@ pub(super) fn over_with(
             match guard::pause(&facts.policy, facts.agent(&wake.agent)?, reset_in_ms, now.wall) {
                 Some(until) => {
                     let event = deferred(wake, Reason::ModelQuota, until);
-                    waits_again(facts, wake, lease, vec![event], now)
+                    waits_again(facts, wake, lease, (vec![event], false), now)
                 }
                 None => ended(facts, env, wake, door, outcome, now),
             }
@@ -109,8 +106,7 @@ fn busy(
     now: &Now,
 ) -> Result<Decision, Stop> {
     match session::when_busy(facts, wake, door, now)? {
-        session::Busy::Wait(events) if wake.is_in_doubt() => doubt::waits_on(facts, wake, lease, events, now),
-        session::Busy::Wait(events) => waits_again(facts, wake, lease, events, now),
+        session::Busy::Wait(events) => waits_again(facts, wake, lease, (events, wake.is_in_doubt()), now),
         // It may be its own turn that keeps the session busy.
         session::Busy::Fresh(_) if wake.is_in_doubt() => doubt::unknown(facts, env, wake, now),
         session::Busy::Fresh(released) => given_back(facts, wake, lease, released, Reason::SessionBusy, now),
@@ -249,21 +245,23 @@ fn given_back(
     let is_in_doubt = wake.is_in_doubt() && has_not_looked;
     let (wake_id, thread_id, agent) = (wake.wake_id, wake.thread_id, wake.agent.clone());
     events.push(Event::WakeReleased { wake_id, thread_id, agent, reason, is_in_doubt });
-    if is_in_doubt {
-        return doubt::waits_on(facts, wake, lease, events, now);
-    }
-    waits_again(facts, wake, lease, events, now)
+    waits_again(facts, wake, lease, (events, is_in_doubt), now)
 }
 
+/// The claim is over and the wake waits; one that stays in doubt does, whatever has become of what it was for.
 fn waits_again(
     facts: &Facts,
     wake: &Wake,
     lease: &Lease,
-    mut events: Vec<Event>,
+    (mut events, is_in_doubt): (Vec<Event>, bool),
     now: &Now,
 ) -> Result<Decision, Stop> {
     let mut effects = Vec::from_iter(over(lease));
-    on_wait_again(facts, wake, now, &mut events, &mut effects)?;
+    if is_in_doubt {
+        doubt::on_wait(facts, wake, now, &mut events, &mut effects)?;
+    } else {
+        on_wait_again(facts, wake, now, &mut events, &mut effects)?;
+    }
     Ok(Decision { effects, ..Decision::of(events) })
 }
 

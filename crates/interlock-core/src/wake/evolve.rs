@@ -117,7 +117,7 @@ fn dispatched(facts: &mut Facts, event: &Event, at: Timestamp) -> Result<(), Cor
         (wake.door, wake.supervisor) = (*door, Some(supervisor.clone()));
         history::began(wake, supervisor, at);
         wake.last_message = None;
-        wake.in_doubt_since = None;
+        wake.turn_since = wake.in_doubt_since.take().and(wake.turn_since.or(wake.ladder.dispatched_at));
         wake.ladder.dispatched_at = Some(at);
         wake.ladder.told_at = None;
         wake.ladder.accepted_at = None;
@@ -280,6 +280,7 @@ fn requested(facts: &mut Facts, event: &Event, at: Timestamp) {
             failed_turns: 0,
             supervisor: None,
             in_doubt_since: None,
+            turn_since: None,
             ladder: Ladder::default(),
             result: None,
             reason: None,

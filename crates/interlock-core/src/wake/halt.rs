@@ -9,7 +9,8 @@ use crate::command::Envelope;
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Facts, Reply};
-use crate::reason::Reason;
+use crate::guard;
+use crate::reason::{Reason, Refusal};
 use crate::time::Timestamp;
 
 /// That all agents are stopped.
@@ -30,8 +31,13 @@ pub(crate) fn halt(facts: &Facts, env: &Envelope) -> Result<Decision, Stop> {
     Ok(Decision::of(vec![Event::WorkspaceHalted { by: env.actor.name.clone(), running }]))
 }
 
-/// A person lets agents go on; no change while they are not stopped, or are for another halt than the one that is meant.
+/// A person lets agents go on; no change while they are not stopped, or are for another halt than the one that is meant. An
+/// agent is refused in any case: a halt that a store is away for is not in the row yet.
 pub(crate) fn resume(facts: &Facts, env: &Envelope, since: Option<Timestamp>) -> Result<Decision, Stop> {
+    if guard::is_agent_anywhere(facts, env)? {
+        let detail = format!("`{}` is an agent: only a person lets agents go on", env.actor.name);
+        return Err(Refusal::new(Reason::PersonRequired, detail).hint("tell a person").into());
+    }
     match facts.halt()? {
         Some(halt) if since.is_none_or(|since| since == halt.at) => {
             Ok(Decision::of(vec![Event::WorkspaceResumed { by: env.actor.name.clone() }]))

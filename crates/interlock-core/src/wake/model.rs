@@ -247,6 +247,9 @@ pub struct Wake {
     /// Since when nobody knows what became of its last attempt, which may go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_doubt_since: Option<Timestamp>,
+    /// Since when its turn runs, where that was begun before its last attempt, which only found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_since: Option<Timestamp>,
     /// The steps reached.
     pub ladder: Ladder,
     /// How it ended.

@@ -26,7 +26,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Whether it has called within a lease's time. One that a clock put far ahead is as unknown as one long silent.
-    pub(super) fn is_there(&self, policy: &Policy, now: Timestamp) -> bool {
+    pub fn is_there(&self, policy: &Policy, now: Timestamp) -> bool {
         now.ms_since(self.seen_at).max(self.seen_at.ms_since(now)) < policy.lease_ms
     }
 }

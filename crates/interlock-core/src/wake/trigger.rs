@@ -10,7 +10,7 @@ use crate::guard;
 use crate::id::WakeId;
 use crate::limits::REASON_BYTES_MAX;
 use crate::reason::{Reason, Refusal};
-use crate::thread::{Said, Status, Thread, event_type, system_message, visible, within};
+use crate::thread::{Said, Status, Thread, event_type, said, visible, within};
 use crate::time::Now;
 
 /// A participant is woken for what the thread holds now, also when it has read all of it. One that waits to be woken, or
@@ -137,16 +137,8 @@ fn overriding(
     let (thread_id, agent) = (thread.thread_id, command.agent.clone());
     let data = serde_json::json!({"wake_id": wake_id, "agent": agent}).to_string();
     let event_type = event_type::WAKE_OVERRIDDEN;
-    let (message, text) =
-        system_message(env, Said { event_type, to: Vec::new(), body: text, data, seq, number }, now);
-    let (by, message_id) = (env.actor.name.clone(), message.message_id);
+    let why = Said { event_type, to: Vec::new(), body: text, data, seq, number };
+    let (by, message_id) = (env.actor.name.clone(), why.message_id(env, now));
     events.push(Event::WakeOverridden { wake_id, thread_id, agent, by, message_id, due_at: now.wall });
-    events.push(Event::MessagePosted {
-        thread_id,
-        message,
-        finding_print: None,
-        said_print: None,
-        is_verified_again: false,
-        text,
-    });
+    events.push(said(env, thread_id, why, now));
 }

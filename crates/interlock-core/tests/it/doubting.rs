@@ -409,3 +409,37 @@ fn what_is_lost_again_and_again_is_given_up() {
     }
     day.ends_as(WakeResult::Unknown);
 }
+
+/// However often its supervisor is lost, a turn has no more time than one that is followed from its beginning.
+#[test]
+fn a_turn_that_is_found_has_the_time_that_is_left_of_its_own() {
+    let mut day = doubt();
+    let whole = day.w.policy.run_ms_max;
+    let left = |day: &Doubt, claim: &Claim| day.wake().run_ms_left(&day.w.policy, &claim.lease, day.w.now());
+    let first = day.claim.clone();
+    day.w.advance_ms(10_000);
+    assert_eq!(left(&day, &first), whole, "the time of a claim that begins it is told when it is handed out");
+    for (n, gone) in [(1, 10_000), (2, 30_000), (3, 50_000)] {
+        let claim = day.w.claim_in("sup", &format!("life {n}"), 1).remove(0);
+        assert_eq!((claim.lease.is_in_doubt, left(&day, &claim)), (true, whole - gone), "{n}");
+        day.w.started(&claim).unwrap();
+        day.w.advance_ms(20_000);
+    }
+    // Nobody has looked for longer than it may run, and a clock was set back.
+    let claim = day.w.claim_in("sup", "life 4", 1).remove(0);
+    day.w.advance_ms(whole);
+    assert_eq!(left(&day, &claim), 0);
+    day.w.advance_ms(-2 * whole);
+    assert_eq!(left(&day, &claim), whole);
+    // What does not run is begun with all its time.
+    let mut day = doubt();
+    day.w.advance_ms(10_000);
+    let claim = day.looks();
+    day.w.ended(&claim, Outcome::NotRunning).unwrap();
+    let next = day.next_life().remove(0);
+    assert_eq!((next.lease.is_in_doubt, left(&day, &next)), (false, whole));
+    day.w.started(&next).unwrap();
+    day.w.advance_ms(5_000);
+    let claim = day.w.claim_in("sup", "life 5", 1).remove(0);
+    assert_eq!(left(&day, &claim), whole - 5_000);
+}

@@ -72,7 +72,7 @@ fn words_are_cut_between_characters_and_cleaned() {
         ("x".repeat(LAST_MESSAGE_BYTES_MAX + 1), "x".repeat(LAST_MESSAGE_BYTES_MAX)),
         ("\u{e9}".repeat(half + 1), "\u{e9}".repeat(half)),
         (format!("x{}", "\u{e9}".repeat(half)), format!("x{}", "\u{e9}".repeat(half - 1))),
-        (" a\u{0}\u{1b}b\r\n\tc\u{9b} \n".into(), "ab\n\tc".into()),
+        (" a\u{0}\u{7}b\r\n\t\u{1b}[1mc\u{9b} \n".into(), "ab\n\tc".into()),
     ] {
         let (mut w, claim) = running();
         assert_eq!(said(&w.ended_saying(&claim, Outcome::Exited { code: 1 }, &words).unwrap()), want);

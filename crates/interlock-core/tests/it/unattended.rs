@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use interlock_core::actor::Role;
 use interlock_core::command::ThreadAction;
-use interlock_core::id::ThreadId;
+use interlock_core::id::{ThreadId, WakeId};
 use interlock_core::thread::{Status, ThreadRole, event_type as et};
 use interlock_core::wake::{Outcome, Usage, Why};
-use interlock_core::{Reason, Refusal};
+use interlock_core::{Command, Event, Reason, Refusal};
 use serde_json::json;
 
 use crate::explaining::explained;
@@ -114,6 +114,65 @@ fn an_agent_that_leads_cannot_let_a_guarded_thread_go_on() {
             }
         }
     }
+}
+
+/// Both ways to close a blocked thread.
+fn ends(w: &World, who: &str) -> [Result<Done, Refusal>; 2] {
+    let close = |text| w.clone().operates(who, ThreadAction::Close, text, None);
+    [w.clone().status(who, Status::Closed), close("human_override: it is fine")]
+}
+
+/// Else it would close the thread and go on in another, and nobody would have looked.
+#[test]
+fn an_agent_cannot_end_a_guarded_thread() {
+    for trip in TRIPS {
+        let mut w = guarded(trip);
+        w.person("carl", Role::Coordinator);
+        w.agent("ops").role(Role::Operator).managed();
+        let [by_lead, _] = ends(&w, "lead");
+        assert_eq!(refused(by_lead), Reason::PersonRequired, "{}", trip.0);
+        for done in ends(&w, "ops") {
+            assert_eq!(refused(done), Reason::PersonRequired, "{}", trip.0);
+        }
+        let [by_carl, _] = ends(&w, "carl");
+        assert!(by_carl.is_ok(), "{}: {by_carl:?}", trip.0);
+        for done in ends(&w, "olga") {
+            assert!(done.is_ok(), "{}: {done:?}", trip.0);
+        }
+        w.assigns("olga", "lead").unwrap();
+        let [entrusted, _] = ends(&w, "lead");
+        assert!(entrusted.is_ok(), "{}: {entrusted:?}", trip.0);
+    }
+}
+
+/// What is not blocked, and what it blocked itself, an agent that leads ends as ever.
+#[test]
+fn an_agent_ends_what_it_may_go_on_with() {
+    let mut w = alone();
+    assert!(w.clone().status("lead", Status::Closed).is_ok());
+    w.status_for("lead", Status::Blocked, Reason::Paused, None).unwrap();
+    assert!(w.clone().status("lead", Status::Closed).is_ok());
+    let mut w = alone();
+    w.status_for("olga", Status::Blocked, Reason::Paused, None).unwrap();
+    assert_eq!(refused(w.status("lead", Status::Closed)), Reason::PersonRequired);
+    let mut w = alone();
+    w.status_for("olga", Status::Resolved, Reason::Paused, None).unwrap();
+    assert!(w.status("lead", Status::Closed).is_ok(), "nothing is blocked");
+}
+
+/// Agents may stop everything, and only a person lets them go on; whatever stands in the row.
+#[test]
+fn an_agent_cannot_let_stopped_agents_go_on() {
+    let resume = || Command::ResumeAgents { since: None };
+    let mut w = alone();
+    w.agent("ops").role(Role::Operator).managed();
+    assert_eq!(refused(w.give("ops", resume())), Reason::PersonRequired, "a halt may be on its way");
+    w.give("ops", Command::HaltAgents).unwrap();
+    assert_eq!(refused(w.give("ops", resume())), Reason::PersonRequired, "not even its own");
+    let mut run = w.clone();
+    run.acting = Some(WakeId::from_u128(1));
+    assert_eq!(refused(run.give("olga", resume())), Reason::PersonRequired, "in the run of a wake");
+    assert_eq!(w.give("olga", resume()).unwrap().events, [Event::WorkspaceResumed { by: name("olga") }]);
 }
 
 /// In the run of a wake nobody is a person, whatever the name on the token.
@@ -444,6 +503,7 @@ impl Crowd {
             0..=5 => self.w.post(who, Post::chat(&words).to(&[other])),
             6 => self.w.post(who, Post::chat(&words).urgent()),
             7 => self.w.status_for(who, Status::Blocked, Reason::ByRequest, Some(other)),
+            8 if self.dice.chance(10) => self.w.status(who, Status::Closed),
             8 => self.w.status(who, Status::Active),
             9 => self.w.operates(who, ThreadAction::Unblock, OVERRIDE, None),
             10 => self.w.assigns(who, other),

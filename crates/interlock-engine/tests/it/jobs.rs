@@ -59,6 +59,13 @@ impl Work for Errand {
     }
 }
 
+/// A worker that keeps what it has in hand, however slow the machine is.
+fn steady(world: &World, work: Arc<dyn Work>) -> JobRunner {
+    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
+    JobRunner::new(Arc::clone(&world.engine), world.here, options, vec![work]).unwrap()
+}
+
+/// One that may be killed at any time: another soon has what it had in hand.
 fn runner(world: &World, errand: &Arc<Errand>, life: u32) -> JobRunner {
     let options = RunnerOptions { worker: format!("worker-{life}"), lease_ms: 30, concurrency: 4 };
     JobRunner::new(Arc::clone(&world.engine), world.here, options, vec![errand.clone()]).unwrap()
@@ -148,7 +155,7 @@ async fn a_caller_never_waits_for_a_worker() {
     assert_eq!(world.store.job(world.here, waiting).await.unwrap().unwrap().state, JobState::Queued);
     let (errand, _begun) = Errand::new(0);
     let (stop, stopping) = watch::channel(false);
-    let working = tokio::spawn(runner(&world, &errand, 1).run(stopping));
+    let working = tokio::spawn(steady(&world, errand.clone()).run(stopping));
     drained(&world).await;
     // Asked for while a worker waits for the next: a commit wakes it.
     let late = enqueues(&world, 2, false, 3).await;
@@ -171,7 +178,7 @@ async fn a_kind_that_nobody_does_ends_dead_and_says_why() {
     world.does(&world.lead(), "job", Command::EnqueueJob(job)).await.unwrap();
     let (errand, _begun) = Errand::new(0);
     let (stop, stopping) = watch::channel(false);
-    let working = tokio::spawn(runner(&world, &errand, 1).run(stopping));
+    let working = tokio::spawn(steady(&world, errand.clone()).run(stopping));
     drained(&world).await;
     stop.send(true).unwrap();
     working.await.unwrap();
@@ -204,10 +211,8 @@ async fn callers_are_answered_while_every_worker_is_busy() {
     let world = World::new().await;
     let thread = world.thread().await;
     let (begun, mut begins) = mpsc::unbounded_channel();
-    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
-    let at_once = options.concurrency;
-    let endless = vec![Arc::new(Endless(begun, JOB_RUN_MS_MAX)) as Arc<dyn Work>];
-    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, endless).unwrap();
+    let at_once = RunnerOptions::of(world.engine.policy(), "worker".into()).concurrency;
+    let runner = steady(&world, Arc::new(Endless(begun, JOB_RUN_MS_MAX)));
     let (_stop, stopping) = watch::channel(false);
     let working = tokio::spawn(runner.run(stopping));
     for n in 0..at_once + 2 {
@@ -229,9 +234,7 @@ async fn an_attempt_that_takes_too_long_has_failed() {
     let world = World::new().await;
     let id = enqueues(&world, 1, false, 2).await;
     let (begun, mut begins) = mpsc::unbounded_channel();
-    let endless = vec![Arc::new(Endless(begun, 1)) as Arc<dyn Work>];
-    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
-    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, endless).unwrap();
+    let runner = steady(&world, Arc::new(Endless(begun, 1)));
     let (stop, stopping) = watch::channel(false);
     let working = tokio::spawn(runner.run(stopping));
     drained(&world).await;
@@ -310,7 +313,7 @@ async fn what_became_of_jobs_is_counted_once() {
     assert_eq!((before.accepted, before.claimed), (4, 0));
     let (errand, _begun) = Errand::new(0);
     let (stop, stopping) = watch::channel(false);
-    let working = tokio::spawn(runner(&world, &errand, 1).run(stopping));
+    let working = tokio::spawn(steady(&world, errand.clone()).run(stopping));
     drained(&world).await;
     stop.send(true).unwrap();
     working.await.unwrap();
@@ -347,9 +350,7 @@ async fn the_trace_of_what_asked_for_a_job_is_in_its_end() {
     let request = Request { trace: Some(TRACE.into()), ..Request::default() };
     let job = Command::EnqueueJob(errand(1, false, 3));
     world.engine.execute(&permit, &request, job).await.unwrap();
-    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
-    let work = vec![Arc::new(Hopeless) as Arc<dyn Work>];
-    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, work).unwrap();
+    let runner = steady(&world, Arc::new(Hopeless));
     let (stop, stopping) = watch::channel(false);
     let working = tokio::spawn(runner.run(stopping));
     drained(&world).await;
@@ -382,9 +383,7 @@ async fn what_is_done_while_the_store_is_away_is_not_done_again() {
     let world = World::new().await;
     let id = enqueues(&world, 1, false, 3).await;
     let ((begun, mut begins), gate) = (mpsc::unbounded_channel(), Arc::new(Notify::new()));
-    let options = RunnerOptions::of(world.engine.policy(), "worker".into());
-    let work = vec![Arc::new(Gated(begun, Arc::clone(&gate))) as Arc<dyn Work>];
-    let runner = JobRunner::new(Arc::clone(&world.engine), world.here, options, work).unwrap();
+    let runner = steady(&world, Arc::new(Gated(begun, Arc::clone(&gate))));
     let (stop, stopping) = watch::channel(false);
     let working = tokio::spawn(runner.run(stopping));
     assert_eq!(begins.recv().await, Some(id));

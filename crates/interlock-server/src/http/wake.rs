@@ -217,7 +217,7 @@ async fn hand_over(cx: &Ctx, wake: Wake, lease: &Lease, lane: Lane) -> Result<Cl
     let now = engine.here();
     let session_id = random_session(now).map_err(|error| Refusal::new(Reason::Defect, error.to_string()))?;
     let policy = engine.policy();
-    let run_ms_max = if wake.is_fallback_run() { policy.fallback_run_ms_max } else { policy.run_ms_max };
+    let run_ms_max = wake.run_ms_left(policy, lease, engine.now());
     let deadline = now.plus_ms(run_ms_max);
     let actor = Actor {
         name: wake.agent.clone(),

@@ -70,22 +70,34 @@ pub(crate) async fn status(
             .map(|agent| activity(&cx, agent, busy.get(&agent.name).copied(), &sessions))
             .collect(),
         threads: threads.into_iter().map(|thread| view::thread(thread, &[], cx.engine().policy())).collect(),
-        supervisors: supervisors(&cx),
+        supervisors: supervisors(&cx).await?,
         is_halted: cx.engine().is_halted(ws).await,
         ledger_size: head.size,
         wakes: wakes.into_iter().take(WAKES_MAX as usize).map(view::wake).collect(),
     })
 }
 
-fn supervisors(cx: &Ctx) -> Vec<SupervisorView> {
+/// Those that call here, and those that call at other servers of the workspace, as they were last written down.
+async fn supervisors(cx: &Ctx) -> Result<Vec<SupervisorView>, Refusal> {
     let heard = cx.engine().supervisors(cx.workspace());
+    let (policy, now) = (cx.engine().policy(), cx.engine().now());
+    let mut noted = cx.store().supervisors(cx.workspace()).await.map_err(failed)?;
+    noted.retain(|one| one.is_there(policy, now) && heard.iter().all(|(name, _)| *name != one.name));
+    let elsewhere = noted.into_iter().map(|one| SupervisorView {
+        silent_ms: u64::try_from(now.ms_since(one.seen_at)).unwrap_or(0),
+        name: one.name,
+        labels: one.labels,
+        cannot_run: BTreeMap::new(),
+    });
     let view = |(name, heard): (String, Heard)| SupervisorView {
         name,
         silent_ms: heard.silent_ms(),
         labels: heard.labels,
         cannot_run: heard.cannot_run,
     };
-    heard.into_iter().map(view).collect()
+    let mut all: Vec<SupervisorView> = heard.into_iter().map(view).chain(elsewhere).collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(all)
 }
 
 /// Whoever waits longest comes first.

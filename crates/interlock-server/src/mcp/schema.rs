@@ -22,7 +22,7 @@ pub(super) fn generator() -> SchemaGenerator {
 }
 
 /// What a tool takes: the operation's parameters, and the key that makes a change repeatable.
-pub(super) fn input(schema: &schemars::Schema, needs_key: bool) -> JsonObject {
+pub(super) fn input(schema: Value, needs_key: bool) -> JsonObject {
     let mut schema = object(schema);
     schema.values_mut().for_each(|value| open_names(value, Names::TooMany));
     if needs_key {
@@ -43,7 +43,7 @@ pub(super) fn input(schema: &schemars::Schema, needs_key: bool) -> JsonObject {
 }
 
 /// What a tool answers with: what the operation gives, or, with `isError`, problem details. Clients check both.
-pub(super) fn output(answer: &schemars::Schema, problem: &schemars::Schema) -> JsonObject {
+pub(super) fn output(answer: Value, problem: Value) -> JsonObject {
     let mut problem = object(problem);
     // Told once and not with every tool.
     let fields = problem.get_mut("properties").and_then(Value::as_object_mut);
@@ -57,8 +57,7 @@ pub(super) fn output(answer: &schemars::Schema, problem: &schemars::Schema) -> J
     JsonObject::from_iter([("type".to_owned(), "object".into()), ("anyOf".to_owned(), branches)])
 }
 
-fn object(schema: &schemars::Schema) -> JsonObject {
-    let mut value = schema.as_value().clone();
+fn object(mut value: Value) -> JsonObject {
     make_portable(&mut value);
     let mut map = match value {
         Value::Object(map) => map,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use interlock_api::{Method, OPERATIONS, Operation, Problem};
+use interlock_api::{Method, OPERATIONS, Operation, Problem, Side};
 use interlock_core::actor::Actor;
 use interlock_core::{Reason, Refusal};
 use rmcp::model::{CallToolResult, JsonObject, MetaObject, Tool, ToolAnnotations};
@@ -13,12 +13,16 @@ use serde_json::Value;
 use super::{Run, schema};
 use crate::call::Call;
 use crate::context::State;
+use crate::ends;
 
 /// The version of the contract that every tool belongs to: a tool of another one has another name.
 const CONTRACT: &str = "v1";
 
 /// The argument that carries the idempotency key.
 const KEY: &str = "idempotency_key";
+
+/// Where an answer's metadata name the announced ends of what was called and used.
+const ENDS: &str = "interlock/deprecated";
 
 /// One tool.
 pub(super) struct Row {
@@ -87,11 +91,12 @@ impl Row {
     ) -> CallToolResult {
         let start = Instant::now();
         let request_id = asking.request_id.clone();
+        let notices = self.operation.notices(&arguments);
         let result = match self.with_key(asking, arguments) {
             Ok(call) => (self.run)(Arc::clone(state), call).await,
             Err(refusal) => Err(refusal),
         };
-        let (status, answer) = match result {
+        let (status, mut answer) = match result {
             Ok(value) => (200, CallToolResult::structured(value)),
             Err(refusal) => {
                 let problem = Problem::of(&refusal, &request_id);
@@ -99,6 +104,8 @@ impl Row {
                 (status, CallToolResult::structured_error(serde_json::to_value(problem).unwrap_or_default()))
             }
         };
+        answer.meta =
+            ends::told(&notices).map(|told| MetaObject([(ENDS.to_owned(), told)].into_iter().collect()));
         state.metrics.observe(self.operation.path, "MCP", status, start.elapsed());
         answer
     }
@@ -132,9 +139,9 @@ pub(super) fn all_described() -> Vec<Tool> {
 /// A row as clients are told of it.
 fn describe(name: &'static str, row: &Operation) -> Tool {
     let mut generator = schema::generator();
-    let input = schema::input(&(row.request)(&mut generator), row.mutates);
-    let problem = generator.subschema_for::<Problem>();
-    let output = schema::output(&(row.response)(&mut generator), &problem);
+    let input = schema::input(ends::schema(row, Side::Request, &mut generator), row.mutates);
+    let problem = generator.subschema_for::<Problem>().to_value();
+    let output = schema::output(ends::schema(row, Side::Answer, &mut generator), problem);
     let annotations = ToolAnnotations::with_title(title(name))
         // A heartbeat changes nothing that the ledger knows of, and others see it all the same.
         .read_only(row.method == Method::Get)
@@ -142,17 +149,26 @@ fn describe(name: &'static str, row: &Operation) -> Tool {
         .destructive(false)
         .idempotent(true)
         .open_world(false);
-    let end = row.deprecated.map(|deprecated| format!(" {}", deprecated.sentence()));
-    Tool::new(name, format!("{}{}", row.summary.trim(), end.unwrap_or_default()), input)
+    Tool::new(name, description(row), input)
         .with_raw_output_schema(Arc::new(output))
         .with_annotations(annotations)
         .with_meta(version(row))
 }
 
-/// Of which contract a tool is, and since which version of it.
+/// What it does, and which ends are announced.
+fn description(row: &Operation) -> String {
+    let own = row.deprecated.map(|deprecation| deprecation.sentence());
+    let arguments = row.ending(Side::Request);
+    let arguments = arguments.map(|field| format!("`{}`: {}", field.path, field.deprecation.sentence()));
+    let said: Vec<_> = [row.summary.trim().to_owned()].into_iter().chain(own).chain(arguments).collect();
+    said.join(" ")
+}
+
+/// Of which contract a tool is, since which version of it, and until when at least.
 fn version(row: &Operation) -> MetaObject {
-    let told = [("interlock/contract", CONTRACT), ("interlock/since", row.since)];
-    MetaObject(told.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    let mut told = vec![("interlock/contract", CONTRACT.into()), ("interlock/since", row.since.into())];
+    told.extend(row.deprecated.map(|end| ("interlock/sunset", end.sunset.to_string())));
+    MetaObject(told.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect())
 }
 
 /// `post_message` as people read it: `Post message`.

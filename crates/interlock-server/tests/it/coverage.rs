@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use interlock_api::{OPERATIONS, Operation};
+use interlock_api::{OPERATIONS, Operation, Side};
 use interlock_core::actor::Role;
 use interlock_core::limits::PAGE_ROWS_MAX;
-use interlock_server::{handled_operations, openapi_document, tools_document};
+use interlock_server::{deprecation_faults, handled_operations, openapi_document, tools_document};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -270,8 +270,30 @@ fn reference() -> String {
 
 #[test]
 fn an_end_is_announced_in_time() {
-    let faults = OPERATIONS.iter().filter_map(|row| Some((row.id, row.deprecated?.fault()?)));
-    assert_eq!(faults.collect::<Vec<_>>(), []);
+    assert_eq!(deprecation_faults(OPERATIONS), Vec::<String>::new());
+}
+
+#[test]
+fn an_end_names_a_page_that_is_there() {
+    let fields = OPERATIONS.iter().flat_map(|row| row.deprecated_fields).map(|field| field.deprecation);
+    let ends = OPERATIONS.iter().filter_map(|row| row.deprecated).chain(fields);
+    for page in ends.map(|end| end.page) {
+        assert!(is_there(page), "`{page}` is announced and not there");
+    }
+    assert!(is_there("docs/compatibility.md") && is_there("docs/compatibility.md#deprecation"));
+    assert!(!is_there("docs/compatibility.md#nowhere") && !is_there("docs/nowhere.md#deprecation"));
+}
+
+/// Whether the documentation has this page, with the heading that it names.
+fn is_there(page: &str) -> bool {
+    let (file, heading) = page.split_once('#').unwrap_or((page, ""));
+    let text = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(file));
+    let mut headings = text.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix('#'));
+    let anchor = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        words.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect::<String>()
+    };
+    if heading.is_empty() { text.is_ok() } else { headings.any(|line| anchor(line) == heading) }
 }
 
 fn section(row: &Operation, item: &Value) -> String {
@@ -286,6 +308,10 @@ fn section(row: &Operation, item: &Value) -> String {
         row.since,
     );
     out.extend(row.deprecated.map(|deprecated| format!("{}\n", deprecated.sentence())));
+    // Those of requests stand with their meaning.
+    for field in row.ending(Side::Answer) {
+        out.extend(["`", field.path, "` of the answer: ", &field.deprecation.sentence(), "\n"]);
+    }
     let fields = fields(item);
     if !fields.is_empty() {
         out += "\n| parameter | in | required | meaning |\n|---|---|---|---|\n";

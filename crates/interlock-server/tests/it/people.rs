@@ -297,6 +297,9 @@ async fn what_a_guard_blocked_waits_for_a_person() {
     let go_on = json!({"thread_id": thread, "text": "coordinator_override: we know better"});
     let refused = call::<op::UnblockThread>(&executor, &go_on, "override").await.unwrap_err();
     assert_eq!(refused.reason, "PERSON_REQUIRED");
+    let close = json!({"thread_id": thread, "status": "closed"});
+    let refused = call::<op::UpdateThreadStatus>(&executor, &close, "close").await.unwrap_err();
+    assert_eq!((refused.reason.as_str(), refused.status), ("PERSON_REQUIRED", 403));
     let hand_on = json!({"thread_id": thread, "owner": "executor", "text": "I do it"});
     let refused = call::<op::AssignEscalationOwner>(&executor, &hand_on, "hand on").await.unwrap_err();
     assert_eq!(refused.reason, "PERSON_REQUIRED");
@@ -309,4 +312,22 @@ async fn what_a_guard_blocked_waits_for_a_person() {
     let refused = call::<op::UpdateThreadStatus>(&executor, &go_on, "not yours").await.unwrap_err();
     assert_eq!(refused.reason, "PERSON_REQUIRED");
     call::<op::UpdateThreadStatus>(&lead, &go_on, "resume").await.unwrap();
+}
+
+/// A supervised agent with the role operator may pull the brake, and not let it go.
+#[tokio::test]
+async fn what_people_stopped_no_agent_lets_go_on() {
+    let world = World::new().await;
+    world.stage().await;
+    let operator = world.client(Role::Operator);
+    let agent = world.client_with(world.token_of("executor", Role::Operator, world.here));
+    call::<op::HaltAgents>(&operator, &json!({}), "halt").await.unwrap();
+    let refused = call::<op::ResumeAgents>(&agent, &json!({}), "go on").await.unwrap_err();
+    assert_eq!((refused.reason.as_str(), refused.status), ("PERSON_REQUIRED", 403));
+    assert!(call::<op::GetStatus>(&agent, &json!({}), "").await.unwrap().is_halted);
+    let resumed = call::<op::ResumeAgents>(&operator, &json!({}), "resume").await.unwrap();
+    assert!(resumed.resumed && !resumed.is_halted);
+    call::<op::HaltAgents>(&agent, &json!({}), "its own").await.unwrap();
+    let refused = call::<op::ResumeAgents>(&agent, &json!({}), "its own, undone").await.unwrap_err();
+    assert_eq!(refused.reason, "PERSON_REQUIRED");
 }

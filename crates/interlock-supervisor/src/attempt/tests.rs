@@ -1,8 +1,8 @@
 //! Every way an attempt can go, on a virtual clock.
 
 use interlock_api::v1::wake::{ClaimedWake, ReportParams};
-use interlock_core::id::SessionId;
-use interlock_core::wake::{Evidence, Lane, Outcome, TurnFault, Usage};
+use interlock_core::id::{SessionId, WakeId};
+use interlock_core::wake::{Door, Evidence, Lane, Outcome, TurnFault, Usage};
 use serde_json::json;
 
 use super::{Attempt, Input, Output};
@@ -360,4 +360,32 @@ fn a_look_begins_nothing() {
     let mut stopped = looking();
     stopped.on(4, Input::Cancel);
     assert_eq!(stopped.on(5, Input::NotStarted), [ended(Outcome::Halted)]);
+}
+
+/// A turn in a server goes on without its supervisor, and is looked for by the next claim: what comes of it beyond the lease
+/// is not told by this one, however late it wakes.
+#[test]
+fn what_a_turn_comes_to_beyond_its_lease_is_not_told() {
+    let live = || Attempt::new(&ClaimedWake { door: Some(Door::Live), ..claimed() }, 0);
+    let mut attempt = live();
+    assert_eq!(attempt.on(5, Input::Spawned), [STARTED]);
+    let lost = [Output::Forget, Output::Kill];
+    assert_eq!(attempt.on(60_000, Input::Exited { code: 0 }), lost);
+    assert!(attempt.is_over());
+    // Nor is it told of anything, or spoken for.
+    for input in [Input::Urgent, Input::Told { wake_id: WakeId::from_u128(5), seq: 9 }, Input::Printed] {
+        let mut attempt = live();
+        attempt.on(5, Input::Spawned);
+        assert_eq!(attempt.on(60_001, input).get(..2), Some(lost.as_slice()));
+    }
+    // A renewal that was asked for in time holds, whenever its answer is read.
+    let mut attempt = live();
+    attempt.on(5, Input::Spawned);
+    assert_eq!(attempt.on(70_000, renewed(40_000, true)), []);
+    assert_eq!(attempt.on(70_000, Input::Exited { code: 1 }).len(), 1);
+    // A process is dead when its end is seen: that is told as long as nobody else has the wake.
+    check(&[
+        (5, Input::Spawned, &[STARTED]),
+        (60_000, Input::Exited { code: 1 }, &[ended(Outcome::Exited { code: 1 })]),
+    ]);
 }

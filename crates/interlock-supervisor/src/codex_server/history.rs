@@ -11,6 +11,8 @@ pub(crate) enum Found {
     Running {
         /// Its id.
         turn: String,
+        /// The message came first in it: of a person's turn that it got into it does not.
+        is_first: bool,
     },
     /// It is over; this is what the server tells of it.
     Over {
@@ -24,9 +26,26 @@ pub(crate) fn find(page: &Value, client_id: &str) -> Option<Found> {
     let turns = page.get("data").and_then(Value::as_array)?;
     let turn = turns.iter().find(|turn| holds(turn, client_id))?;
     Some(match member(turn, "/status") {
-        "inProgress" => Found::Running { turn: member(turn, "/id").to_owned() },
+        "inProgress" => Found::Running {
+            turn: member(turn, "/id").to_owned(),
+            is_first: first_words(turn).is_some_and(|first| member(first, "/clientId") == client_id),
+        },
         _ => Found::Over { turn: turn.clone() },
     })
+}
+
+/// The turn that runs, when the message with this client id came first in it: a person's turn that it got into is theirs.
+pub(crate) fn running(page: &Value, client_id: &str) -> Option<String> {
+    let turn = page.get("data").and_then(Value::as_array)?.first()?;
+    let is_ours =
+        member(turn, "/status") == "inProgress" && member(first_words(turn)?, "/clientId") == client_id;
+    is_ours.then(|| member(turn, "/id").to_owned())
+}
+
+/// Whoever's message comes first in a turn, theirs it is.
+fn first_words(turn: &Value) -> Option<&Value> {
+    let items = turn.get("items").and_then(Value::as_array)?;
+    items.iter().find(|item| member(item, "/type") == "userMessage")
 }
 
 /// Where the next page of older turns begins; nothing when this was the last.
@@ -43,6 +62,13 @@ pub(crate) struct Newest {
     pub(crate) is_ours: Option<bool>,
     /// When somebody else's words came last, by the wall clock of the server's machine.
     pub(crate) person_at_ms: Option<u64>,
+}
+
+impl Newest {
+    /// Whether it runs, and nobody can tell yet whose it is.
+    pub(crate) const fn is_wordless(self) -> bool {
+        self.is_running && self.is_ours.is_none()
+    }
 }
 
 /// The first turn of this page, which is the newest; nothing where there is none.
@@ -96,11 +122,34 @@ mod tests {
 
     #[test]
     fn a_message_is_found_in_whatever_turn_it_came_to_stand() {
-        assert_eq!(find(&page("inProgress"), "wak_a.1"), Some(Found::Running { turn: "t2".into() }));
+        assert_eq!(
+            find(&page("inProgress"), "wak_a.1"),
+            Some(Found::Running { turn: "t2".into(), is_first: false })
+        );
+        let ours = json!({"data": [{"id": "t", "status": "inProgress", "items": [{"type": "userMessage", "clientId": "wak_a.1"}]}]});
+        assert_eq!(find(&ours, "wak_a.1"), Some(Found::Running { turn: "t".into(), is_first: true }));
         for status in ["completed", "failed", "interrupted", "something new"] {
             let Some(Found::Over { turn }) = find(&page(status), "wak_a.1") else { panic!("{status}") };
             assert_eq!((&turn["id"], &turn["status"]), (&json!("t2"), &json!(status)));
         }
+    }
+
+    #[test]
+    fn only_a_turn_that_our_words_began_is_ours_to_end() {
+        let said = |id: &str| json!({"type": "userMessage", "clientId": id});
+        let page = |status: &str, ids: &[&str]| {
+            let items: Vec<Value> = ids.iter().map(|id| said(id)).collect();
+            json!({"data": [{"id": "t", "status": status, "items": items}, {"id": "u", "status": "inProgress", "items": [said("wak_a.1")]}]})
+        };
+        assert_eq!(running(&page("inProgress", &["wak_a.1", "theirs"]), "wak_a.1").as_deref(), Some("t"));
+        for (status, ids) in [
+            ("completed", vec!["wak_a.1"]),
+            ("inProgress", vec!["theirs", "wak_a.1"]),
+            ("inProgress", vec![]),
+        ] {
+            assert_eq!(running(&page(status, &ids), "wak_a.1"), None, "{status} {ids:?}");
+        }
+        assert_eq!(running(&json!({"data": []}), "wak_a.1"), None);
     }
 
     #[test]

@@ -43,6 +43,13 @@ impl Refused {
         self.message.contains("no rollout found")
     }
 
+    /// Nothing was ever said in the thread, as far as the server has heard or reads.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        ["is not materialized yet", "thread not loaded", "no rollout found"]
+            .iter()
+            .any(|words| self.message.contains(words))
+    }
+
     /// Another process has the thread open, or its turn takes no words of others.
     pub(crate) fn is_busy(&self) -> bool {
         self.message.contains("already has an active writer") || self.message.contains("not steerable")
@@ -128,7 +135,10 @@ mod tests {
         let gone = refused("no rollout found for thread id 01a2 (code -32600)");
         let busy = refused("thread 01a2 already has an active writer");
         assert!(gone.is_gone() && !gone.is_busy() && busy.is_busy() && !busy.is_gone());
-        assert!(!Refused::default().is_gone() && !Refused::default().is_busy());
+        let unwritten = ["thread 01a2 is not materialized yet; x", "thread not loaded: 01a2"].map(refused);
+        assert!(gone.is_unwritten() && unwritten.iter().all(Refused::is_unwritten));
+        let none = Refused::default();
+        assert!(!none.is_gone() && !none.is_busy() && !none.is_unwritten() && !busy.is_unwritten());
     }
 
     #[test]

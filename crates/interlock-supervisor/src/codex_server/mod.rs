@@ -4,17 +4,20 @@
 //! ([`servers`]). A person may sit in front of the same thread: they see our turn, keep what they have half typed, and are
 //! never talked into. Start reading at `turn.rs`, which says what is done when, as a pure state machine; [`wire`] is the
 //! socket, [`follow`] the thin shell around both. What people do there while nobody is woken is seen by [`watch`], whose
-//! shell is [`watchers`].
+//! shell is [`watchers`]. When nobody follows a turn any more, a shim of its own ends it ([`deadline`]).
 //!
 //! Deliberately absent: answers to what the server asks. It asks every client that is connected, and approving is a
 //! person's business; our own turns ask nobody.
 
+mod cut;
+mod deadline;
 mod follow;
 mod history;
 mod item;
 mod message;
 mod params;
 mod probe;
+mod record;
 pub(crate) mod servers;
 mod token;
 mod turn;
@@ -22,7 +25,9 @@ mod watch;
 pub(crate) mod watchers;
 mod wire;
 
+pub(crate) use cut::{Cut, cut};
 pub(crate) use follow::Live;
+pub(crate) use record::Record;
 pub(crate) use token::clear;
 pub(crate) use turn::Event;
 

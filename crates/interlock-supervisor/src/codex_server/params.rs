@@ -61,6 +61,7 @@ pub(crate) fn wanted(
     Ok(Wanted {
         thread: claimed.resume,
         is_in_doubt: claimed.is_in_doubt,
+        is_cut: false,
         client_id: client_id(claimed),
         load,
         start,
@@ -72,7 +73,7 @@ pub(crate) fn wanted(
 
 /// Names an attempt's message in the thread's history: the wake, and which attempt it is. An attempt that is in doubt is
 /// not counted, so the claim that looks for it has the same name.
-fn client_id(claimed: &ClaimedWake) -> String {
+pub(crate) fn client_id(claimed: &ClaimedWake) -> String {
     format!("{}.{}", claimed.wake.wake_id, claimed.wake.attempts.saturating_add(1))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use interlock_core::id::SessionId;
 use serde_json::{Value, json};
 
-use super::message::{Incoming, notification, request};
+use super::message::{Incoming, Refused, notification, request};
 use super::wire::Wire;
 use crate::runtime::text::member;
 
@@ -34,8 +34,7 @@ pub(crate) async fn look(socket: &Path, thread: SessionId) -> Result<bool, Strin
 async fn status(socket: &Path, thread: SessionId) -> Result<String, String> {
     let mut wire =
         Wire::connect(socket).await.map_err(|error| format!("it cannot be connected to: {error}"))?;
-    ask(&mut wire, 1, "initialize", &super::greeting()).await??;
-    send(&mut wire, notification("initialized")).await?;
+    greet(&mut wire).await?;
     let look = json!({"threadId": thread.to_uuid_text(), "includeTurns": false});
     Ok(match ask(&mut wire, 2, "thread/read", &look).await? {
         Ok(answer) => member(&answer, "/thread/status/type").to_owned(),
@@ -44,22 +43,29 @@ async fn status(socket: &Path, thread: SessionId) -> Result<String, String> {
     })
 }
 
+/// Say who we are.
+pub(super) async fn greet(wire: &mut Wire) -> Result<(), String> {
+    let greeted = ask(wire, 1, "initialize", &super::greeting()).await?;
+    greeted.map_err(|refused| format!("it refuses initialize: {}", refused.message))?;
+    send(wire, notification("initialized")).await
+}
+
 async fn send(wire: &mut Wire, text: String) -> Result<(), String> {
     wire.send(text).await.map_err(|error| format!("nothing can be sent to it: {error}"))
 }
 
-/// What came of a request: the answer, or in which words it was refused.
-async fn ask(
+/// What came of a request: the answer, or a refusal.
+pub(super) async fn ask(
     wire: &mut Wire,
     id: u64,
     method: &str,
     params: &Value,
-) -> Result<Result<Value, String>, String> {
+) -> Result<Result<Value, Refused>, String> {
     send(wire, request(id, method, params)).await?;
     loop {
         match wire.next().await {
             Some(Incoming::Answer { id: answered, result }) if answered == id => {
-                return Ok(result.map_err(|refused| format!("it refuses {method}: {}", refused.message)));
+                return Ok(result);
             }
             Some(_) => {}
             None => return Err(format!("it ended the connection before it answered {method}")),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -211,7 +212,7 @@ async fn run(
     if let Some(folder) = socket.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut shim = Shim::start(shim, plan).await?;
+    let mut shim = Shim::start(shim, plan, Stdio::inherit()).await?;
     let mut is_stopping = false;
     loop {
         let notice = tokio::select! {

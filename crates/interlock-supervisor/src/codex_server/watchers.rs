@@ -4,7 +4,6 @@
 //! watched again. What is seen is told with how long ago it was: it may have waited for a server of ours.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +18,7 @@ use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, ch
 use tokio::task::AbortHandle;
 
 use super::watch::{Act, Event, Moment, Sight, Watch};
-use super::wire::Wire;
+use super::wire::{Wire, heard, is_gone};
 use crate::identity::wall_ms;
 use crate::shared::Shared;
 
@@ -110,8 +109,7 @@ impl Shell<'_> {
                     Err(error) => {
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(PAUSE_MAX);
-                        let gone = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
-                        Event::Lost { is_gone: gone.contains(&error.kind()) }
+                        Event::Lost { is_gone: is_gone(&error) }
                     }
                 },
             };
@@ -144,29 +142,11 @@ impl Shell<'_> {
     }
 
     async fn next(&mut self) -> Event {
-        let timer = self.watch.timer_ms().map(|at_ms| self.shared.moment(at_ms));
-        let alarm = async {
-            match timer {
-                Some(moment) => tokio::time::sleep_until(moment).await,
-                None => std::future::pending().await,
-            }
-        };
-        let heard = async {
-            match &mut self.wire {
-                Some(wire) => wire.next().await,
-                None => None,
-            }
-        };
+        let timer = self.shared.alarm(self.watch.timer_ms());
         tokio::select! {
             Some((thread, agent)) = self.news.recv() => Event::Known { thread, agent },
-            () = alarm => Event::Timer,
-            heard = heard => {
-                if let Some(message) = heard {
-                    return Event::Heard(message);
-                }
-                self.wire = None;
-                Event::Lost { is_gone: false }
-            }
+            () = timer => Event::Timer,
+            heard = heard(&mut self.wire) => heard.map_or(Event::Lost { is_gone: false }, Event::Heard),
         }
     }
 }

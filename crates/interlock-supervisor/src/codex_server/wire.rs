@@ -19,6 +19,22 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long something may take to be sent: a server that reads nothing is as good as gone.
 const SEND_MAX: Duration = Duration::from_secs(3);
 
+/// What is said next on a connection that may not be there; nothing when it ends, which takes it away. Without one it is
+/// waited for ever.
+pub(crate) async fn heard(wire: &mut Option<Wire>) -> Option<Incoming> {
+    let Some(there) = wire else { return std::future::pending().await };
+    let message = there.next().await;
+    if message.is_none() {
+        *wire = None;
+    }
+    message
+}
+
+/// Whether nobody listens there: the server is gone, and with it whatever ran there.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
 /// A connection to a server of Codex.
 #[derive(Debug)]
 pub(crate) struct Wire {

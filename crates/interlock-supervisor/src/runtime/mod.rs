@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use interlock_api::v1::wake::ClaimedWake;
 use interlock_core::agent::{Launch, Runtime, Sandbox};
 use interlock_core::id::SessionId;
-use interlock_core::text::last_words;
+use interlock_core::text::{last_words, without_escapes};
 use interlock_core::wake::{TurnFault, Usage};
 
 pub(crate) use codex::BRIDGE;
@@ -193,7 +193,8 @@ pub(crate) struct Heard {
 impl Heard {
     /// Its agent said something, which is the last that it said until it says more.
     pub(crate) fn said(&mut self, hide: &Redactor, text: &str) {
-        if let Some(words) = last_words(&hide.hide(text)) {
+        // First what a terminal obeys: a secret may have it in the middle.
+        if let Some(words) = last_words(&hide.hide(&without_escapes(text))) {
             self.last_message = Some(words);
         }
     }

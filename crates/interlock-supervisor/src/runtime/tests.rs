@@ -281,7 +281,7 @@ fn the_last_words_of_a_turn_are_kept() {
         (
             Runtime::Codex,
             vec![codex("agent_message", " a\u{0}b\u{1b}[1m\n\tsesame! ")],
-            Some("ab[1m\n\t[redacted]"),
+            Some("ab\n\t[redacted]"),
         ),
         (Runtime::Codex, vec![codex("agent_message", &long)], Some(cut.as_str())),
         (Runtime::Codex, vec!["no event".into(), codex("reasoning", "x")], None),

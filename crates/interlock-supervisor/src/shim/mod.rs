@@ -11,6 +11,7 @@ mod output;
 mod processes;
 pub(crate) mod redact;
 mod start;
+mod turn;
 mod watch;
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -22,7 +23,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use crate::clock;
-use crate::protocol::{Failure, Notice, Order, Plan, line};
+use crate::protocol::{Failure, Notice, Order, Plan, TurnPlan, line};
 use crate::runtime::Heard;
 use interlock_core::id::SessionId;
 use interlock_core::wake::TurnFault;
@@ -63,16 +64,21 @@ pub(super) enum Event {
     AllGone,
 }
 
-/// Run one agent as standard input says.
+/// Run one agent, or watch over one turn, as standard input says.
 pub(crate) fn run() -> u8 {
     let mut input = BufReader::new(io::stdin());
     let mut first = String::new();
     let read = input.read_line(&mut first);
-    let Some(plan) = read.ok().and_then(|_| serde_json::from_str::<Plan>(&first).ok()) else {
+    if read.is_err() {
         return MISUSED;
-    };
+    }
+    if let Ok(plan) = serde_json::from_str::<TurnPlan>(&first) {
+        turn::run(&plan, input);
+        return 0;
+    }
+    let Ok(plan) = serde_json::from_str::<Plan>(&first) else { return MISUSED };
     let (sender, events) = channel();
-    let lease = Arc::new(Lease(AtomicU64::new(plan.lease_until_ms.unwrap_or(u64::MAX))));
+    let lease = Arc::new(Lease::until(plan.lease_until_ms.unwrap_or(u64::MAX)));
     let (orders, renewed) = (sender.clone(), Arc::clone(&lease));
     std::thread::spawn(move || read_orders(input, &renewed, &orders));
     let last = attempt(&plan, &lease, &sender, &events);
@@ -85,6 +91,16 @@ pub(crate) fn run() -> u8 {
 pub(super) struct Lease(AtomicU64);
 
 impl Lease {
+    /// It is over at this time.
+    pub(super) const fn until(at_ms: u64) -> Self {
+        Self(AtomicU64::new(at_ms))
+    }
+
+    /// It was renewed.
+    pub(super) fn renew(&self, until_ms: u64) {
+        self.0.store(until_ms, Ordering::Relaxed);
+    }
+
     /// How long to wait before looking whether it is over; nothing = it is.
     pub(super) fn rest(&self) -> Option<Duration> {
         let rest = clock::until(self.0.load(Ordering::Relaxed));
@@ -97,7 +113,7 @@ fn read_orders(input: impl io::BufRead, lease: &Lease, orders: &Sender<Event>) {
         let order = text.ok().and_then(|text| serde_json::from_str(&text).ok());
         let order = match order.unwrap_or(Order::Kill) {
             Order::Lease { until_ms } => {
-                lease.0.store(until_ms, Ordering::Relaxed);
+                lease.renew(until_ms);
                 continue;
             }
             order => order,

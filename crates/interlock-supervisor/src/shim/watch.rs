@@ -111,7 +111,7 @@ impl Watch {
             Event::Order(Order::Stop) if self.stage == Stage::Running => {
                 self.advance(Stage::Interrupted, Signal::INT, self.interrupt);
             }
-            Event::Order(Order::Stop | Order::Lease { .. }) => {}
+            Event::Order(Order::Stop | Order::Lease { .. } | Order::Over) => {}
             Event::Executed(Ok(())) => {
                 self.execution = Execution::Done;
                 tell(&Notice::Started { pid: self.group.as_raw_nonzero().get() });

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::shim_rig::{Folder, Shim};
+use crate::shim_rig::{Folder, Shim, boot_ms};
 use crate::wait::{is_alive, pids, until};
 
 /// Starts one child in the group, one in a session of its own, and one of those by a parent that is gone.
@@ -308,10 +308,4 @@ fn a_renewed_lease_goes_on() {
     first.last();
     second.started();
     assert_eq!(second.last(), json!({"notice": "exited", "code": 3}));
-}
-
-/// The clock of leases.
-fn boot_ms() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    u64::try_from(now.tv_sec * 1_000 + now.tv_nsec / 1_000_000).unwrap()
 }

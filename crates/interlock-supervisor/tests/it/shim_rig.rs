@@ -52,8 +52,15 @@ impl Folder {
     }
 }
 
-fn os(text: &str) -> Value {
+/// A word of the system, as a plan says it.
+pub(crate) fn os(text: &str) -> Value {
     json!({ "Unix": Path::new(text).as_os_str().as_bytes() })
+}
+
+/// The clock of leases.
+pub(crate) fn boot_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(now.tv_sec * 1_000 + now.tv_nsec / 1_000_000).unwrap()
 }
 
 /// A running shim.

@@ -65,6 +65,7 @@ macro_rules! store_conformance {
             an_inbox_ends_at_its_limit
             what_is_due_next_and_how_much_there_is
             a_claim_sees_each_agents_first
+            a_claim_sees_who_is_free
             a_claim_sees_what_is_leased_and_held
             what_asked_for_a_wake
             searches_find_what_is_there

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use interlock_core::actor::AgentName;
 use interlock_core::command::{AckRead, ChangeStatus};
-use interlock_core::facts::{Key, Keys};
-use interlock_core::id::ThreadId;
+use interlock_core::facts::{Key, Keys, RowChange};
+use interlock_core::id::{ThreadId, WakeId, WorkspaceId};
+use interlock_core::limits::LIVE_WAKES_MAX;
 use interlock_core::thread::{Status, Thread};
-use interlock_core::wake::{AsksKey, Wake, WakeResult, WakeState};
+use interlock_core::wake::{AsksKey, Lease, Wake, WakeResult, WakeState};
 use interlock_core::{Command, Reason, Timestamp};
-use interlock_store::{AgentWakes, InboxRow, Page, Store, ThreadFilter, TimelineRow, WakeFilter};
+use interlock_store::{
+    AgentWakes, InboxRow, Page, Step, Store, ThreadFilter, TimelineRow, WakeFilter, WriteSet,
+};
 
-use super::probe::{check_facts, load};
+use super::probe::{Probe, check_facts, load, probe};
 use crate::mirror::KINDS;
 use crate::story::{AGENTS, chat, create};
 use crate::{Database, Sequencer, Story};
@@ -436,6 +439,66 @@ pub async fn a_claim_sees_each_agents_first(database: Arc<dyn Database>) {
     let mut first = live[..3].to_vec();
     first.sort_unstable();
     assert_eq!((first, &live[3..]), (vec!["ann", "bob", "cem"], &["ann", "ann"][..]));
+}
+
+/// Who runs, or is about to, waits for its own end: whatever more it has to do, and for how long, whoever is free is seen.
+pub async fn a_claim_sees_who_is_free(database: Arc<dyn Database>) {
+    let store = database.open().await;
+    let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+    let ws = tale.sequencer.workspace_id;
+    let thread = tale.open("one").await;
+    tale.post(thread, "olga", "go", &["ann"]).await.unwrap();
+    let free = tale.sequencer.mirror.wakes.values().next().unwrap().clone();
+    let mut rows = Vec::new();
+    for n in 0..u128::from(LIVE_WAKES_MAX) {
+        let [first, second] = [2 * n + 1, 2 * n + 2].map(WakeId::from_u128);
+        let waits = Wake {
+            wake_id: second,
+            agent: name(&format!("busy-{n}")),
+            due_at: free.due_at.plus_ms(-60_000),
+            ..free.clone()
+        };
+        let is_claimed = n % 2 == 0;
+        let state = if is_claimed { WakeState::Pending } else { WakeState::Running };
+        let busy = Wake { wake_id: first, state, ..waits.clone() };
+        rows.extend(is_claimed.then(|| RowChange::Lease(lease_of(&busy))));
+        rows.extend([RowChange::Wake(busy), RowChange::Wake(waits)]);
+    }
+    write(&store, ws, rows).await;
+    let (facts, _) = load(&store, ws, Keys::from([Key::LiveWakes])).await;
+    let agents: Vec<&str> = facts.live_wakes().unwrap().map(|wake| wake.agent.as_str()).collect();
+    assert!(agents.contains(&"ann"), "those that run are seen and hide it");
+    let max = usize::try_from(LIVE_WAKES_MAX).unwrap();
+    assert_eq!(
+        agents.len(),
+        2 * max,
+        "every one that runs or is claimed, and as many others as a claim looks at"
+    );
+}
+
+fn lease_of(wake: &Wake) -> Lease {
+    Lease {
+        wake_id: wake.wake_id,
+        agent: wake.agent.clone(),
+        supervisor: "sup".into(),
+        incarnation: "life-1".into(),
+        fence: 1,
+        holds: wake.holds,
+        door: None,
+        is_in_doubt: false,
+        is_called: false,
+        is_told_to_stop: false,
+        urgent_seq: 0,
+        until: wake.due_at.plus_ms(3_600_000),
+    }
+}
+
+/// Rows as they stand, whatever led to them.
+async fn write(store: &Arc<dyn Store>, ws: WorkspaceId, rows: Vec<RowChange>) {
+    let set = WriteSet { rows, batch_id: [8; 16], ..WriteSet::default() };
+    let mut set = Some(set);
+    let work = Probe::new(Keys::new(), move |_| Step::Write(set.take().unwrap_or_default()));
+    probe(store, ws, work).await.1.unwrap();
 }
 
 /// What a claim decides on: everything running, everything leased, and what is due and not held back.

@@ -163,6 +163,7 @@ pub(crate) fn configure(
     logs: std::path::PathBuf,
 ) -> Result<SupervisorConfig, Problem> {
     let program = environment::program()?;
+    let client = client.warning(|text| tracing::warn!(text, "server.deprecated"));
     let mut config = SupervisorConfig::new(client, state, logs, program);
     config.environment = environment::all();
     Ok(config)

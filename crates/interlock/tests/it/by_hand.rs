@@ -288,6 +288,7 @@ fn an_agent_stops_nobody() {
         "\"$binary\" stop --json || :",
         // Nor as somebody else: the keys are there, and it has a token of its own.
         "\"$binary\" --as anna stop --json || :",
+        "env -u INTERLOCK_TOKEN \"$binary\" stop --json || :",
         "\"$binary\" --instance \"$PWD/.interlock\" thread list --json || :",
         "\"$binary\" token issue --name anna --role operator --json || :",
     ];
@@ -297,7 +298,7 @@ fn an_agent_stops_nobody() {
     let wake = finished_wakes(&site, &thread).remove(0);
     let said = site.run(&["log", wake["wake_id"].as_str().unwrap()]).ok().out;
     let times = |reason: &str| said.matches(&format!("\"reason\":\"{reason}\"")).count();
-    assert_eq!((times("ROLE_MISSING"), times("OWN_TOKEN_REQUIRED")), (1, 3), "{said}");
+    assert_eq!((times("ROLE_MISSING"), times("OWN_TOKEN_REQUIRED")), (1, 4), "{said}");
     assert_eq!(site.ask(&["status"])["is_halted"], false);
     let denied = site.ask(&["denial", "list", "--actor", "rogue"]);
     assert_eq!(denied["denials"][0]["operation"], "halt_agents", "{denied}");

@@ -32,6 +32,21 @@ fn a_new_instance_is_fine_but_for_its_server() {
     assert_eq!(report["verdict"], "warn");
 }
 
+/// What was written last stands beside the database's file until it is moved there.
+#[test]
+fn the_size_of_the_database_is_all_that_it_takes() {
+    let world = World::with_instance();
+    let detail = || {
+        let report = world.run(&["doctor", "--json"]).only_json();
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        checks.find(|check| check["name"] == "database").unwrap()["detail"].clone()
+    };
+    world.write(".interlock/interlock.db", "in its file");
+    assert_eq!(detail(), "11 bytes");
+    world.write(".interlock/interlock.db-wal", "beside");
+    assert_eq!(detail(), "11 bytes, and 6 in its write-ahead log");
+}
+
 #[test]
 fn keys_that_others_can_read_are_a_failure() {
     let world = World::with_instance();

@@ -92,3 +92,23 @@ fn problems_of_the_server_keep_their_code_and_exit_code() {
         assert!(!ran.err.contains('\u{1b}'), "{ran:?}");
     }
 }
+
+/// A newer server tells an older program what it uses that will go.
+#[test]
+fn an_end_that_the_server_announces_is_told_once_beside_the_result() {
+    let ends = "deprecation: @1795824000\r\nsunset: Wed, 01 Dec 2027 00:00:00 GMT\r\n\
+                link: <docs/compatibility.md>; rel=\"deprecation\"; type=\"text/markdown\"; title=\"limit\"\r\n";
+    let page = |next: Option<&str>| json!({"jobs": [], "next_cursor": next});
+    let stub = Stub::new(move |_| Reply::Said(ends, page(None)));
+    let world = World::with_server(&stub.url);
+    let ran = world.run(&["job", "list", "--limit", "3", "--json"]).ok();
+    assert_eq!(
+        ran.err,
+        "warning: `limit` of `list_jobs` is deprecated since 2026-11-28, served at least until 2027-12-01: \
+         see docs/compatibility.md\n"
+    );
+    assert_eq!(ran.only_json()["jobs"], json!([]), "machines read what they always read");
+    let silent = Stub::always(200, page(None));
+    let world = World::with_server(&silent.url);
+    assert_eq!(world.run(&["job", "list", "--limit", "3"]).ok().err, "");
+}

@@ -117,6 +117,14 @@ fn a_supervisor_hears_of_a_post_elsewhere() {
     until("the supervisor", || {
         (!with.ask(&["status"])["supervisors"].as_array().unwrap().is_empty()).then_some(())
     });
+    let names = |site: &Site| {
+        let status = site.ask(&["status"]);
+        let names = status["supervisors"].as_array().unwrap().iter().map(|one| one["name"].clone());
+        names.collect::<Vec<_>>()
+    };
+    until("the supervisor to be known where it does not call", || {
+        (names(without) == names(with)).then_some(())
+    });
     without.ask(&["thread", "post", &thread, "please"]);
     let wake = finished_wakes(without, &thread).remove(0);
     assert_eq!((&wake["result"], &wake["lane"]), (&"triggered".into(), &"trigger".into()), "{wake}");

@@ -278,16 +278,53 @@ fn a_turn_that_outlives_its_supervisor_is_found_and_not_repeated() {
         let turns = background.person(&desk).turns(&session);
         let names = named(&turns, &wake);
         let log = desk.log(&wake);
+        let is_answer = |message: &&Value| message["from"] == "worker" && message["kind"] != "system";
+        let page = desk.site.ask(&["thread", "read", &desk.thread]);
+        let answers = page["messages"].as_array().unwrap().iter().filter(is_answer).count();
         if is_over {
             // Its tools were away, so it may have had to be told again; the turn that ended was judged first.
             assert!(log.contains("had ended while no supervisor listened"), "{log}");
         } else {
             assert_eq!(names.len(), 1, "one turn for one wake: {turns:?}");
             assert_eq!(wake["result"], "triggered", "{wake} {log}");
+            assert_eq!(answers, 2, "each message is answered once");
         }
         assert!(!desk.server.url.is_empty());
         drop(background.process);
     }
+}
+
+/// Server and supervisor stand still in the middle of a turn in a person's server, which goes on: it ends with its lease, and
+/// is done when they go on.
+#[test]
+fn a_turn_of_a_supervisor_that_stands_still_ends_with_its_lease() {
+    let test = "codex live, supervisor stopped";
+    let policy = "lease_ms = 3000\npoll_interval_ms = 1000\ntakeover_grace_ms = 1000";
+    let Some(desk) = Desk::open_with(test, Kind::Codex, Duration::from_mins(10), (policy, &[])) else {
+        return;
+    };
+    desk.says("good morning");
+    desk.ended(0);
+    let session = desk.the_session();
+    let background = Background::start(&desk);
+    let seen = desk.model.seen().len();
+    desk.model.faults().next([Fault::Delay(Duration::from_mins(10))]);
+    desk.says("and again");
+    until("a started turn", || (desk.model.seen().len() > seen).then_some(()));
+    desk.server.running.signal(Signal::STOP);
+    let mut person = background.person(&desk);
+    let is_cut = |turns: &[Value]| turns.iter().any(|turn| turn["status"] == "interrupted");
+    until("the turn's end", || is_cut(&person.turns(&session)).then_some(()));
+    desk.server.running.signal(Signal::CONT);
+    let wake = desk.ended(1);
+    let log = desk.log(&wake);
+    assert_eq!((&wake["result"], &wake["door"]), (&"triggered".into(), &"live".into()), "{wake} {log}");
+    assert!(log.contains("the lease was over: the turn was interrupted"), "{log}");
+    assert_eq!(
+        named(&person.turns(&session), &wake).len(),
+        2,
+        "the one that was cut off, and the one that was done"
+    );
 }
 
 /// A person's last words in a session that is idle now: nothing is begun until they are quiet, also by a supervisor that

@@ -21,6 +21,8 @@ pub(crate) struct Asked {
 /// What to answer.
 pub(crate) enum Reply {
     Json(u16, Value),
+    /// JSON below these header lines.
+    Said(&'static str, Value),
     /// JSON that names an MCP session in its headers.
     InSession(&'static str, Value),
     /// Bytes, of which more were announced than are sent when the flag is set.
@@ -90,6 +92,7 @@ fn serve(
         asked.lock().unwrap().push(request.clone());
         let sent = match answer(&request) {
             Reply::Json(status, value) => send(&mut stream, status, "", value.to_string().as_bytes(), 0),
+            Reply::Said(header, value) => send(&mut stream, 200, header, value.to_string().as_bytes(), 0),
             Reply::InSession(id, value) => {
                 let header = format!("mcp-session-id: {id}\r\n");
                 send(&mut stream, 200, &header, value.to_string().as_bytes(), 0)

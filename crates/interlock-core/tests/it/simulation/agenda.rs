@@ -41,6 +41,8 @@ pub(super) enum What {
     Interrupt,
     /// The supervisor that follows a live turn loses sight of it, and the turn goes on.
     LoseSight,
+    /// A person has something for the agent whose turn this is that cannot wait until it is over.
+    CannotWait { process: usize },
     /// The server looks whether somebody who must act is to be told again.
     Remind,
     /// A person does something.

@@ -16,12 +16,18 @@ use crate::world::Claim;
 /// How long after a person has ended a wake its process may run on: until it is renewed or its lease is over, and then the
 /// time that it has to end.
 const STOPPED_MS: i64 = 85_000;
+/// By how much the servers' clock is put back in a day at most, and what of a turn's time is counted anew by that.
+const CLOCK_BACK_MS: i64 = 70_000;
 /// How long after the last look at a wake that waits for a person the next one may come, for the wait to count on.
 const LOOKED_MS: i64 = 30_000;
 
 /// Nobody runs twice, whatever door and whichever supervisor; a turn of which nobody can tell any more, and a person was
 /// told so, is the person's.
 pub(super) fn may_start(day: &Simulation, claim: &Claim) {
+    if day.world.wake(claim.wake_id).state == WakeState::Finished {
+        // It was over between the claim and the start: that is refused as soon as it is told, and the process ends.
+        return;
+    }
     let is_known = |wake: &WakeId| day.world.wake(*wake).result != Some(WakeResult::Unknown);
     let running: Vec<WakeId> = day.running(claim.agent.as_str()).into_iter().filter(is_known).collect();
     assert!(running.is_empty(), "{} is started for {} beside {running:?}", claim.agent, claim.wake_id);
@@ -93,8 +99,12 @@ pub(super) fn was_started(day: &Simulation, claim: &Claim) {
     // Whoever has to act, or had, is woken for Interlock's own word.
     let asked = day.world.rows.messages.get(&(wake.thread_id, wake.seq));
     let is_told = asked.is_some_and(|(asked, _)| asked.head.kind == MessageKind::System);
-    let is_first =
-        !is_told && wake.attempts == 1 && wake.releases == 0 && !was_stopped && wake.ladder.seen_at.is_none();
+    // An attempt that a quota cut short goes on too.
+    let is_first = !is_told
+        && wake.history.len() == 1
+        && wake.releases == 0
+        && !was_stopped
+        && wake.ladder.seen_at.is_none();
     let Some(member) = thread.members.get(&wake.agent).filter(|_| is_first && !wake.is_standing && !acts)
     else {
         return;
@@ -147,12 +157,31 @@ pub(super) fn always(day: &Simulation) {
     nobody_runs_twice(day);
     what_was_ended_ends(day);
     guards_hold(day);
+    turns_end_in_time(day);
+}
+
+/// However often its supervisor is lost, and whoever finds it: a live turn has its time, and then at most a lease.
+fn turns_end_in_time(day: &Simulation) {
+    let policy = &day.world.policy;
+    let most = policy.run_ms_max + policy.lease_ms + CLOCK_BACK_MS;
+    for one in day.processes.iter().filter(|one| one.is_alive && one.is_live()) {
+        let ms = day.now().ms_since(one.begun_at);
+        assert!(ms < most, "the turn for {} runs for {ms} ms", one.wake);
+        let over = day.now().ms_since(one.deadline);
+        assert!(over <= 0, "the turn for {} runs on {over} ms after its lease", one.wake);
+    }
 }
 
 fn nobody_runs_twice(day: &Simulation) {
-    let is_known = |wake: &WakeId| day.world.wake(*wake).result != Some(WakeResult::Unknown);
+    // Nor does one run that was begun for what is over, and whose start nobody has heard of yet.
+    let is_begun = |one: &&Process| {
+        let wake = day.world.wake(one.wake);
+        wake.result != Some(WakeResult::Unknown)
+            && (wake.state != WakeState::Finished || wake.fence == one.fence)
+    };
     for agent in AGENTS {
-        let running: Vec<WakeId> = day.running(agent).into_iter().filter(is_known).collect();
+        let theirs = day.processes.iter().filter(|one| one.is_alive && one.agent.as_str() == agent);
+        let running: Vec<WakeId> = theirs.filter(is_begun).map(|one| one.wake).collect();
         assert!(running.len() <= 1, "{agent} runs for {running:?} at once");
     }
 }
@@ -200,8 +229,7 @@ pub(super) fn at_the_end(day: &Simulation) {
         }
     }
     each_wake_ends_once(day);
-    let is_known = |process: &&Process| day.world.wake(process.wake).result != Some(WakeResult::Unknown);
-    let running = day.processes.iter().filter(|process| process.is_alive).filter(is_known).count();
+    let running = day.processes.iter().filter(|process| process.is_alive).count();
     assert_eq!(running, 0, "processes that nobody holds");
 }
 

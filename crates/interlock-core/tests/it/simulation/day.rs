@@ -14,6 +14,8 @@ use super::run::{AGENTS, Simulation, TROUBLE_MS};
 use super::supervisor::Supervisor;
 use crate::world::{World, name};
 
+/// By how much a server may err about the clock of its database, when its answers are slow.
+const ERR_MS: i64 = 2_000;
 /// The label that some agents ask for.
 pub(super) const LABEL: &str = "gpu";
 
@@ -73,6 +75,13 @@ pub(super) fn supervisors(world: &mut World, dice: &mut Dice) -> Vec<Supervisor>
     }
     world.claimants.entry("desk".into()).or_default().labels.insert(Label::parse(LABEL).unwrap());
     all
+}
+
+/// By how much the server of each supervisor errs about the clock that all of them share: the first not at all, another
+/// on some days.
+pub(super) fn servers(supervisors: &[Supervisor], dice: &mut Dice) -> Vec<i64> {
+    let err = |n: usize| if n > 0 && dice.chance(50) { dice.ms(-ERR_MS, ERR_MS) } else { 0 };
+    (0..supervisors.len()).map(err).collect()
 }
 
 impl Simulation {

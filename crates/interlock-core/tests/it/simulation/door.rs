@@ -15,7 +15,9 @@ use crate::world::Claim;
 /// The supervisor on whose machine the runtime's server is.
 const AT_CODEX: usize = 0;
 /// By which a turn is remembered that somebody cut off.
-pub(super) const CUT_OFF: i32 = 2;
+const CUT_OFF: i32 = 2;
+/// By which one is remembered that we have cut off ourselves.
+const CUT_BY_US: i32 = 3;
 /// How long that server is away when it dies.
 const CODEX_AWAY_MS: i64 = 40_000;
 
@@ -66,6 +68,8 @@ impl Simulation {
             session,
             machine: supervisor,
             follower: Some(supervisor),
+            begun_at: self.now(),
+            deadline: self.supervisors[supervisor].held[&claim.wake_id].until,
             followed_since: self.now(),
             is_alive: true,
             has_accepted: false,
@@ -87,9 +91,16 @@ impl Simulation {
 
     /// What may happen while a live turn runs, more often than it would at any time.
     fn disturbs(&mut self, supervisor: usize) {
-        let all =
-            [What::Crash { supervisor }, What::CodexDies, What::Interrupt, What::LoseSight, What::Types];
-        if !self.is_calm && self.dice.chance(15) {
+        let process = self.processes.len() - 1;
+        let all = [
+            What::Crash { supervisor },
+            What::CodexDies,
+            What::Interrupt,
+            What::LoseSight,
+            What::Types,
+            What::CannotWait { process },
+        ];
+        if !self.is_calm && self.dice.chance(18) {
             let (at, what) = (self.now().plus_ms(self.dice.ms(100, 8_000)), self.dice.one(&all));
             self.agenda.put(at, what);
         }
@@ -151,13 +162,15 @@ impl Simulation {
         let one = &mut self.processes[process];
         (one.follower, one.fence, one.has_accepted) = (Some(supervisor), claim.lease.fence, true);
         one.followed_since = now;
-        // Whoever follows it gives it as long as if it had begun it.
-        let over = now.plus_ms(self.world.policy.run_ms_max);
-        self.agenda.put(over, What::Overdue { process, is_accept: false });
         let session_id = Some(one.session);
         if let Some(hold) = self.supervisors[supervisor].held.get_mut(&claim.wake_id) {
             hold.process = Some(process);
+            one.deadline = hold.until;
         }
+        // Whoever follows it gives it what is left of its time.
+        let wake = self.world.wake(claim.wake_id);
+        let left = wake.run_ms_left(&self.world.policy, &claim.lease, self.world.now());
+        self.agenda.put(now.plus_ms(left), What::Overdue { process, is_accept: false });
         self.tells_start(supervisor, claim.wake_id, None);
         self.tells(
             supervisor,
@@ -165,6 +178,14 @@ impl Simulation {
             Report::Accepted { evidence: Evidence::Event, session_id },
             false,
         );
+    }
+
+    /// It is ended by us: with its lease, or because its supervisor has lost it.
+    pub(super) fn cuts(&mut self, process: usize) {
+        let one = &mut self.processes[process];
+        if one.is_alive {
+            (one.is_alive, one.end) = (false, Some(Outcome::Signalled { signal: CUT_BY_US }));
+        }
     }
 
     /// The server in which live turns run dies, and they with it.

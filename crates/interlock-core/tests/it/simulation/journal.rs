@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use interlock_core::actor::AgentName;
 use interlock_core::id::{FindingId, SessionId, ThreadId, WakeId};
 use interlock_core::policy::Policy;
+use interlock_core::session::Observed;
 use interlock_core::thread::{MessageHead, event_type as et};
 use interlock_core::wake::{Evidence, WakeResult};
 use interlock_core::{Event, Reason, Timestamp};
@@ -57,6 +58,10 @@ pub(super) struct Journal {
     pub(super) turns: usize,
     /// How often something got on since then.
     pub(super) progress: usize,
+    /// What hooks told of whose answer was lost, with the word of what waits in it.
+    pub(super) unheard: BTreeSet<Observed>,
+    /// How often a turn was ended because its lease was over.
+    pub(super) deadlines: usize,
     commits: BTreeSet<(ThreadId, String)>,
     verified: BTreeSet<(ThreadId, FindingId)>,
 }

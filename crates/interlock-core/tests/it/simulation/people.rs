@@ -144,7 +144,7 @@ impl Simulation {
             told.unwrap();
         } else {
             sitting.typed_at = Some(now);
-            self.hooks_tell(agent, session);
+            self.hooks_tell(agent, session, Observed::HumanPrompt);
         }
         // Now and then nobody tells of the end.
         if self.dice.chance(90) {
@@ -158,20 +158,44 @@ impl Simulation {
         }
     }
 
-    fn hooks_tell(&mut self, agent: &str, session: SessionId) {
-        let mut seen = World::sight(agent, session.as_u128(), Observed::HumanPrompt);
+    /// A hook tells what it sees, and where something may wait. Says whether the session heard that something does: the
+    /// answer may be lost when it is written down already that the session was told.
+    fn hooks_tell(&mut self, agent: &str, session: SessionId, observed: Observed) -> bool {
+        let mut seen = World::sight(agent, session.as_u128(), observed);
         seen.threads.extend(Some(self.world.thread_id).filter(|_| self.dice.chance(50)));
         let told = match self.world.observes(agent, &seen).unwrap().reply {
             Reply::Observed { told, .. } => told,
             other => panic!("{other:?}"),
         };
-        if !told.is_empty() && self.dice.chance(50) {
+        if told.is_empty() {
+            return false;
+        }
+        if !self.is_calm && self.dice.chance(25) {
+            self.journal.unheard.insert(observed);
+            return false;
+        }
+        if self.dice.chance(50) {
             self.reads(agent);
         }
+        true
+    }
+
+    /// Something comes for an agent whose turn runs.
+    pub(super) fn calls_out(&mut self, process: usize) {
+        self.journal.person_acts();
+        let one = &self.processes[process];
+        let agent = one.agent.as_str().to_owned();
+        self.world.thread_id = one.thread;
+        drop(self.world.post("olga", Post::chat("stop that, look here first").to(&[&agent]).urgent()));
     }
 
     pub(super) fn has_typed(&mut self, agent: &'static str, session: SessionId, is_closed: bool) {
-        self.world.sees(agent, session.as_u128(), Observed::TurnEnded);
+        self.choose_thread();
+        if self.hooks_tell(agent, session, Observed::TurnEnded) {
+            // It goes on with what it was told.
+            let at = self.now().plus_ms(self.dice.ms(100, 60_000));
+            return self.agenda.put(at, What::Typed { agent, session, is_closed });
+        }
         if let Some(sitting) = self.journal.sittings.get_mut(&(agent, session)) {
             sitting.turn_since = None;
         }

@@ -8,9 +8,9 @@ use interlock_core::wake::{Door, Lane, Outcome, Urgent, WakeState};
 use interlock_core::{Reason, Timestamp};
 
 use super::agenda::What;
+use super::cast::Step;
 use super::check;
 use super::day::LABEL;
-use super::door::CUT_OFF;
 use super::run::{AGENTS, Simulation};
 use super::supervisor::{Hold, SLOTS};
 use crate::world::{Answer, Claim, name};
@@ -90,12 +90,18 @@ impl Simulation {
         }
     }
 
-    /// A turn that runs is told of what cannot wait; now and then it does not take it in.
+    /// A turn that runs is told of what cannot wait; now and then it does not take it in, or heeds it not.
     fn tells_turn(&mut self, supervisor: usize, urgent: &Urgent) {
-        if self.dice.chance(60) {
-            let (wake_id, seq) = (urgent.wake.wake_id, urgent.wake.seq);
-            self.tells(supervisor, urgent.running, Report::Told { wake_id, seq }, false);
+        let hold = self.supervisors[supervisor].held.get(&urgent.running);
+        let Some(process) = hold.and_then(|hold| hold.process) else { return };
+        if !self.processes[process].is_alive || !self.dice.chance(60) {
+            return;
         }
+        if self.dice.chance(60) {
+            self.processes[process].steps.push_front(Step::Ack);
+        }
+        let (wake_id, seq) = (urgent.wake.wake_id, urgent.wake.seq);
+        self.tells(supervisor, urgent.running, Report::Told { wake_id, seq }, false);
     }
 
     /// The server hears of it at each of its calls.
@@ -206,11 +212,7 @@ impl Simulation {
     fn kills(&mut self, supervisor: usize, wake: WakeId) {
         let process = self.supervisors[supervisor].held.get(&wake).and_then(|hold| hold.process);
         let Some(process) = process else { return };
-        // A live turn is interrupted, where its server can be reached.
-        if self.processes[process].is_alive {
-            self.processes[process].is_alive = false;
-            self.processes[process].end = Some(Outcome::Signalled { signal: CUT_OFF });
-        }
+        self.cuts(process);
     }
 
     fn loses(&mut self, supervisor: usize, wake: WakeId) {
@@ -252,9 +254,15 @@ impl Simulation {
         let Some(kept) = self.world.renewed(&claim).pop() else { return self.loses(supervisor, wake) };
         if let Some(hold) = self.supervisors[supervisor].held.get_mut(&wake) {
             hold.until = until;
+            if let Some(process) = hold.process {
+                self.processes[process].deadline = until;
+            }
         }
         if kept.is_cancelled {
             self.stops(supervisor, wake);
+        }
+        if let Some(urgent) = kept.urgent {
+            self.tells_turn(supervisor, &urgent);
         }
         self.delivers(supervisor, wake);
     }
@@ -327,7 +335,7 @@ impl Simulation {
         }
     }
 
-    /// A shim ends its processes by itself when the lease has passed that its supervisor renewed last.
+    /// A shim ends its process, or its turn, by itself when the lease has passed that its supervisor renewed last.
     pub(super) fn leases_end(&mut self) {
         let now = self.now();
         for supervisor in 0..self.supervisors.len() {
@@ -336,6 +344,13 @@ impl Simulation {
                 if let Some(process) = process.filter(|process| !self.processes[*process].is_live()) {
                     self.processes[process].is_alive = false;
                 }
+            }
+        }
+        for process in 0..self.processes.len() {
+            let one = &self.processes[process];
+            if one.is_live() && one.is_alive && one.deadline <= now {
+                self.journal.deadlines += 1;
+                self.cuts(process);
             }
         }
     }

@@ -45,8 +45,10 @@ pub(super) struct Simulation {
     pub(super) commits: u64,
     /// The time that nobody puts forward or back.
     time: Timestamp,
-    /// By how much the server's clock is ahead of it.
+    /// By how much the servers' clock is ahead of it.
     ahead_ms: i64,
+    /// By how much the server of each supervisor errs about that clock.
+    pub(super) errs_ms: Vec<i64>,
     /// How far the ledger was looked through.
     seen: usize,
     ends_at: Timestamp,
@@ -60,6 +62,7 @@ impl Simulation {
         world.policy = day::policy(&mut dice);
         let characters = day::team(&mut world, &mut dice).into_iter().collect();
         let supervisors = day::supervisors(&mut world, &mut dice);
+        let errs_ms = day::servers(&supervisors, &mut dice);
         let is_codex_deaf = dice.chance(15);
         let start = world.now();
         let mut day = Self {
@@ -77,6 +80,7 @@ impl Simulation {
             commits: 0,
             time: start,
             ahead_ms: 0,
+            errs_ms,
             seen: 0,
             ends_at: start.plus_ms(TROUBLE_MS + CALM_MS),
             is_told: false,
@@ -103,7 +107,8 @@ impl Simulation {
             count += 1;
             assert!(at <= self.ends_at && count < STEPS_MAX, "it does not become quiet: {what:?} at {at:?}");
             self.time = at;
-            self.world.advance_ms(at.plus_ms(self.ahead_ms).ms_since(self.world.now()));
+            let ahead_ms = self.ahead_ms + self.errs_ms[self.server_of(what)];
+            self.world.advance_ms(at.plus_ms(ahead_ms).ms_since(self.world.now()));
             if let Some(later) = self.stands_still(what) {
                 self.agenda.put(later, what);
                 continue;
@@ -143,12 +148,27 @@ impl Simulation {
             What::CodexBack => self.has_codex = true,
             What::Interrupt => self.interrupts(),
             What::LoseSight => self.loses_sight(),
+            What::CannotWait { process } => self.calls_out(process),
             What::Remind => self.reminds(),
             What::Person => self.person_acts(),
             What::Types => self.person_types(),
             What::Typed { agent, session, is_closed } => self.has_typed(agent, session, is_closed),
             What::Storm => self.storm(),
             What::Calm => self.becomes_calm(),
+        }
+    }
+
+    /// The server that hears of it: that of the supervisor on whose machine it happens, else the first one.
+    fn server_of(&self, what: What) -> usize {
+        match what {
+            What::Claim { supervisor, .. }
+            | What::Start { supervisor, .. }
+            | What::Renew { supervisor, .. }
+            | What::Thaw { supervisor } => supervisor,
+            What::Step { process } | What::Overdue { process, .. } | What::Stopped { process } => {
+                self.processes[process].machine
+            }
+            _ => 0,
         }
     }
 
@@ -190,7 +210,9 @@ impl Simulation {
         let is_open = |wake: &Wake| wake.state == WakeState::Running || wake.is_in_doubt();
         let waits = self.world.rows.live().any(|wake| !wake.held || is_open(wake));
         let is_at_rest = |one: &Supervisor| one.is_up && !one.is_frozen(self.time) && one.held.is_empty();
-        !waits && self.supervisors.iter().all(is_at_rest)
+        // A turn that nobody follows runs until its lease is over.
+        let runs = self.processes.iter().any(|one| one.is_alive && one.is_live());
+        !waits && !runs && self.supervisors.iter().all(is_at_rest)
     }
 
     /// Note what was written, and tell the supervisors: a commit that makes a wake due ends their waiting, unless the word

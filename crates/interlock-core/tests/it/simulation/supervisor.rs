@@ -89,6 +89,10 @@ pub(super) struct Process {
     pub(super) machine: usize,
     /// The one that hears how it ends.
     pub(super) follower: Option<usize>,
+    /// When it was begun.
+    pub(super) begun_at: Timestamp,
+    /// When the lease is over that it is followed on: a shim ends it then, whoever lives, as it ends a process.
+    pub(super) deadline: Timestamp,
     /// Since when somebody last hears of it.
     pub(super) followed_since: Timestamp,
     pub(super) is_alive: bool,
@@ -99,7 +103,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Whether it dies neither with its supervisor nor with a lease.
+    /// Whether it outlives its supervisor, until the lease is over.
     pub(super) const fn is_live(&self) -> bool {
         self.door.outlives_supervisor()
     }

@@ -40,7 +40,8 @@ impl Turn {
         if refused.is_busy() {
             return self.over(Input::SessionBusy);
         }
-        if refused.is_gone() && !self.is_told {
+        // What was found, or may be there, is not given up for what is said of it now.
+        if refused.is_gone() && !self.is_told && !self.is_sent {
             return self.over(Input::SessionGone);
         }
         let why = cut(&self.wanted.hide, &refused.message);
@@ -51,6 +52,7 @@ impl Turn {
     pub(super) fn on_looked(&mut self, at_ms: u64, answer: Option<&Value>) -> Vec<Act> {
         let thread = answer.and_then(|answer| answer.get("thread")).unwrap_or(&Value::Null);
         let is_active = member(thread, "/status/type") == "active";
+        self.is_active = is_active;
         self.is_loaded = is_active || matches!(member(thread, "/status/type"), "idle" | "systemError");
         if self.is_sent {
             return self.search(at_ms, None);
@@ -88,19 +90,27 @@ impl Turn {
     pub(super) fn on_page(&mut self, at_ms: u64, result: Result<Value, Refused>) -> Vec<Act> {
         let page = match result {
             Ok(page) => page,
-            // A thread that was never written down holds nothing of ours.
-            Err(refused) if !self.has_begun => {
+            // A thread that was never written down holds nothing of ours, unless something begins in it just now.
+            Err(refused) if refused.is_unwritten() && !self.has_begun && !self.is_active => {
                 let why = cut(&self.wanted.hide, &refused.message);
                 return self.not_found(&why);
             }
-            Err(_) => return self.unknown("its thread cannot be looked at"),
+            Err(refused) => {
+                let why = cut(&self.wanted.hide, &refused.message);
+                return self.not_seen(at_ms, &why);
+            }
         };
         match history::find(&page, &self.wanted.client_id) {
-            Some(Found::Running { turn }) => {
+            Some(Found::Running { turn, is_first }) => {
+                self.owners.insert(turn.clone(), is_first);
                 self.ours = Some(turn);
                 self.load(at_ms)
             }
             Some(Found::Over { turn }) => self.on_found_over(at_ms, &turn),
+            // Its words are not there yet, and may be ours.
+            None if self.pages == 1 && history::newest(&page).is_some_and(history::Newest::is_wordless) => {
+                self.not_seen(at_ms, "the turn that runs has no words yet")
+            }
             None => match history::next(&page) {
                 // What is further back may be ours: only the end of the history proves that nothing was sent.
                 Some(_) if self.pages >= HISTORY_TURNS_MAX => self.unknown("its thread goes on for too long"),
@@ -119,6 +129,18 @@ impl Turn {
         self.not_running(why)
     }
 
+    /// What the thread holds cannot be told now. Who has begun it looks again for a while, then nobody can tell; for an
+    /// earlier life's the next claim looks again.
+    fn not_seen(&mut self, at_ms: u64, why: &str) -> Vec<Act> {
+        if !self.is_told {
+            return self.unavailable(why);
+        }
+        if self.has_begun {
+            return self.unknown("its thread cannot be looked at");
+        }
+        self.on_gone(at_ms)
+    }
+
     /// A turn with our message ended while nobody listened.
     pub(super) fn on_found_over(&mut self, at_ms: u64, turn: &Value) -> Vec<Act> {
         let is_interrupted = !matches!(member(turn, "/status"), "completed" | "failed");
@@ -132,12 +154,12 @@ impl Turn {
             acts.extend(self.ended(at_ms, end));
             return acts;
         }
-        if is_interrupted && self.is_loaded && !self.is_stopping {
+        if is_interrupted && self.is_loaded && !self.is_stopping && !self.wanted.is_cut {
             // Its server lives: somebody ended it, and does not want it begun again.
             return self.unknown("somebody cut it off while no supervisor listened");
         }
         if is_interrupted {
-            // Its server died with the former life: the work is still to be done.
+            // Its server died with the former life, or we have ended it with our lease: the work is still to be done.
             return self.not_running("it was cut off");
         }
         let (end, text) = self.judge(turn);
@@ -212,7 +234,7 @@ impl Turn {
     pub(super) fn found(&mut self, at_ms: u64) -> Vec<Act> {
         let mut acts = self.ready();
         if self.is_stopping {
-            acts.extend(self.interrupt(at_ms));
+            acts.extend(self.begun(at_ms));
         }
         acts
     }

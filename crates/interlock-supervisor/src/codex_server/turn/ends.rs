@@ -12,6 +12,11 @@ use crate::runtime::text::{cut, member, reset_in_ms};
 impl Turn {
     pub(super) fn over(&mut self, end: Input) -> Vec<Act> {
         (self.stage, self.until_ms, self.awaited) = (Stage::Over, None, None);
+        self.may_go_on = match end {
+            Input::Unknown => true,
+            Input::NotStarted | Input::SessionBusy => self.is_sent,
+            _ => false,
+        };
         vec![Act::Say(end)]
     }
 
@@ -111,12 +116,14 @@ impl Turn {
         }
         // Whether it heard what cannot wait nobody knows: it comes as a wake of its own.
         self.telling = None;
+        let is_first = self.rejoin_until_ms.is_none();
         let until = *self.rejoin_until_ms.get_or_insert(at_ms + REJOIN_MS_MAX);
         if at_ms >= until {
             return self.unknown("its server does not say");
         }
         (self.stage, self.awaited, self.pages, self.until_ms) = (Stage::Away, None, 0, Some(until));
-        vec![Act::Log("the connection to Codex's server broke".into()), Act::Connect]
+        let line = is_first.then(|| Act::Log("it is looked for in Codex's server what became of it".into()));
+        line.into_iter().chain([Act::Connect]).collect()
     }
 
     pub(super) fn on_late(&mut self, at_ms: u64) -> Vec<Act> {
@@ -142,7 +149,7 @@ impl Turn {
             }
             Stage::Running => self.interrupt(at_ms),
             // An earlier life began it, and it is ours to end.
-            Stage::Ready if self.ours.is_some() => self.interrupt(at_ms),
+            Stage::Ready if self.ours.is_some() => self.begun(at_ms),
             Stage::Restoring => Vec::new(),
             // It is told once it is found, or found again.
             _ if self.is_sent && self.end.is_none() => Vec::new(),
@@ -157,6 +164,8 @@ impl Turn {
             return acts;
         }
         let params = json!({"threadId": self.thread_text(), "turnId": self.ours});
-        self.send(Stage::Running, Some(at_ms + INTERRUPT_MS_MAX), "turn/interrupt", &params)
+        let mut acts = vec![Act::Cut];
+        acts.extend(self.send(Stage::Running, Some(at_ms + INTERRUPT_MS_MAX), "turn/interrupt", &params));
+        acts
     }
 }

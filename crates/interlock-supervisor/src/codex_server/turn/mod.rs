@@ -44,6 +44,8 @@ pub(crate) struct Wanted {
     pub(crate) thread: Option<SessionId>,
     /// An earlier life may have sent it already: it is looked for, and not sent.
     pub(crate) is_in_doubt: bool,
+    /// An earlier claim of ours, or its deadline, has cut it off, or was about to.
+    pub(crate) is_cut: bool,
     /// Names our message in the thread's history.
     pub(crate) client_id: String,
     /// How the thread is loaded, where it is not yet.
@@ -86,6 +88,11 @@ pub(crate) enum Event {
         /// What is to be said.
         text: String,
     },
+    /// Nobody would end it if its supervisor stopped: it must not begin.
+    Unwatched {
+        /// Why.
+        why: String,
+    },
     /// The start is reported: the turn may begin.
     Go,
     /// It is to end.
@@ -108,6 +115,8 @@ pub(crate) enum Act {
         /// When, by the wall clock of this machine.
         person_at_ms: u64,
     },
+    /// Write down that it ends by our word, before that is sent.
+    Cut,
     /// Tell the attempt.
     Say(Input),
     /// Tell the readers of the log.
@@ -161,6 +170,8 @@ pub(crate) struct Turn {
     is_sent: bool,
     /// Somebody has the thread loaded, as the last look says.
     is_loaded: bool,
+    /// Something runs in the thread, as the last look says.
+    is_active: bool,
     /// The attempt was told that it begins.
     is_told: bool,
     /// Somebody else's turn was seen since we looked.
@@ -180,6 +191,8 @@ pub(crate) struct Turn {
     heard: Heard,
     /// How it ended, once that is known.
     end: Option<Input>,
+    /// It was left without knowing its end.
+    may_go_on: bool,
 }
 
 impl Turn {
@@ -195,6 +208,7 @@ impl Turn {
             before: None,
             is_sent: wanted.is_in_doubt,
             is_loaded: false,
+            is_active: false,
             is_told: false,
             is_taken: false,
             has_begun: false,
@@ -206,6 +220,7 @@ impl Turn {
             telling: None,
             heard: Heard { is_session_total: true, ..Heard::default() },
             end: None,
+            may_go_on: false,
             wanted,
         }
     }
@@ -213,6 +228,16 @@ impl Turn {
     /// Whether nothing more will come out.
     pub(crate) fn is_over(&self) -> bool {
         self.stage == Stage::Over
+    }
+
+    /// Whether what was sent may go on, now that nothing more will come out.
+    pub(crate) const fn may_go_on(&self) -> bool {
+        self.may_go_on
+    }
+
+    /// The thread that it runs in, once it is known.
+    pub(crate) const fn thread(&self) -> Option<SessionId> {
+        self.thread
     }
 
     /// When to say [`Event::Timer`] next.
@@ -234,6 +259,10 @@ impl Turn {
             Event::Heard(Incoming::Asked { method, params }) => self.on_asked(&method, &params),
             Event::Heeded { is_held } => self.on_heeded(at_ms, is_held),
             Event::Tell { wake_id, seq, text } => self.tell(wake_id, seq, &text),
+            Event::Unwatched { why } => {
+                self.is_told = false;
+                self.unavailable(&why)
+            }
             Event::Go => self.go(at_ms),
             Event::Leave if !self.is_told => self.over(Input::NotStarted),
             Event::Stop | Event::Leave => self.stop(at_ms),

@@ -1,5 +1,7 @@
 //! Where everything is kept: the file in the folder, or a PostgreSQL database.
 
+use std::path::Path;
+
 use interlock_store::StoreError;
 use interlock_store_postgres::{Looked, Options, look};
 
@@ -42,10 +44,20 @@ fn judge(instance: &Instance, looked: Result<Looked, StoreError>) -> Check {
     }
 }
 
+/// What it takes on the disk: what was written last stands in a file of its own beside it.
+fn size(bytes: u64, file: &Path) -> String {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    match std::fs::metadata(&log).map_or(0, |metadata| metadata.len()) {
+        0 => format!("{bytes} bytes"),
+        log => format!("{bytes} bytes, and {log} in its write-ahead log"),
+    }
+}
+
 fn file(instance: &Instance) -> Check {
     let file = instance.database();
     match std::fs::metadata(&file) {
-        Ok(metadata) if metadata.is_file() => Check::ok("database", format!("{} bytes", metadata.len())),
+        Ok(metadata) if metadata.is_file() => Check::ok("database", size(metadata.len(), &file)),
         Ok(_) => Check::fail("database", format!("{} is no file", file.display()), "move it away"),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Check::warn("database", "there is none yet", FIRST_START)
