@@ -32,6 +32,10 @@ const ANSWER_MS_MAX: u64 = 30_000;
 /// Time for which a stream of events may say nothing: three times what the server lets pass without a sign of life.
 const SILENCE_MS_MAX: u64 = 45_000;
 
+/// Warnings that are remembered so as to be told once: more than operations with ends will ever have. Further ones are not
+/// told.
+const WARNINGS_MAX: usize = 256;
+
 /// What a stream of events says.
 #[derive(Debug, Clone)]
 pub struct Heard {
@@ -244,10 +248,11 @@ impl Client {
             request = request.header("idempotency-key", key);
         }
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        if let (Some(warn), Some(text)) = (self.warn, told(response.headers(), row.id))
-            && self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone())
-        {
-            warn(&text);
+        if let (Some(warn), Some(text)) = (self.warn, told(response.headers(), row.id)) {
+            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            if warned.len() < WARNINGS_MAX && warned.insert(text.clone()) {
+                warn(&text);
+            }
         }
         Ok(response)
     }

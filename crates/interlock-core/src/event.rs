@@ -386,7 +386,7 @@ pub enum Event {
     SnapshotTaken {
         snapshot_id: SnapshotId,
         by: AgentName,
-        content: Content,
+        content: Box<Content>,
         /// Of the content's canonical JSON, without salt: whoever has this entry can compute it.
         content_digest: Digest,
         /// Of what is said of it in words; absent = nothing is.

@@ -16,6 +16,7 @@ const NOTES_MAX: usize = 1024;
 
 /// What a commit concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Note {
     /// The workspace.
     pub workspace_id: WorkspaceId,

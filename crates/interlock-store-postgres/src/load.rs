@@ -93,8 +93,7 @@ const JOBS_DUE: &str = "(SELECT 1, due_at, id, doc FROM job WHERE ws = $1 AND st
     AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint - ($2::bigint[])[2]
     ORDER BY due_at, id LIMIT ($2::bigint[])[1])
     ORDER BY 1, 2, 3";
-// With nothing to look for but whether they are wanted.
-const JOB_TOTALS: &str = "SELECT doc FROM job_totals WHERE ws = $1 AND $2::bool";
+const JOB_TOTALS: &str = "SELECT doc FROM job_totals WHERE ws = $1 LIMIT $2";
 // With nothing to look for but whether they are wanted.
 const WEBHOOKS: &str =
     "SELECT doc, url, salt, seeds, progress FROM webhook WHERE ws = $1 AND $2::bool ORDER BY id";
@@ -119,7 +118,8 @@ pub(crate) struct Wanted {
     jobs_named: Vec<String>,
     /// How many of each state, and for how long completed ones are kept.
     jobs_due: Vec<i64>,
-    job_totals: bool,
+    /// Rows of what became of jobs, of which there is one at most.
+    job_totals_max: Option<i64>,
     /// Rows of a halt, of which there is one at most.
     halt_max: Option<i64>,
     webhooks: bool,
@@ -154,7 +154,7 @@ impl Wanted {
                 Key::Supervisors => wanted.supervisors = true,
                 Key::Job(id) => wanted.jobs.push(id.to_bytes().to_vec()),
                 Key::JobNamed(kind, name) => wanted.jobs_named.push(format!("{kind} {name}")),
-                Key::JobTotals => wanted.job_totals = true,
+                Key::JobTotals => wanted.job_totals_max = Some(1),
                 Key::Webhooks => wanted.webhooks = true,
                 Key::DueJobs => {
                     wanted.jobs_due = vec![i64::from(limits::DUE_JOBS_MAX), limits::JOB_KEPT_MS];
@@ -210,8 +210,8 @@ impl Wanted {
         if !self.jobs_due.is_empty() {
             asks.push((JOBS_DUE, &self.jobs_due));
         }
-        if self.job_totals {
-            asks.push((JOB_TOTALS, &self.job_totals));
+        if let Some(max) = &self.job_totals_max {
+            asks.push((JOB_TOTALS, max));
         }
         if let Some(max) = &self.halt_max {
             asks.push((HALT, max));

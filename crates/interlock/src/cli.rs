@@ -10,9 +10,17 @@ use crate::command::{
     resume, snapshot, status, stop, supervise, thread, token, up, verify, wake, webhook,
 };
 
+/// What help ends with, for whoever sees it for the first time.
+const FIRST_STEPS: &str = "\
+First steps:
+  interlock pilot   see two agents do a job, with nothing to set up
+  interlock init    make an instance in this folder
+  interlock up      start its server
+  interlock status  see what goes on, and what needs you";
+
 /// The control plane for a team of AI coding agents.
 #[derive(Debug, Parser)]
-#[command(name = "interlock", version, about, max_term_width = 100)]
+#[command(name = "interlock", version, about, max_term_width = 100, after_help = FIRST_STEPS)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -48,7 +56,7 @@ pub(crate) enum Command {
     Init(init::Params),
     /// Start the server of this instance, with its supervisor.
     Up(up::Params),
-    /// Halt every agent at once and stop the server.
+    /// Halt every agent at once and stop the server; `interlock up` lets them go on.
     Stop(stop::Params),
     /// Let agents go on that were halted: on every server of the workspace.
     Resume(resume::Params),
@@ -83,7 +91,7 @@ pub(crate) enum Command {
     /// Tell other programs of events over HTTP.
     #[command(subcommand)]
     Webhook(webhook::Verb),
-    /// See the constants of waking, guarding and jobs.
+    /// See the numbers by which agents are woken and guarded, and jobs tried again.
     #[command(subcommand)]
     Policy(policy::Verb),
     /// Follow what happens in the workspace, event by event.
@@ -92,7 +100,7 @@ pub(crate) enum Command {
     Log(log::Params),
     /// Offer the running server's MCP tools on standard input and output, as the participant named by --as.
     Mcp(mcp::Params),
-    /// Tell the server what happens in your own Codex or Claude Code, and that what waits for it; run by its hooks.
+    /// Run by the hooks of your own Codex or Claude Code: tells the server what happens there, and the program what waits.
     Hook(hook::Params),
     /// Read and export the ledger.
     #[command(subcommand)]

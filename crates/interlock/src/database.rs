@@ -18,8 +18,8 @@ pub(crate) const VARIABLE: &str = "INTERLOCK_DATABASE_URL";
 /// What every command takes that may use a database.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DatabaseParams {
-    /// The PostgreSQL database; INTERLOCK_DATABASE_URL, or `database_url` of the configuration, or the file in the
-    /// instance's folder unless said otherwise.
+    /// The PostgreSQL database; INTERLOCK_DATABASE_URL, or `database_url` of the configuration unless said otherwise. Where
+    /// none is named, everything is in the file in the instance's folder.
     #[arg(long, value_name = "URL")]
     database_url: Option<Secret>,
 }

@@ -28,7 +28,7 @@ pub(crate) fn take(
         snapshot_id: SnapshotId::derive(now.wall, &env.entropy, 0),
         by: env.actor.name.clone(),
         content_digest: content.digest().map_err(defect)?,
-        content,
+        content: Box::new(content),
         text_digest: (!text.is_empty()).then(|| digest(&text_salt, &[text.as_bytes()])),
         text: text.clone(),
         text_salt,

@@ -48,7 +48,7 @@ pub(crate) fn evolve(facts: &mut Facts, event: &Event, position: &Position) {
             snapshot_id: *snapshot_id,
             by: by.clone(),
             index: position.index,
-            content: content.clone(),
+            content: content.as_ref().clone(),
             content_digest: *content_digest,
             text: text.clone(),
             text_salt: *text_salt,

@@ -46,7 +46,7 @@ fn recomputed(content: &Content) -> String {
                 members.sort_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
                 for (n, (name, value)) in members.into_iter().enumerate() {
                     out.push_str(if n == 0 { "{" } else { "," });
-                    out.push_str(&format!("\"{name}\":"));
+                    out.extend(["\"", name.as_str(), "\":"]);
                     write(value, out);
                 }
                 out.push('}');
@@ -237,9 +237,9 @@ fn two_snapshots_show_what_grew() {
     assert_eq!(grew("jobs.waiting"), (false, 1));
     assert_eq!(grew("messages"), (true, 1));
     assert_eq!(grew("ledger.entries"), (true, 2));
-    assert_eq!(grew("wakes.requested").0, true);
-    assert_eq!(grew("wakes.triggered").0, true);
-    assert_eq!(grew("wakes.pending").0, false);
+    assert!(grew("wakes.requested").0);
+    assert!(grew("wakes.triggered").0);
+    assert!(!grew("wakes.pending").0);
     assert_eq!(of("messages").per_minute(0), None);
     assert_eq!(of("messages").per_minute(60_000), Some(1.0));
     assert_eq!(of("ledger.entries").per_minute(90_000), Some(1.333));

@@ -119,7 +119,7 @@ fn answers_of_an_earlier_version_are_found() {
 #[test]
 fn jobs_of_an_earlier_version_are_counted_from_then_on() {
     let made = Made::new();
-    let path = made.path().to_owned();
+    let path = made.path();
     let back = move || {
         let back = "DROP TABLE snapshot; DROP TABLE job_totals; PRAGMA user_version = 11";
         Connection::open(path).unwrap().execute_batch(back).unwrap();

@@ -12,6 +12,7 @@ mod postgres;
 mod reads;
 mod report;
 mod runner;
+mod setting;
 mod show;
 mod stage;
 mod stats;
@@ -20,7 +21,7 @@ mod visible;
 mod wake;
 mod wakes;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,14 +33,15 @@ use interlock_store::StoreError;
 use interlock_store_sqlite::Anchor;
 
 use crate::context::Context;
-use crate::environment::{self, Secret};
-use crate::exit::{Answer, End, to_json};
+use crate::environment;
+use crate::exit::End;
 use crate::instance::unwritable;
 use crate::output::Output;
 use drive::{Bare, Span};
 use load::Weight;
 use machine::Machine;
 use report::{Pair, Report};
+use setting::Setting;
 use stage::Stage;
 use stats::Spread;
 
@@ -85,22 +87,11 @@ pub(crate) enum Which {
 /// What `bench messaging` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Params {
-    /// End with 1 when a goal is missed, with 4 when one could not be judged.
-    #[arg(long)]
-    strict: bool,
-    /// Only this case; may be repeated.
+    /// Only this case; may be repeated. `nodes` needs a PostgreSQL database.
     #[arg(long = "case", value_name = "NAME", value_parser = PossibleValuesParser::new(CASES))]
     cases: Vec<String>,
-    /// The folder to measure in, on the disk that is meant; the system's temporary folder unless said otherwise.
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Measure on this PostgreSQL database, in workspaces of their own that stay there; INTERLOCK_DATABASE_URL, or a file
-    /// unless said otherwise. `nodes` needs one.
-    #[arg(long, value_name = "URL")]
-    database_url: Option<Secret>,
-    /// Take far too little time for figures that mean something: for tests of the command itself.
-    #[arg(long, hide = true)]
-    quick: bool,
+    #[command(flatten)]
+    setting: Setting,
 }
 
 /// How long everything takes.
@@ -152,24 +143,15 @@ pub(crate) async fn run(cx: &Context, which: Which) -> End {
         Which::Wake(params) => return wake::run(cx, params).await,
     };
     let mut report = Report::begin("messaging", Machine::default());
-    report.problem = measure(cx, &params, &mut report).await.err();
-    if let Some(problem) = &report.problem {
-        Output::note(&format!("error: {}", problem.detail));
-    }
-    let code = report.exit_code(params.strict);
-    Ok(Answer { json: Some(to_json(&report)?), text: show::text(cx.output.style(), &report), code })
+    let measured = measure(cx, &params, &mut report).await;
+    params.setting.end(cx, report, measured)
 }
 
 /// Everything in a folder that is removed at the end.
 async fn measure(cx: &Context, params: &Params, report: &mut Report) -> Result<(), Problem> {
-    let pace = if params.quick { Pace::QUICK } else { Pace::FULL };
-    let above = params.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let dir = tempfile::Builder::new()
-        .prefix("interlock-bench-")
-        .tempdir_in(&above)
-        .map_err(|error| unwritable(&above, &error))?;
-    report.machine = Machine::look(dir.path(), pace.probe).map_err(|error| unwritable(dir.path(), &error))?;
-    let database = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
+    let pace = params.setting.pace(Pace::FULL, Pace::QUICK);
+    let dir = params.setting.folder(pace.probe, report)?;
+    let database = params.setting.database(cx);
     if database.is_none() && params.cases.iter().any(|case| case == NODES) {
         return Err(Problem::new(Reason::UsageInvalid, "`nodes` needs a PostgreSQL database", "")
             .hint("name one with --database-url"));

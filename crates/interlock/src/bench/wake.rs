@@ -3,7 +3,7 @@
 //! The lanes are told apart: announced by the commit, and found by polling while announcements are dropped. Every figure
 //! is taken from the ledger's own instants, as [`wakes`] says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,14 +16,12 @@ use super::crowd::{self, Crowd};
 use super::machine::{self, Machine};
 use super::report::{Figure, Goal, Report};
 use super::runner::Runner;
+use super::setting::Setting;
 use super::stage::{Stage, defect};
 use super::stats::Spread;
-use super::{show, wakes};
+use super::wakes;
 use crate::context::Context;
-use crate::environment::Secret;
-use crate::exit::{Answer, End, to_json};
-use crate::instance::unwritable;
-use crate::output::Output;
+use crate::exit::End;
 
 /// From a message's commit to the process, idle: median and 95th percentile.
 const TRIGGER_MS_MAX: [f64; 2] = [10.0, 50.0];
@@ -46,22 +44,11 @@ const CASES: [&str; 6] = ["trigger", "poll", "flight", "dormant", "idle", "threa
 /// What `bench wake` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Params {
-    /// End with 1 when a goal is missed, with 4 when one could not be judged.
-    #[arg(long)]
-    strict: bool,
     /// Only this case; may be repeated.
     #[arg(long = "case", value_name = "NAME", value_parser = PossibleValuesParser::new(CASES))]
     cases: Vec<String>,
-    /// The folder to measure in, on the disk that is meant; the system's temporary folder unless said otherwise.
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Measure on this PostgreSQL database, in a workspace of its own that stays there; INTERLOCK_DATABASE_URL, or a file
-    /// unless said otherwise.
-    #[arg(long, value_name = "URL")]
-    database_url: Option<Secret>,
-    /// Take far too little time for figures that mean something: for tests of the command itself.
-    #[arg(long, hide = true)]
-    quick: bool,
+    #[command(flatten)]
+    setting: Setting,
 }
 
 /// How much is measured.
@@ -101,23 +88,14 @@ impl Pace {
 /// Measure, and end with the report also when it fails.
 pub(crate) async fn run(cx: &Context, params: Params) -> End {
     let mut report = Report::begin("wake", Machine::default());
-    report.problem = measure(cx, &params, &mut report).await.err();
-    if let Some(problem) = &report.problem {
-        Output::note(&format!("error: {}", problem.detail));
-    }
-    let code = report.exit_code(params.strict);
-    Ok(Answer { json: Some(to_json(&report)?), text: show::text(cx.output.style(), &report), code })
+    let measured = measure(cx, &params, &mut report).await;
+    params.setting.end(cx, report, measured)
 }
 
 async fn measure(cx: &Context, params: &Params, report: &mut Report) -> Result<(), Problem> {
-    let pace = if params.quick { Pace::QUICK } else { Pace::FULL };
-    let above = params.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let dir = tempfile::Builder::new()
-        .prefix("interlock-bench-")
-        .tempdir_in(&above)
-        .map_err(|error| unwritable(&above, &error))?;
-    report.machine = Machine::look(dir.path(), pace.probe).map_err(|error| unwritable(dir.path(), &error))?;
-    let database = params.database_url.as_ref().or(cx.environment.database_url.as_ref());
+    let pace = params.setting.pace(Pace::FULL, Pace::QUICK);
+    let dir = params.setting.folder(pace.probe, report)?;
+    let database = params.setting.database(cx);
     if database.is_some() {
         report.store = "postgres";
     }

@@ -112,7 +112,8 @@ fn interruptible(command: impl Future<Output = End>) -> End {
 /// The key that makes a mutation repeatable.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct KeyParams {
-    /// Idempotency key: the same key with the same words is done once; a fresh one unless said otherwise.
+    /// Idempotency key: the same command with the same key is done once, however often it is repeated; a fresh one unless
+    /// said otherwise.
     #[arg(long, value_name = "KEY", value_parser = crate::argument::key)]
     key: Option<String>,
 }

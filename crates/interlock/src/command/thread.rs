@@ -189,7 +189,7 @@ pub(crate) struct ReadParams {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread_id: ThreadId,
-    /// Only messages after this one.
+    /// Only messages after the one with this number.
     #[arg(long, value_name = "SEQ", default_value = "0")]
     after: u64,
     /// How long to wait for the first message, in milliseconds.
@@ -206,7 +206,7 @@ pub(crate) struct AckParams {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread_id: ThreadId,
-    /// The message up to which you have read everything.
+    /// The number of the last message that you have read.
     #[arg(value_name = "SEQ")]
     seq: u64,
     #[command(flatten)]

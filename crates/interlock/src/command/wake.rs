@@ -18,7 +18,7 @@ use crate::{argument, render};
 pub(crate) enum Verb {
     /// List wakes, newest first.
     List(ListParams),
-    /// Show one wake: its ladder of proof, its attempts, and what happens next.
+    /// Show one wake: what proves how far it got, its attempts, and what happens next.
     Show(ShowParams),
     /// Ask again for a wake that came to nothing, or for one that waits, at once.
     Retry(InterveneParams),

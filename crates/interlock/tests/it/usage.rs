@@ -11,6 +11,18 @@ fn listed(help: &str) -> Vec<&str> {
 }
 
 #[test]
+fn the_first_steps_are_commands() {
+    let help = World::new().run(&["--help"]).ok().out;
+    let steps = help.lines().skip_while(|line| *line != "First steps:").skip(1);
+    let steps: Vec<_> = steps.take_while(|line| line.starts_with("  ")).collect();
+    assert_eq!(steps.len(), 4, "{help}");
+    for step in steps {
+        let word = step.split_whitespace().nth(1).unwrap();
+        assert!(listed(&help).contains(&word), "{step}");
+    }
+}
+
+#[test]
 fn help_lists_exactly_the_commands_there_are() {
     let help = World::new().run(&["--help"]).ok().out;
     let expected = [
