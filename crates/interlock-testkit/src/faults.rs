@@ -20,7 +20,7 @@ use interlock_ledger::TileAt;
 use interlock_store::{
     AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
     IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, Store, StoreError, StoredMessage,
-    ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    ThreadFilter, TimelineRow, WakeFilter, Workspace, WriteAhead,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -208,6 +208,10 @@ impl Store for FaultyStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.call(self.inner.ping()).await
+    }
+
+    fn write_ahead(&self) -> Option<WriteAhead> {
+        self.inner.write_ahead()
     }
 
     fn ahead_ms(&self) -> i64 {
