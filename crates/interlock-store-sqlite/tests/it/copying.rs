@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use interlock_core::id::ThreadId;
 use interlock_store::{Store, StoreError};
 use interlock_store_sqlite::{LogLimits, Options, SqliteStore};
@@ -22,6 +23,8 @@ const PAGE_BYTES: u64 = 4_096 + 24;
 /// More than one commit of these tests takes.
 const COMMIT_PAGES: u64 = 64;
 const PATH: &str = "INTERLOCK_TEST_COPIED";
+const ROLE: &str = "INTERLOCK_TEST_COPYING";
+const LOSES: &str = "loses";
 const CONTROL: &str = "INTERLOCK_TEST_DISK";
 
 /// A store with a small log, and somebody who posts to it.
@@ -35,7 +38,13 @@ struct Poster {
 impl Poster {
     async fn at(path: &Path, log: LogLimits) -> Self {
         let store = Arc::new(SqliteStore::open(&Options { log, ..Options::at(path) }).unwrap());
-        let mut tale = Story::begin(Sequencer::new(store.clone(), 1).await).await;
+        Self::on(&store, 1).await
+    }
+
+    /// One in a workspace of their own.
+    async fn on(store: &Arc<SqliteStore>, workspace: u128) -> Self {
+        let store = Arc::clone(store);
+        let mut tale = Story::begin(Sequencer::new(store.clone(), workspace).await).await;
         let thread = tale.open("work").await;
         Self { store, tale, thread, acked: 0 }
     }
@@ -73,7 +82,7 @@ fn the_log_is_copied_while_posts_go_on_and_begins_anew() {
         }
         assert!(poster.has_copied(1), "{:?}", poster.store.write_ahead());
         assert_eq!(poster.store.write_ahead().unwrap().failures, 0);
-        check(&made.path(), usize::try_from(poster.acked).unwrap()).await;
+        check(&made.path(), 1, usize::try_from(poster.acked).unwrap()).await;
     });
     let log = std::fs::metadata(made.path().with_extension("db-wal")).map_or(0, |log| log.len());
     assert!(log <= (u64::from(SMALL.max) + COMMIT_PAGES) * PAGE_BYTES, "{log} bytes");
@@ -104,36 +113,83 @@ fn who_reads_for_long_keeps_the_log_and_holds_up_nobody() {
         assert_eq!(poster.store.write_ahead().unwrap().failures, 0);
         poster.store.fold().await.unwrap();
         assert_eq!(std::fs::metadata(made.path().with_extension("db-wal")).unwrap().len(), 0);
-        check(&made.path(), usize::try_from(poster.acked).unwrap()).await;
+        check(&made.path(), 1, usize::try_from(poster.acked).unwrap()).await;
     });
 }
 
-/// Does nothing in a test run; in a process that `copies_on_a_failing_disk` starts, it is the store whose disk fails.
+/// Does nothing in a test run; in a process that `failing` starts, it is the store whose disk fails.
 #[test]
 fn as_a_child() {
-    let (Some(path), Some(control)) = (std::env::var_os(PATH), std::env::var_os(CONTROL)) else { return };
+    let (Ok(role), Some(path), Some(control)) =
+        (std::env::var(ROLE), std::env::var_os(PATH), std::env::var_os(CONTROL))
+    else {
+        return;
+    };
     let control = OpenOptions::new().read(true).write(true).open(control).unwrap();
+    let part = if role == LOSES { loses } else { fails_everywhere };
+    part(Path::new(&path), &control);
+    std::process::exit(0);
+}
+
+/// Each call fails once.
+fn fails_everywhere(path: &Path, control: &File) {
     block_on(async {
-        let limits = LogLimits { copied: 16, anew: 48, max: 128 };
-        let mut poster = Poster::at(Path::new(&path), limits).await;
+        let log = LogLimits { copied: 16, anew: 48, max: 128 };
+        let store = Arc::new(SqliteStore::open(&Options { log, ..Options::at(path) }).unwrap());
+        // So many that the writer always has something to do: commits overtake the copier.
+        let mut posters = Vec::new();
+        for workspace in 1..=4 {
+            posters.push(Poster::on(&store, workspace).await);
+        }
         let mut failures = 0;
         // Far enough for several rounds of copying to be hit everywhere.
-        for n in 1..=200 {
-            fail_at(&control, n);
-            while left(&control) > 0 {
+        for n in 1..=150 {
+            fail_at(control, n);
+            while left(control) > 0 {
                 // What is refused is not there, or `check` finds it.
-                drop(poster.post().await);
+                drop(join_all(posters.iter_mut().map(Poster::post)).await);
             }
             control.write_all_at(b"-", 0).unwrap();
             // The post during which a sync of the copier failed may be refused too, and no later one.
-            if poster.post().await.is_err() {
-                poster.post().await.unwrap_or_else(|error| panic!("after call {n}: {error}"));
+            if posters[0].post().await.is_err() {
+                posters[0].post().await.unwrap_or_else(|error| panic!("after call {n}: {error}"));
             }
-            failures = poster.store.write_ahead().unwrap().failures;
+            failures = store.write_ahead().unwrap().failures;
         }
         assert!(failures > 0, "no copying has failed");
-        check(Path::new(&path), usize::try_from(poster.acked).unwrap()).await;
-        std::process::exit(0);
+        for (workspace, poster) in (1..).zip(&posters) {
+            check(path, workspace, usize::try_from(poster.acked).unwrap()).await;
+        }
+    });
+}
+
+/// A pass that goes no further than somebody reads is synced by nobody but the copier; its sync fails.
+fn loses(path: &Path, control: &File) {
+    block_on(async {
+        let log = LogLimits { copied: 400, anew: 4_000, max: 8_000 };
+        let mut poster = Poster::at(path, log).await;
+        while poster.pages() < 200 {
+            poster.post().await.unwrap();
+        }
+        let reader = Connection::open(path).unwrap();
+        reader.execute_batch("BEGIN").unwrap();
+        reader.query_row("SELECT count(*) FROM message", [], |row| row.get::<_, u64>(0)).unwrap();
+        control.write_all_at(b"l", 0).unwrap();
+        while poster.post().await.is_ok() {
+            assert!(poster.pages() < 4_000, "nobody noticed that a sync failed");
+        }
+        control.write_all_at(b"-", 0).unwrap();
+        // Who has the file open keeps alive what SQLite believes: until then nothing is built on it.
+        assert!(matches!(poster.post().await, Err(StoreError::Unavailable(_))));
+        drop(reader);
+        poster.post().await.unwrap();
+        for _ in 0..200 {
+            poster.post().await.unwrap();
+        }
+        assert_eq!(poster.store.write_ahead().unwrap().failures, 1);
+        check(path, 1, usize::try_from(poster.acked).unwrap()).await;
+        poster.store.fold().await.unwrap();
+        check(path, 1, usize::try_from(poster.acked).unwrap()).await;
     });
 }
 
@@ -150,10 +206,8 @@ fn left(control: &File) -> i32 {
     i32::from_ne_bytes(left)
 }
 
-/// Each call fails once, and a sync that fails loses what it was to sync, as kernels do. What was acknowledged is there, in
-/// the running store and after its end.
-#[test]
-fn copies_on_a_failing_disk() {
+/// In a process of its own, on a disk that fails; a sync that fails loses what it was to sync, as kernels do.
+fn failing(role: &str) {
     let made = Made::new();
     let library = made.path().with_file_name("disk.so");
     let source = made.path().with_file_name("disk.c");
@@ -172,20 +226,24 @@ fn copies_on_a_failing_disk() {
         .args(["--exact", "copying::as_a_child", "--nocapture"])
         .env("LD_PRELOAD", &library)
         .env("INTERLOCK_TEST_DISK_LOSES", "1")
+        .env(ROLE, role)
         .env(CONTROL, &control)
         .env(PATH, made.path())
         .status()
         .unwrap();
     assert!(ended.success(), "{ended}");
-    block_on(async {
-        let store = made.try_open().unwrap();
-        let workspace = interlock_core::id::WorkspaceId::from_u128(1);
-        let size = store.ledger_head(workspace).await.unwrap().size;
-        assert_eq!(store.entries(workspace, 0, u32::MAX).await.unwrap().len() as u64, size);
-    });
-    let whole: String = Connection::open(made.path())
-        .unwrap()
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
+    let connection = Connection::open(made.path()).unwrap();
+    let whole: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(whole, "ok");
+}
+
+/// What was acknowledged is there, in the running store and after its end, whichever call it was.
+#[test]
+fn a_disk_that_fails_at_any_call_loses_nothing_that_is_copied() {
+    failing("everywhere");
+}
+
+#[test]
+fn what_a_failed_sync_lost_is_copied_again() {
+    failing(LOSES);
 }

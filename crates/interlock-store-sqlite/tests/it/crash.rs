@@ -127,14 +127,14 @@ fn what_was_acknowledged_survives_kill_9() {
         let acked = lines.filter_map(|line| number(&line)).last().unwrap_or(kill_after);
         let wal = std::fs::metadata(made.path().with_file_name("interlock.db-wal")).unwrap();
         assert!(wal.len() > 0, "the log was left behind");
-        block_on(check(&made.path(), acked));
+        block_on(check(&made.path(), 1, acked));
     }
 }
 
 /// Everything that was acknowledged is there in order, nothing else is between, and the ledger is whole.
-pub(crate) async fn check(path: &Path, acked: usize) {
+pub(crate) async fn check(path: &Path, workspace: u128, acked: usize) {
     let store = SqliteStore::open(&Options::at(path)).unwrap();
-    let ws = WorkspaceId::from_u128(1);
+    let ws = WorkspaceId::from_u128(workspace);
     let threads = store.threads(ws, ThreadFilter::default(), Page { after: None, limit: 5 }).await.unwrap();
     let messages = store.messages(ws, threads[0].thread_id, 0, u32::MAX).await.unwrap();
     assert!(messages.len() >= acked, "{} messages, {acked} acknowledged", messages.len());
@@ -148,7 +148,7 @@ pub(crate) async fn check(path: &Path, acked: usize) {
         tree.append(leaf_hash(&row.envelope));
     }
     let head = store.ledger_head(ws).await.unwrap();
-    let vkey = Sequencer::key().vkey("interlock.test/1").unwrap();
+    let vkey = Sequencer::key().vkey(&format!("interlock.test/{workspace}")).unwrap();
     let checkpoint = open_checkpoint(&head.checkpoint.unwrap(), &vkey).unwrap();
     assert_eq!((checkpoint.size, checkpoint.root), (tree.size(), tree.root()));
 }

@@ -1,6 +1,6 @@
 /* A disk that fails as told, for files of the database alone: those with INTERLOCK_TEST_DISK_FILES in their path. Loaded
    before the C library; the first byte of the file named by INTERLOCK_TEST_DISK says how: '-' not at all, 'F' full, 'S'
-   syncing fails, 's' only `fsync` does, 'R' read-only, 'E' nothing grows any more, 'N' one call fails: the one whose
+   syncing fails, 's' only `fsync` does, 'l' what loses something, 'R' read-only, 'E' nothing grows any more, 'N' one call fails: the one whose
    number, from 1, stands in the four bytes from the fifth on, which count down. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -68,6 +68,9 @@ static void remember(int file, off64_t at, size_t size) {
     __sync_lock_release(&changes_lock);
 }
 
+/* 'l': a sync fails that would lose something. */
+static int would_lose(int file) { return fault(file) == 'l' && loses(file) && changes != NULL; }
+
 static void forget(int file, int is_lost) {
     if (!loses(file)) return;
     ssize_t (*put)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
@@ -123,7 +126,7 @@ WRITING(pwrite64, (int file, const void *bytes, size_t size, off64_t at), (file,
 
 #define SYNCING(name, wanted)                                                               \
     int name(int file) {                                                                    \
-        int fails = strchr(wanted, fault(file)) != NULL || is_chosen(file);                 \
+        int fails = strchr(wanted, fault(file)) != NULL || is_chosen(file) || would_lose(file); \
         forget(file, fails);                                                                \
         if (fails) { errno = EIO; return -1; }                                              \
         return NEXT(name)(file);                                                            \
