@@ -189,6 +189,7 @@ reasons! {
     TokenRevoked => "TOKEN_REVOKED", Unauthorized, "tokens of this name are no longer taken";
     RoleMissing => "ROLE_MISSING", Forbidden, "the token's role may not do this";
     PersonRequired => "PERSON_REQUIRED", Forbidden, "a guard or a person blocked the thread: an agent cannot let it go on";
+    OwnTokenRequired => "OWN_TOKEN_REQUIRED", Forbidden, "an agent in a wake acts with the token of its wake only";
     NotCoordinator => "NOT_COORDINATOR", Forbidden, "only a coordinator of the thread may do this";
     WorkspaceUnknown => "WORKSPACE_UNKNOWN", Forbidden, "the token's workspace is not served here";
     CrossOrigin => "CROSS_ORIGIN", Forbidden, "the request's Host or Origin is not this server";

@@ -230,6 +230,7 @@ pub(crate) fn wake(wake: Wake) -> WakeView {
         cause: wake.cause,
         state: wake.state,
         held: wake.held,
+        is_halted: false,
         attempts: wake.attempts,
         lane: wake.lane,
         door: wake.door,

@@ -161,9 +161,23 @@ pub(crate) fn duration_ms(text: &str) -> Result<u64, String> {
     count.checked_mul(unit_ms).filter(|ms| *ms > 0).ok_or_else(wrong)
 }
 
+/// A duration with its unit, or a number of milliseconds.
+pub(crate) fn duration_or_ms(text: &str) -> Result<u64, String> {
+    duration_ms(text).or_else(|wrong| text.parse().ok().filter(|ms| *ms > 0).ok_or(wrong))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_may_be_milliseconds_where_they_always_were() {
+        assert_eq!(duration_or_ms("60000"), Ok(60_000));
+        assert_eq!(duration_or_ms("1m"), Ok(60_000));
+        for wrong in ["", "0", "-5", "1.5", "soon"] {
+            assert!(duration_or_ms(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn durations_have_a_unit() {

@@ -130,7 +130,7 @@ impl Connection {
 }
 
 /// A fresh idempotency key.
-fn fresh_key() -> Result<String, Problem> {
+pub(crate) fn fresh_key() -> Result<String, Problem> {
     use std::fmt::Write as _;
     let mut text = String::from("cli-");
     for byte in random::<16>()? {

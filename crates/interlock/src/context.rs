@@ -54,8 +54,27 @@ impl Context {
     pub(crate) fn connect(&self) -> Result<Connection, Problem> {
         match self.remote() {
             Some(url) => Connection::remote(&url, self.environment.token.as_deref()),
-            None => Connection::local(self.instance()?, &self.name()?),
+            None => Connection::local(self.own_instance()?, &self.name()?),
         }
+    }
+
+    /// The instance, for whoever acts with its keys as a person. An agent in a wake of its server does not: it has a token of
+    /// its own, and would be a person by one more word. That keeps honest agents honest; it is no boundary for others,
+    /// which run as the same user (SECURITY.md).
+    ///
+    /// # Errors
+    /// Those of [`Context::instance`], `OWN_TOKEN_REQUIRED`.
+    pub(crate) fn own_instance(&self) -> Result<Instance, Problem> {
+        let instance = self.instance()?;
+        let Environment { url: Some(given), token: Some(_), is_wake: true, .. } = &self.environment else {
+            return Ok(instance);
+        };
+        if instance.run()?.is_some_and(|run| run.url == *given) {
+            let detail = "this runs within a wake, whose agent acts with the token of the wake only";
+            return Err(Problem::new(Reason::OwnTokenRequired, detail, "")
+                .hint("leave out --as and --instance; what the agent may not do, a person does"));
+        }
+        Ok(instance)
     }
 
     /// The server's address, when the command is not about the local instance. A woken agent finds itself with

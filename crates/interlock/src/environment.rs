@@ -18,6 +18,8 @@ pub(crate) struct Environment {
     pub(crate) token: Option<String>,
     /// `INTERLOCK_URL`: the server that a woken agent was given together with its token.
     pub(crate) url: Option<String>,
+    /// Whether this runs within a wake: `INTERLOCK_WAKE` names it.
+    pub(crate) is_wake: bool,
     /// `INTERLOCK_INSTANCE`: the folder with the instance, absolute, unless `--instance` says otherwise.
     pub(crate) instance: Option<PathBuf>,
     /// `INTERLOCK_DATABASE_URL`: the PostgreSQL database of the instance, unless `--database-url` says otherwise.
@@ -56,6 +58,7 @@ impl Environment {
             agent: text("INTERLOCK_AGENT"),
             token: text("INTERLOCK_TOKEN"),
             url: text("INTERLOCK_URL"),
+            is_wake: text("INTERLOCK_WAKE").is_some(),
             instance: env::var_os("INTERLOCK_INSTANCE").filter(|value| !value.is_empty()).map(PathBuf::from),
             database_url: text("INTERLOCK_DATABASE_URL").map(Secret),
             login: text("USER").or_else(|| text("LOGNAME")),

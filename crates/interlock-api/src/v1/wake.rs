@@ -28,6 +28,9 @@ pub struct WakeView {
     pub state: WakeState,
     /// Held back while its thread is blocked.
     pub held: bool,
+    /// Not in lists: whether it waits because all agents are stopped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_halted: bool,
     /// Attempts started so far.
     pub attempts: u32,
     /// How its last attempt came to the supervisor.

@@ -131,7 +131,7 @@ pub struct HaltAgentsParams {}
 /// Answer of `halt_agents`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct HaltAgentsResponse {
-    /// Wakes that were running.
+    /// Wakes that were running, those included whose processes it ended before it was recorded.
     pub running: u32,
     /// Since when agents are stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,12 +3,13 @@
 //! A halt is a row like any other: it holds on every server of the workspace, on those that start later too, and ends by
 //! a person's word alone. The shell stops what runs; these rules see to it that nothing more is handed out or started.
 
-use super::WakeState;
+use super::{Wake, WakeState};
 use crate::actor::AgentName;
 use crate::command::Envelope;
 use crate::decide::Stop;
 use crate::event::Event;
 use crate::facts::{Decision, Facts, Reply};
+use crate::reason::Reason;
 use crate::time::Timestamp;
 
 /// That all agents are stopped.
@@ -22,10 +23,10 @@ pub struct Halt {
 
 /// A person stops all agents; twice is no change.
 pub(crate) fn halt(facts: &Facts, env: &Envelope) -> Result<Decision, Stop> {
-    let running = running(facts)?;
     if facts.halt()?.is_some() {
-        return Ok(Decision { reply: Reply::Halted(running), ..Decision::unchanged() });
+        return Ok(Decision { reply: Reply::Halted(running(facts)?), ..Decision::unchanged() });
     }
+    let running = stopped(facts)?;
     Ok(Decision::of(vec![Event::WorkspaceHalted { by: env.actor.name.clone(), running }]))
 }
 
@@ -37,6 +38,14 @@ pub(crate) fn resume(facts: &Facts, env: &Envelope, since: Option<Timestamp>) ->
         }
         _ => Ok(Decision::unchanged()),
     }
+}
+
+/// Wakes whose processes run, and those whose end is known already: agents are told to stop before the halt is recorded, so
+/// that some reports of their ends come first.
+fn stopped(facts: &Facts) -> Result<u32, Stop> {
+    let is_told = |wake: &Wake| wake.state == WakeState::Pending && wake.reason == Some(Reason::Halted);
+    let told = facts.live_wakes()?.filter(|wake| is_told(wake)).count();
+    Ok(running(facts)?.saturating_add(u32::try_from(told).unwrap_or(u32::MAX)))
 }
 
 /// Wakes whose processes run, as far as is known.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use interlock_core::limits::CLAIM_WAKES_MAX;
 use interlock_core::thread::{Status, ThreadRole};
 use interlock_core::wake::{Claimant, Evidence, Outcome, RELEASES_MAX, WakeResult, WakeState};
-use interlock_core::{Event, Reason};
+use interlock_core::{Command, Event, Reason, Reply};
 
 use crate::refused;
 use crate::world::{Claim, Post, World, name};
@@ -133,6 +133,19 @@ fn halting_consumes_no_attempt() {
         assert_eq!(w.ended(&claim, Outcome::Halted).unwrap().kinds(), ["wake.released"]);
         assert_eq!((w.wake(claim.wake_id).attempts, w.thread().guard.turns), (0, 0));
     }
+}
+
+/// Agents are told to stop before the halt is recorded: a report of that may come first.
+#[test]
+fn a_halt_counts_whom_it_stopped_before_it_was_recorded() {
+    let mut w = World::pair();
+    w.post("olga", Post::chat("go").to(&["executor"])).unwrap();
+    let first = w.run_one("sup");
+    w.post("olga", Post::chat("go").to(&["reviewer"])).unwrap();
+    w.run_one("sup");
+    w.ended(&first, Outcome::Halted).unwrap();
+    assert_eq!(w.give("olga", Command::HaltAgents).unwrap().reply, Reply::Halted(2));
+    assert_eq!(w.give("olga", Command::HaltAgents).unwrap().reply, Reply::Halted(1), "who runs still");
 }
 
 #[test]

@@ -93,7 +93,8 @@ pub(crate) async fn get(
         Some(Door::Live) => bound(&cx, thread_id, &wake.agent).await?.and_then(|member| member.session),
         _ => None,
     };
-    Ok(WakeView { session_id, ..view::one_wake(wake) })
+    let is_halted = wake.state == WakeState::Pending && cx.engine().is_halted(cx.workspace()).await;
+    Ok(WakeView { session_id, is_halted, ..view::one_wake(wake) })
 }
 
 /// Whose wakes a list shows.

@@ -279,7 +279,10 @@ async fn what_was_claimed_before_a_halt_is_not_started_after_it() {
     let start = json!({"wake_id": stage.wake, "incarnation": "1", "fence": claim.fence, "report": report});
     let problem = call::<op::ReportWake>(&world.client(Role::Supervisor), &start, "start").await.unwrap_err();
     assert_eq!(problem.known_reason(), Some(Reason::Halted));
-    assert_eq!(wake(&world, &stage).await.state, WakeState::Pending);
+    let waiting = wake(&world, &stage).await;
+    assert_eq!((waiting.state, waiting.is_halted), (WakeState::Pending, true));
+    call::<op::ResumeAgents>(&world.client(Role::Operator), &json!({}), "resume").await.unwrap();
+    assert!(!wake(&world, &stage).await.is_halted);
 }
 
 /// Nobody is kept from stopping agents by a store that is away, and what was asked for then is over when agents are let

@@ -4,10 +4,11 @@ use clap::Args;
 use interlock_api::operations::{AssignTask, CollectVerdicts, RequestReview};
 use interlock_api::v1::review::{AssignTaskParams, CollectVerdictsParams, RequestReviewParams};
 use interlock_core::actor::AgentName;
-use interlock_core::id::{MessageId, ThreadId};
+use interlock_core::id::ThreadId;
 use interlock_core::thread::ThreadRole;
 use interlock_core::time::Timestamp;
 
+use super::message_ref::{self, MessageRef};
 use super::{KeyParams, view};
 use crate::context::Context;
 use crate::exit::{Answer, End};
@@ -32,7 +33,7 @@ pub(crate) struct AssignParams {
     #[arg(long, value_name = "TIME")]
     due: Option<Timestamp>,
     /// For how long it counts, such as 90m; nobody is woken for it after that.
-    #[arg(long, value_name = "DURATION", value_parser = argument::duration_ms)]
+    #[arg(long, value_name = "DURATION", value_parser = argument::duration_or_ms)]
     expires_in: Option<u64>,
     #[command(flatten)]
     key: KeyParams,
@@ -57,7 +58,7 @@ pub(crate) struct ReviewParams {
     #[arg(long, value_name = "TEXT", default_value = "")]
     body: String,
     /// For how long it counts, such as 90m; nobody is woken for it after that.
-    #[arg(long, value_name = "DURATION", value_parser = argument::duration_ms)]
+    #[arg(long, value_name = "DURATION", value_parser = argument::duration_or_ms)]
     expires_in: Option<u64>,
     #[command(flatten)]
     key: KeyParams,
@@ -69,9 +70,9 @@ pub(crate) struct VerdictsParams {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread_id: ThreadId,
-    /// The message that asks; the last request for a review unless said otherwise.
+    /// The message that asks, by its id or its number in the thread; the last request for a review unless said otherwise.
     #[arg(value_name = "MESSAGE")]
-    message_id: Option<MessageId>,
+    message: Option<MessageRef>,
     /// How long to wait until everybody has said, in milliseconds.
     #[arg(long, value_name = "MS", default_value = "0", value_parser = argument::wait_ms())]
     wait: u32,
@@ -111,11 +112,9 @@ pub(crate) async fn request_review(cx: &Context, params: ReviewParams) -> End {
 
 /// See what became of it.
 pub(crate) async fn verdicts(cx: &Context, params: &VerdictsParams) -> End {
-    let request = CollectVerdictsParams {
-        thread_id: params.thread_id,
-        message_id: params.message_id,
-        wait_ms: params.wait,
-    };
-    let answer = cx.connect()?.read::<CollectVerdicts>(&request).await?;
+    let connection = cx.connect()?;
+    let message_id = message_ref::ids(params.message, &connection, params.thread_id).await?.pop();
+    let request = CollectVerdictsParams { thread_id: params.thread_id, message_id, wait_ms: params.wait };
+    let answer = connection.read::<CollectVerdicts>(&request).await?;
     Ok(Answer::new(&answer, render::review::show(view(cx), &answer))?)
 }

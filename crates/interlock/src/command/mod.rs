@@ -13,6 +13,7 @@ mod lead;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod mcp;
+mod message_ref;
 pub(crate) mod migrate;
 pub(crate) mod operate;
 mod owner;

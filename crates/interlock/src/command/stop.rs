@@ -10,7 +10,7 @@ use interlock_core::Reason;
 use interlock_store_sqlite::InstanceLock;
 use tokio::time::Instant;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, fresh_key};
 use crate::context::Context;
 use crate::exit::{Answer, End};
 
@@ -28,8 +28,10 @@ pub(crate) struct Params {}
 /// Stop all agents, also those that other servers look after: a store that is away for a moment is waited for.
 async fn halt(connection: &Connection) -> Result<HaltAgentsResponse, Problem> {
     let until = Instant::now() + Duration::from_millis(HALT_MS_MAX);
+    // One key for all attempts: an answer that was lost is given again, with the count of that time.
+    let key = fresh_key()?;
     loop {
-        match connection.change::<HaltAgents>(&HaltAgentsParams {}, None).await {
+        match connection.change::<HaltAgents>(&HaltAgentsParams {}, Some(&key)).await {
             Err(problem)
                 if problem.known_reason() == Some(Reason::StoreUnavailable) && Instant::now() < until =>
             {
@@ -38,6 +40,12 @@ async fn halt(connection: &Connection) -> Result<HaltAgentsResponse, Problem> {
             answer => return answer,
         }
     }
+}
+
+/// Whether the server knows the caller and does not let it: then nothing is ended either. Who calls is often an agent, whose
+/// environment holds its own token.
+fn is_refusal(problem: &Problem) -> bool {
+    problem.known_reason().is_some_and(|reason| matches!(reason.code().status(), 401 | 403))
 }
 
 /// The server has ended.
@@ -76,6 +84,11 @@ pub(crate) async fn run(cx: &Context, _params: &Params) -> End {
     // Agents first, also those that supervisors on other machines run. A server that no longer answers is ended all
     // the same.
     let halted = halt(&cx.connect()?).await;
+    if let Err(problem) = &halted
+        && is_refusal(problem)
+    {
+        return Err(problem.clone().into());
+    }
     if let Ok(HaltAgentsResponse { since: Some(since), was_halted: false, .. }) = halted {
         // The next start of this server ends this halt, and no other.
         instance.note_own_halt(since)?;

@@ -19,10 +19,11 @@ use interlock_api::v1::thread::{
 };
 use interlock_core::Reason;
 use interlock_core::actor::AgentName;
-use interlock_core::id::{MessageId, ThreadId};
+use interlock_core::id::ThreadId;
 use interlock_core::limits::MESSAGE_BODY_BYTES_MAX;
 use interlock_core::thread::{MessageKind, Priority, Status, ThreadKind, ThreadRole};
 
+use super::message_ref::{self, MessageRef};
 use super::{KeyParams, PageParams, lead, owner, search, summary, tail, trigger, view};
 use crate::context::Context;
 use crate::exit::{Answer, End};
@@ -133,21 +134,21 @@ pub(crate) struct PostParams {
     /// The event's data.
     #[arg(long, value_name = "JSON", requires = "event", value_parser = argument::data)]
     data: Option<Data>,
-    /// The message it answers.
+    /// The message it answers: its id, or its number in the thread.
     #[arg(long, value_name = "MESSAGE")]
-    in_reply_to: Option<MessageId>,
+    in_reply_to: Option<MessageRef>,
     /// Before everything that is not urgent.
     #[arg(long)]
     urgent: bool,
-    /// For how long it counts, in milliseconds; nobody is woken for it after that.
-    #[arg(long, value_name = "MS")]
+    /// For how long it counts, such as 90s or 12h, or in milliseconds; nobody is woken for it after that.
+    #[arg(long, value_name = "DURATION", value_parser = argument::duration_or_ms)]
     expires_in: Option<u64>,
     /// The message that it stands in the place of.
     #[arg(long, value_name = "MESSAGE")]
-    instead_of: Option<MessageId>,
+    instead_of: Option<MessageRef>,
     /// A message that it follows from.
     #[arg(long = "parent", value_name = "MESSAGE")]
-    parents: Vec<MessageId>,
+    parents: Vec<MessageRef>,
     #[command(flatten)]
     key: KeyParams,
 }
@@ -158,9 +159,9 @@ pub(crate) struct CancelParams {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread_id: ThreadId,
-    /// The message.
+    /// The message: its id, or its number in the thread.
     #[arg(value_name = "MESSAGE")]
-    message_id: MessageId,
+    message: MessageRef,
     /// Why, in words.
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
@@ -174,9 +175,9 @@ pub(crate) struct DeliveryParams {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread_id: ThreadId,
-    /// The message.
+    /// The message: its id, or its number in the thread.
     #[arg(value_name = "MESSAGE")]
-    message_id: MessageId,
+    message: MessageRef,
     /// How long to wait until all addressees have seen it, in milliseconds.
     #[arg(long, value_name = "MS", default_value = "0", value_parser = argument::wait_ms())]
     wait: u32,
@@ -359,6 +360,10 @@ async fn post(cx: &Context, params: PostParams) -> End {
         Some(text) => text.to_owned(),
         None => String::new(),
     };
+    let thread_id = params.thread_id;
+    let in_reply_to = message_ref::ids(params.in_reply_to, &connection, thread_id).await?.pop();
+    let supersedes = message_ref::ids(params.instead_of, &connection, thread_id).await?.pop();
+    let parents = message_ref::ids(params.parents, &connection, thread_id).await?;
     let request = PostMessageParams {
         kind: if params.event.is_some() { MessageKind::Event } else { MessageKind::Chat },
         event_type: params.event,
@@ -366,12 +371,12 @@ async fn post(cx: &Context, params: PostParams) -> End {
         data: params.data,
         to: params.to,
         to_role: params.to_role,
-        in_reply_to: params.in_reply_to,
+        in_reply_to,
         priority: if params.urgent { Priority::Urgent } else { Priority::Normal },
         expires_in_ms: params.expires_in,
-        supersedes: params.instead_of,
-        parents: params.parents,
-        ..PostMessageParams::to_all(params.thread_id)
+        supersedes,
+        parents,
+        ..PostMessageParams::to_all(thread_id)
     };
     let posted = connection.change::<PostMessage>(&request, params.key.as_deref()).await?;
     let text = format!("posted #{} ({})\n", posted.seq, posted.message_id);
@@ -379,20 +384,23 @@ async fn post(cx: &Context, params: PostParams) -> End {
 }
 
 async fn cancel(cx: &Context, params: CancelParams) -> End {
-    let CancelParams { thread_id, message_id, reason: text, key } = params;
+    let CancelParams { thread_id, message, reason: text, key } = params;
+    let connection = cx.connect()?;
+    let message_id = message.id(&connection, thread_id).await?;
     let request = CancelMessageParams { thread_id, message_id, text };
-    let message = cx.connect()?.change::<CancelMessage>(&request, key.as_deref()).await?;
+    let message = connection.change::<CancelMessage>(&request, key.as_deref()).await?;
     Ok(Answer::new(&message, format!("#{} is {}\n", message.seq, message.state))?)
 }
 
 async fn delivery(cx: &Context, params: &DeliveryParams) -> End {
+    let connection = cx.connect()?;
     let request = GetDeliveryParams {
         thread_id: params.thread_id,
-        message_id: params.message_id,
+        message_id: params.message.id(&connection, params.thread_id).await?,
         until: Step::Seen,
         wait_ms: params.wait,
     };
-    let answer = cx.connect()?.read::<GetDelivery>(&request).await?;
+    let answer = connection.read::<GetDelivery>(&request).await?;
     Ok(Answer::new(&answer, render::delivery::show(view(cx), &answer))?)
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(cx: &Context, verb: &Verb) -> End {
     if params.ttl > TTL_MS_MAX {
         return Err(usage::invalid("a token holds for 90d at most").hint("issue a new one in time").into());
     }
-    let instance = cx.instance()?;
+    let instance = cx.own_instance()?;
     let token = identity::issue_token(&instance, &params.name, params.role, params.ttl)?;
     let ttl_ms = i64::try_from(params.ttl).unwrap_or(i64::MAX);
     let json = serde_json::json!({

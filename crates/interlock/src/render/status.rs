@@ -53,7 +53,7 @@ fn head(view: View, url: &str, status: &StatusView) -> String {
     if dead > 0 {
         let look = "look: interlock job list --state dead";
         lines.push(paint(Paint::Red, &format!("dead jobs need a person: {dead} ({look})")));
-    } else if status.attention.is_empty() {
+    } else if status.attention.is_empty() && !status.is_halted {
         lines.push(paint(Paint::Green, "nothing needs a person"));
     }
     lines.push(String::new());

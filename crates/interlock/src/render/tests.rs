@@ -384,6 +384,17 @@ fn a_status_says_that_dead_jobs_need_a_person() {
     assert!(!shown.contains("nothing needs a person"), "{shown}");
 }
 
+#[test]
+fn a_status_of_stopped_agents_does_not_say_that_nothing_needs_a_person() {
+    let answer: StatusView = of(json!({
+        "workspace_id": "ws_00000000000000000000000009", "thread_counts": {}, "wake_counts": {},
+        "attention": [], "agents": [], "threads": [], "wakes": [],
+        "supervisors": [{"name": "here", "silent_ms": 20}], "is_halted": true, "ledger_size": 42,
+    }));
+    let shown = status::show(view(), "http://127.0.0.1:7070", &answer);
+    assert!(shown.contains("interlock resume") && !shown.contains("nothing needs a person"), "{shown}");
+}
+
 const JOB: &str = "job_00000000000000000000000004";
 
 fn one_job() -> Value {
@@ -662,4 +673,18 @@ fn what_is_ahead_is_said_as_people_say_it() {
     ] {
         assert_eq!(when::ahead(at(text), now), words, "{text}");
     }
+}
+
+#[test]
+fn a_wake_that_waits_again_is_not_shown_to_run_and_says_what_it_waits_for() {
+    let mut waits = one_wake();
+    for name in ["result", "finished_at", "exit_code"] {
+        waits.as_object_mut().unwrap().remove(name);
+    }
+    (waits["state"], waits["reason"]) = ("pending".into(), "HALTED".into());
+    let table = wake::list(view(), &of(json!({"wakes": [waits.clone()]})));
+    assert!(!table.contains("TOOK"), "{table}");
+    waits["is_halted"] = true.into();
+    let shown = wake::show(view(), &of(waits));
+    assert!(shown.contains("next    nothing until agents are let go on: interlock resume\n"), "{shown}");
 }

@@ -119,6 +119,9 @@ fn next(view: View, wake: &WakeView) -> Cell {
         (WakeState::Pending, _) if !later && wake.in_doubt_since.is_some() => {
             "a supervisor looks whether its last attempt still runs".into()
         }
+        (WakeState::Pending, _) if wake.is_halted => {
+            Cell::new("nothing until agents are let go on: interlock resume", Paint::Yellow)
+        }
         (WakeState::Pending, _) if wake.held => {
             Cell::new("it is held back until its thread is active", Paint::Yellow)
         }
@@ -262,7 +265,8 @@ fn state(wake: &WakeView) -> Cell {
     }
 }
 
+/// How long its process ran, or has run: of one that waits again nothing is running.
 fn took(wake: &WakeView, now: Timestamp) -> String {
-    let from = wake.dispatched_at;
+    let from = wake.dispatched_at.filter(|_| wake.state != WakeState::Pending);
     from.map_or_else(String::new, |from| when::duration(wake.finished_at.unwrap_or(now).ms_since(from)))
 }

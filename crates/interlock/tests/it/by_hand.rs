@@ -279,3 +279,47 @@ fn a_person_finds_what_was_said() {
     assert!(text.contains(&thread) && text.contains("whole again"), "{text}");
     drop(server);
 }
+
+#[test]
+fn an_agent_stops_nobody() {
+    let site = Site::with_instance("");
+    let _server = site.up(&[]);
+    let tries = [
+        "\"$binary\" stop --json || :",
+        // Nor as somebody else: the keys are there, and it has a token of its own.
+        "\"$binary\" --as anna stop --json || :",
+        "\"$binary\" --instance \"$PWD/.interlock\" thread list --json || :",
+        "\"$binary\" token issue --name anna --role operator --json || :",
+    ];
+    add_agent(&site, "rogue", &script(&tries.join("\n")));
+    let thread = thread_with(&site, "rogue");
+    site.ask(&["thread", "post", &thread, "go"]);
+    let wake = finished_wakes(&site, &thread).remove(0);
+    let said = site.run(&["log", wake["wake_id"].as_str().unwrap()]).ok().out;
+    let times = |reason: &str| said.matches(&format!("\"reason\":\"{reason}\"")).count();
+    assert_eq!((times("ROLE_MISSING"), times("OWN_TOKEN_REQUIRED")), (1, 3), "{said}");
+    assert_eq!(site.ask(&["status"])["is_halted"], false);
+    let denied = site.ask(&["denial", "list", "--actor", "rogue"]);
+    assert_eq!(denied["denials"][0]["operation"], "halt_agents", "{denied}");
+}
+
+#[test]
+fn messages_are_named_by_their_numbers() {
+    let site = Site::with_instance("");
+    let _server = site.up(&["--server-only"]);
+    let thread = site.ask(&["thread", "create", "Talk"])["thread_id"].as_str().unwrap().to_owned();
+    let first = site.ask(&["thread", "post", &thread, "measure twice"])["message_id"].clone();
+    let terms = ["--in-reply-to", "1", "--parent", "#1", "--expires-in", "2h"];
+    site.ask(&[&["thread", "post", &thread, "cut once"], &terms[..]].concat());
+    site.ask(&["thread", "post", &thread, "cut never", "--instead-of", "#2"]);
+    let page = site.ask(&["thread", "read", &thread]);
+    let second = &page["messages"][1];
+    assert_eq!(
+        (&second["in_reply_to"], &second["parents"][0], &second["state"]),
+        (&first, &first, &"superseded".into())
+    );
+    assert_eq!(site.ask(&["thread", "delivery", &thread, "1"])["message_id"], first);
+    assert_eq!(site.ask(&["thread", "cancel", &thread, "#1"])["state"], "cancelled");
+    site.run(&["thread", "delivery", &thread, "9"]).failed(1, "MESSAGE_NOT_FOUND");
+    site.run(&["thread", "delivery", &thread, "first"]).failed(2, "USAGE_INVALID");
+}
