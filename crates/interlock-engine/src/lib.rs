@@ -30,7 +30,7 @@ mod webhooks;
 pub mod read {
     pub use interlock_store::{
         AgentWakes, Counts, DenialFilter, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search,
-        Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+        Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, WriteAhead,
     };
 }
 

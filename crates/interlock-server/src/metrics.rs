@@ -3,6 +3,7 @@
 mod jobs;
 mod wakes;
 mod webhooks;
+mod write_ahead;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use interlock_core::wake::WakeResult;
 use interlock_core::webhook::WebhookState;
 use interlock_core::{Reason, Timestamp};
 use interlock_engine::JobTally;
-use interlock_engine::read::JobCounts;
+use interlock_engine::read::{JobCounts, WriteAhead};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -91,6 +92,7 @@ impl Metrics {
             &wakes::registry(&counted.wakes, &counted.deferred, counted.oldest_due_ms),
         )?;
         encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
+        encode_registry(&mut text, &write_ahead::registry(counted.write_ahead))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
@@ -109,6 +111,7 @@ pub(crate) struct Counted<'a> {
     pub(crate) attempts: [(&'static str, u64); 3],
     /// And how they stand, by state.
     pub(crate) standing: Option<&'a BTreeMap<WebhookState, Standing>>,
+    pub(crate) write_ahead: Option<WriteAhead>,
 }
 
 /// Callers may invent methods; each would be a label of its own for ever.

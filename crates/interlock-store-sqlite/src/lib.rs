@@ -28,6 +28,6 @@ mod writer;
 pub use anchor::Anchor;
 pub use archive::SqliteArchive;
 pub use lock::{Holder, InstanceLock};
-pub use log::LogLimits;
+pub use log::{LOG_BYTES_MAX, LogLimits};
 pub use open::Options;
 pub use store::SqliteStore;

@@ -12,15 +12,18 @@ use crate::error::store;
 /// Bytes that a page takes in the log.
 const PAGE_BYTES: u64 = 4_096 + 24;
 
-/// New pages in the log after which they are copied into the file: 4 MiB. Few enough that syncing them holds up no
+/// New pages in the log after which they are copied into the file: 8 MiB. Few enough that syncing them holds up no
 /// commit for long; the pages that every batch changes are copied once for all that came meanwhile.
-pub(crate) const LOG_COPIED_PAGES: u32 = 1_000;
+pub(crate) const LOG_COPIED_PAGES: u32 = 2_000;
 /// Pages in the log from which it is to begin anew: 32 MiB. Fewer would cost more moments without a commit; a start after
 /// a kill reads what is there.
 pub(crate) const LOG_PAGES: u32 = 8_000;
 /// Pages in the log at which the writer stops until they are copied: 128 MiB. Only copying that fails, or somebody who
 /// reads for long, lets it grow so far.
 pub(crate) const LOG_PAGES_MAX: u32 = 32_000;
+
+/// The same in bytes: what the log's file may have.
+pub const LOG_BYTES_MAX: u64 = LOG_PAGES_MAX as u64 * PAGE_BYTES;
 
 /// When the log is copied, and how long it may become, in pages.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +82,7 @@ impl Log {
 
     /// Pages that the writer may copy itself, since that takes no longer than a batch or two.
     pub(crate) const fn few(&self) -> u32 {
-        self.limits.copied / 4
+        self.limits.copied / 8
     }
 
     pub(crate) fn set_due(&self, is_due: bool) {

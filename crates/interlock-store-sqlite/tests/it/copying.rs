@@ -25,6 +25,7 @@ const COMMIT_PAGES: u64 = 64;
 const PATH: &str = "INTERLOCK_TEST_COPIED";
 const ROLE: &str = "INTERLOCK_TEST_COPYING";
 const LOSES: &str = "loses";
+const STUCK: &str = "stuck";
 const CONTROL: &str = "INTERLOCK_TEST_DISK";
 
 /// A store with a small log, and somebody who posts to it.
@@ -126,7 +127,11 @@ fn as_a_child() {
         return;
     };
     let control = OpenOptions::new().read(true).write(true).open(control).unwrap();
-    let part = if role == LOSES { loses } else { fails_everywhere };
+    let part = match role.as_str() {
+        LOSES => loses,
+        STUCK => is_stuck,
+        _ => fails_everywhere,
+    };
     part(Path::new(&path), &control);
     std::process::exit(0);
 }
@@ -152,7 +157,8 @@ fn fails_everywhere(path: &Path, control: &File) {
             control.write_all_at(b"-", 0).unwrap();
             // The post during which a sync of the copier failed may be refused too, and no later one.
             if posters[0].post().await.is_err() {
-                posters[0].post().await.unwrap_or_else(|error| panic!("after call {n}: {error}"));
+                let second = posters[0].post().await;
+                assert!(second.is_ok(), "after call {n}: {second:?}");
             }
             failures = store.write_ahead().unwrap().failures;
         }
@@ -206,6 +212,29 @@ fn left(control: &File) -> i32 {
     i32::from_ne_bytes(left)
 }
 
+/// Nothing can be copied: at its limit the log takes nothing more, and says why.
+fn is_stuck(path: &Path, control: &File) {
+    block_on(async {
+        let limits = LogLimits { copied: 16, anew: 32, max: 128 };
+        let mut poster = Poster::at(path, limits).await;
+        control.write_all_at(b"C", 0).unwrap();
+        while poster.post().await.is_ok() {
+            assert!(poster.pages() < u64::from(limits.max) + COMMIT_PAGES, "the log grows on");
+        }
+        assert!(poster.pages() >= u64::from(limits.max), "{} pages", poster.pages());
+        assert!(poster.store.write_ahead().unwrap().failures > 0);
+        for _ in 0..3 {
+            assert!(matches!(poster.store.ping().await, Err(StoreError::Unavailable(_))));
+            assert!(matches!(poster.post().await, Err(StoreError::Unavailable(_))));
+        }
+        control.write_all_at(b"-", 0).unwrap();
+        poster.store.ping().await.unwrap();
+        poster.post().await.unwrap();
+        assert!(poster.pages() < u64::from(limits.max), "{} pages", poster.pages());
+        check(path, 1, usize::try_from(poster.acked).unwrap()).await;
+    });
+}
+
 /// In a process of its own, on a disk that fails; a sync that fails loses what it was to sync, as kernels do.
 fn failing(role: &str) {
     let made = Made::new();
@@ -218,8 +247,8 @@ fn failing(role: &str) {
         .args([&library, &source])
         .arg("-ldl")
         .status()
-        .expect("the database is built by a C compiler, so there is one");
-    assert!(made_library.success());
+        .unwrap();
+    assert!(made_library.success(), "the database is built by a C compiler, so there is one");
     let control = made.path().with_file_name("disk");
     std::fs::write(&control, [b'-', 0, 0, 0, 0, 0, 0, 0]).unwrap();
     let ended = Command::new(std::env::current_exe().unwrap())
@@ -246,4 +275,9 @@ fn a_disk_that_fails_at_any_call_loses_nothing_that_is_copied() {
 #[test]
 fn what_a_failed_sync_lost_is_copied_again() {
     failing(LOSES);
+}
+
+#[test]
+fn a_log_that_cannot_be_copied_takes_nothing_more_at_its_limit() {
+    failing(STUCK);
 }

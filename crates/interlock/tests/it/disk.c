@@ -1,7 +1,8 @@
 /* A disk that fails as told, for files of the database alone: those with INTERLOCK_TEST_DISK_FILES in their path. Loaded
    before the C library; the first byte of the file named by INTERLOCK_TEST_DISK says how: '-' not at all, 'F' full, 'S'
-   syncing fails, 's' only `fsync` does, 'l' what loses something, 'R' read-only, 'E' nothing grows any more, 'N' one call fails: the one whose
-   number, from 1, stands in the four bytes from the fifth on, which count down. */
+   syncing fails, 's' only `fsync` does, 'l' a sync that loses something does, 'C' the database's own file is not written,
+   'R' read-only, 'E' nothing grows any more, 'N' one call fails: the one whose number, from 1, stands in the four bytes
+   from the fifth on, which count down. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -49,13 +50,15 @@ struct change { struct change *earlier; off64_t at; ssize_t size; char before[];
 static struct change *changes;
 static volatile int changes_lock;
 
-static int loses(int file) {
+/* The database's own file, and not its log. */
+static int is_own(int file) {
     char link[64], path[4096];
-    if (getenv("INTERLOCK_TEST_DISK_LOSES") == NULL) return 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
     ssize_t length = readlink(link, path, sizeof path - 1);
     return length > 3 && strncmp(path + length - 3, ".db", 3) == 0;
 }
+
+static int loses(int file) { return getenv("INTERLOCK_TEST_DISK_LOSES") != NULL && is_own(file); }
 
 static void remember(int file, off64_t at, size_t size) {
     if (!loses(file)) return;
@@ -109,6 +112,7 @@ static int grows(int file, off64_t end) {
         if (is_chosen(file)) { errno = EIO; return -1; }                                    \
         if (grows(file, end)) { errno = ENOSPC; return -1; }                                \
         if (how == 'R') { errno = EROFS; return -1; }                                       \
+        if (how == 'C' && is_own(file)) { errno = EIO; return -1; }                         \
         remember(file, (end) - (off64_t)size, size);                                        \
         if (how == 'F' && size < 1024) { errno = ENOSPC; return -1; }                       \
         return how == 'F' ? NEXT(name) half : NEXT(name) whole;                             \
