@@ -28,8 +28,8 @@ const PASSES_MAX: u32 = 8;
 /// next turn comes soon too.
 const READERS_PATIENCE: Duration = Duration::from_millis(20);
 
-/// All connections of a store. The last one to go takes the locks of its process along, whoever else has them: the handle to
-/// the file goes after all of them, since closing any handle to it would.
+/// All connections of a store. Closing any handle to a file takes along the locks that the process has on it, SQLite's too:
+/// ours is closed after all of them.
 pub(crate) struct Seats {
     pub(crate) readers: Vec<Seat>,
     copier: Seat,

@@ -18,7 +18,7 @@ use crate::crash::check;
 use crate::file::{Made, block_on};
 
 /// Copied every few posts: a post is about ten pages.
-const SMALL: LogLimits = LogLimits { copied: 32, anew: 128, max: 512 };
+pub(crate) const SMALL: LogLimits = LogLimits { copied: 32, anew: 128, max: 512 };
 const PAGE_BYTES: u64 = 4_096 + 24;
 /// More than one commit of these tests takes.
 const COMMIT_PAGES: u64 = 64;

@@ -11,6 +11,7 @@ use interlock_store::{Page, Store, StoreError, ThreadFilter};
 use interlock_store_sqlite::{Holder, InstanceLock, Options, SqliteStore};
 use interlock_testkit::{Sequencer, Story};
 
+use crate::copying::SMALL;
 use crate::file::{Made, block_on};
 
 const ROLE: &str = "INTERLOCK_TEST_CHILD";
@@ -29,7 +30,8 @@ fn as_a_child() {
         }
     }
     block_on(async {
-        let store = Arc::new(SqliteStore::open(&Options::at(path)).unwrap());
+        let options = Options { log: SMALL, ..Options::at(path) };
+        let store = Arc::new(SqliteStore::open(&options).unwrap());
         let mut tale = Story::begin(Sequencer::new(store, 1).await).await;
         let thread = tale.open("work").await;
         for n in 1_u64.. {
@@ -115,10 +117,11 @@ fn a_note_that_makes_no_sense_still_holds() {
     drop(lock);
 }
 
-/// Every batch that was acknowledged before the kill is there, and the ledger is whole.
+/// Every batch that was acknowledged before the kill is there, and the ledger is whole. The log is copied every few posts, so
+/// that some of the kills come amid that.
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
-    for kill_after in [1, 13, 40] {
+    for kill_after in [1, 13, 40, 151, 152, 153, 154, 300] {
         let made = Made::new();
         let (process, mut lines) = child("write", &made.path());
         let number = |line: &str| line.strip_prefix("acked ").map(|n| n.parse::<usize>().unwrap());
