@@ -31,6 +31,7 @@ pub mod read {
     pub use interlock_store::{
         AgentWakes, Counts, DenialFilter, EntryRow, Found, InboxRow, JobCounts, JobFilter, Page, Search,
         SnapshotFilter, Store, StoreError, StoredMessage, ThreadFilter, TimelineRow, Trips, WakeFilter,
+        WriteAhead,
     };
 }
 

@@ -4,6 +4,7 @@ mod batches;
 mod jobs;
 mod wakes;
 mod webhooks;
+mod write_ahead;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use interlock_core::job::JobTotals;
 use interlock_core::wake::WakeResult;
 use interlock_core::webhook::WebhookState;
 use interlock_core::{Reason, Timestamp};
-use interlock_engine::read::{JobCounts, Trips};
+use interlock_engine::read::{JobCounts, Trips, WriteAhead};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -93,6 +94,7 @@ impl Metrics {
         )?;
         encode_registry(&mut text, &webhooks::registry(*attempts, *standing))?;
         encode_registry(&mut text, &batches::registry(counted.trips))?;
+        encode_registry(&mut text, &write_ahead::registry(counted.write_ahead))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
@@ -113,6 +115,7 @@ pub(crate) struct Counted<'a> {
     pub(crate) attempts: [(&'static str, u64); 3],
     /// And how they stand, by state.
     pub(crate) standing: Option<&'a BTreeMap<WebhookState, Standing>>,
+    pub(crate) write_ahead: Option<WriteAhead>,
 }
 
 /// Callers may invent methods; each would be a label of its own for ever.

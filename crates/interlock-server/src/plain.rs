@@ -40,6 +40,7 @@ pub(crate) async fn metrics(AxumState(state): AxumState<Arc<State>>, request: Re
         oldest_due_ms,
         attempts: state.webhooks.attempts(),
         standing: standing.as_ref(),
+        write_ahead: engine.store().write_ahead(),
     };
     match state.metrics.text(&counted) {
         Ok(text) => {

@@ -1,12 +1,14 @@
 //! Opening a database file: ours or refused, migrated to this build's schema.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use interlock_store::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error;
+use crate::log::LogLimits;
 
 /// `ILOK`: tells our files from other programs' databases.
 const APPLICATION_ID: i32 = 0x494C_4F4B;
@@ -27,9 +29,8 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0012_snapshots.sql"),
 ];
 
-/// Pages in the WAL before they are copied into the database: 32 MiB. The pages that every batch changes are copied
-/// once for all of them, so more is cheaper; a restart reads what is there.
-const CHECKPOINT_PAGES: i32 = 8_000;
+/// How long one connection waits for another's lock.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Prepared statements kept per connection.
 const STATEMENTS_MAX: usize = 96;
@@ -43,12 +44,14 @@ pub struct Options {
     pub readers: usize,
     /// The largest size of the file, in pages of 4 KiB; absent = what the disk holds.
     pub pages_max: Option<u32>,
+    /// When the write-ahead log is copied into the file, and how long it may become.
+    pub log: LogLimits,
 }
 
 impl Options {
     /// The file at `path` with two reader threads.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 2, pages_max: None }
+        Self { path: path.into(), readers: 2, pages_max: None, log: LogLimits::default() }
     }
 }
 
@@ -60,7 +63,7 @@ pub(crate) fn writer(options: &Options) -> Result<Connection, StoreError> {
     keep_statements(&connection)?;
     // Closing a file folds its log into it, which is not ours to do before we know whose it is.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log(path)).map_err(fail)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
+    connection.busy_timeout(PATIENCE).map_err(fail)?;
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(fail)?;
     let application: i32 =
@@ -69,9 +72,8 @@ pub(crate) fn writer(options: &Options) -> Result<Connection, StoreError> {
         return Err(StoreError::Foreign(format!("{} belongs to another program", path.display())));
     }
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(fail)?;
-    for (name, value) in
-        [("synchronous", 2), ("wal_autocheckpoint", CHECKPOINT_PAGES), ("cache_size", -16_384)]
-    {
+    // The log is copied by the copier, and not within somebody's commit.
+    for (name, value) in [("synchronous", 2), ("wal_autocheckpoint", 0), ("cache_size", -16_384)] {
         connection.pragma_update(None, name, value).map_err(fail)?;
     }
     migrate(&mut connection)?;
@@ -120,8 +122,16 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(|e| error::store(&e))?;
     keep_statements(&connection)?;
     let fail = |e: rusqlite::Error| error::store(&e);
-    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
+    connection.busy_timeout(PATIENCE).map_err(fail)?;
     connection.pragma_update(None, "cache_size", -4_096).map_err(fail)?;
+    Ok(connection)
+}
+
+/// Open for copying the write-ahead log; the writer has made and checked the file.
+pub(crate) fn copier(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| error::store(&e))?;
+    connection.pragma_update(None, "synchronous", 2).map_err(|e| error::store(&e))?;
     Ok(connection)
 }
 

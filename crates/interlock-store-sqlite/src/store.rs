@@ -1,5 +1,6 @@
 //! The store itself: verbs handed to the writer and the readers.
 
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use async_trait::async_trait;
@@ -18,11 +19,13 @@ use interlock_ledger::TileAt;
 use interlock_store::{
     AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
     IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, SnapshotFilter, Store, StoreError,
-    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace,
+    StoredMessage, ThreadFilter, TimelineRow, WakeFilter, Workspace, WriteAhead,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use crate::copier::Seats;
+use crate::log::Log;
 use crate::reader::Readers;
 use crate::writer::Ask;
 use crate::{Options, denial, job, load, open, query, search, session, snapshot, timeline, webhook, writer};
@@ -31,6 +34,7 @@ use crate::{Options, denial, job, load, open, query, search, session, snapshot, 
 pub struct SqliteStore {
     writer: Sender<Ask>,
     readers: Readers,
+    log: Arc<Log>,
 }
 
 impl SqliteStore {
@@ -41,13 +45,12 @@ impl SqliteStore {
     /// not yet ours, or broken; [`StoreError::Unavailable`] when the file cannot be used.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
-        let connection = open::writer(options)?;
-        let readers = (0..options.readers.max(1))
-            .map(|_| open::reader(&options.path))
-            .collect::<Result<Vec<Connection>, StoreError>>()?;
+        let seats = Arc::new(Seats::open(options)?);
+        let log = Arc::clone(&seats.log);
         Ok(Self {
-            writer: writer::spawn(connection).map_err(unavailable)?,
-            readers: Readers::spawn(readers).map_err(unavailable)?,
+            writer: writer::spawn(&seats).map_err(unavailable)?,
+            readers: Readers::spawn(&seats).map_err(unavailable)?,
+            log,
         })
     }
 
@@ -119,6 +122,10 @@ impl Store for SqliteStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.ask(Ask::Ping).await?
+    }
+
+    fn write_ahead(&self) -> Option<WriteAhead> {
+        Some(self.log.counts())
     }
 
     async fn thread(&self, ws: WorkspaceId, id: ThreadId) -> Result<Option<Thread>, StoreError> {

@@ -1,5 +1,6 @@
 //! The writer thread: all changes, one transaction for what is waiting, one sync for all of it.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::SystemTime;
 
@@ -11,8 +12,10 @@ use interlock_store::{BatchWork, Committed, Head, Step, StoreError, Workspace};
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
+use crate::copier::{Copier, Seats};
 use crate::error::{corrupt, store};
 use crate::load::{load, one};
+use crate::log::Log;
 
 /// Batches of different workspaces that share one sync.
 const SHARED_MAX: usize = 64;
@@ -37,55 +40,92 @@ pub(crate) enum Ask {
 }
 
 /// Start the thread; it ends when the sender is dropped.
-pub(crate) fn spawn(connection: Connection) -> std::io::Result<Sender<Ask>> {
+pub(crate) fn spawn(seats: &Arc<Seats>) -> std::io::Result<Sender<Ask>> {
     let (sender, receiver) = channel();
-    std::thread::Builder::new()
-        .name("interlock-writer".into())
-        .spawn(move || serve(&connection, &receiver))?;
+    let writer = Writer { seats: Arc::clone(seats), copier: Copier::spawn(seats)? };
+    std::thread::Builder::new().name("interlock-writer".into()).spawn(move || writer.serve(&receiver))?;
     Ok(sender)
 }
 
-fn serve(connection: &Connection, receiver: &Receiver<Ask>) {
-    while let Ok(first) = receiver.recv() {
-        let mut batches = Vec::new();
-        let mut next = Some(first);
-        while let Some(ask) = next {
-            match ask {
-                Ask::Batch(ws, work, reply) => batches.push((ws, work, reply)),
-                // Whoever asked may have gone away; then nobody needs the answer.
-                Ask::Create(workspace, reply) => drop(reply.send(create(connection, &workspace))),
-                Ask::Index(ws, fill, reply) => {
-                    let fill = alone(connection, ws, |pk| crate::search::fill(connection, pk, &fill));
-                    drop(reply.send(fill));
-                }
-                Ask::Denials(ws, denials, kept, reply) => {
-                    let added =
-                        alone(connection, ws, |pk| crate::denial::add(connection, pk, &denials, kept));
-                    drop(reply.send(added));
-                }
-                Ask::Ping(reply) => drop(reply.send(ping(connection))),
-                Ask::Fold(reply) => drop(reply.send(fold(connection))),
-            }
-            next = if batches.len() < SHARED_MAX { receiver.try_recv().ok() } else { None };
-        }
-        if !batches.is_empty() {
-            together(connection, batches);
-        }
-    }
+struct Writer {
+    seats: Arc<Seats>,
+    copier: Copier,
 }
 
-fn fold(connection: &Connection) -> Result<(), StoreError> {
-    let is_busy: bool = connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        .map_err(|e| store(&e))?;
-    if is_busy { Err(StoreError::Unavailable("the database is in use".into())) } else { Ok(()) }
+impl Writer {
+    fn serve(mut self, receiver: &Receiver<Ask>) {
+        while let Ok(first) = receiver.recv() {
+            let mut batches = Vec::new();
+            let mut next = Some(first);
+            while let Some(ask) = next {
+                match ask {
+                    Ask::Batch(ws, work, reply) => batches.push((ws, work, reply)),
+                    other => self.answer(other),
+                }
+                next = if batches.len() < SHARED_MAX { receiver.try_recv().ok() } else { None };
+            }
+            if !batches.is_empty() {
+                self.commit(batches);
+            }
+        }
+    }
+
+    /// What is no batch. Whoever asked may have gone away; then nobody needs the answer.
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Batch(ws, work, reply) => self.commit(vec![(ws, work, reply)]),
+            Ask::Create(workspace, reply) => drop(reply.send(self.write(|c| create(c, &workspace)))),
+            Ask::Index(ws, fill, reply) => {
+                let fill = self.write(|c| alone(c, ws, |pk| crate::search::fill(c, pk, &fill)));
+                drop(reply.send(fill));
+            }
+            Ask::Denials(ws, denials, kept, reply) => {
+                let added = self.write(|c| alone(c, ws, |pk| crate::denial::add(c, pk, &denials, kept)));
+                drop(reply.send(added));
+            }
+            Ask::Ping(reply) => drop(reply.send(self.write(ping))),
+            Ask::Fold(reply) => drop(reply.send(self.seats.writer.with(|c| self.copier.fold(c)))),
+        }
+    }
+
+    /// A transaction of its own, when the log has room for it.
+    fn write(&mut self, write: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.seats.settle();
+        let mut seat = self.seats.writer.take();
+        let connection = seat.connection()?;
+        self.copier.room(connection)?;
+        let written = write(connection);
+        self.copier.committed(connection);
+        written
+    }
+
+    /// Batches that wait, under one sync.
+    fn commit(&mut self, batches: Vec<Waiting>) {
+        self.seats.settle();
+        let mut seat = self.seats.writer.take();
+        let ready = seat.connection().and_then(|connection| {
+            self.copier.room(connection)?;
+            Ok(connection)
+        });
+        match ready {
+            Ok(connection) => {
+                together(connection, &self.seats.log, batches);
+                self.copier.committed(connection);
+            }
+            Err(error) => {
+                for (_, work, reply) in batches {
+                    drop(reply.send((work, Err(error.clone()))));
+                }
+            }
+        }
+    }
 }
 
 type Waiting = (WorkspaceId, Box<dyn BatchWork>, oneshot::Sender<Done>);
 
 /// Several batches under one sync, each in its own savepoint, so that one that fails leaves the others alone. A batch
 /// on its own needs none: it is the whole transaction.
-fn together(connection: &Connection, batches: Vec<Waiting>) {
+fn together(connection: &Connection, log: &Log, batches: Vec<Waiting>) {
     let mut done = Vec::with_capacity(batches.len());
     let mut begun = execute(connection, "BEGIN IMMEDIATE");
     let mut wrote = false;
@@ -100,7 +140,9 @@ fn together(connection: &Connection, batches: Vec<Waiting>) {
         }
         done.push((work, result.map(|(committed, _)| committed), reply));
     }
-    let ended = match (&begun, wrote) {
+    // What was read for them may have been read from pages that a failed sync has lost.
+    let trusted = begun.and_then(|()| log.trusted());
+    let ended = match (&trusted, wrote) {
         (Err(error), _) => Err(error.clone()),
         (Ok(()), true) => execute(connection, "COMMIT"),
         (Ok(()), false) => execute(connection, "ROLLBACK"),

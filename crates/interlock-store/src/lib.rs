@@ -20,7 +20,7 @@ pub use index::{IndexFill, IndexMark, IndexPage, IndexQuery, fill_index, posted_
 pub use neighbours::{Heard, Neighbours, Order, WORD_THREADS_MAX, Word};
 pub use query::{
     AgentWakes, Counts, DenialFilter, EntryRow, InboxRow, JobCounts, JobFilter, LedgerHead, Page,
-    SnapshotFilter, StoredMessage, ThreadFilter, TimelineRow, WakeFilter,
+    SnapshotFilter, StoredMessage, ThreadFilter, TimelineRow, WakeFilter, WriteAhead,
 };
 pub use search::{Found, Search, search};
 pub use work::{BatchWork, Committed, Head, NewEntry, Step, Trips, WriteSet};
@@ -67,6 +67,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// A real query: whether the store can be read and written now.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// The log that is written ahead of the file; nothing where the database keeps it to itself.
+    fn write_ahead(&self) -> Option<WriteAhead> {
+        None
+    }
 
     /// By how many milliseconds the clock that decides is ahead of this machine's, as far as it is known now: nothing where
     /// it is this machine's own.

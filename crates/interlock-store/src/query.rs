@@ -134,6 +134,17 @@ pub struct Counts {
     pub wakes: BTreeMap<String, u64>,
 }
 
+/// The log that a store writes ahead of its file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriteAhead {
+    /// Bytes in it after the last commit.
+    pub bytes: u64,
+    /// How often it was copied into the file.
+    pub copies: u64,
+    /// How often that failed.
+    pub failures: u64,
+}
+
 /// How many jobs wait, are worked on and need a person, and since when.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobCounts {

@@ -21,7 +21,7 @@ use interlock_ledger::TileAt;
 use interlock_store::{
     AgentWakes, BatchWork, Committed, Counts, DenialFilter, EntryRow, InboxRow, IndexFill, IndexMark,
     IndexPage, IndexQuery, JobCounts, JobFilter, LedgerHead, Page, SnapshotFilter, Store, StoreError,
-    StoredMessage, ThreadFilter, TimelineRow, Trips, WakeFilter, Workspace,
+    StoredMessage, ThreadFilter, TimelineRow, Trips, WakeFilter, Workspace, WriteAhead,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
@@ -209,6 +209,10 @@ impl Store for FaultyStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.call(self.inner.ping()).await
+    }
+
+    fn write_ahead(&self) -> Option<WriteAhead> {
+        self.inner.write_ahead()
     }
 
     fn ahead_ms(&self) -> i64 {

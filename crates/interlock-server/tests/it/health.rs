@@ -2,6 +2,7 @@
 
 use interlock_core::Reason;
 use interlock_core::actor::Role;
+use interlock_store::Store as _;
 use interlock_testkit::faults::Fault;
 use serde_json::json;
 
@@ -77,6 +78,26 @@ async fn metrics_count_requests_by_route_and_never_by_id() {
         assert!(!text.contains(never), "`{never}` is in\n{text}");
     }
     assert!(text.trim_end().ends_with("# EOF"));
+}
+
+/// PostgreSQL keeps its log to itself.
+#[tokio::test]
+async fn metrics_tell_of_the_write_ahead_log_where_there_is_one() {
+    let world = World::new().await;
+    world.stage().await;
+    let answer = get("/metrics").send(&world).await;
+    let text = answer.text();
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    let told = ["bytes", "copies_total", "copy_failures_total"]
+        .map(|what| value(&format!("interlock_write_ahead_log_{what} ")));
+    match world.store.write_ahead() {
+        Some(log) => {
+            assert!(log.bytes > 0);
+            assert_eq!(told, [log.bytes, log.copies, 0].map(Some), "{text}");
+        }
+        None => assert_eq!(told, [None; 3], "{text}"),
+    }
 }
 
 #[tokio::test]

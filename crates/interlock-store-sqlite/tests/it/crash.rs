@@ -11,6 +11,7 @@ use interlock_store::{Page, Store, StoreError, ThreadFilter};
 use interlock_store_sqlite::{Holder, InstanceLock, Options, SqliteStore};
 use interlock_testkit::{Sequencer, Story};
 
+use crate::copying::SMALL;
 use crate::file::{Made, block_on};
 
 const ROLE: &str = "INTERLOCK_TEST_CHILD";
@@ -29,7 +30,8 @@ fn as_a_child() {
         }
     }
     block_on(async {
-        let store = Arc::new(SqliteStore::open(&Options::at(path)).unwrap());
+        let options = Options { log: SMALL, ..Options::at(path) };
+        let store = Arc::new(SqliteStore::open(&options).unwrap());
         let mut tale = Story::begin(Sequencer::new(store, 1).await).await;
         let thread = tale.open("work").await;
         for n in 1_u64.. {
@@ -115,10 +117,11 @@ fn a_note_that_makes_no_sense_still_holds() {
     drop(lock);
 }
 
-/// Every batch that was acknowledged before the kill is there, and the ledger is whole.
+/// Every batch that was acknowledged before the kill is there, and the ledger is whole. The log is copied every few posts, so
+/// that some of the kills come amid that.
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
-    for kill_after in [1, 13, 40] {
+    for kill_after in [1, 13, 40, 151, 152, 153, 154, 300] {
         let made = Made::new();
         let (process, mut lines) = child("write", &made.path());
         let number = |line: &str| line.strip_prefix("acked ").map(|n| n.parse::<usize>().unwrap());
@@ -127,13 +130,14 @@ fn what_was_acknowledged_survives_kill_9() {
         let acked = lines.filter_map(|line| number(&line)).last().unwrap_or(kill_after);
         let wal = std::fs::metadata(made.path().with_file_name("interlock.db-wal")).unwrap();
         assert!(wal.len() > 0, "the log was left behind");
-        block_on(check(&made, acked));
+        block_on(check(&made.path(), 1, acked));
     }
 }
 
-async fn check(made: &Made, acked: usize) {
-    let store = made.try_open().unwrap();
-    let ws = WorkspaceId::from_u128(1);
+/// Everything that was acknowledged is there in order, nothing else is between, and the ledger is whole.
+pub(crate) async fn check(path: &Path, workspace: u128, acked: usize) {
+    let store = SqliteStore::open(&Options::at(path)).unwrap();
+    let ws = WorkspaceId::from_u128(workspace);
     let threads = store.threads(ws, ThreadFilter::default(), Page { after: None, limit: 5 }).await.unwrap();
     let messages = store.messages(ws, threads[0].thread_id, 0, u32::MAX).await.unwrap();
     assert!(messages.len() >= acked, "{} messages, {acked} acknowledged", messages.len());
@@ -147,7 +151,7 @@ async fn check(made: &Made, acked: usize) {
         tree.append(leaf_hash(&row.envelope));
     }
     let head = store.ledger_head(ws).await.unwrap();
-    let vkey = Sequencer::key().vkey("interlock.test/1").unwrap();
+    let vkey = Sequencer::key().vkey(&format!("interlock.test/{workspace}")).unwrap();
     let checkpoint = open_checkpoint(&head.checkpoint.unwrap(), &vkey).unwrap();
     assert_eq!((checkpoint.size, checkpoint.root), (tree.size(), tree.root()));
 }

@@ -7,6 +7,7 @@
 )]
 
 mod archive;
+mod copying;
 mod crash;
 mod file;
 mod opening;

@@ -21,6 +21,8 @@ enum Disk {
     /// Half of what is written first, then nothing any more.
     Full = b'F',
     SyncFails = b'S',
+    /// Only the sync that waits for the times in the file's inode fails.
+    TimesSyncFails = b's',
     ReadOnly = b'R',
     /// One call fails, and none before or after it.
     Once = b'N',
@@ -155,6 +157,18 @@ fn a_disk_that_fails_refuses_and_goes_on_when_it_clears() {
             assert_eq!(reader.ack(seq, &format!("ack {disk:?}")).await.unwrap(), seq);
         }
     });
+    rig.ledger_verifies();
+}
+
+/// A commit syncs what was written, and waits for nothing that reading it back does not need.
+#[test]
+fn a_commit_does_not_wait_for_the_times_of_its_files() {
+    let rig = Rig::new();
+    let server = rig.up("127.0.0.1:0");
+    let caller = Caller::new(&rig.site, &server.url, "ann", &open_thread(&rig.site));
+    rig.is(Disk::TimesSyncFails);
+    runtime().block_on(all_are_done(&caller, "posted"));
+    rig.is(Disk::Well);
     rig.ledger_verifies();
 }
 

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use interlock_store_sqlite::LOG_BYTES_MAX;
 use serde_json::{Value, json};
 
 use crate::stub::Stub;
@@ -55,6 +56,18 @@ fn keys_that_others_can_read_are_a_failure() {
     assert_eq!((ran.code, verdict(&ran.only_json(), "keys").as_str()), (1, "fail"));
     let ran = world.run(&["doctor"]);
     assert!(ran.out.contains("chmod 600 "), "{ran:?}");
+}
+
+/// A log beyond its limit is one that cannot be copied into the file.
+#[test]
+fn a_log_that_is_not_copied_is_told_of() {
+    let world = World::with_instance();
+    world.write(".interlock/interlock.db", "");
+    let log = std::fs::File::create(world.path(".interlock/interlock.db-wal")).unwrap();
+    for (bytes, told) in [(0, "ok"), (LOG_BYTES_MAX, "ok"), (LOG_BYTES_MAX + 1, "warn")] {
+        log.set_len(bytes).unwrap();
+        assert_eq!(verdict(&world.run(&["doctor", "--json"]).only_json(), "database"), told, "{bytes}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use interlock_store::StoreError;
 use interlock_store_postgres::{Looked, Options, look};
+use interlock_store_sqlite::LOG_BYTES_MAX;
 
 use super::Check;
 use crate::database::away;
@@ -44,24 +45,34 @@ fn judge(instance: &Instance, looked: Result<Looked, StoreError>) -> Check {
     }
 }
 
-/// What it takes on the disk: what was written last stands in a file of its own beside it.
-fn size(bytes: u64, file: &Path) -> String {
-    let mut log = file.as_os_str().to_owned();
-    log.push("-wal");
-    match std::fs::metadata(&log).map_or(0, |metadata| metadata.len()) {
-        0 => format!("{bytes} bytes"),
-        log => format!("{bytes} bytes, and {log} in its write-ahead log"),
-    }
-}
-
 fn file(instance: &Instance) -> Check {
     let file = instance.database();
     match std::fs::metadata(&file) {
-        Ok(metadata) if metadata.is_file() => Check::ok("database", size(metadata.len(), &file)),
+        Ok(metadata) if metadata.is_file() => sizes(metadata.len(), log_bytes(&file)),
         Ok(_) => Check::fail("database", format!("{} is no file", file.display()), "move it away"),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Check::warn("database", "there is none yet", FIRST_START)
         }
         Err(error) => Check::fail("database", format!("{} {}", file.display(), cause(&error)), "restore it"),
     }
+}
+
+/// Bytes of the log beside the file; it is gone after a stop.
+fn log_bytes(file: &Path) -> u64 {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
+}
+
+fn sizes(file: u64, log: u64) -> Check {
+    let detail = match log {
+        0 => format!("{file} bytes"),
+        log => format!("{file} bytes, and {log} in its write-ahead log"),
+    };
+    if log <= LOG_BYTES_MAX {
+        return Check::ok("database", detail);
+    }
+    let hint =
+        "look for database.log_not_copied in logs/server.log, and for programs that read the file for long";
+    Check::warn("database", format!("{detail}, which is not copied into it"), hint)
 }
