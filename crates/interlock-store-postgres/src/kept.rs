@@ -303,7 +303,7 @@ mod tests {
     fn who_was_wrong_waits_twice_as_long_and_who_was_right_less_again() {
         let mut kept = settled();
         let waits = |kept: &mut Kept| {
-            (0..)
+            (0..=PATIENCE_MAX)
                 .take_while(|_| {
                     kept.meet(&head(3));
                     !is_relied_on(kept)
