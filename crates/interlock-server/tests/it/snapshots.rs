@@ -80,7 +80,7 @@ async fn an_outsider_computes_the_digest_from_the_ledger_alone() {
     let start = text.find("\"content\":").unwrap() + "\"content\":".len();
     let end = text.find(",\"content_digest\":").unwrap();
     let digest: String =
-        sha2::Sha256::digest(text[start..end].as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        sha2::Sha256::digest(&text.as_bytes()[start..end]).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(event["content_digest"], digest);
     assert_eq!(taken.content_digest.to_string(), digest);
 }
