@@ -414,7 +414,7 @@ async fn watches(
 ) -> Result<Vec<(u64, Instant)>, Problem> {
     let (mut after, mut seen) = (0, Vec::new());
     while after < *last.borrow() {
-        let answer = connection.ask(&reads::request(&thread, after, WATCH_MS)).await?;
+        let answer = connection.ask(&reads::catching_up(&thread, after, WATCH_MS)).await?;
         let at = Instant::now();
         if let Some(newest) = read::<Page>(&answer)?.messages.last() {
             after = newest.seq;

@@ -6,6 +6,7 @@ use interlock_api::Problem;
 use interlock_api::client::Client;
 use interlock_api::operations::GetThread;
 use interlock_api::v1::thread::GetThreadParams;
+use interlock_core::limits::PAGE_ROWS_MAX;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -109,11 +110,20 @@ async fn last_seq(client: &Client, address: &Address) -> Result<u64, Problem> {
     Ok(client.call::<GetThread>(&GetThreadParams::now(thread_id), None).await?.last_seq)
 }
 
-/// A read of the messages after this one.
+/// A read of the messages after this one, a page at most.
 pub(crate) fn request(address: &Address, after: u64, wait_ms: u64) -> Vec<u8> {
+    request_of(address, after, PAGE, wait_ms)
+}
+
+/// The same with the longest page that there is, as whoever is behind asks for it.
+pub(crate) fn catching_up(address: &Address, after: u64, wait_ms: u64) -> Vec<u8> {
+    request_of(address, after, u64::from(PAGE_ROWS_MAX), wait_ms)
+}
+
+fn request_of(address: &Address, after: u64, limit: u64, wait_ms: u64) -> Vec<u8> {
     let Address { host, path, tokens, .. } = address;
     let token = tokens.first().map_or("", String::as_str);
-    let query = format!("after_seq={after}&limit={PAGE}&wait_ms={wait_ms}");
+    let query = format!("after_seq={after}&limit={limit}&wait_ms={wait_ms}");
     format!("GET {path}?{query} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n")
         .into_bytes()
 }
