@@ -418,6 +418,7 @@ fn words_that_do_not_belong_are_found() {
         &[
             ("Cargo.lock", &joined("source = \"https://crates~.io/index\"\n")),
             ("a.md", &joined("FIX~ME: X~XX\nsee /ro~ot/notes\n")),
+            ("a.sql", &joined("<<<~<<<< HEAD\n a ||||~||| b\n||||~||| 1a2b3c\n>>>>~>>> other\n")),
             ("a.rs", &code),
             ("a.toml", &manifest),
         ],
@@ -429,6 +430,9 @@ fn words_that_do_not_belong_are_found() {
             "a.rs:2: `to~do!` does not belong here",
             "a.rs:3: `#[ig~nore` does not belong here",
             "a.rs:5: `/ho~me/` does not belong here",
+            "a.sql:1: `<<<~<<<< ` does not belong here",
+            "a.sql:3: `||||~||| ` does not belong here",
+            "a.sql:4: `>>>>~>>> ` does not belong here",
             "a.toml:2: `crates~.io` does not belong here",
             "a.toml:3: `/wo~rk/` does not belong here",
         ]

@@ -1,4 +1,4 @@
-//! Words that do not belong in the repository: unfinished work, this or that machine, sleeping tests.
+//! Words that do not belong in the repository: unfinished work and merges, this or that machine, sleeping tests.
 
 use super::Finding;
 use super::allow::Allowed;
@@ -19,6 +19,8 @@ enum Place {
     Whole,
     /// As the beginning of an absolute path, with a name after it.
     Path,
+    /// At the beginning of a line.
+    Line,
 }
 
 /// A word, where it must stand, the files it is looked for in, and what to do about it.
@@ -43,10 +45,11 @@ const RUST: &[&str] = &[".rs"];
 const ANY: &[&str] = &[""];
 const FINISH: &str = "finish it, or say in the documents that it is absent";
 const PORTABLE: &str = "use a path from the repository, the instance folder or a temporary folder";
+const MERGE: &str = "decide between the sides of the merge";
 const NO_HOST: &str = "leave the choice of registry to the machine";
 
 // In two pieces each, or this file would be the first to break its rules.
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 16] = [
     rule(concat!("TO", "DO"), Place::Whole, PROSE, FINISH),
     rule(concat!("FI", "XME"), Place::Whole, PROSE, FINISH),
     rule(concat!("XX", "X"), Place::Whole, PROSE, FINISH),
@@ -60,6 +63,9 @@ const RULES: [Rule; 13] = [
     rule(concat!("registry.", "npmjs"), Place::Anywhere, ANY, NO_HOST),
     rule(concat!("pypi.", "org"), Place::Anywhere, ANY, NO_HOST),
     rule(concat!("deb.", "debian.org"), Place::Anywhere, ANY, NO_HOST),
+    rule(concat!("<<<<", "<<< "), Place::Line, ANY, MERGE),
+    rule(concat!("||||", "||| "), Place::Line, ANY, MERGE),
+    rule(concat!(">>>>", ">>> "), Place::Line, ANY, MERGE),
 ];
 
 const SLEEPS: [&[&str]; 2] = [&["thread", "sleep"], &["time", "sleep"]];
@@ -92,6 +98,7 @@ fn occurs(line: &str, rule: &Rule) -> bool {
         let after = line.get(at + word.len()..).and_then(|text| text.chars().next());
         match rule.place {
             Place::Anywhere => true,
+            Place::Line => at == 0,
             Place::Whole => {
                 !before.is_some_and(in_word) && (word.ends_with('!') || !after.is_some_and(in_word))
             }
